@@ -38,6 +38,13 @@ def test_for_many_items_the_number_below_which_it_does_not_hold_is_said(advised)
     )
 
 
+def test_of_a_single_item_nothing_is_said(advised):
+    waiting = {"start": 0.02, "per_item": 0.1, "item": 0.1}
+    found = advised(sequential=waiting, thread={**waiting, "per_item": 0.01, "workers": 10})
+    assert found.stages[0] == Stage(1, "sequential")
+    assert "; the same for any number of items. " in found.sentence
+
+
 def test_what_was_not_measured_is_told_to_be_computed(advised):
     found = advised(10_000, sequential=SEQUENTIAL, process=PROCESS)
     assert found.sentence.endswith(" Computed from runs of up to 300 items.")

@@ -37,7 +37,7 @@ def test_it_says_what_is_drawn(comparison):
     told = texts(drawn(comparison()))
     assert "How long a < b & c takes" in told
     assert "a < b & c: 300 items, measured with 10, 100 and 300 in 1 round" in told
-    assert "1.13 s, 1.6 × faster, from 77 items on" in told
+    assert "1.13 s, 1.6 × as fast, from 77 items on" in told
     assert "Seconds over the number of items" in told
     assert "your 300 items" in told
     assert "process is faster from 77 items on" in told
@@ -68,6 +68,8 @@ def test_the_curve_goes_through_what_was_measured(comparison):
 def test_several_jobs_have_a_curve_with_what_each_gets_done(comparison):
     told = texts(drawn(comparison(jobs=(1, 2))))
     assert "97 %" in told
+    assert {"1 job", "2 jobs"} <= set(told)
+    assert not any("0.5 job" in text for text in told)
     assert any("so many times as fast as under sequential" in text for text in told)
     assert not any("so many times" in text for text in texts(drawn(comparison())))
 

@@ -27,7 +27,7 @@ def test_start_and_items_are_told_apart_with_the_break_even(compared, costs):
         "100 warm": ["600 ms", "310 ms"],
         "300 warm": ["1.8 s", "930 ms"],
         "300 cold": ["1.82 s", "1.13 s"],
-        "against seq.": ["", "1.6 × faster"],
+        "against seq.": ["", "1.6 × as fast"],
         "faster from": ["", "77 items"],
         "efficiency": ["", "97 %"],
         "CPU": ["100 ms", "100 ms"],

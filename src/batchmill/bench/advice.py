@@ -100,6 +100,7 @@ def _elsewhere(stages: Sequence[Stage], items: int) -> list[str]:
     told = [
         f"below {about(following.items):,}: {stage.executor}"
         for stage, following in pairwise(stages[: now + 1])
+        if following.items > 2  # of a single item nobody asks
     ]
     told += [f"from {count(about(stage.items), 'item')} on: {stage.executor}" for stage in stages[now + 1 :]]
     return told or ["the same for any number of items"]

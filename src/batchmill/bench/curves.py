@@ -112,15 +112,20 @@ def job_curves(figures: Sequence[Figures], where: str, width: float, y: float) -
     fastest = max(speed for points in several.values() for _, speed in points)
     across = Scale(0, most, LEFT, width - RIGHT)
     up = Scale(0, max(fastest * 1.1, min(most, fastest * 1.6), 1.0), y + HEIGHT, y)
-    drawn += grid(across, up, lambda jobs: f"{jobs:g} jobs" if jobs else "", lambda speed: f"{speed:g} ×")
+    drawn += grid(across, up, _jobs, lambda speed: f"{speed:g} ×")
     ideal = min(most, up.high)
     drawn.append(curve([(across.at(0), up.at(0)), (across.at(ideal), up.at(ideal))], "spread", dashed=True))
     drawn.append(text(across.at(ideal) - 8, up.at(ideal) + 14, "ideal", kind="faint", size=12, anchor="end"))
-    for name, points in several.items():
+    for number, (name, points) in enumerate(several.items()):
         places = [(across.at(one.workers), up.at(speed)) for one, speed in points]
         drawn.append(curve(places, f"{name}-line"))
         for (x, place), (one, speed) in zip(places, points, strict=True):
             share = f"{100 * speed / one.workers:.0f} %"
             drawn.append(dot(x, place, name, f"{one.case.label}: {speed:.2g} times, each {share}"))
-            drawn.append(text(x + 8, place + 16, share, size=12))
+            drawn.append(text(x + 8, place + (16 if number % 2 else -8), share, size=12))
     return drawn, y + HEIGHT + 34
+
+
+def _jobs(number: float) -> str:
+    """A label of the axis; none between two numbers of jobs."""
+    return count(int(number), "job") if number >= 1 and number == int(number) else ""

@@ -96,7 +96,7 @@ def versus(one: Figures) -> str:
     if one.speedup is None or not one.case.traits.side_by_side:
         return ""
     if one.speedup > TIE:
-        return f"{one.speedup:.2g} × faster"
+        return f"{one.speedup:.2g} × as fast"
     return f"{1 / one.speedup:.2g} × slower" if one.speedup < 1 / TIE else "the same"
 
 
