@@ -30,6 +30,7 @@ from batchmill.ir.inputs import input_values
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.lists import materialize
 from batchmill.nodes import NodeResult
+from batchmill.nodes.access.secrets import bound_secrets
 from batchmill.nodes.process import END_SECONDS
 from batchmill.outcome import ErrorInfo
 from batchmill.step import Namespace
@@ -64,6 +65,7 @@ class SubWorkflowRun:
         plan = workflow.plan
         masker = self._masker(values)
         known = {**values, RUN_KEY: self._around.services.run}
+        secrets = (*self._around.secrets, *bound_secrets(plan.workflow.secret_hosts, values))
         permissive = plan.mode == "permissive"
         namespace = Namespace(known, permissive=permissive, nodes=plan.nodes, foreign=self._foreign)
         permits = self._around.services.permits
@@ -72,14 +74,16 @@ class SubWorkflowRun:
         with _ended_in_time(attempt) as cancel, lent, logged as log:
             told = Warnings()
             inside = self._inside(plan, namespace, cancel, address, attempt, self._key_of(values))
-            inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
+            inside = replace(
+                inside, masker=masker, secrets=secrets, log=log, warnings=Warnings(self._passing_on(told))
+            )
             walk = Scheduler(plan, inside, workflow.topology).run()
             outputs = materialize(resolved_outputs(plan.workflow, namespace, walk))
             if inside.services.rehearsal is None:
                 run_finals(plan, inside, walk)
-            secrets = tuple(masker.secrets) if self._around.in_worker else ()
+            masked = tuple(masker.secrets) if self._around.in_worker else ()
             reports = {} if is_inside_item(address) else walk.addressed_reports(address)
-            _report(walk, namespace, attempt, secrets, reports, told.listed())
+            _report(walk, namespace, attempt, masked, reports, told.listed())
             if walk.status == "failed":
                 raise _failure(walk, address, attempt)
         return NodeResult(outputs)

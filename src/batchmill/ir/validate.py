@@ -25,6 +25,7 @@ from batchmill.ir.rules.limits import limit_faults
 from batchmill.ir.rules.loops import loop_faults
 from batchmill.ir.rules.names import name_faults
 from batchmill.ir.rules.nodes import node_faults
+from batchmill.ir.rules.secrets import secret_faults
 from batchmill.ir.rules.streams import stream_faults
 from batchmill.ir.settled import Settled, settle
 
@@ -77,6 +78,7 @@ def validate(draft: Draft, inputs: Mapping[str, Any] | None = None) -> Validatio
     faults += _rule_faults(outline, graph)
     faults += limit_faults(outline, settled.raw.get("budget"))
     faults += cluster_faults(draft.raw.get("cluster"))
+    faults += secret_faults(outline, draft.raw.get("secret_hosts"))
     sites, unreadable = _sites(outline)
     references = ReferenceCheck(outline, graph)
     faults += unreadable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -228,7 +228,8 @@ class SqliteItemLog:
             commands = [(base + offset, number, *one) for offset, one in block.commands.items()]
             self._writer.put_beside("add_command", commands)
         if block.cpu is not None:
-            row = (base, number, len(block), round(block.cpu, 6), block.peak)
+            count = 0 if block.shares_cpu else len(block)
+            row = (base, number, count, round(block.cpu, 6), block.peak)
             self._writer.put_beside("add_effort", [row])
 
     def _rows_of(self, base: int, block: Block) -> list[PlainRow | FullRow]:
@@ -266,8 +267,5 @@ def _left_out(index: int) -> Outcome:
 
 def _on_a_loop() -> bool:
     """Whether this thread runs an event loop, which must not be held up."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    asyncio = sys.modules.get("asyncio")  # who runs one has imported it, and importing it takes 40 ms
+    return asyncio is not None and asyncio.events._get_running_loop() is not None

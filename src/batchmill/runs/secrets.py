@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from batchmill.errors import TemplateError
 from batchmill.graph.compile.plan import Plan
 from batchmill.ir.references import texts_in
+from batchmill.nodes.access.secrets import bound_secrets, variable_of
 from batchmill.step.namespace import ENV_KEY
 from batchmill.template import Expression, Scope, compile_value, expressions_in
 from batchmill.values.masking import Masker, called_input, is_ordinary
@@ -28,7 +29,7 @@ class Secrets:
     """What a run must not show, and the variables that its commands do not get.
 
     ``withheld`` are variables that the document names as credentials, and those that hold the value of a
-    secret input, unless the value is too ordinary to be a secret.
+    secret input, unless the value is too ordinary to be a secret. ``bound`` are those of ``secret_hosts``.
     """
 
     def __init__(self, plan: Plan, inputs: Mapping[str, Any], masker: Masker) -> None:
@@ -45,7 +46,14 @@ class Secrets:
         for name in sorted(names):
             masker.add(os.environ.get(name), f"the variable {name}")
         texts = {value for value in values.values() if isinstance(value, str) and not is_ordinary(value)}
+        self.bound = bound_secrets(plan.workflow.secret_hosts, inputs)
         self.withheld = frozenset(names | {name for name, value in os.environ.items() if value in texts})
+
+    def add_sent(self, names: Iterable[str]) -> None:
+        """Mask the variables of this name that are sent to workers, where the name tells of a secret."""
+        for name in names:
+            if _TELLING.search(name):
+                self.masker.add(os.environ.get(name), f"the variable {name}")
 
 
 def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
@@ -57,6 +65,7 @@ def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
                 yield from _names_in(params, inputs) if isinstance(params, Mapping) else ()
             if default := _DEFAULT_VARIABLE.get(node.spec.type):
                 yield default
+        yield from filter(None, map(variable_of, one.workflow.secret_hosts))
         servers = one.workflow.mcp_servers
         for server in servers.values() if isinstance(servers, dict) else ():
             for text in (*server.env.values(), *server.headers.values()):

@@ -80,11 +80,13 @@ def _authority(url: str) -> str:
 class UrlTemplate:
     """A URL with templates in it, read once. Immutable; copies are the object itself."""
 
-    __slots__ = ("_template", "source")
+    __slots__ = ("_hosted", "_template", "source")
 
     def __init__(self, source: str, template: Template) -> None:
         self.source = source
         self._template = template
+        begin = template.parts[0] if template.parts else ""
+        self._hosted = isinstance(begin, str) and place_at_end(begin) not in ("start", "host")
 
     @property
     def references(self) -> tuple[Path, ...]:
@@ -98,6 +100,8 @@ class UrlTemplate:
         value that would reach beyond its place.
         """
         parts = self._template.parts
+        if self._hosted and not scope.permissive and (plain := self._plain(scope)) is not None:
+            return plain
         made, foreign = _Making(), False
         for index, part in enumerate(parts):
             if isinstance(part, str):
@@ -108,6 +112,19 @@ class UrlTemplate:
                 foreign = foreign or (made.reached > reached and _is_foreign(part, scope))
         made.check_segments()
         return ForeignUrl(made.text) if foreign else made.text
+
+    def _plain(self, scope: Scope) -> str | None:
+        """The URL if all values are letters and digits, as most are: behind the host there is nothing to
+        encode or to refuse then. None for others."""
+        made = ""
+        for part in self._template.parts:
+            if not isinstance(part, str):
+                part = to_text(self._value(part, scope))
+                if not (part.isascii() and part.isalnum()):
+                    return None
+            made += part
+        check_length(len(made))
+        return made
 
     def _value(self, expression: Expression, scope: Scope) -> Any:
         try:

@@ -16,6 +16,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.block import Block, together
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.loop_cpu import called_seconds
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk
 from batchmill.executors.own_time import Effort, Took, effort, own_seconds, seconds_left
@@ -86,7 +87,7 @@ class ItemRunner:
         index = chunk.start
         progress.begin_items()
         alone = len(chunk.items) == 1 and self._one_by_one
-        before = effort(cpu_only=alone)
+        before, called = effort(cpu_only=alone), called_seconds()
         began = last = clock()
         end = last + seconds
         drift = 0.0  # how much later items begin than the walls of those before them tell
@@ -142,7 +143,7 @@ class ItemRunner:
         commands = together(one.cpu for one in block.commands.values()) if block.commands else None
         took = _took(block, last - began, before, alone)
         self.took = own_seconds(took)
-        block.cpu = took.used.cpu + (commands or 0.0)
+        block.cpu = took.used.cpu + (commands or 0.0) + called_seconds() - called
         return block
 
     def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:

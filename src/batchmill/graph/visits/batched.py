@@ -91,7 +91,9 @@ class NodeBatch:
         }
         given = around.make(node), node.params, around.namespace
         step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
-        step.masker, step.needs_folder, step.credential = around.masker, node.needs_folder, node.credential
+        step.masker, step.needs_folder = around.masker, node.needs_folder
+        if TRAITS[settings.executor].elsewhere:  # nobody else asks, and there may be much to look at
+            step.credential = node.credential
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         log = log if folders is None else NamingLog(log, folders)
@@ -136,6 +138,7 @@ class NodeBatch:
     def _run(self, hand_on: OnBlock | None) -> NodeRun:
         done = ResultCollector(results_of(self._spec, self._around, self._place))
         self.batch.on_choice, self.batch.on_death = self._progress.chosen, self._progress.died
+        self.batch.on_worker = self._progress.placed
 
         if self._skips:
             done.note_skipped(0)

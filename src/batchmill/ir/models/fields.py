@@ -342,6 +342,13 @@ Name = Annotated[str, Text(NAME, "a name of letters, digits, `_` and `-` that do
 TemplateText = Annotated[str, Text(r"\$\{", "a template such as `${node.results}`")]
 NON_EMPTY = r"[^\s]"
 NonEmpty = Annotated[str, Text(NON_EMPTY, "text that is not empty")]
+Host = Annotated[
+    str,
+    Text(
+        r"^((\*\.)?[^\s/*@]+|[0-9A-Fa-f.:]+/[0-9]{1,3})$",
+        "a host such as `api.example.com` or `*.example.com`, or a network such as `10.0.0.0/8`",
+    ),
+]
 Seconds = Annotated[float, Number(0, MAX_SECONDS, unit="seconds")]
 Timeout = Annotated[float, Number(0, MAX_SECONDS, above=True, unit="seconds")]
 Factor = Annotated[float, Number(1, 100)]

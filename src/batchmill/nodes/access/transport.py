@@ -70,6 +70,9 @@ class ServiceTransport:
         if origin != first:
             for name in [name for name in request.headers if is_credential(name)]:
                 del request.headers[name]
+        if self._access.secrets:
+            parts = [str(url), *request.headers.values(), await request.aread()]
+            bounds = self._access.bounds_with(bounds, origin[1], origin[2], parts)
         proxy = proxy_for(*origin, socks=True)
         if proxy is not None:
             require_written_within(bounds, url.host)

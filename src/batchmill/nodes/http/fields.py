@@ -46,6 +46,11 @@ class Fields:
         if name not in self:
             self.set(name, value)
 
+    def complete(self, usual: Mapping[str, tuple[str, str]]) -> None:
+        """Set those of the ``usual`` fields that are not there: names and values, by names in lower case."""
+        for name, field in usual.items():
+            self._fields.setdefault(name, field)
+
     def remove(self, *names: str) -> None:
         """Take fields away, where they are there."""
         for name in names:

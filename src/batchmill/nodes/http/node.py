@@ -12,8 +12,9 @@ from urllib3.response import BaseHTTPResponse
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
 from batchmill.nodes.access.addresses import Bounds
+from batchmill.nodes.access.hosts import host_faults
 from batchmill.nodes.access.params import ACCESS_PARAMS
-from batchmill.nodes.access.policy import access_of, host_faults
+from batchmill.nodes.access.policy import Access, access_of
 from batchmill.nodes.access.trust import Trust
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.credentials import credential_faults
@@ -145,7 +146,7 @@ class HttpNode(Node):
     def credential(cls, params: Mapping[str, Any]) -> str:
         headers = params.get("headers")
         told = next(filter(is_credential, headers), "") if isinstance(headers, Mapping) else ""
-        return super().credential(params) or (f"its header {told}" if told else "")
+        return f"its header {told}" if told else super().credential(params)
 
     @classmethod
     def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +177,8 @@ class HttpNode(Node):
         seconds = params["timeout"] if left is None else min(params["timeout"], left)
         began = time.monotonic()
         with exchanging(attempt, seconds) as exchange:
-            request, answer = _followed(request, exchange, attempt.given(params["timeout"]), params)
+            access = access_of(params, params["url"], self.secrets)
+            request, answer = _followed(request, exchange, attempt.given(params["timeout"]), params, access)
         took = time.monotonic() - began
         if not answer.ok:
             raise answer.failure(request, took, params["encoding"])
@@ -184,15 +186,17 @@ class HttpNode(Node):
 
 
 def _followed(
-    request: Request, exchange: Exchange, seconds: float, params: Mapping[str, Any]
+    request: Request, exchange: Exchange, seconds: float, params: Mapping[str, Any], access: Access
 ) -> tuple[Request, Answer]:
     """The answer at the end of all redirects, and the request that it is for; ``seconds`` is what it was
     given."""
-    most, access = params["max_redirects"], access_of(params, params["url"])
+    most = params["max_redirects"]
     first, behind = request.address, ""
     for _ in range(most + 1):
         address = request.address
         bounds = access.bounds(address.host, address.port, first=first.host, behind=behind)
+        if access.secrets:
+            bounds = access.bounds_with(bounds, address.host, address.port, request.parts())
         own = access.trust if address.origin == first.origin else access.trust.elsewhere()
         with in_words(request, seconds, exchange.cancel):
             response = _sent(request, exchange, own, bounds)
@@ -208,11 +212,17 @@ def _followed(
 
 def _sent(request: Request, exchange: Exchange, trust: Trust, bounds: Bounds) -> BaseHTTPResponse:
     """The answer's head. A kept connection that the server has closed meanwhile is replaced by a new one."""
-    with request.payload.opened() as (body, length):
-        try:
-            return connections().send(request, body, length, trust, bounds)
-        except (lib.ProtocolError, lib.SSLError):
-            if not exchange.reused or not request.repeatable:
-                raise
+    try:
+        return _sent_once(request, trust, bounds)
+    except (lib.ProtocolError, lib.SSLError):
+        if not exchange.reused or not request.repeatable:
+            raise
+    return _sent_once(request, trust, bounds)
+
+
+def _sent_once(request: Request, trust: Trust, bounds: Bounds) -> BaseHTTPResponse:
+    data = request.payload.data
+    if not request.payload.path:
+        return connections().send(request, data, None if data is None else len(data), trust, bounds)
     with request.payload.opened() as (body, length):
         return connections().send(request, body, length, trust, bounds)

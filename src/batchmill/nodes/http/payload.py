@@ -32,11 +32,8 @@ class Payload:
         return self.data is not None or bool(self.path)
 
     @contextmanager
-    def opened(self) -> Iterator[tuple[bytes | IO[bytes] | None, int | None]]:
-        """What is sent and its length in bytes; a file is open only within."""
-        if not self.path:
-            yield self.data, None if self.data is None else len(self.data)
-            return
+    def opened(self) -> Iterator[tuple[IO[bytes], int]]:
+        """The file and its length in bytes; it is open only within."""
         with in_words("send", self.path):
             size = require_file(self.path).st_size
             file = open(self.path, "rb")  # noqa: SIM115  # closed below; faults in between are not the file's

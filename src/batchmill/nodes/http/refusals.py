@@ -19,7 +19,9 @@ _NOT_NOW = frozenset({408, 409, 425})
 FORBIDDEN = 403  # by which some refuse too, with headers that say so
 _LOOKED_AT_BYTES = 65536  # of a body
 _EPOCH = 1_000_000_000  # a larger number of seconds is a moment, not a length
-_WORDS = frozenset({"rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "too_many_requests"})
+_WORDS = frozenset(
+    {"rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "too_many_requests", "overloaded_error"}
+)
 SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 """What errors say of a quota that waiting does not bring back."""
 PAYMENT_REQUIRED = 402
@@ -54,7 +56,7 @@ def refusal_status(body: bytes) -> int | None:
         value = told.get(key)
         if isinstance(value, str) and value.lower() in _WORDS:
             return 429
-        if str(value) in ("429", "503") and not isinstance(value, bool):
+        if str(value) in ("429", "503", "529") and not isinstance(value, bool):
             return int(str(value))
     return None
 

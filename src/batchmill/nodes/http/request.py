@@ -19,6 +19,10 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, 9.2.2
 IDEMPOTENCY_KEY = "idempotency-key"
 
+_USUAL = {
+    name.lower(): (name, value)
+    for name, value in (("Accept", "*/*"), ("Accept-Encoding", ENCODINGS), ("User-Agent", USER_AGENT))
+}
 _BODIES = ("body", "form", "files", "body_file")
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -42,6 +46,10 @@ class Request:
     def identified(self) -> bool:
         """Whether it says who asks."""
         return "Authorization" in self.fields or bool(self.key_header and self.key_header in self.fields)
+
+    def parts(self) -> list[str | bytes]:
+        """All that is sent, but for the content of a file."""
+        return [str(self.address), *self.fields.as_dict().values(), self.payload.data or b""]
 
     def redirected(self, status: int, location: str) -> Request:
         """The request that follows an answer of ``status`` with this ``Location``.
@@ -80,9 +88,7 @@ def request_of(params: Mapping[str, Any]) -> Request:
         fields.default("Content-Type", payload.content_type)
     if address.credentials:
         fields.default("Authorization", address.basic_credentials())
-    fields.default("Accept", "*/*")
-    fields.default("Accept-Encoding", ENCODINGS)
-    fields.default("User-Agent", USER_AGENT)
+    fields.complete(_USUAL)
     return Request(_method(params["method"], payload), address, fields, payload, key_header)
 
 

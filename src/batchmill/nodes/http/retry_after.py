@@ -12,9 +12,10 @@ MOST_SECONDS = 3600.0
 SKEW_SECONDS = 2.0
 """A server whose clock is further off than this is taken at its own time."""
 
-TOO_MANY = frozenset({429, 503})
+TOO_MANY = frozenset({429, 503, 529})
 """Statuses by which a service wants fewer requests, or none for a while, also without ``Retry-After``: Too
-Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4)."""
+Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4), and 529, by which some say that
+they are overloaded."""
 
 _SECONDS = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?([eE]\+?[0-9]{1,2})?")
 

@@ -130,8 +130,9 @@ class Asking:
             request = Request(question, self.attempt, self._left(), leaving, telling)
             return await self.provider.ask(request)
         except Unanswered as unanswered:
-            if leaving.done and unanswered.paid:
-                self._enter(replace(call, error=str(unanswered), wall=_since(began)))
+            if unanswered.paid and (leaving.done or unanswered.call):
+                identity = unanswered.call or call.id
+                self._enter(replace(call, id=identity, error=str(unanswered), wall=_since(began)))
             else:
                 leaving.undo()
             if isinstance(unanswered.error, AttemptTimeout):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from batchmill.values.redaction import shortened
 
 _LOOKED_AT_BYTES = 65536  # of an answer, for what is shown of it
 _SHOWN_CHARACTERS = 200
+_WHOLE = re.compile(r"([0-9]{1,15})(?:\.0*)?")
 
 
 def reply_of(content: bytes, *, raw: bool = False) -> Reply:
@@ -119,10 +121,14 @@ def cache_in(usage: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, 
 
 def cost_in(usage: Mapping[str, Any]) -> float | None:
     """US dollars, where the provider tells what the call cost."""
-    cost = usage.get("cost")
-    if isinstance(cost, bool) or not isinstance(cost, (int, float)):
+    written = usage.get("cost")
+    if isinstance(written, bool) or not isinstance(written, (int, float, str)):
         return None
-    return float(cost) if 0 <= cost < math.inf else None
+    try:
+        cost = float(written)
+    except (ValueError, OverflowError):
+        return None
+    return cost if 0 <= cost < math.inf else None
 
 
 def _tool_calls(message: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -168,7 +174,9 @@ def mapping_of(value: Any) -> Mapping[str, Any]:
 
 
 def count_of(value: Any) -> int | None:
-    """A number of tokens; some servers write whole numbers with a point."""
+    """A number of tokens; some servers write whole numbers with a point, or as text."""
+    if isinstance(value, str) and (found := _WHOLE.fullmatch(value.strip())):
+        return int(found[1])
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

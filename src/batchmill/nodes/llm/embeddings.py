@@ -12,6 +12,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.access.params import ACCESS_PARAMS
+from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, Output, Param, characters_in
 from batchmill.nodes.llm.asking import Asking
 from batchmill.nodes.llm.completion import usage_in
@@ -95,7 +96,7 @@ class EmbeddingsNode(ModelNode):
             max_tokens=1,  # nothing is answered that would be paid by the token
             options={**_dimensions(params), **(params["options"] or {})},
         )
-        provider = self.by_batches(_provider(params), params)
+        provider = self.by_batches(_provider(params, self.secrets), params)
         most = item_limits(params["item_budget"])
         asking = Asking(provider, attempt, self.prices_of(params), params["timeout"], item_budget=most)
         try:
@@ -122,8 +123,8 @@ def _dimensions(params: Mapping[str, Any]) -> dict[str, Any]:
     return {} if params["dimensions"] is None else {"dimensions": params["dimensions"]}
 
 
-def _provider(params: Mapping[str, Any]) -> Provider:
-    return EchoVectors() if params["provider"] == "echo" else server_of(params, VectorServer)
+def _provider(params: Mapping[str, Any], secrets: tuple[BoundSecret, ...] = ()) -> Provider:
+    return EchoVectors() if params["provider"] == "echo" else server_of(params, VectorServer, secrets)
 
 
 def _texts(question: Question) -> list[str]:

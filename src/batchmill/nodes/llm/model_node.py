@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 from batchmill.errors import InvalidParams
 from batchmill.ir.services import Tables
-from batchmill.nodes.access.policy import access_of, host_faults
+from batchmill.nodes.access.hosts import host_faults
+from batchmill.nodes.access.policy import access_of
+from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.contract import ExpectedCall, NodeClass, ServiceNode
 from batchmill.nodes.credentials import credential, credential_faults
 from batchmill.nodes.llm.batch_api.desk import BatchDesk
@@ -118,8 +120,13 @@ def model_of(params: Mapping[str, Any]) -> str:
     return params.get("model") or (ECHO_MODEL if params.get("provider") == "echo" else "")
 
 
-def server_of(params: Mapping[str, Any], kind: type[ServerProvider] = ServerProvider) -> ServerProvider:
-    """The server that is meant. The key of OpenAI's own goes to no other one unless the document says so."""
+def server_of(
+    params: Mapping[str, Any],
+    kind: type[ServerProvider] = ServerProvider,
+    secrets: tuple[BoundSecret, ...] = (),
+) -> ServerProvider:
+    """The server that is meant. The key of OpenAI's own goes to no other one unless the document says so;
+    ``secrets`` go to their own hosts."""
     base_url = params["base_url"] or None
     if base_url is not None and not base_url.startswith(("http://", "https://")):
         written = shortened(base_url, 60)
@@ -127,6 +134,6 @@ def server_of(params: Mapping[str, Any], kind: type[ServerProvider] = ServerProv
     own = base_url is None and not params["api_key"]
     named = {**params, "api_key_env": params["api_key_env"] or (KEY_VARIABLE if own else None)}
     key, limit = credential(named, "api_key"), params["max_response_bytes"]
-    access = access_of(params, params["base_url"] or "")
+    access = access_of(params, params["base_url"] or "", secrets)
     raw, stream = bool(params.get("raw")), bool(params.get("stream"))
     return kind(base_url, key, limit, access=access, raw=raw, stream=stream)

@@ -139,7 +139,7 @@ class LlmNode(ModelNode):
 
     def _server(self, params: Mapping[str, Any]) -> Provider:
         kind = ResponsesServer if params["api"] == "responses" else ServerProvider
-        return self.by_batches(server_of(params, kind), params)
+        return self.by_batches(server_of(params, kind, self.secrets), params)
 
 
 async def _answer(asking: Asking, question: Question) -> NodeResult:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -13,20 +15,23 @@ from batchmill.nodes.llm.telling import Telling
 EVENT_STREAM = "text/event-stream"
 _WHOLE = frozenset({"id", "role", "type", "name"})  # parts of a message that come in one piece
 _DONE = b"[DONE]"
+_END_OF_LINE = re.compile(rb"\r\n|\n|\r(?=.)", re.DOTALL)  # a CR at the end of a piece may be half of one
 
 
 class ServerEvents:
-    """The data of the events in a stream of bytes."""
+    """The data of the events in a stream of bytes. Lines end with CR, LF or both; the stream may begin with a
+    byte order mark."""
 
     def __init__(self) -> None:
         self._rest = b""
         self._data: list[bytes] = []
+        self._first = True
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """What ``piece`` completes."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
+        *lines, self._rest = _END_OF_LINE.split(self._rest + piece)
         for line in lines:
-            yield from self._taken(line.removesuffix(b"\r"))
+            yield from self._taken(line)
 
     def end(self) -> Iterator[bytes]:
         """What stands before the end without the empty line that is due."""
@@ -34,6 +39,8 @@ class ServerEvents:
         yield from self._taken(b"")
 
     def _taken(self, line: bytes) -> Iterator[bytes]:
+        if self._first:
+            self._first, line = False, line.removeprefix(BOM_UTF8)
         if not line:
             data, self._data = self._data, []
             if data:

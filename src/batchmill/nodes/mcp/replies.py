@@ -15,7 +15,7 @@ from typing import Any
 from batchmill.nodes.http.retry_after import TOO_MANY, seconds_asked_for
 
 UNREADABLE = -32700  # of JSON-RPC: a text that is no message
-_OF_STATUS = -32000  # of those that JSON-RPC leaves to others
+_OF_US = -32000  # of those that JSON-RPC leaves to others
 _SESSION_IS_OVER = 404  # the SDK knows what to do then
 _STATUS, _RETRY_AFTER = "batchmill_http_status", "batchmill_retry_after"
 _SHOWN_CHARACTERS = 200
@@ -86,17 +86,13 @@ def error_for(found: Garbled) -> Any:
 
 async def tell_status(response: Any) -> None:
     """A hook for responses: an answer other than 2xx to a request becomes an error that tells its status."""
-    identity = _request_id(response.request)
+    identity = request_id(response.request)
     status = response.status_code
     if identity is None or status < 400 or status == _SESSION_IS_OVER:
         return
     wait = seconds_asked_for(response.headers.get("retry-after"), response.headers.get("date"))
-    error = {
-        "code": _OF_STATUS,
-        "message": f"it answered with {status} {response.reason_phrase}".rstrip(),
-        "data": {_STATUS: status, _RETRY_AFTER: wait},
-    }
-    text = json.dumps({"jsonrpc": "2.0", "id": identity, "error": error}).encode()
+    words = f"it answered with {status} {response.reason_phrase}".rstrip()
+    text = error_text(identity, words, {_STATUS: status, _RETRY_AFTER: wait})
     response.stream = _in_place_of(response.stream, text)
     response.status_code = 200
     for name in ("content-encoding", "content-length", "transfer-encoding"):
@@ -104,7 +100,13 @@ async def tell_status(response: Any) -> None:
     response.headers["content-type"] = "application/json"
 
 
-def _request_id(request: Any) -> int | str | None:
+def error_text(identity: int | str, words: str, data: dict[str, Any]) -> bytes:
+    """A reply to the request ``identity`` that says why there is none."""
+    error = {"code": _OF_US, "message": words, "data": data}
+    return json.dumps({"jsonrpc": "2.0", "id": identity, "error": error}).encode()
+
+
+def request_id(request: Any) -> int | str | None:
     """The id of the request in a POST; None where it is no request, so that nobody waits for a reply."""
     if request.method != "POST":
         return None

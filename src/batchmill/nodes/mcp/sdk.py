@@ -18,8 +18,9 @@ from batchmill.errors import InvalidParams, MissingExtra
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import expanded
 from batchmill.nodes.access.policy import Access, access_of
-from batchmill.nodes.access.transport import ServiceTransport
+from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.mcp.replies import error_for, garbled, tell_status
+from batchmill.nodes.mcp.transport import TellingTransport
 
 # Beside what the SDK lets through (PATH, HOME, SHELL, ...): none of them holds a credential.
 _LET_THROUGH = ("LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
@@ -56,7 +57,11 @@ def protocol_error() -> type[Exception]:
 
 @asynccontextmanager
 async def connection(
-    spec: McpServerSpec, stderr: TextIO, on_end: Callable[[], None], on_garbled: Callable[[str], None]
+    spec: McpServerSpec,
+    access: Access,
+    stderr: TextIO,
+    on_end: Callable[[], None],
+    on_garbled: Callable[[str], None],
 ) -> AsyncIterator[Connection]:
     """Streams to and from a server, started here where it is a program; ``on_end`` hears of its end,
     ``on_garbled`` of replies that cannot be read and whose request is not known.
@@ -65,7 +70,7 @@ async def connection(
     """
     if spec.url is not None:
         async with (
-            _over_http(expanded_in(spec.url), _each(spec.headers), access_to(spec)) as streams,
+            _over_http(expanded_in(spec.url), _each(spec.headers), access) as streams,
             streams[0] as read,  # version 1 leaves closing them to the garbage collector
             streams[1] as write,
             _screened(read, lambda: None, on_garbled) as screened,
@@ -96,12 +101,12 @@ def _over_http(url: str, headers: dict[str, str], access: Access) -> Any:
     return _with_client(module, url, headers, access)
 
 
-def access_to(spec: McpServerSpec) -> Access:
+def access_to(spec: McpServerSpec, secrets: tuple[BoundSecret, ...] = ()) -> Access:
     """Whom a server's connections may reach. The document names it, so that it may be anywhere."""
     names = ("allow_hosts", "allow_private", "ca_file", "client_cert", "client_key")
     written = {name: getattr(spec, name) for name in names}
     given = {name: expanded_in(one) if isinstance(one, str) else one for name, one in written.items()}
-    return access_of(given, "")
+    return access_of(given, "", secrets)
 
 
 def _client(module: Any, access: Access, **settings: Any) -> Any:
@@ -113,7 +118,7 @@ def _client(module: Any, access: Access, **settings: Any) -> Any:
         timeout=usual.timeout,
         auth=usual.auth,
         follow_redirects=usual.follow_redirects,
-        transport=ServiceTransport(library, access),
+        transport=TellingTransport(library, access),
         event_hooks={**usual.event_hooks, "response": [*usual.event_hooks["response"], tell_status]},
     )
 

@@ -21,7 +21,8 @@ ENDED = ("completed", "failed", "expired", "cancelled")
 class Provider:
     """What the server knows. A batch takes ``seconds`` by ``clock``; one that takes more than a day expires
     with the requests that had no answer. ``answer`` tells what a body is answered with: a text, a
-    completion, ``(status, body)``, or None for never. ``paid`` are the custom ids of answered requests, each
+    completion, ``(status, body)``, or None for never. ``written`` makes the lines of the file of answers.
+    ``paid`` are the custom ids of answered requests, each
     as often as it was paid. ``hidden`` keeps new batches out of the list, ``broken`` makes (method, path)
     pairs fail so often, ``silent`` begins that many batches and answers nothing.
 
@@ -37,6 +38,7 @@ class Provider:
         self.files, self.batches, self.paid = {}, {}, []
         self.hidden = self.silent = 0
         self.broken = {}
+        self.written = list  # the lines of the file of answers, of those that it should have
         self.requests = []
 
     def upload(self, content):
@@ -88,6 +90,7 @@ class Provider:
                 self.paid.append(line["custom_id"])
         for kind, told in (("output_file_id", output), ("error_file_id", errors)):
             if told:
+                told = self.written(told) if kind == "output_file_id" else told
                 batch[kind] = self.upload("\n".join(map(json.dumps, told)).encode() + b"\n")["id"]
         batch["request_counts"] = {"total": len(lines), "completed": len(output), "failed": len(errors)}
         batch["status"] = status

@@ -19,6 +19,9 @@ _TYPES = {
 }
 
 
+_UNKNOWN = ("BatchAnswerMissing", "BatchGone")
+
+
 class Answer(NamedTuple):
     """The answer to one request: its HTTP ``status``, 0 if there was no such answer, and its ``body``;
     otherwise the ``type`` and ``message`` of the error. ``call`` names the call, the same each time it is
@@ -29,6 +32,11 @@ class Answer(NamedTuple):
     type: str = ""
     message: str = ""
     call: str = ""
+
+    @property
+    def paid(self) -> bool:
+        """Whether the request may be charged for: it has an answer, or nobody knows what became of it."""
+        return self.status == OK or self.type in _UNKNOWN
 
 
 class Answers:
@@ -45,10 +53,13 @@ class Answers:
         """Look through the file, once all of it is there."""
         self.file.seek(0)
         start = 0
+        answered: set[str] = set()  # where a server tells of one request twice, its answer counts
         for line in iter(partial(self.file.readline), b""):
             told = _read(line)
-            if isinstance(name := told.get("custom_id"), str):
+            if isinstance(name := told.get("custom_id"), str) and name not in answered:
                 self._lines[name] = (start, len(line))
+                if mapping_of(told.get("response")).get("status_code") == OK:
+                    answered.add(name)
             start += len(line)
 
     def of(self, name: str) -> Answer:
