@@ -178,7 +178,8 @@ class Batch:
             try:
                 for block in running:
                     self.timing.add(block.walls)
-                    self.waiting += sum(one.waiting for one in _errors(block))
+                    if block.special:
+                        self.waiting += sum(one.waiting for one in _errors(block))
                     yield block
             finally:
                 running.close()  # type: ignore[attr-defined]  # executors' iterators are generators

@@ -53,6 +53,9 @@ class Outlet:
         """Under the lock: count a block and give it to the consumer's side. Returns whether it can be
         delivered now."""
         self._complete(block)
+        if not block.special:  # as of nearly all blocks, which may hold one item
+            self.watch.add(len(block), 0)
+            return self.results.put(block)
         errors = [outcome.error for outcome in block.special.values() if outcome.error is not None]
         failed = sum(error.kind != "cancelled" for error in errors)
         self.watch.add(len(block) - len(errors), failed, errors)

@@ -24,7 +24,6 @@ TURNS = 4  # of the GIL that a thread may wait for at once: who has a lock may w
 STALLED = 10  # times the mean CPU of the items: one that took longer waited, or was put aside
 LEFT = 1 / 10  # of a chunk's time, from which on it is worth going on
 _HAS_GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
-# PyPy's threads ask for the GIL again at other times, but no less often.
 GIL_SECONDS = sys.getswitchinterval() if _HAS_GIL else 0.0
 
 

@@ -72,20 +72,22 @@ class SequentialExecutor:
         sizer: ChunkSizer,
         worker: int,
     ) -> None:
-        if not len(chunk):
+        given = len(chunk)
+        if not given:
             return
         block = Block(chunk.start, items=chunk.items, worker=worker)
-        alone = len(chunk) == 1
+        alone = given == 1
         try:
             with ctrl_c:
-                runner.run_chunk(chunk, CHUNK_SECONDS if alone else sizer.patience(len(chunk)), block=block)
+                runner.run_chunk(chunk, CHUNK_SECONDS if alone else sizer.patience(given), block=block)
         except BaseException:  # Ctrl-C in the midst of an item: those before it are done and are kept
             if block.done:
                 channel.deliver(block.part(0, block.done))
             raise
+        done = len(block)
         if not alone or channel.instant:  # else the next chunk has one item, too
-            sizer.observe(len(block), runner.took, bytes_of(block))
-        if len(block):
+            sizer.observe(done, runner.took, bytes_of(block))
+        if done:
             channel.deliver(block)
-        if len(block) < len(chunk):
-            channel.give_back(chunk.part(len(block)))
+        if done < given:
+            channel.give_back(chunk.part(done))
