@@ -1,7 +1,7 @@
 """Everything that we use of loky beyond its public interface: its way to start a process, and its tracker.
 
 The pool needs one thing of loky: a process that is started from a clean one, watched and ended. loky offers
-that publicly only as an executor with queues of its own, which take two threads, four semaphores and a dozen
+that publicly only as an executor with queues of its own, which take two threads, four semaphores and six
 descriptors for each worker. So what loky's executor starts its processes with is used directly. The private
 parts of loky that this takes are used in this module only; ``tests/executors/process/test_loky_private.py``
 fails on a version of loky without them.
