@@ -41,7 +41,7 @@ class Holder(Protocol):
         """Let it begin nothing more of what it has, so that :meth:`take_back` can have it."""
 
     def take_back(self) -> None:
-        """Give back what a worker that was held a little while ago has not begun."""
+        """Return what a worker that was held a little while ago has not begun."""
 
 
 class Watch:

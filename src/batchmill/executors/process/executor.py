@@ -182,7 +182,7 @@ class ProcessBatch:
         return any(driver.spare() for driver in self._now())
 
     def _widen(self) -> None:
-        """Add drivers for items that were given back, where fewer are at work than may be: in the place of
+        """Add drivers for items that were returned, where fewer are at work than may be: in the place of
         those that had nothing to do any more and ended."""
         with self._lock:
             over = [driver for driver in self._drivers if driver.over]
