@@ -149,13 +149,14 @@ def test_one_thread_looks_at_all_until_nothing_is_left_to_look_at(soon) -> None:
 
     def look_at(name: str) -> Callable[[], bool]:
         def look() -> bool:
+            if left == {"a": 3, "b": 5}:  # while the thread is certainly at it
+                watch.add(look_at("b"))
             left[name] -= 1
             return left[name] > 0
 
         return look
 
     watch.add(look_at("a"))
-    watch.add(look_at("b"))
     assert soon(lambda: not started[0].is_alive())
     assert left == {"a": 0, "b": 0}
     assert len(started) == 1
