@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import batchmill
+from batchmill.executors.dispatch.stealing import Watch
 from batchmill.executors.process.pool import shared_pool
 
 LONG = 1.0
@@ -133,3 +136,40 @@ def test_what_waits_behind_a_long_item_is_run_where_a_worker_had_ended(tmp_path:
     (first, end), *others = done.values
     assert all(pid != first and ended < end for pid, ended in others)
     assert begun(tmp_path) == 10
+
+
+def test_one_thread_looks_at_all_until_nothing_is_left_to_look_at(soon) -> None:
+    started: list[threading.Thread] = []
+
+    def run(call: Callable[[], None]) -> None:
+        started.append(threading.Thread(target=call, daemon=True))
+        started[-1].start()
+
+    watch, left = Watch(run, linger=0), {"a": 3, "b": 5}
+
+    def look_at(name: str) -> Callable[[], bool]:
+        def look() -> bool:
+            if left == {"a": 3, "b": 5}:  # while the thread is certainly at it
+                watch.add(look_at("b"))
+            left[name] -= 1
+            return left[name] > 0
+
+        return look
+
+    watch.add(look_at("a"))
+    assert soon(lambda: not started[0].is_alive())
+    assert left == {"a": 0, "b": 0}
+    assert len(started) == 1
+    watch.add(look_at("a"))  # which looks once
+    assert soon(lambda: not started[1].is_alive())
+    assert left["a"] == -1
+
+
+def test_without_a_thread_nothing_is_looked_at() -> None:
+    def refuse(call: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    watch = Watch(refuse)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="new thread"):
+            watch.add(lambda: True)

@@ -66,6 +66,17 @@ def test_a_worker_calls_its_function(told: Path) -> None:
     assert told.read_text() == "served"
 
 
+def test_what_the_working_folder_calls_like_us_is_not_taken_for_us(
+    told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("batchmill", "loky", "pickle"):
+        (told.parent / f"{name}.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(told.parent)
+    monkeypatch.setattr(sys, "path", [*sys.path[1:], sys.path[0]])
+    assert run("tell", str(told), "served") == 0
+    assert told.read_text() == "served"
+
+
 def test_a_worker_imports_nothing_of_what_only_others_need(told: Path) -> None:
     run("tell_what_is_imported", str(told))
     imported = {name.split(".")[0] for name in told.read_text().split()}

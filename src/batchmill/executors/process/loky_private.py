@@ -1,7 +1,7 @@
 """Everything that we use of loky beyond its public interface: its way to start a process, and its tracker.
 
 The pool needs one thing of loky: a process that is started from a clean one, watched and ended. loky offers
-that publicly only as an executor with queues of its own, which take two threads, four semaphores and a dozen
+that publicly only as an executor with queues of its own, which take two threads, four semaphores and six
 descriptors for each worker. So what loky's executor starts its processes with is used directly. The private
 parts of loky that this takes are used in this module only; ``tests/executors/process/test_loky_private.py``
 fails on a version of loky without them.
@@ -65,12 +65,13 @@ class Worker:
 
 def _way_here() -> dict[str, str]:
     """What the environment of a new process needs to find this package at its first step; it has our module
-    path only from the second one on."""
+    path, and our environment, only later. What the working folder has under the same name is not ours."""
+    way = {"PYTHONSAFEPATH": "1"}
     home = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
-    if home in (*site.getsitepackages(), site.USER_SITE):
-        return {}
-    before = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": home if before is None else f"{home}{os.pathsep}{before}"}
+    if home not in (*site.getsitepackages(), site.USER_SITE):
+        before = os.environ.get("PYTHONPATH")
+        way["PYTHONPATH"] = home if before is None else f"{home}{os.pathsep}{before}"
+    return way
 
 
 def at_exit(end: Callable[[], None]) -> None:
