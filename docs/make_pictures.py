@@ -60,7 +60,7 @@ DOCUMENT = {
     ],
     "edges": [{"from": "fetch", "to": "hash"}],
 }  # fmt: skip
-BENCH = ("--workloads", "waiting,hashing", "--executors", "sequential,thread", "--scale", "0.1", "-q")
+BENCH = ("--workloads", "hashing,waiting", "--jobs", "1,2", "--seconds", "40", "-q")
 
 
 # each takes its time, as a question to a service would
@@ -119,7 +119,7 @@ def _resume(picture: Path) -> None:
 
 
 def _bench(picture: Path) -> None:
-    command = [sys.executable, "-m", "batchmill", "bench", *BENCH, "--repeat", "1", "--plot", str(picture)]
+    command = [sys.executable, "-m", "batchmill", "bench", *BENCH, "--plot", str(picture)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=900)
 
 

@@ -23,7 +23,8 @@ import pytest
 
 PROCESSES = 4  # more than small machines have cores: many tests wait for something
 PATIENCE = 5.0  # seconds that what is ending may take to be gone; nothing waits where nothing is left
-WARM_PROCESSES = ("loky", "resource_tracker", "multiprocessing")  # in the command lines of pool workers
+# in the command lines of pool workers and of what they start
+WARM_PROCESSES = ("batchmill.executors.process.boot", "loky", "resource_tracker", "multiprocessing")
 WARM_THREADS = ("batchmill-pool", "QueueFeederThread", "QueueManagerThread", "ExecutorManagerThread")
 SPARE_DESCRIPTORS = 16  # what libraries open on first use and keep for the session
 CLUSTERS = importlib.util.find_spec("distributed") is not None

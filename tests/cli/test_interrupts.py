@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from batchmill.cli.guard import PATIENCE
+from batchmill.cli.guard import LEAVING, LOOK
 from batchmill.cli.interrupts import HANDLED, Interrupts
 from batchmill.concurrency.cancel import CancelToken
 
@@ -16,7 +16,6 @@ from batchmill.concurrency.cancel import CancelToken
 PROGRAM = """
 import sys, time
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.cli.guard import PATIENCE
 from batchmill.cli.interrupts import Interrupts
 name, grace, last_wait, one_event = sys.argv[1], *map(float, sys.argv[2:])
 tokens = {"stop": CancelToken(), "cancel": CancelToken(), "neither": CancelToken()}
@@ -144,7 +143,6 @@ def test_a_long_call_into_c_does_not_delay_the_token(started):
 SEARCHES = """
 import re, sys, threading
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.cli.guard import PATIENCE
 from batchmill.cli.interrupts import Interrupts
 with Interrupts(CancelToken(), CancelToken(), lambda text: print(text, flush=True)):
     def search():
@@ -170,14 +168,18 @@ def test_the_third_signal_leaves_while_a_search_keeps_the_interpreter_to_itself(
     assert process.returncode in (130, -signal.SIGKILL)
 
 
-def test_signals_that_are_heard_are_no_affair_of_the_guard(started):
-    """Three that come within a moment, while the interpreter is busy for less than the guard's patience."""
-    process = started("neither", last_wait=0.2)
-    process.send_signal(signal.SIGINT)
-    time.sleep(2 * PATIENCE)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode == 130
+@pytest.mark.slow
+def test_the_guard_counts_the_signals_that_count(started):
+    """Several within a moment tell of one event: the guard must not take them for the third signal."""
+    process = started("neither", one_event=3600)
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    time.sleep(2 * LOOK + LEAVING)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert "no new items start" in process.stdout.readline()
+    assert "ending what still runs" in process.stdout.readline()
 
 
 def test_the_guard_is_gone_with_the_block():

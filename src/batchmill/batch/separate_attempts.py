@@ -16,7 +16,6 @@ from batchmill.block import Block, together
 from batchmill.executors.contract import Chunk
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import NO_WAITS, Commands, ErrorInfo, Outcome, Waits
-from batchmill.policy import RetryPolicy
 from batchmill.record import used_by
 
 
@@ -27,8 +26,7 @@ class SeparateAttempts:
     lock is taken.
     """
 
-    def __init__(self, retry: RetryPolicy, log: ItemLog | None) -> None:
-        self._retry = retry
+    def __init__(self, log: ItemLog | None) -> None:
         self._log = log
         self._lock = threading.Lock()
         self._before: dict[int, Outcome] = {}  # what failed attempts took and recorded, all together
@@ -51,8 +49,7 @@ class SeparateAttempts:
             wall = sum(one.wall for one in chunk.tried)
             tried = (chunk.tried[0]._replace(waited=waits.limit), *chunk.tried[1:])
             self._remember(Outcome(chunk.start, wall=wall, tried=tried, waits=waits))
-        decision = self._retry.decide(chunk.attempts, lost, None, lost.refusals)
-        return Chunk(chunk.start, chunk.items, chunk.attempts, self._told(chunk.start, lost)), decision.after
+        return Chunk(chunk.start, chunk.items, chunk.attempts, self._told(chunk.start, lost)), chunk.wait
 
     def _told(self, index: int, error: ErrorInfo) -> ErrorInfo:
         """Why the attempt before failed, with what all of them used: the next one's worker has no records."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from batchmill.batch.delay_queue import DelayQueue
@@ -20,7 +20,7 @@ class Reading(NamedTuple):
     """One read: items, known outcomes by offset, and the exception of reading or matching."""
 
     items: Sequence[Any] = ()
-    known: dict[int, Outcome] = {}  # noqa: RUF012  # nobody changes it
+    known: Mapping[int, Outcome] = {}  # nobody changes it
     error: BaseException | None = None
 
 
@@ -105,7 +105,7 @@ class Supply:
     def read(self, most: int) -> Reading:
         """Read about ``most`` items. Nothing is raised here, but told."""
         items: Sequence[Any] = ()
-        known: dict[int, Outcome] = {}
+        known: Mapping[int, Outcome] = {}
         try:
             items = self._source.take(self._at_once(most))
             if self._matching and self._log is not None:

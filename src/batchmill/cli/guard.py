@@ -2,8 +2,8 @@
 
 A regular expression that goes on for ever, say, keeps the interpreter to itself: no thread of the command
 runs, the one that acts on signals included. Their numbers lie in the pipe then, unread. The guard, a fork
-that holds nothing but the reading end and sleeps, looks at it when there is something in it, and ends what
-has not taken the third signal after a moment, or has and is still there.
+that holds nothing but the reading end and sleeps, looks at it when there is something in it, and ends a
+command that is still there two seconds after its third signal, whether that was heard or not.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from collections.abc import Sequence
 
 from batchmill.executors.process.family import kill_descendants
 
-LEAVING = 2.0  # seconds that it may take to leave then
-PATIENCE = 0.3  # seconds that a command may take to hear a signal
 LAST = 3  # the signal that leaves at once
+LEAVING = 2.0  # seconds that the command has to hear it and to leave
+LOOK = 0.3  # seconds between two looks at signals that nobody has read yet
 
 
 class Guard:
@@ -55,7 +55,7 @@ class Guard:
             os._exit(0)
 
     def took(self) -> None:
-        """The command has taken one more signal."""
+        """The command has heard one more signal, and counts it."""
         self._taken[0] = min(LAST, self._taken[0] + 1)
 
     def dismiss(self) -> None:
@@ -77,12 +77,11 @@ def _watch(reader: int, taken: mmap.mmap, parent: int) -> None:
         found = poll.poll()
         if not any(event & select.POLLIN for _, event in found):  # the command is gone
             return
-        time.sleep(PATIENCE)
+        time.sleep(LOOK)
         unread = array.array("i", [0])
         fcntl.ioctl(reader, termios.FIONREAD, unread)
         if taken[0] + unread[0] >= LAST:
-            if not unread[0]:
-                time.sleep(LEAVING)
+            time.sleep(LEAVING)
             _end(parent)
 
 

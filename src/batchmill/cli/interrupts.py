@@ -127,7 +127,6 @@ class Interrupts:
                 if number == 0:
                     return
                 if number in self._previous:
-                    self._guard.took()
                     self._receive(number)
 
     def _patience(self) -> float | None:
@@ -145,6 +144,8 @@ class Interrupts:
             return
         self._latest = (number, now)
         self._number += 1
+        # Only of signals that count here: else the guard would end a command that waits for its third.
+        self._guard.took()
         if self.first is None and self._finishing:
             self.first = number
             self._say(f"{signal.Signals(number).name}: `finally` runs to its end; repeat to end it now")

@@ -66,6 +66,8 @@ class ItemFeed:
             if self._allow_empty:
                 return []
             raise _nothing([source])
+        if meant := source.perhaps_meant:
+            self._say(f"note: {meant}")
         items = source.opened()
         if isinstance(items, range):
             return items

@@ -95,6 +95,18 @@ class ItemSource:
             return None
         return self.value if self.value.endswith(tuple(_KINDS)) and os.path.isfile(self.value) else None
 
+    @property
+    def perhaps_meant(self) -> str:
+        """What to write instead, if one name may have been given for what is in it; else empty."""
+        if self.kind != "glob" or not isinstance(self.value, str) or has_magic(self.value):
+            return ""
+        if os.path.isdir(self.value):
+            inside = os.path.join(self.value, "*")
+            return f"{self.value} is a folder, and one item; for what is in it write --items {inside!r}"
+        if self.rows_of:
+            return f"{self.value} is one item, the name of the file; for its rows write --items @{self.value}"
+        return ""
+
     def opened(self) -> Iterable[Any]:
         """The items, read as they are asked for. Raises what reading raises."""
         if self.kind == "list":

@@ -56,10 +56,13 @@ class Journals:
     def runs(self) -> list[Found]:
         """All runs, the latest first."""
         if not self._readers:
-            where = (
-                self._path or f"{default_journals(working_folder())[0]}, and none of `map` for this folder"
+            if self._path is not None:
+                raise StorageError(f"there is no journal {self._path}; --journal PATH names another one")
+            here = default_journals(working_folder())[0]
+            raise StorageError(
+                f"no run of this folder is saved: there is no journal {here}, and none of `map`; "
+                "go to the folder where you started the run, or name its journal with --journal PATH"
             )
-            raise StorageError(f"there is no journal {where}; --journal PATH names another one")
         found = [(reader, run) for reader in self._readers for run in reader.runs()]
         found.sort(key=lambda one: one[1].started_at, reverse=True)
         return [Found(*one, runs_ago) for runs_ago, one in enumerate(found)]

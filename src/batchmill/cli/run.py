@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from batchmill.cli.exits import Exit
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given, with_stdin
 from batchmill.cli.own_files import own_files
-from batchmill.cli.plan import show_plan
 from batchmill.events.progress import ProgressKind
 from batchmill.graph.part import Part
 from batchmill.runs.result import RunResult
@@ -80,6 +80,8 @@ def command(
     if dry_run:
         part = Part.of(only, from_, until)
         settings = RunSettings(executor=executor, jobs=jobs, limit=limit, cluster=cluster, part=part)
+        # it draws, and looks at clusters: most runs need neither
+        show_plan = import_module("batchmill.cli.plan").show_plan
         show_plan(file, from_line, settings, journal_path, "json" if json_wanted else "tree")
         return Exit.SUCCESS
     draft = document_of(file)

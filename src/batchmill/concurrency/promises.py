@@ -94,7 +94,7 @@ def _run(value: Any, cancel: CancelToken | None, seconds: float | None) -> Any:
 
 async def settled(value: Any) -> Any:
     """``value`` as a result, after the table above, for callers that await."""
-    while is_promised(value):
+    while type(value) not in KEPT_AS_THEY_ARE and is_promised(value):
         value = await _collected(value) if isinstance(value, AsyncGenerator) else await value
     return list(value) if isinstance(value, Generator) else value
 

@@ -59,8 +59,8 @@ class NodeError(BatchmillError):
     - ``retryable``: False if another attempt cannot help.
     - ``retry_after``: the wait in seconds that the service asked for.
     - ``refused``: True if the service asked for fewer calls, or for none for a while (rate limit).
-    - ``denied``: above 0 if the service rejected the credentials, or their quota is empty: the batch stops
-      after so many of these errors in a row without a success between them. 0 for other errors.
+    - ``denied``: above 0 if other items would fail for the same reason (rejected credentials, an empty
+      quota): the batch stops after so many of these errors in a row without a success. 0 for other errors.
     - ``address``: the node inside a sub-workflow that failed.
     """
 

@@ -13,7 +13,7 @@ from batchmill.values.tracebacks import at_own_line
 from batchmill.values.words import count, is_inside_item, rate, seconds, shortened
 from batchmill.warned import Warned
 
-MOST_OF_ITEM = 120  # characters of a message
+MOST_OF_ITEM = 200  # characters of a message
 MOST_OF_NODE = 600  # the same where it is that of a whole node, which ends in what to do
 MOST_LINES = 8
 MOST_GROUPS = 3

@@ -10,7 +10,15 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped, Waiting, outputs_of
+from batchmill.errors import (
+    AttemptTimeout,
+    MissingExtra,
+    NodeError,
+    NotPicklable,
+    Stopped,
+    Waiting,
+    outputs_of,
+)
 from batchmill.outcome import WAITING, ErrorInfo, ErrorKind
 from batchmill.values.redaction import hidden
 from batchmill.values.tracebacks import trimmed
@@ -53,6 +61,7 @@ def outline(error: BaseException) -> ErrorInfo:
         retryable=bool(getattr(error, "retryable", True)),
         retry_after=retry_after,
         refused=retry_after is not None or _wants_less(error),
+        denied=1 if isinstance(error, MissingExtra) else 0,  # every other item would need it too
         outputs=outputs_of(error),
     )
 
@@ -72,7 +81,7 @@ def _wants_less(error: BaseException) -> bool:
 
 def traced(info: ErrorInfo, error: BaseException) -> ErrorInfo:
     """``info`` with the traceback of the exception that it tells of, as far as it is in the user's code."""
-    if info.kind in _NEVER_TRACED or info.waiting:
+    if info.kind in _NEVER_TRACED or info.waiting or isinstance(error, MissingExtra):
         return info
     return replace(info, traceback=_shorten(_traceback(error), MAX_TRACEBACK))
 

@@ -70,7 +70,9 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
             for retry in itertools.count():
                 self.cur_retry = retry
                 try:
-                    async with deadline(limit, f"no result within {limit or 0:g} s"):
+                    if limit is None:
+                        return await result_of(self.exec_async(prep_res))
+                    async with deadline(limit, f"no result within {limit:g} s"):
                         return await result_of(self.exec_async(prep_res))
                 except Exception as error:  # noqa: BLE001  # a try ends here; the last one's error goes on
                     tries = tries or Tries(self.max_retries, self.wait)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +15,10 @@ from batchmill.journal.encoding import NOT_JSON
 from batchmill.record import LLM_CALLS_KEY
 from batchmill.values import is_exact
 from batchmill.values.masking import Masker
+from batchmill.values.told_secrets import tells
 
 LARGEST_STORE = 8 << 20  # characters; a larger one is not kept, and its run is resumed by its script only
 NOT_CONTENT = frozenset({LLM_CALLS_KEY})
-_TELLING = re.compile(r"api_?key|(?<![a-z])token(?![a-z])|secret|passw|credential", re.IGNORECASE)
 
 
 def is_same(run: RunRecord, record: RunRecord, left: str | None) -> bool:
@@ -55,7 +54,7 @@ def masker_of(shared: Any) -> Masker:
     masker = Masker()
     for told, values in (("the store's", shared), ("the variable", os.environ)):
         for key, value in values.items() if is_store(values) else ():
-            if isinstance(value, str) and _TELLING.search(str(key)):
+            if isinstance(value, str) and tells(str(key)):
                 masker.add(value, f"{told} {key}")
     return masker
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ class TypedItemLog(LogAround):
         self._told = told
         self._closed = False
 
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
         known: dict[int, Outcome] = {}
         for offset, outcome in super().match(start, items).items():
             try:

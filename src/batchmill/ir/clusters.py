@@ -14,7 +14,8 @@ FORMS = (
     "`local`, `local:N`, `tls://host:port`, `tcp://host:port`, `host:port` or the path of a scheduler file"
 )
 FUNCTION = r"^[^\s:]+:[^\s:]+$"
-KEYS = ("address", "python", "cwd", "insecure")
+VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+KEYS = ("address", "python", "cwd", "env", "insecure")
 
 
 def written_cluster(text: str | None) -> str | dict[str, Any] | None:
@@ -42,6 +43,7 @@ def checked_cluster(cluster: Any) -> Any:
         raise InvalidSetting(f"`cluster` has no key {unknown[0]!r}, only {', '.join(KEYS)}")
     if type(cluster.get("insecure", False)) is not bool:
         raise InvalidSetting(f"`insecure` of `cluster` is true or false, not {cluster['insecure']!r}")
+    _check_env(cluster.get("env"))
     python, address = cluster.get("python"), cluster.get("address")
     if (python is None) == (address is None):
         raise InvalidSetting("`cluster` needs exactly one of `address` and `python`")
@@ -50,6 +52,21 @@ def checked_cluster(cluster: Any) -> Any:
     elif not isinstance(python, str) or not re.search(FUNCTION, python):
         raise InvalidSetting(f"`python` of `cluster` is written `module:function`, not {python!r}")
     return cluster
+
+
+def variables_of(cluster: Any) -> tuple[str, ...]:
+    """The names of the variables of this process's environment that ``cluster`` gives to items."""
+    return tuple(cluster.get("env") or ()) if isinstance(cluster, Mapping) else ()
+
+
+def _check_env(names: Any) -> None:
+    if names is None:
+        return
+    if not isinstance(names, (list, tuple)):
+        raise InvalidSetting(f"`env` of `cluster` is a list of names of variables, not {names!r}")
+    for name in names:
+        if not isinstance(name, str) or not re.search(VARIABLE_NAME, name):
+            raise InvalidSetting(f"`env` of `cluster` has {name!r}, which is no name of a variable")
 
 
 def _check_address(text: Any) -> None:

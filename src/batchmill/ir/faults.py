@@ -73,8 +73,17 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 
 
 def any_of(choices: Iterable[str]) -> str:
-    """```a`, `b` or `c```, for a message."""
-    quoted = [f"`{choice}`" for choice in choices]
+    """```a`, `b` or `c```, for a message about one of them."""
+    return _joined(choices, "or")
+
+
+def all_of(names: Iterable[str]) -> str:
+    """```a`, `b` and `c```, for a message that lists them."""
+    return _joined(names, "and")
+
+
+def _joined(names: Iterable[str], last: str) -> str:
+    quoted = [f"`{name}`" for name in names]
     if len(quoted) < 2:
         return "".join(quoted)
-    return ", ".join(quoted[:-1]) + f" or {quoted[-1]}"
+    return ", ".join(quoted[:-1]) + f" {last} {quoted[-1]}"

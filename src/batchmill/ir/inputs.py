@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.errors import Problem
-from batchmill.ir.faults import Fault, any_of, did_you_mean, kind_of, path_text, shown
+from batchmill.ir.faults import Fault, all_of, did_you_mean, kind_of, path_text, shown
 from batchmill.ir.json_types import is_type, type_words
 from batchmill.ir.models import InputSpec, Workflow
 from batchmill.ir.value_schema import value_faults
@@ -59,7 +59,7 @@ def input_values(
 
 
 def _unknown(name: str, inputs: Mapping[str, InputSpec]) -> Fault:
-    known = any_of(inputs)
+    known = all_of(inputs)
     hint = did_you_mean(name, inputs) or (f"there are {known}" if known else "there are none")
     return Fault(("inputs", name), f"the document has no input `{name}`", hint)
 

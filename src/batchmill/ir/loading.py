@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from batchmill.errors import InvalidDocument, Problem, StorageError
-from batchmill.ir.faults import DocumentPath, Doubt, Fault, kind_of, path_text
+from batchmill.ir.faults import DocumentPath, Doubt, Fault, all_of, did_you_mean, kind_of, path_text
 from batchmill.ir.positions import (
     NOWHERE,
     JsonPositions,
@@ -173,13 +173,25 @@ def _read_text(path: Path, most: int) -> str:
         with path.open("rb") as file:
             content = file.read(most + 1)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError) as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else _reason(error)
-        raise _invalid(name, Fault((), reason)) from None
+        if isinstance(error, FileNotFoundError):
+            raise _invalid(name, Fault((), "there is no such file", _near(path))) from None
+        raise _invalid(name, Fault((), _reason(error))) from None
     except OSError as error:
         raise StorageError(f"{name} cannot be read: {_reason(error)}") from error
     if len(content) > most:
         raise _too_large(name, most)
     return _decode(content, name)
+
+
+def _near(path: Path) -> str:
+    """A document beside ``path`` whose name is nearly that of ``path``, as a hint."""
+    try:
+        there = sorted(one.name for one in path.parent.iterdir())
+    except OSError:
+        return ""
+    names = [name for name in there if name.lower().endswith((*_YAML_SUFFIXES, ".json"))]
+    close = did_you_mean(path.name, names)
+    return close or (f"there are {all_of(names[:5])}" if names else "")
 
 
 def _too_large(name: str, most: int) -> InvalidDocument:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from batchmill.errors import TemplateSyntaxError
-from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean
+from batchmill.ir.faults import DocumentPath, Fault, all_of, did_you_mean
 from batchmill.ir.flow_graph import FlowGraph
 from batchmill.ir.models.batch import OF_FILES
 from batchmill.ir.outline import Outline
@@ -169,7 +169,7 @@ class ReferenceCheck:
         key = path.segments[0] if path.segments else None
         if len(path.segments) == 1 and key in known:
             return None
-        hint = "it is known in `finally` only" if key == "status" else f"there is {any_of(known)}"
+        hint = "it is known in `finally` only" if key == "status" else f"there are {all_of(known)}"
         return site.fault(f"`${{{path.text}}}`: nothing of that name is known of a run here", hint)
 
     def _without_namespace(self, path: Path, site: Site) -> str:
@@ -276,7 +276,7 @@ def unknown_of_source(path: Path, site: Site) -> Fault | None:
         f"`${{{path.text}}}`: nothing of that name is known of a source",
         "of a group it is a list: write `${__source__[*].path}`"
         if of_group
-        else f"there is {any_of(PLACE_KEYS)}",
+        else f"there are {all_of(PLACE_KEYS)}",
     )
 
 
@@ -285,7 +285,7 @@ _OTHERWISE = ("change the edges, or give another value with `??`",)
 
 def _known_names(names: Iterable[str]) -> str:
     known = list(names)
-    return f"known are {any_of(known)}" if 0 < len(known) <= 12 else ""
+    return f"known are {all_of(known)}" if 0 < len(known) <= 12 else ""
 
 
 def used_roots(sites: Iterable[Site]) -> set[str]:

@@ -149,3 +149,8 @@ def expanded(text: str) -> str:
         return os.environ[name] if default is None else os.environ.get(name) or default
 
     return _VARIABLE.sub(value, text)
+
+
+def without_variables(text: str) -> str:
+    """``text`` without what :func:`expanded` reads from the environment; defaults stay."""
+    return _VARIABLE.sub(lambda found: found["default"] or "", text)

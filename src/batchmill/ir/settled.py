@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from batchmill.errors import TemplateError, TemplateSyntaxError
-from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean
+from batchmill.ir.faults import DocumentPath, Fault, all_of, did_you_mean
 from batchmill.ir.models import InputSpec
 from batchmill.ir.models.settable import LEFT_OUT, with_values
 from batchmill.ir.references import syntax_fault
@@ -100,7 +100,7 @@ class _Settling:
     def _name_fault(self, name: str, path: DocumentPath) -> Fault | None:
         if name not in self._declared:
             hint = did_you_mean(name, map(str, self._declared))
-            hint = hint or (f"there are {any_of(map(str, self._declared))}" if self._declared else "")
+            hint = hint or (f"there are {all_of(map(str, self._declared))}" if self._declared else "")
             message = f"a setting is known before anything runs, and `{name}` is no input"
             return Fault(path, message, hint or "declare it in `inputs`")
         spec = self._declared[name]

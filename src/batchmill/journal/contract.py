@@ -169,7 +169,7 @@ class ItemLog(Protocol):
     def left_out(self) -> int:
         """How many items were left out because they had never been begun, as was asked for."""
 
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
         """The outcomes that are known of ``items``, which begin at index ``start``, by their offset. Each
         known outcome is given once."""
 

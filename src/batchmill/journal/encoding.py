@@ -67,6 +67,16 @@ def decode(text: str) -> Any:
     return value if end == len(text) else json.loads(text)  # which says what is wrong behind it
 
 
+def decode_all(texts: Sequence[str]) -> list[Any]:
+    """What :func:`decode` gives for each of ``texts``, in one call; the marks between them tell whether each
+    text is that of one value. Raises ValueError where one is not."""
+    marked = decode("[" + _SEPARATOR.join(texts) + "]")
+    if len(marked) != max(0, 2 * len(texts) - 1) or any(one != _BETWEEN for one in marked[1::2]):
+        raise ValueError("not a value in each text")
+    found: list[Any] = marked[::2]
+    return found
+
+
 def are_exact(values: Sequence[Any]) -> list[bool]:
     """:func:`~batchmill.values.is_exact` of each of ``values``; quick where all are plain data, as outputs
     are."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchmill.block import Block
@@ -202,7 +202,7 @@ class InsideItems:
     def knows(self) -> bool:
         return self._log.knows
 
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
         known: dict[int, Outcome] = {}
         for offset, item in enumerate(items):
             key = self._key_of(item, start + offset)
@@ -243,7 +243,7 @@ class NothingKept:
     left_out = 0
     known = None
 
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
         return {}
 
     def record(self, outcomes: Block | Outcome, action: str = "") -> None:

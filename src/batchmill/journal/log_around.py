@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchmill.block import Block
@@ -28,7 +28,7 @@ class LogAround:
     def left_out(self) -> int:
         return 0 if self._log is None else self._log.left_out
 
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
         return {} if self._log is None else self._log.match(start, items)
 
     def record(self, block: Block) -> None:

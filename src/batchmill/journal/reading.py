@@ -15,11 +15,12 @@ from batchmill.journal.journal import Journal, chosen, chosen_to_resume
 from batchmill.journal.records import (
     STATES,
     Figures,
-    Glance,
+    Glances,
     ItemRecord,
     MachineSample,
     VisitRecord,
     figures_of_rows,
+    glances_of,
 )
 from batchmill.journal.rows import end_of, first_id
 from batchmill.journal.service_batches import batches_in
@@ -116,17 +117,19 @@ class Reader:
             rows = self._connection.execute(statement("outer_visits_of"), (run.id,)).fetchall()
             return [(visit, address, bool(is_batch), total) for visit, address, _, is_batch, total in rows]
 
-    def glances(self, visit: int, start: int) -> Iterator[Glance]:
+    def glances(self, visit: int, start: int) -> Iterator[Glances]:
         """The outcomes of a visit from a position on, in order, a page at a time."""
         at, end = first_id(visit) + start, first_id(visit + 1)
         while True:
             with self._reading():
                 rows = self._connection.execute(statement("look_at_outcomes"), (at, end)).fetchmany(_PAGE)
-                page = [_glance(*row) for row in rows]
-            yield from page
-            if len(page) < _PAGE:
+                page = glances_of(rows) if rows else None
+            if page is None:
                 return
-            at = first_id(visit) + page[-1].index + 1
+            yield page
+            if len(rows) < _PAGE:
+                return
+            at = first_id(visit) + page.last + 1
 
     def events_after(self, run: RunRecord, last: int) -> list[tuple[int, float, str, dict[str, Any]]]:
         """What happened in the run after the event of the id ``last``, but to nodes inside of items: the
@@ -313,13 +316,3 @@ class Reader:
                 yield
             except (AttributeError, RecursionError) as fault:  # JSON of another shape than was written
                 raise ValueError(str(fault)) from fault
-
-
-def _glance(
-    index: int, state: int, made_in: int, wall: float, began: float | None, more: str | None
-) -> Glance:
-    detail = decode(more) if more else {}
-    attempts = int(detail.get("attempts", 1))
-    return Glance(
-        index, STATES.get(state, "not kept"), made_in, float(wall), began, attempts, detail.get("error")
-    )

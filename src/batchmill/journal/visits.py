@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -62,7 +62,7 @@ class CallsOnly:
     def __init__(self, ledger: VisitLedger) -> None:
         self._ledger = ledger
 
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
         return {}
 
     def record(self, outcomes: Block | Outcome, action: str = "") -> None:

@@ -1,16 +1,22 @@
-"""``map``, ``imap`` and ``starmap``: the engine for a Python function, without a document."""
+"""``map``, ``imap`` and ``starmap``: the engine for a Python function, without a document.
+
+The engine is imported by the first call, as only that knows whether a worker process is to boot meanwhile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar, Unpack, overload
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
-from batchmill.batch.results.batch_result import BatchResult
-from batchmill.mapping.functions import MakesTask, as_star_task, as_task
-from batchmill.mapping.keywords import ErrorHandling, Executor, RetryOn, Settings, chosen
-from batchmill.mapping.mapped import Mapped
-from batchmill.mapping.reporting import OnResult
-from batchmill.mapping.stream import Stream
+from batchmill.executors.process.ahead import start_ahead
+
+if TYPE_CHECKING:
+    from batchmill.batch.results.batch_result import BatchResult
+    from batchmill.mapping.functions import MakesTask
+    from batchmill.mapping.keywords import ErrorHandling, Executor, RetryOn, Settings
+    from batchmill.mapping.reporting import OnResult
+    from batchmill.mapping.stream import Stream
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -106,7 +112,8 @@ def map(  # noqa: A001  # the name users expect
     settings that are unknown or out of range, and whatever iterating over ``items`` raises. With
     ``error_handling="continue"`` and no tolerance, failed items raise nothing: see ``.errors``.
     """
-    return Mapped(as_task(function), items, chosen(locals(), "map()", unknown)).result()
+    result: BatchResult[Any] = _calls(executor, items).of_map(function, items, locals(), unknown)
+    return result
 
 
 @overload
@@ -134,7 +141,8 @@ def starmap(
 def starmap(function: Any, items: Iterable[Iterable[Any]], **settings: Any) -> BatchResult[Any]:
     """Like :func:`map`, with the same settings, but unpack each item into the arguments of ``function``:
     ``starmap(pow, [(2, 5), (3, 2)])`` gives 32 and 9. Combine several iterables with :func:`zip`."""
-    return Mapped(as_star_task(function), items, chosen(settings, "starmap()")).result()
+    result: BatchResult[Any] = _calls(settings.get("executor"), items).of_starmap(function, items, settings)
+    return result
 
 
 @overload
@@ -249,5 +257,12 @@ def imap(
     None, and its error goes to the stream's ``errors``. To stop the batch, close the stream (also a context
     manager), or leave the loop and drop the stream.
     """
-    given = chosen(locals(), "imap()", unknown)
-    return Mapped(as_task(function), items, given).stream(ordered, indexed)
+    stream: Stream[Any] = _calls(executor, items).of_imap(function, items, locals(), unknown)
+    return stream
+
+
+def _calls(executor: Any, items: Any) -> Any:
+    """The module that makes the calls."""
+    if executor == "process":
+        start_ahead(items)
+    return import_module("batchmill.mapping.calls")

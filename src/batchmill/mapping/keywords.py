@@ -1,20 +1,20 @@
 """Keyword arguments as the settings of a batch: named and formed as the keys of a document's batch block.
 
-The block's own model checks them, so that each has one range and one set of error messages. The model, which
-brings pydantic, is imported only if some setting differs from its default.
+The block's own model checks them, so that each has one range and one set of error messages. The model brings
+pydantic, which takes longer than starting a worker process. So settings that are common and plainly fine do
+without it.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict
 
-from batchmill.batch.admissions.gates import Gates
-from batchmill.batch.admissions.rate_gate import Gate
-from batchmill.batch.settings import BatchSettings
+from batchmill.batch.settings import MAX_CONCURRENT, BatchSettings
 from batchmill.concurrency.promises import awaits
 from batchmill.errors import InvalidSetting, UnknownSetting
 from batchmill.executors.contract import Task
@@ -23,6 +23,12 @@ from batchmill.executors.running.prepared import Prepared
 from batchmill.ir.clusters import checked_cluster
 from batchmill.ir.faults import did_you_mean
 from batchmill.mapping.reporting import ItemResult
+from batchmill.policy import FailurePolicy, RetryPolicy
+from batchmill.policy.retry import MAX_ATTEMPTS
+
+if TYPE_CHECKING:  # only limits need them
+    from batchmill.batch.admissions.gates import Gates
+    from batchmill.batch.admissions.rate_gate import Gate
 
 Executor = Literal["sequential", "thread", "process", "auto", "dask"]
 ErrorHandling = Literal["fail_fast", "continue", "fail_safe"]
@@ -119,7 +125,12 @@ _OTHER_NAMES = {
 }
 """Names of our settings in other libraries."""
 
-_gates = Gates()  # of this process: calls that name the same key share its limit
+
+@functools.cache
+def _shared_gates() -> Gates:
+    """Those of this process: calls that name the same key share its limit."""
+    made: Gates = importlib.import_module("batchmill.batch.admissions.gates").Gates()
+    return made
 
 
 def chosen(given: Mapping[str, Any], owner: str, unknown: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -166,13 +177,16 @@ def settings_of(given: Mapping[str, Any]) -> BatchSettings:
     if in_place and keys.get("error_handling") == "fail_fast":
         keys["error_handling"] = "continue"
     settings = _of_block(executor, keys)
-    retry = replace(settings.retry, on=_classes(given.get("retry_on")))
+    on = _classes(given.get("retry_on"))
+    retry = settings.retry if on is None else replace(settings.retry, on=on)
     most = _plain(given.get("max_items_per_worker"))
     if most is not None and executor not in WITH_PROCESSES:
         raise InvalidSetting(
             f"`max_items_per_worker` is for worker processes, and the executor is {executor!r}: set "
             '`executor` to "process", or leave it out'
         )
+    if on is None and not in_place and most is None:
+        return settings
     return replace(settings, retry=retry, keep_exceptions=in_place, max_items_per_worker=most)
 
 
@@ -184,11 +198,40 @@ def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
     for name, example in _OBJECTS.items():
         if name in wanted and not isinstance(wanted[name], dict):
             raise InvalidSetting(f"`{name}` must be a dictionary such as {example}, not {wanted[name]!r}")
+    if (settings := plainly_fine(executor, wanted)) is not None:
+        return settings if cluster is None else replace(settings, cluster=cluster)
     reading = importlib.import_module("batchmill.ir.models.reading")
     block, faults = reading.faults_of_batch({**wanted, "executor": executor, "items": []})
     if faults:
         raise InvalidSetting("; ".join(faults))
     return replace(BatchSettings.of_block(block, _gate(block)), cluster=cluster)
+
+
+_COMMON: dict[str, Callable[[Any], bool]] = {
+    "executor": lambda value: True,  # looked at before
+    "max_concurrent": lambda value: type(value) is int and 1 <= value <= MAX_CONCURRENT,
+    "chunk_size": lambda value: type(value) is int and 1 <= value <= 1_000_000,
+    "max_retries": lambda value: type(value) is int and 1 <= value <= MAX_ATTEMPTS,
+    "retry_wait": lambda value: type(value) in (int, float) and 0 <= value <= 3600,
+    "timeout": lambda value: type(value) in (int, float) and 0 < value <= 86400,
+    "error_handling": lambda value: value in ("fail_fast", "continue"),
+}
+"""Common settings, each with values that the model of a batch block takes as they are, though not all."""
+
+
+def plainly_fine(executor: str, wanted: Mapping[str, Any]) -> BatchSettings | None:
+    """The settings that ``wanted``, keys of a batch block, say in full; None if its model must be asked."""
+    if not all(name in _COMMON and _COMMON[name](value) for name, value in wanted.items()):
+        return None
+    timeout = wanted.get("timeout")
+    return BatchSettings(
+        executor=executor,
+        max_concurrent=wanted.get("max_concurrent"),
+        chunk_size=wanted.get("chunk_size"),
+        timeout=None if timeout is None else float(timeout),
+        retry=RetryPolicy(wanted.get("max_retries", 1), float(wanted.get("retry_wait", 0.0))),
+        failures=FailurePolicy(fail_fast=wanted.get("error_handling", "fail_fast") == "fail_fast"),
+    )
 
 
 def _check_face(given: Mapping[str, Any]) -> None:
@@ -254,6 +297,8 @@ def _gate(block: Any) -> Gate | None:
     limits_of = importlib.import_module("batchmill.policy.limits").Limits
     limits = (limited.limits if limited is not None else limits_of()).stricter(limits_of(adaptive=span))
     key = limited.key if limited is not None else None
-    gates = Gates() if key is None else _gates
+    new_gates = importlib.import_module("batchmill.batch.admissions.gates").Gates
+    gates = new_gates() if key is None else _shared_gates()
     lane = gates.lane(key or "", limits_of(), shared=limited is not None and limited.shared)
-    return Gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)
+    gate: type[Gate] = importlib.import_module("batchmill.batch.admissions.rate_gate").Gate
+    return gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)

@@ -9,17 +9,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from batchmill.attempt import Attempt
-from batchmill.concurrency.event_loop import background, run_coroutine
 from batchmill.file_table import FileTable
 from batchmill.policy import NO_RETRIES, RetryPolicy
+from batchmill.values.told_secrets import told_secret
 
 if TYPE_CHECKING:  # imports pydantic, and ssl
     from batchmill.ir.services import Tables
     from batchmill.nodes.access.secrets import BoundSecret
 
+_EVENT_LOOP = "batchmill.concurrency.event_loop"  # it imports asyncio, which takes 40 ms
 CHARACTERS_PER_TOKEN = 4
 DEFAULT_ACTION = "default"
 ERROR_ACTION = "error"
@@ -215,7 +217,8 @@ class Node(ABC):
     @classmethod
     def credential(cls, params: Mapping[str, Any]) -> str:
         """The credential in these params, as written, in words such as "its `api_key`"; "" for none."""
-        return next((f"its `{name}`" for name in cls.credentials if params.get(name)), "")
+        named = next((name for name in cls.credentials if params.get(name)), None) or told_secret(params)
+        return f"its `{named}`" if named else ""
 
     names_files: ClassVar[tuple[str, ...]] = ()
     """The params, besides :attr:`reads`, that name files."""
@@ -299,7 +302,11 @@ class AsyncRunNode(Node):
         """:meth:`Node.run` as a coroutine. It is cancelled at a timeout, and when the run ends by force."""
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
-        return run_coroutine(lambda: self.run_async(params, attempt), attempt.cancel, attempt.remaining())
+        loop = import_module(_EVENT_LOOP)
+        result: NodeResult = loop.run_coroutine(
+            lambda: self.run_async(params, attempt), attempt.cancel, attempt.remaining()
+        )
+        return result
 
 
 class ServiceNode(AsyncRunNode):
@@ -312,6 +319,8 @@ class ServiceNode(AsyncRunNode):
 
     def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         # not `run_coroutine`: outside a run, what it opens must stay open for the next call
-        return background().call(
+        loop = import_module(_EVENT_LOOP)
+        result: NodeResult = loop.background().call(
             lambda: self.run_async(params, attempt), attempt.cancel, None, f"the node {self.type}"
         )
+        return result

@@ -63,7 +63,8 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class Lanes:
     """What the slots of a node did. Lane ``i`` stands for the slots from ``i * group`` on, ``group`` of them;
-    behind the last lane no slot was used.
+    behind the last lane no slot was used. ``names`` are those of the slots of a cluster, such as
+    ``host-a/0``; none where items ran on this machine.
 
     ``data`` is zlib-compressed bytes: for each of the ``lanes`` lanes, then for each of ``bins`` bins of
     time, how busy it was, 0 to 200 (half per cents); then in the same order the number of the worst state an
@@ -75,6 +76,7 @@ class Lanes:
     lanes: int
     bins: int
     data: Base64Bytes
+    names: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,17 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """A machine of a cluster, ``name`` is empty for this one: how many ``slots`` of it ran items of the node,
+    how many ``items`` ended there, and the ``seconds`` that all attempts took there."""
+
+    name: str
+    slots: int
+    items: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node of the run, and what its items came to.
 
@@ -170,7 +181,8 @@ class Node:
     at once. ``work`` is the seconds of all attempts together. ``attempts`` counts attempts that are known of.
     ``adaptive`` says that a limit which adapts decides how many of the slots may be in use. ``shares`` is
     None for a node inside of items, whose time is its item's. ``error`` is why a node that is no batch
-    failed. ``cost`` and ``calls`` are those of language models."""
+    failed. ``cost`` and ``calls`` are those of language models. ``hosts`` are those of a cluster that ran
+    its items."""
 
     id: str
     type: str
@@ -197,6 +209,7 @@ class Node:
     calls: int = 0
     cost: float | None = None
     error: str = ""
+    hosts: list[Host] = field(default_factory=list)
 
     @property
     def items(self) -> int:

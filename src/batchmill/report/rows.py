@@ -193,7 +193,8 @@ class Sample(NamedTuple):
 class Death:
     """A worker process that died at ``at`` (run time): ``slot`` is its number, ``reason`` why batchmill
     killed it, empty where it did not. It cost ``items`` items an attempt, from ``index`` on, None where
-    none."""
+    none. ``host`` is that of a cluster, empty for this machine; where the cluster lost a whole worker, it is
+    its name, and nothing is known of its slot and process."""
 
     at: float
     node: str
@@ -204,3 +205,4 @@ class Death:
     slot: int | None = None
     items: int = 0
     reason: str = ""
+    host: str = ""

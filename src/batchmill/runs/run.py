@@ -30,6 +30,7 @@ from batchmill.graph.schedule.finals import run_finals
 from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.sub_workflow import SubWorkflowRun
 from batchmill.graph.worker_quota import WorkerQuota
+from batchmill.ir.clusters import variables_of
 from batchmill.ir.inputs import check_inputs
 from batchmill.ir.loading import Draft, load
 from batchmill.journal.journal import Journal
@@ -188,6 +189,7 @@ def execute(
     callers that wait for the batches that the run leaves with services."""
     plan = order.plan
     known = Secrets(plan, order.inputs, masker or Masker())
+    known.add_sent(variables_of(cluster_of(order.settings, plan.workflow)))
     ending = CancelToken()
     log = opening(known.masker, ending)
     files = table_of(plan, order.inputs, order.settings.own_files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from batchmill.errors import TemplateError
@@ -48,6 +48,12 @@ class Secrets:
         texts = {value for value in values.values() if isinstance(value, str) and not is_ordinary(value)}
         self.bound = bound_secrets(plan.workflow.secret_hosts, inputs)
         self.withheld = frozenset(names | {name for name, value in os.environ.items() if value in texts})
+
+    def add_sent(self, names: Iterable[str]) -> None:
+        """Mask the variables of this name that are sent to workers, where the name tells of a secret."""
+        for name in names:
+            if _TELLING.search(name):
+                self.masker.add(os.environ.get(name), f"the variable {name}")
 
 
 def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:

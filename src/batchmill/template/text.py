@@ -2,8 +2,8 @@
 
 Inside text ``None`` and ``""`` become nothing, booleans ``True`` and ``False``, objects and lists JSON
 with its usual separators, numbers what Python writes for them, everything else what it is as JSON
-(:mod:`batchmill.values.plain`), without quotes where that is text. NaN and infinities are null there, and
-so become nothing too.
+(:mod:`batchmill.values.plain_data`), without quotes where that is text. NaN and infinities are null there,
+and so become nothing too.
 """
 
 from __future__ import annotations

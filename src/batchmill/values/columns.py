@@ -8,7 +8,7 @@ from itertools import chain
 from math import isfinite
 from typing import Any
 
-from batchmill.values.plain import MAX_DEPTH, MAX_DIGITS
+from batchmill.values.plain_data import MAX_DEPTH, MAX_DIGITS
 
 MOST = 1 << 18  # members of a level; what holds itself several times over would never end
 

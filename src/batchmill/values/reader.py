@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from batchmill.errors import BatchmillError
 from batchmill.values.numbers import LostDigits, exact_float, long_integer
 from batchmill.values.places import JsonPath, path_text
-from batchmill.values.plain import MAX_DEPTH, MAX_DIGITS
+from batchmill.values.plain_data import MAX_DEPTH, MAX_DIGITS
 from batchmill.values.scanning import Lines, Position, doubled_keys, walk_json, word_at
 
 BOM = "\ufeff"

@@ -9,17 +9,17 @@ from itertools import repeat
 from typing import Any
 
 from batchmill.lists import LazyList
-from batchmill.values.plain import MAX_DEPTH, plain
+from batchmill.values.plain_data import MAX_DEPTH, plain
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _TEXT = frozenset({str})
 
 
 def to_json(value: Any, where: str = "value", *, indent: int | None = None) -> str:
-    """``value`` as JSON text after the table of :mod:`batchmill.values.plain`: readable characters, escapes
-    only where UTF-8 has no form for one, which is half of a surrogate pair.
+    """``value`` as JSON text after the table of :mod:`batchmill.values.plain_data`: readable characters,
+    escapes only where UTF-8 has no form for one, which is half of a surrogate pair.
 
-    Raises :class:`~batchmill.values.plain.NotPlain`, which names the place in ``where``.
+    Raises :class:`~batchmill.values.plain_data.NotPlain`, which names the place in ``where``.
     """
     try:
         if is_exact(value):

@@ -11,8 +11,11 @@ import cloudpickle
 import pytest
 
 import batchmill
+from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.remote import agent, library, offer, where
 from batchmill.executors.remote.futures import LoopCarrier
+from batchmill.ir.models import McpServerSpec
+from batchmill.nodes.mcp.node import McpNode
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import test modules
 
@@ -144,6 +147,100 @@ def test_secrets_are_not_sent_where_others_can_read_them(
     (error,) = run("http", url="http://127.0.0.1:9/", headers={"Authorization": "Bearer x"}).errors
     assert error["message"].startswith("its header Authorization would be sent where others can read it")
     assert run("echo", value="no secret").status == "success"
+
+
+KEY = "k-7f3a9c51-canary"
+PLACES = [
+    pytest.param({"params": {"value": {"db": {"password": KEY}}}}, "its `value.db.password`", id="params"),
+    pytest.param(
+        {"type": "shell", "params": {"command": "true", "env": {"A_TOKEN": KEY}}}, "its `env.A_TOKEN`"
+    ),
+    pytest.param({"params": {"value": f"redis://:{KEY}@host"}}, "its `value`", id="a URL"),
+    pytest.param({"items": [{"id": 1}, {"id": 2, "api_key": KEY}]}, "`api_key` of the item 1", id="an item"),
+    pytest.param({"items": [f"https://me:{KEY}@host/"]}, "a secret of the item 0", id="a text"),
+    pytest.param(
+        {"type": "mcp", "params": {"server": "s", "tool": "t"}, "servers": {"env": {"X": f"Bearer {KEY}"}}},
+        "`env` of the MCP server 's'",
+        id="env of a server",
+    ),
+    pytest.param(
+        {"type": "mcp-s-t", "params": {}, "servers": {"args": ["--verbose", "--token", KEY]}},
+        "`args` of the MCP server 's'",
+        id="args of a server",
+    ),
+]
+
+
+@pytest.mark.parametrize(("told", "what"), PLACES)
+def test_secrets_that_nobody_declared_are_not_sent_either(
+    apart: LoopCarrier, monkeypatch: pytest.MonkeyPatch, told: dict[str, Any], what: str
+) -> None:
+    monkeypatch.setattr(type(apart), "exposed", True)
+    sent: list[bytes] = []
+    monkeypatch.setattr(type(apart), "send", lambda self, order, done: sent.append(order))
+    batch = {"items": told.get("items", {"range": [0, 2]}), "executor": "dask", "chunk_size": 2}
+    node = {"id": "one", "type": told.get("type", "echo"), "params": told.get("params", {}), "batch": batch}
+    servers = {"s": {"command": "server", **told["servers"]}} if "servers" in told else {}
+    done = batchmill.run({"ir_version": "0.1.0", "mcp_servers": servers, "nodes": [node]})
+    (error,) = done.errors
+    assert error["message"].startswith(f"{what} would be sent where others can read it")
+    assert sent == []
+
+
+def test_functions_that_carry_secrets_are_not_sent(
+    apart: LoopCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(apart), "exposed", True)
+    token = KEY
+    with pytest.raises(ExecutorUnavailable, match=r"`function\.token` would be sent"):
+        batchmill.map(lambda item: (item, token), range(2), executor="dask")
+
+
+@pytest.fixture
+def placed(apart: LoopCarrier, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """``cluster`` for that carrier, whose items get a variable."""
+    monkeypatch.setitem(where._carriers, (os.getpid(), "dask", "tcp://127.0.0.1:1"), apart)
+    monkeypatch.setenv("GIVEN_PASSWORD", "of-ours-7f3a9c51")
+    monkeypatch.setenv("NOT_GIVEN", "of-ours")
+    return {"address": "tcp://127.0.0.1:1", "env": ["GIVEN_PASSWORD"]}
+
+
+def test_items_get_the_variables_that_the_cluster_is_to_have(placed: dict[str, Any]) -> None:
+    def told(_: int) -> Any:
+        return os.environ.get("GIVEN_PASSWORD"), os.environ.get("NOT_GIVEN")
+
+    assert batchmill.map(told, [0], executor="dask", cluster=placed) == [("of-ours-7f3a9c51", None)]
+    code = {"code": "import os\nresult = os.environ['GIVEN_PASSWORD'], len(os.environ['GIVEN_PASSWORD'])"}
+    node = {"id": "one", "type": "code", "params": code, "batch": {"items": [1], "executor": "dask"}}
+    done = batchmill.run({"ir_version": "0.1.0", "cluster": placed, "nodes": [node]})
+    (entry,) = done.outputs["results"]
+    assert entry["result"] == ["***", 16]  # it was there, and is not shown
+
+
+def test_a_variable_that_is_not_set_is_named(placed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GIVEN_PASSWORD")
+    with pytest.raises(ExecutorUnavailable, match="names the variable GIVEN_PASSWORD, which is not set here"):
+        batchmill.map(abs, [1], executor="dask", cluster=placed)
+
+
+def test_a_secret_variable_is_not_sent(
+    placed: dict[str, Any], apart: LoopCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(apart), "exposed", True)
+    with pytest.raises(ExecutorUnavailable, match="the variable GIVEN_PASSWORD would be sent"):
+        batchmill.map(abs, [1], executor="dask", cluster=placed)
+    insecure = {**placed, "insecure": True}
+    assert batchmill.map(abs, [-1], executor="dask", cluster=insecure) == [1]
+
+
+def test_names_of_variables_are_no_secrets(apart: LoopCarrier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read where the items run."""
+    monkeypatch.setattr(type(apart), "exposed", True)
+    kinds = {
+        "servers": {"s": McpServerSpec(command="x", env={"TOKEN": "${TOKEN}"}, args=["--key", "${KEY}"])}
+    }
+    assert type("Mcp", (McpNode,), kinds).credential({"server": "s"}) == ""
+    assert run("echo", value={"api_key_env": "SOME_KEY_OF_OURS"}).status == "success"
 
 
 def test_secrets_are_sent_in_the_clear_where_that_is_said(

@@ -144,7 +144,9 @@ DOCUMENT = {
             "type": "code",
             "params": {
                 "inputs": {"n": "${item}"},
-                "code": "import os, time\nopen(f'ran-{n}', 'a').write('x')\ntime.sleep(0.05)\nresult = n * 2",
+                # from the twentieth on they wait until the cluster is gone
+                "code": "import os, time\nopen(f'ran-{n}', 'a').write('x')\n"
+                "while n >= 20 and not os.path.exists('killed'): time.sleep(0.05)\nresult = n * 2",
             },
             "batch": {"items": {"range": [0, 60]}, "executor": "dask"},
         }
@@ -159,7 +161,8 @@ def test_a_lost_cluster_ends_with_4_and_the_run_goes_on_with_another(
     (tmp_path / "flow.json").write_text(json.dumps(DOCUMENT))
     (host,) = hosts()
     killing = subprocess.Popen(
-        ["sh", "-c", f"while [ ! -e ran-20 ]; do sleep 0.02; done; kill -9 {host.pid}"], cwd=tmp_path
+        ["sh", "-c", f"while [ ! -e ran-20 ]; do sleep 0.1; done; sleep 2; kill -9 {host.pid}; touch killed"],
+        cwd=tmp_path,
     )
     code, _, err = batchmill_command("run", "flow.json")
     killing.wait(20)

@@ -7,7 +7,9 @@ read.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -17,6 +19,9 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -31,7 +36,9 @@ pytestmark = [
 
 INPUT, TOKEN, KEY = (f"canary-{name}-7f3a9c51" for name in ("input", "token", "key"))
 OURS, PROXY = (f"canary-{name}-7f3a9c51" for name in ("env", "proxy"))
-EVER = (INPUT, TOKEN, KEY, OURS, PROXY)
+VARIABLE, ITEM, URL, SERVER = (f"canary-{name}-7f3a9c51" for name in ("variable", "item", "url", "server"))
+WRITTEN = (TOKEN, KEY, VARIABLE, ITEM, URL, SERVER)  # in the document itself
+EVER = (INPUT, OURS, PROXY, *WRITTEN)
 
 NODES: list[dict[str, Any]] = [
     {
@@ -65,11 +72,79 @@ NODES: list[dict[str, Any]] = [
         "batch": {"items": {"range": [0, 2]}, "executor": "dask"},
     },
 ]
+NODES += [
+    {
+        "id": "variable",
+        "type": "shell",
+        "params": {"command": "echo $${#A_TOKEN}", "env": {"A_TOKEN": VARIABLE}},
+        "batch": {"items": {"range": [0, 2]}, "executor": "dask"},
+    },
+    {
+        "id": "items",
+        "type": "code",
+        "params": {"code": "result = len(one['password'])", "inputs": {"one": "${item}"}},
+        "batch": {"items": [{"password": ITEM}, {"password": ITEM}], "executor": "dask"},
+    },
+    {
+        "id": "address",
+        "type": "http",
+        "params": {"url": f"http://me:{URL}@${{host}}/x", "timeout": 30},
+        "batch": {"items": {"range": [0, 2]}, "executor": "dask"},
+    },
+]
+if importlib.util.find_spec("mcp"):
+    told: dict[str, Any] = {"server": "tools", "tool": "upper", "arguments": {"text": "${item}"}}
+    batch = {"items": ["a", "b"], "executor": "dask"}
+    NODES.append({"id": "tools", "type": "mcp", "params": told, "batch": batch})
+TOOLS = str(Path(__file__).parents[2] / "nodes" / "mcp" / "server.py")
 DOCUMENT = {
     "ir_version": "0.1.0",
-    "inputs": {"secret": {"type": "string", "secret": True}, "server": {"type": "string"}},
+    "mcp_servers": {"tools": {"command": sys.executable, "args": [TOOLS], "env": {"TOOLS_TOKEN": SERVER}}},
+    "inputs": {
+        "secret": {"type": "string", "secret": True},
+        "server": {"type": "string"},
+        "host": {"type": "string"},
+    },
     "nodes": NODES,
+    "outputs": {"looked": {"source": "${looks.results}"}},
 }
+
+
+class Pages:
+    """The pages of a scheduler, which anybody may read who reaches its port."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._port = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.http_server.port)
+        self.texts: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def look(self) -> set[str]:
+        """What is found in them now."""
+        keys = self._client.run_on_scheduler(lambda dask_scheduler: list(map(str, dask_scheduler.tasks)))
+        workers = list(self._client.scheduler_info()["workers"])
+        paths = [f"info/main/{name}.html" for name in ("workers", "exceptions", "logs")]
+        paths += [f"info/{what}/{quote(key, '')}.html" for key in keys for what in ("task", "call-stack")]
+        paths += [
+            f"info/{what}/{quote(worker, '')}.html"
+            for worker in workers
+            for what in ("worker", "call-stacks", "logs")
+        ]
+        paths += ["metrics", "json/counts.json", "json/identity.json", "json/index.html"]
+        found = set()
+        for path in paths:
+            text = self._read(path)
+            with self._lock:
+                self.texts[path] = text
+            found |= {f"{canary} in the page {path}" for canary in EVER if canary in text}
+        return found
+
+    def _read(self, path: str) -> str:
+        try:
+            with urlopen(f"http://127.0.0.1:{self._port}/{path}", timeout=30) as page:
+                return str(page.read().decode())
+        except HTTPError as fault:  # of a task that has ended meanwhile
+            return str(fault.read().decode())
 
 
 class Server(BaseHTTPRequestHandler):
@@ -78,10 +153,12 @@ class Server(BaseHTTPRequestHandler):
     shown: ClassVar[set[str]] = set()
     found: ClassVar[set[str]] = set()
     folders: ClassVar[list[Path]] = []
+    pages: ClassVar[Pages]
 
     def do_GET(self) -> None:
         Server.shown.add(self.headers.get("Authorization", ""))
         Server.found |= {*in_processes(), *(one for folder in Server.folders for one in in_files(folder))}
+        Server.found |= Server.pages.look()
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps({"choices": [{"message": {"content": "well"}}]}).encode())
@@ -153,7 +230,8 @@ def test_secrets_are_found_nowhere(
     with clusters(tmp_path / "cluster", 1) as cluster:
         (own / "flow.json").write_text(json.dumps(DOCUMENT))
         # the shell's own command line would show an input that is given on it
-        (own / "params.json").write_text(json.dumps({"secret": INPUT, "server": server}))
+        params = {"secret": INPUT, "server": server, "host": server.removeprefix("http://")}
+        (own / "params.json").write_text(json.dumps(params))
         environment = {
             **os.environ,
             **cluster.environment(),
@@ -161,18 +239,21 @@ def test_secrets_are_found_nowhere(
             "HTTPS_PROXY": f"http://user:{PROXY}@127.0.0.1:9",
         }
         command = [sys.executable, "-m", "batchmill", "run", "flow.json", "--params", "params.json"]
-        ran = subprocess.run(
-            [*command, "-v", "--json", "--cluster", cluster.address],
-            cwd=own,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        told = json.loads(ran.stdout)
-        assert told["status"] == "degraded", ran.stderr  # one item fails with a secret in what it says
         with cluster.known(), distributed.Client(cluster.address, set_as_default=False) as client:
+            Server.pages = Pages(client)
+            ran = subprocess.run(
+                [*command, "-v", "--json", "--cluster", cluster.address],
+                cwd=own,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+            assert ran.stdout, ran.stderr
+            told = json.loads(ran.stdout)
+            assert told["status"] == "degraded", ran.stderr  # one item fails with a secret in what it says
             scheduler = client.run_on_scheduler(known_to_scheduler)
+            Server.found |= Server.pages.look()
         (own / "params.json").unlink()
         (own / "flow.json").unlink()  # two of them stand in it
         everybody = [one for process in cluster.processes for one in cluster.family(process)]
@@ -180,11 +261,16 @@ def test_secrets_are_found_nowhere(
     found += [f"{canary} at the scheduler" for canary in EVER if canary in scheduler]
     found += [f"{canary} in what is shown" for canary in EVER if canary in ran.stdout + ran.stderr]
     # those that stand in the document itself are in the journal's copy of it
-    found += [one for one in in_files(own) if not one.startswith((TOKEN, KEY))]
+    found += [one for one in in_files(own) if not one.startswith(WRITTEN)]
     found += [*in_files(temporary)]
     assert found == []
     # what was searched held what it is about
     assert "batchmill-" in scheduler
     assert "batchmill-" in cluster.log.read_text()
-    assert Server.shown == {f"Bearer {TOKEN}", f"Bearer {KEY}"}
-    assert told["outputs"]["results"][0]["result"] == [[], len(INPUT)]
+    basic = base64.b64encode(f"me:{URL}".encode()).decode()
+    assert Server.shown == {f"Bearer {TOKEN}", f"Bearer {KEY}", f"Basic {basic}"}
+    pages = Server.pages.texts
+    assert any("batchmill-" in text for path, text in pages.items() if path.startswith("info/task/"))
+    stacks = [text for path, text in pages.items() if path.startswith("info/call-stack/")]
+    assert any("remote/agent.py" in text for text in stacks)
+    assert told["outputs"]["looked"][0]["result"] == [[], len(INPUT)]

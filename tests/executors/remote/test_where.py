@@ -42,6 +42,8 @@ def test_places(said: Any, place: tuple[str, str]) -> None:
         ({"address": "local", "python": "a:b"}, "exactly one of `address` and `python`"),
         ({"python": "mine"}, "`module:function`"),
         ({"adress": "local"}, "no key 'adress'"),
+        ({"address": "local", "env": "LANG"}, "`env` of `cluster` is a list of names"),
+        ({"address": "local", "env": ["A=1"]}, "has 'A=1', which is no name"),
         ({"address": "local", "insecure": "yes"}, "`insecure` of `cluster` is true or false"),
     ],
 )

@@ -58,13 +58,14 @@ def test_what_is_stopped_is_neither_paused_nor_resumed() -> None:
 def test_what_has_a_deadline() -> None:
     progress = Progress()
     progress.postpone(10**9)
-    assert progress.started == 0  # nothing has one
+    assert progress.timed == 0  # nothing has one
     since = progress.begin_timed()
-    assert progress.started == since > 0
+    assert progress.timed == progress.started == since > 0
     progress.postpone(10**9)
-    assert progress.started >= since + 10**9
+    assert progress.timed >= since + 10**9
+    assert progress.started == since  # what reports say
     progress.end_timed()
-    assert progress.started == 0
+    assert progress.timed == progress.started == 0
 
 
 @pytest.mark.parametrize("change", [Progress.pause, Progress.resume])

@@ -20,6 +20,7 @@ from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import NodeError
 from batchmill.events import Event, NodeFinished, NodeStarted
+from batchmill.graph.visits.stage import RunningStage
 from batchmill.nodes import Node, NodeResult, Output, Param, Registry, default_registry
 from batchmill.runs import RunResult
 
@@ -364,14 +365,61 @@ def _document(stages: list[dict[str, Any]], items: int) -> tuple[dict[str, Any],
 def test_a_run_that_is_ended_from_outside(kind: dict[str, Any], force: bool, registry: Registry) -> None:
     token = CancelToken()
     document = chain(*[{**kind, "seconds": 0.02}] * 3, items=2000)
-    threading.Timer(0.5, token.cancel).start()
-    ended = {"cancel" if force else "stop": token}
-    run = batchmill.run(document, registry=registry, **ended)
+
+    def listening(event: Event) -> None:
+        if isinstance(event, NodeStarted) and event.node == "c":
+            threading.Timer(0.5, token.cancel).start()
+
+    ended: Any = {"cancel" if force else "stop": token}
+    run = batchmill.run(document, registry=registry, listeners=[listening], **ended)
     assert (run.status, run.interrupted) == ("failed", True)
     assert {told["count"] for told in run.nodes.values()} == {2000}
     assert all(told["success_count"] < 2000 for told in run.nodes.values())
     counts = [told["success_count"] for told in run.nodes.values()]
     assert counts == sorted(counts, reverse=True)
+
+
+def test_items_that_were_not_run_do_not_reach_the_next_stage(
+    monkeypatch: pytest.MonkeyPatch, registry: Registry
+) -> None:
+    """Stages hear of the end one after another; here the second one hears of it when the first is over."""
+    token, begun, heard, over = CancelToken(), threading.Event(), threading.Event(), threading.Event()
+    stop, close, seen = RunningStage.stop, RunningStage._close, []
+
+    def stopping(stage: RunningStage) -> None:
+        if stage.id == "a":
+            stop(stage)
+            heard.set()
+        else:
+            assert over.wait(30)
+            time.sleep(0.1)  # for the second stage to take what it was given, if anything
+            stop(stage)
+
+    def closing(stage: RunningStage) -> None:
+        close(stage)
+        if stage.id == "a":
+            over.set()
+
+    monkeypatch.setattr(RunningStage, "stop", stopping)
+    monkeypatch.setattr(RunningStage, "_close", closing)
+
+    def first(x: int) -> int:
+        begun.set()
+        assert heard.wait(30)
+        return x
+
+    def second(x: Any) -> Any:
+        seen.append(x)
+        return x["n"]
+
+    document = meeting(monkeypatch, registry, first, second, max_concurrent=1)
+    canceller = threading.Thread(target=lambda: begun.wait(30) and token.cancel())
+    canceller.start()
+    run = batchmill.run(document, registry=registry, stop=token)
+    canceller.join()
+    assert run.interrupted
+    assert None not in seen
+    assert run.nodes["b"]["count"] == 12
 
 
 def test_a_killed_worker_costs_its_item(registry: Registry) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from batchmill.batch.admissions.contract import Claim
 from batchmill.batch.admissions.rate_gate import AttemptPass, Gate
 from batchmill.block import Block
+from batchmill.errors import MissingExtra
 from batchmill.executors.contract import Chunk
 from batchmill.outcome import Outcome, Waits, nano_usd
 from batchmill.policy.limits import Ended
@@ -114,12 +115,13 @@ def _how_it_ended(outcome: Outcome, usage: Usage, leave: AttemptPass, *, told: b
     if error is None:
         return Ended(outcome.wall, _tokens(usage, leave), asked=bool(usage.calls or not usage.kept))
     nothing_heard = error.kind in _LOST and not told
+    called = usage.calls or not (usage.kept or error.type == MissingExtra.__name__)
     return Ended(
         None if error.kind != "timeout" else outcome.wall,
         None if nothing_heard else _tokens(usage, leave),
         error.refused,
         error.retry_after or 0.0,
-        asked=bool(usage.calls or not usage.kept),
+        asked=bool(called),
     )
 
 

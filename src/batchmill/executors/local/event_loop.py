@@ -26,6 +26,7 @@ from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.event_loop import background
+from batchmill.concurrency.loop_cpu import LoopShare, Measured
 from batchmill.errors import Stopped
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
@@ -39,6 +40,7 @@ from batchmill.record import Recorder
 LEAST_AHEAD = 16
 WINDOW_PER_ITEM = 4  # items an ordered consumer may be behind, for each one in flight
 LEAST_WINDOW = 256
+MOST_UNWEIGHED = 16  # results are weighed one by one where few are under way, else every so many
 CLOSE_SECONDS = 1.0
 
 
@@ -46,7 +48,7 @@ class EventLoopBatch:
     """The items of one batch on an event loop, and the thread that feeds it.
 
     Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_bytes``, ``_fed`` and ``_over``.
-    ``_running`` belongs to the loop's thread alone.
+    ``_running``, ``_at_work`` and ``_cpu`` belong to the loop's thread alone.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class EventLoopBatch:
         self._cancel = cancel
         self._size = size
         self._ahead = max(LEAST_AHEAD, size // 2)
+        self._weigh_every = max(1, min(MOST_UNWEIGHED, size // 8))
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
         self._buffer: deque[Chunk] = deque()  # of one item each
@@ -71,6 +74,8 @@ class EventLoopBatch:
         self._loop = self._background.loop
         # what items see of it is what the caller set
         self._context = self._background.inside(contextvars.copy_context())
+        self._cpu: LoopShare | None = None
+        self._at_work = 0  # items whose outcome is not known yet; some tasks of ``_running`` are about to end
         self._done = threading.Event()
         self._stopping = asyncio.Event()
         self._feeder = threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True)
@@ -147,8 +152,12 @@ class EventLoopBatch:
                 chunk = self._buffer.popleft()
                 if len(self._buffer) == self._ahead // 2:
                     self._hungry.notify()
-            running = self._loop.create_task(self._run(chunk), context=self._context.copy())
+            if self._cpu is None:
+                self._cpu = self._background.cpu.join()
+            run = self._sampled if self._cpu.samples else self._run
+            running = self._loop.create_task(run(chunk, self._cpu), context=self._context.copy())
             self._running.add(running)
+            self._at_work += 1
             running.add_done_callback(self._ended)
         self._finish_if_idle()
 
@@ -166,9 +175,18 @@ class EventLoopBatch:
         with self._lock:
             idle = not self._running and not self._buffer and (self._fed or self._over)
         if idle:
+            if self._cpu is not None:
+                self._cpu.leave()
+                self._cpu = None
             self._done.set()
 
-    async def _run(self, chunk: Chunk) -> None:
+    async def _sampled(self, chunk: Chunk, share: LoopShare) -> None:
+        """The same, and measure its steps."""
+        measured = Measured(self._run(chunk, share))
+        await measured
+        share.sample(measured.cpu)
+
+    async def _run(self, chunk: Chunk, share: LoopShare) -> None:
         """Run the one item of ``chunk``."""
         worker = self._settings.worker_numbers.acquire()
         began = time.perf_counter()
@@ -177,12 +195,21 @@ class EventLoopBatch:
             outcome = await self._attempts(chunk.items[0], chunk.start, attempts)
         except asyncio.CancelledError:
             outcome = cancelled(chunk.start, attempts.number)
-        wall = time.perf_counter() - began
+        now = time.perf_counter()
+        wall = now - began
+        self._at_work -= 1
         self._settings.worker_numbers.release(worker)
-        block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
-        n_bytes = bytes_of(block)
-        with self._lock:
-            self._bytes = max(0.9 * self._bytes, n_bytes)
+        if outcome.plain:
+            block = Block.of_value(
+                chunk.start, outcome.value, chunk.items[0], wall=wall, began=began, worker=worker
+            )
+        else:
+            block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
+        block.cpu, block.shares_cpu = share.end_item(now, last=not self._at_work), True
+        if not chunk.start % self._weigh_every:
+            n_bytes = bytes_of(block)
+            with self._lock:
+                self._bytes = max(0.9 * self._bytes, n_bytes)
         self._channel.deliver(block)
 
     async def _attempts(self, item: Any, index: int, attempts: Attempts) -> Outcome:

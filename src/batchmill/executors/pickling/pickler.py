@@ -22,7 +22,7 @@ import platform
 import sys
 import types
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
@@ -35,6 +35,22 @@ from batchmill.executors.pickling.blame import blame
 from batchmill.executors.pickling.context import reduce_variable
 from batchmill.executors.pickling.importable import is_importable, prepare
 from batchmill.executors.pickling.pypy import repair_cloudpickle
+from batchmill.executors.pickling.streams import Stream, loads
+
+__all__ = [
+    "OUT_OF_BAND",
+    "OUT_OF_BAND_BYTES",
+    "PLAIN",
+    "PROTOCOL",
+    "Stream",
+    "dumps",
+    "goes_by_name",
+    "is_plain",
+    "loads",
+    "named",
+    "refusal",
+    "refused_here",
+]
 
 OUT_OF_BAND_BYTES = 1 << 20
 OUT_OF_BAND = platform.python_implementation() != "PyPy"
@@ -42,9 +58,6 @@ PROTOCOL = 5 if OUT_OF_BAND else 4
 repair_cloudpickle()
 _NAMED = (types.FunctionType, type, types.ModuleType)
 PLAIN = frozenset({int, float, str, bytes, bool, type(None), complex})
-
-
-Stream = bytes | memoryview
 
 
 def dumps(
@@ -60,11 +73,6 @@ def dumps(
     keeper = _keeper(buffers) if OUT_OF_BAND and not in_band else None
     _Pickler(stream, PROTOCOL, buffer_callback=keeper).dump(value)
     return stream.getbuffer()
-
-
-def loads(stream: Any, buffers: Sequence[Any] = ()) -> Any:
-    """What :func:`dumps` was given; ``stream`` and ``buffers`` are bytes-like."""
-    return pickle.loads(stream, buffers=buffers)  # noqa: S301  # from our own processes only
 
 
 def refusal(value: Any, fault: BaseException, what: str) -> NotPicklable:

@@ -142,7 +142,7 @@ class ProcessBatch:
         self._drivers: list[Driver] = []
         self._numbers = settings.worker_numbers
         self._taken: list[int] = []  # of them
-        self._sharing = WorkStealer(channel, pool.threads.run, self._now, self._several, self._widen)
+        self._sharing = WorkStealer(channel, pool.watch, self._now, self._several, self._widen)
         channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
         self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]

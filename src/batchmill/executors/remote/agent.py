@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import secrets
 import socket
 import sys
 import threading
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError, ExecutorUnavailable
-from batchmill.executors.contract import Chunk, ExecutorSettings
+from batchmill.executors.contract import Chunk, ExecutorSettings, WorkerDeath
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
 from batchmill.executors.process.environment import ProcessEnvironment
@@ -30,7 +31,7 @@ from batchmill.executors.process.executor import ProcessExecutor
 from batchmill.executors.process.logs import Logged
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.slot import NO_MODULES
-from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
+from batchmill.executors.remote.contract import WIRE, Ended, Order, Reply, Rest, Stay
 from batchmill.executors.remote.dask_side import Waiting, who_waits
 from batchmill.executors.remote.folder_probe import Probe, seen, unshared
 from batchmill.executors.remote.library import Copy, Library
@@ -38,6 +39,7 @@ from batchmill.executors.remote.modules import Modules
 from batchmill.executors.remote.offer import facts
 from batchmill.executors.remote.order_channel import OrderChannel
 from batchmill.executors.remote.sealed import SealedItems, SealedRetry, SealedTask
+from batchmill.executors.worker_numbers import WorkerNumbers
 
 KEPT_JOBS = 8
 REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later
@@ -52,7 +54,8 @@ class RemoteJob(NamedTuple):
     ``settings`` decides about lost attempts. ``around`` is the pickle of the parent's environment; with
     ``here`` items run in it as it is. Elsewhere the environment is the worker's own, and so is the folder
     ``cwd``, if given. If the worker does not see the ``probe``, items run in an empty folder; ``needs`` says
-    in words why they cannot, "" if they can. ``modules`` are the user's modules that travel along."""
+    in words why they cannot, "" if they can. ``modules`` are the user's modules that travel along, ``env``
+    the variables."""
 
     task: bytes
     retry: bytes
@@ -63,6 +66,7 @@ class RemoteJob(NamedTuple):
     probe: Probe | None
     needs: str = ""
     modules: Modules | None = None
+    env: tuple[tuple[str, str], ...] = ()
 
 
 class _Loaded(NamedTuple):
@@ -88,12 +92,15 @@ class _AtWork:
 
 
 class Agent:
-    """The agent of this process.
+    """The agent of this process, with a ``name`` that no other one has.
 
-    Concurrency: orders come from several threads, and so do stops; ``_lock`` guards all fields.
+    Concurrency: orders come from several threads, and so do stops; ``_lock`` guards all fields but ``name``
+    and ``_slots``, which never change and have a lock of their own.
     """
 
     def __init__(self) -> None:
+        self.name = secrets.token_hex(8)
+        self._slots = WorkerNumbers()
         self._lock = threading.Lock()
         self._jobs: OrderedDict[bytes, _Loaded] = OrderedDict()
         self._library = Library()
@@ -101,19 +108,28 @@ class Agent:
         self._stopped: deque[str] = deque(maxlen=REMEMBERED)
         self._watching = False
         self._serving: list[str] = []
+        self._replies: dict[str, tuple[Waiting, bytes]] = {}  # that may still be asked for
 
-    def serve(self, order: Order) -> bytes:
-        """Run an order; the pickle of its :class:`Reply`."""
+    def serve(self, order: Order, came: float) -> bytes:
+        """Run an order that ``came`` at that second; the pickle of its :class:`Reply`."""
         waiting = who_waits(self)
+        slot = self._slots.acquire()
         with self._lock:
             self._serving.append(waiting.key)
         try:
-            reply = pickle.dumps(self.run(order, waiting), 5)
-            waiting.hand_in(reply)
-            return reply
+            reply = self.run(order, waiting)
+            stay = Stay(reply.host, self.name, slot, came, time.perf_counter())
+            packed = pickle.dumps(reply._replace(stay=stay), 5)
+            with self._lock:
+                self._forget_replies()
+                if waiting.kept():
+                    self._replies[waiting.key] = waiting, packed
+            waiting.hand_in(packed)
+            return packed
         finally:
             with self._lock:
                 self._serving.remove(waiting.key)
+            self._slots.release(slot)
 
     def run(self, order: Order, waiting: Waiting) -> Reply:
         """Run an order for who waits for it."""
@@ -147,11 +163,13 @@ class Agent:
 
     def _run(self, order: Order, known: _Loaded, waiting: Waiting, host: str) -> Reply:
         job = known.job
-        settings = replace(job.settings, retry=SealedRetry(job.retry, job.settings.retry))
+        deaths: list[WorkerDeath] = []
+        retry = SealedRetry(job.retry, job.settings.retry)
+        settings = replace(job.settings, retry=retry, on_death=deaths.append)
         sealed = SealedItems(order.items, 0, order.n_items)
         items = pickler.loads(order.items) if order.plain else sealed
         channel = OrderChannel(
-            Chunk(order.start, items, order.attempts, order.lost),
+            Chunk(order.start, items, order.attempts, order.lost, wait=order.wait),
             order.seconds,
             alone=settings.stop_on_failure or settings.judges_failures,
             by_attempt=settings.by_attempt,
@@ -165,8 +183,9 @@ class Agent:
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))
         done += channel.finished()
         seconds = sum(sum(block.walls) for block in done)
-        blocks = tuple((block.start, frames.packed(_placed(block, host))) for block in done)
-        return Reply("done", host, blocks, tuple(map(Rest.of, channel.rest())), seconds, tuple(logs))
+        ended = tuple(_ended(_placed(block, host)) for block in done)
+        rest = tuple(map(Rest.of, channel.rest()))
+        return Reply("done", host, ended, rest, seconds, tuple(logs), deaths=tuple(deaths))
 
     @contextmanager
     def _entered(self, at_work: _AtWork) -> Iterator[None]:
@@ -192,6 +211,7 @@ class Agent:
         while True:
             time.sleep(LOOK_SECONDS)
             with self._lock:
+                self._forget_replies()
                 now = list(self._at_work)
                 last = time.monotonic() if now else last
                 if time.monotonic() - last > FORGET_SECONDS:
@@ -218,6 +238,17 @@ class Agent:
         """What Dask calls the orders that are here, "" for those of others."""
         with self._lock:
             return list(self._serving)
+
+    def here(self) -> tuple[list[str], dict[str, bytes]]:
+        """See :class:`~batchmill.executors.remote.dask_side.AtWork`."""
+        with self._lock:
+            self._forget_replies()
+            return list(self._serving), {key: reply for key, (_, reply) in self._replies.items()}
+
+    def _forget_replies(self) -> None:
+        """Those that got where they were to go. To be called with the lock."""
+        for key in [key for key, (waiting, _) in self._replies.items() if not waiting.kept()]:
+            del self._replies[key]
 
     def _now(self) -> list[_AtWork]:
         with self._lock:
@@ -271,11 +302,12 @@ class FactsCall:
 
 def run(packed: bytes) -> bytes:
     """Run a pickled :class:`Order`; the pickled :class:`Reply`."""
+    came = time.perf_counter()
     order: Order = pickle.loads(packed)  # noqa: S301  # from who may have us run anything
     if order[0] != WIRE:
         reason = f"batchmill there expects orders of form {WIRE}, not {order[0]}: install the same version"
         return pickle.dumps(Reply("unable", socket.gethostname(), reason=reason), 5)
-    return _agent.serve(order)
+    return _agent.serve(order, came)
 
 
 def stop(batch: str, cancel: bool) -> None:
@@ -298,7 +330,7 @@ def _loaded(job: RemoteJob, place: str, library: Library) -> _Loaded:
         if job.needs:
             raise ExecutorUnavailable(unshared(around.folder, socket.gethostname(), job.needs))
         around.apart, around.folder = True, os.path.join(place, "items")
-    around.environment, around.path = OWN_ENVIRONMENT, list(OWN_PATH)
+    around.environment, around.path = {**OWN_ENVIRONMENT, **dict(job.env)}, list(OWN_PATH)
     copy = None
     if job.modules is not None:
         copy = library.unpacked(job.modules, place, shared=shared)
@@ -320,6 +352,10 @@ def _placed(block: Block, host: str) -> Block:
             told = replace(error, message=f"{error.message} on {host}")
             block.special[offset] = replace(outcome, error=told)
     return block
+
+
+def _ended(block: Block) -> Ended:
+    return Ended(block.start, frames.packed(block), block.cpu, block.peak)
 
 
 def _keep(logs: list[bytes], logged: Logged) -> None:

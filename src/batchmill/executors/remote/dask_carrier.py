@@ -242,18 +242,24 @@ class DaskCarrier:
             self._fetching.submit(self._fetch, name, future)
 
     def _fetch(self, name: str, future: Any) -> None:
+        reply: bytes | Lost | None = None
+        if future.status == "finished":
+            # It stays out until it is here: a worker that leaves before it was fetched hands it in.
+            self._orders.ended(name)
+            reply = self._result(future)
         sent = self._orders.take(name)
         if sent is not None:
-            sent.done(self._end_of(future))
+            sent.done(self._end_of(future) if reply is None else reply)
         future.release()
 
+    def _result(self, future: Any) -> bytes | Lost:
+        try:
+            reply: bytes = future.result(timeout=SILENT_SECONDS)
+            return reply
+        except Exception as fault:  # noqa: BLE001  # the worker that held it is gone, or has handed it in
+            return Lost(_words(fault))
+
     def _end_of(self, future: Any) -> End:
-        if future.status == "finished":
-            try:
-                reply: bytes = future.result(timeout=SILENT_SECONDS)
-                return reply
-            except Exception as fault:  # noqa: BLE001  # the worker that held it is gone
-                return Lost(_words(fault))
         if future.status == "error":
             raised = future.exception()
             if isinstance(raised, distributed.scheduler.KilledWorker):
@@ -275,9 +281,11 @@ class DaskCarrier:
         _, told = event
         if not isinstance(told, dict) or told.get("action") != "remove-worker":
             return
-        worker, had = str(told.get("worker", "?")), map(str, told.get("processing-tasks") or ())
-        lost = self._orders.gone(worker, had, expected=bool(told.get("expected")))
-        self._lose_orders(lost, Lost(worker))
+        worker = str(told.get("worker", "?"))
+        lost = ("processing-tasks", "lost-computed-tasks")
+        had = [str(key) for name in lost for key in told.get(name) or ()]
+        names = self._orders.gone(worker, had, expected=bool(told.get("expected")))
+        self._lose_orders(names, Lost(worker))
 
     def _handed_in(self, event: Any) -> None:
         """What a worker that leaves has of an order; None where it has not begun with it."""

@@ -18,19 +18,20 @@ from batchmill.executors.remote.contract import Done
 from batchmill.executors.remote.dask_side import LEAVING_SECONDS, topic_of
 
 MISSED_SECONDS = 3.0  # that an order may be for a worker that nobody knows: news of it may be on their way
-LEFT_SECONDS = LEAVING_SECONDS + 5.0  # the same where the worker is known to leave
+LEFT_SECONDS = LEAVING_SECONDS + 5.0  # the same where a reply is to come, as the worker was asked to leave
 
 
 class Sent:
     """An order that is a task of Dask, called ``name``. ``worker`` is the address of its worker, "" if Dask
-    chooses; ``missed`` is the second since when that worker is missing."""
+    chooses; ``missed`` is the second since when that worker is missing. ``ending`` if a reply is on its way
+    or will be handed in: then it gets more time."""
 
     def __init__(self, name: str, worker: str, done: Done, forget: Callable[[Sent], None]) -> None:
         self.name = name
         self.worker = worker
         self.done = done
         self.future: Any = None
-        self.leaving = False
+        self.ending = False
         self.missed: float | None = None
         self._forget = forget
 
@@ -76,6 +77,12 @@ class Orders:
                     del self._load[sent.worker]
             return sent
 
+    def ended(self, name: str) -> None:
+        """An order has ended, and its reply is on its way."""
+        with self._lock:
+            if (sent := self._out.get(name)) is not None:
+                sent.ending = True
+
     def all(self) -> list[str]:
         """The names of those that are out."""
         with self._lock:
@@ -90,7 +97,7 @@ class Orders:
                 return [name for name in names if name in self._out]
             for name in names:
                 if (sent := self._out.get(name)) is not None:
-                    sent.leaving = True
+                    sent.ending = True
             return []
 
     def there(self, seats: Mapping[str, int], known: Iterable[str]) -> list[Sent]:
@@ -105,6 +112,6 @@ class Orders:
                     sent.missed = None
                 elif sent.missed is None:
                     sent.missed = now
-                elif now - sent.missed > (LEFT_SECONDS if sent.leaving else MISSED_SECONDS):
+                elif now - sent.missed > (LEFT_SECONDS if sent.ending else MISSED_SECONDS):
                     lost.append(sent)
             return lost

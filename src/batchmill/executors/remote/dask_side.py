@@ -34,6 +34,10 @@ class AtWork(Protocol):
     def serving(self) -> list[str]:
         """What Dask calls the orders that are at work."""
 
+    def here(self) -> tuple[list[str], dict[str, bytes]]:
+        """The same, and the replies to the orders that have ended and that Dask still has a task for, both at
+        one instant."""
+
     def end(self) -> None:
         """End what is."""
 
@@ -49,6 +53,10 @@ class Waiting:
 
     def leaving(self) -> bool:
         """Whether the worker is asked to leave: nothing more may begin."""
+        return False
+
+    def kept(self) -> bool:
+        """Whether the reply may still be asked for once it was returned."""
         return False
 
     def hand_in(self, reply: bytes) -> None:
@@ -75,6 +83,9 @@ class DaskWaiting(Waiting):
 
     def leaving(self) -> bool:
         return self._status() in ("closing_gracefully", "closing")
+
+    def kept(self) -> bool:
+        return self.key in self._worker.state.tasks
 
     def _connected(self) -> bool:
         comm = getattr(getattr(self._worker, "batched_stream", None), "comm", None)
@@ -114,10 +125,12 @@ def _teardown(at_work: AtWork) -> Callable[[Any, Any], Any]:
     async def teardown(self: Any, worker: Any) -> None:
         """Let what runs end, and its replies be sent, before the worker closes its connections."""
         at_work.leave()
-        begun = at_work.serving()
-        for key in list(worker.state.tasks):  # those never begin: no worker that leaves takes up another one
-            if str(key).startswith(PREFIX) and str(key) not in begun:
-                worker.log_event(topic_of(str(key)), {"order": str(key), "reply": None})
+        begun, replies = at_work.here()
+        for key in map(str, list(worker.state.tasks)):
+            # An order with a reply may have ended after the scheduler removed this worker, and before this
+            # worker heard of it. Those that have not begun never do.
+            if key.startswith(PREFIX) and (key in replies or key not in begun):
+                worker.log_event(topic_of(key), {"order": key, "reply": replies.get(key)})
         for seconds in (LEAVING_SECONDS, 1.0):
             end = time.monotonic() + seconds
             while at_work.serving() and time.monotonic() < end:

@@ -7,11 +7,12 @@ import os
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ExecutorUnavailable, NotPicklable
-from batchmill.executors.contract import Channel, Choice, ExecutorSettings, Task
+from batchmill.executors.contract import Channel, Choice, Chunk, ExecutorSettings, Task
 from batchmill.executors.local.thread import ThreadExecutor
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process.environment import ProcessEnvironment
@@ -20,7 +21,9 @@ from batchmill.executors.remote.contract import Carrier
 from batchmill.executors.remote.folder_probe import Probe, probing, unshared
 from batchmill.executors.remote.modules import travelling
 from batchmill.executors.remote.where import said_of
+from batchmill.ir.clusters import variables_of
 from batchmill.policy import RetryPolicy
+from batchmill.values.told_secrets import told_secret
 
 
 def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> bytes:
@@ -35,22 +38,63 @@ def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: 
         raise pickler.refusal(task, fault, "task") from fault
     there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
     lost = settings.retry.of_lost_attempts() if isinstance(settings.retry, RetryPolicy) else settings.retry
-    there = replace(there, cluster=None, on_death=None, retry=lost)
+    there = replace(there, cluster=None, on_death=None, on_worker=None, retry=lost)
     cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
     around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
     modules = None if carrier.here else travelling(stream, retry)
-    job = RemoteJob(stream, retry, there, around, carrier.here, cwd, probe, task.needs_folder, modules)
+    env = tuple(variables_for(settings.cluster).items())
+    job = RemoteJob(stream, retry, there, around, carrier.here, cwd, probe, task.needs_folder, modules, env)
     return pickle.dumps(job, 5)
+
+
+def variables_for(cluster: str | Mapping[str, Any] | None) -> dict[str, str]:
+    """The variables of this process that items get there. Raises :class:`ExecutorUnavailable` for one that is
+    not set."""
+    names = variables_of(said_of(cluster))
+    for name in names:
+        if name not in os.environ:
+            raise ExecutorUnavailable(
+                f"`env` of `cluster` names the variable {name}, which is not set here: set it, or take its "
+                "name off the list"
+            )
+    return {name: os.environ[name] for name in names}
 
 
 def refuse_secrets(task: Task, carrier: Carrier, settings: ExecutorSettings) -> None:
     """Raises :class:`ExecutorUnavailable` where secrets would be sent that can be read on the way, and nobody
     said that they may."""
-    said = said_of(settings.cluster)
-    if not (carrier.exposed and task.secret) or (isinstance(said, Mapping) and said.get("insecure")):
+    if not guarded(carrier, settings):
         return
-    raise ExecutorUnavailable(
-        f"{task.secret} would be sent where others can read it, as the connection to the cluster is not "
+    if what := task.secret or _told(task):
+        raise refusal_to_send(what)
+    if path := told_secret(variables_for(settings.cluster)):
+        raise refusal_to_send(f"the variable {path}")
+
+
+def guarded(carrier: Carrier, settings: ExecutorSettings) -> bool:
+    """Whether what is sent can be read on the way, and nobody said that this is well."""
+    said = said_of(settings.cluster)
+    return carrier.exposed and not (isinstance(said, Mapping) and said.get("insecure"))
+
+
+def check_items(chunk: Chunk) -> None:
+    """Raises :class:`ExecutorUnavailable` where an item holds a secret."""
+    for offset, item in enumerate(chunk.items):
+        if what := _told(item):
+            raise refusal_to_send(f"{what} of the item {chunk.start + offset}")
+
+
+def _told(value: Any) -> str:
+    path = told_secret(value)
+    if path is None:
+        return ""
+    return f"`{'.'.join(path.split('.')[-2:])}`" if path else "a secret"
+
+
+def refusal_to_send(what: str) -> ExecutorUnavailable:
+    """The error for ``what`` must not be read on the way."""
+    return ExecutorUnavailable(
+        f"{what} would be sent where others can read it, as the connection to the cluster is not "
         "encrypted: start scheduler and workers with certificates (`batchmill cluster certs DIR` says how), "
         'or, in a network that is yours alone, write `cluster` as {"address": "tcp://...", "insecure": true}'
     )

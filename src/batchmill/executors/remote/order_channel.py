@@ -15,7 +15,8 @@ class OrderChannel:
     """A :class:`~batchmill.executors.contract.Channel` without a source and without order: one chunk at the
     start, blocks as they come. It hands out nothing more ``seconds`` after the first part was taken.
     ``alone`` says that nothing begins after a failed item, ``by_attempt`` that attempts are started
-    elsewhere. :meth:`rest` is what is left at the end.
+    elsewhere. :meth:`rest` is what is left at the end. A chunk without items is taken like any other, by a
+    worker that is ready to run one.
 
     Concurrency: any thread may call any method; ``_changed`` guards all fields.
     """
@@ -25,7 +26,7 @@ class OrderChannel:
 
     def __init__(self, chunk: Chunk, seconds: float, *, alone: bool, by_attempt: bool) -> None:
         self._changed = threading.Condition()
-        self._waiting = deque([chunk] if len(chunk) else [])
+        self._waiting = deque([chunk])
         self._apart: list[Chunk] = []
         self._blocks: deque[Block] = deque()
         self._out = 0

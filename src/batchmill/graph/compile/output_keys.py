@@ -8,7 +8,7 @@ from typing import Any
 
 from batchmill.batch.results.jsonl import ERRORS_PATH_KEY, PATH_KEY
 from batchmill.graph.compile.sub_plan import SubPlan
-from batchmill.ir.faults import Fault, any_of, did_you_mean
+from batchmill.ir.faults import Fault, all_of, did_you_mean
 from batchmill.ir.parts import NodePart
 from batchmill.ir.references import ALWAYS_THERE, INDEX, SOURCE, ReferenceCheck, Site, unknown_of_source
 from batchmill.nodes import Node
@@ -116,14 +116,14 @@ def _fault(site: Site, path: Path, node: NodePart, names: tuple[str, ...], each:
     key = path.segments[0]
     if not isinstance(key, str):
         message = f"`${{{path.text}}}` takes a position of `{node.id}`, whose outputs have names"
-        return site.fault(message, f"there are {any_of(names)}")
+        return site.fault(message, f"there are {all_of(names)}")
     if node.has_batch and key in RESULTS:
         return _not_kept(site, path, node)
     message = f"`${{{path.text}}}`: the node `{node.id}` has no output `{key}`"
     if node.has_batch and key in each:
         hint = f"that of each item is in `${{{node.id}.results[*].{key}}}`"
         return site.fault(message, hint)
-    return site.fault(message, did_you_mean(key, names) or f"there are {any_of(names)}")
+    return site.fault(message, did_you_mean(key, names) or f"there are {all_of(names)}")
 
 
 def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
@@ -131,7 +131,7 @@ def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
     names = _batch_outputs(node)
     if PATH_KEY in names:
         return site.fault(message, f"they are in the file `${{{node.id}.{PATH_KEY}}}`")
-    return site.fault(message, f"remove `collect` there; without results there are {any_of(names)}")
+    return site.fault(message, f"remove `collect` there; without results there are {all_of(names)}")
 
 
 def select_faults(
@@ -150,4 +150,4 @@ def select_faults(
         if path.root in here or path.root in inputs or path.root in ALWAYS_THERE:
             continue
         message = f"`${{{path.text}}}`: a column sees the outputs of `{node.id}`, the item and inputs"
-        yield site.fault(message, did_you_mean(path.root, here) or f"there are {any_of(here)}")
+        yield site.fault(message, did_you_mean(path.root, here) or f"there are {all_of(here)}")

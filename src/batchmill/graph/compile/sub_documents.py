@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from batchmill.errors import InvalidDocument, Problem, StorageError
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.compile.sub_plan import SubPlan
-from batchmill.ir.faults import DocumentPath, Doubt, Fault, any_of, did_you_mean
+from batchmill.ir.faults import DocumentPath, Doubt, Fault, all_of, did_you_mean
 from batchmill.ir.inputs import input_values
 from batchmill.ir.loading import Draft, load
 from batchmill.ir.outline import Outline
@@ -161,6 +161,6 @@ def _carry_faults(node: NodePart, inputs: Mapping[str, Any]) -> Iterator[Fault]:
         return
     for name in node.spec.loop.carry:
         if name not in inputs:
-            hint = did_you_mean(name, inputs) or (f"there are {any_of(inputs)}" if inputs else "")
+            hint = did_you_mean(name, inputs) or (f"there are {all_of(inputs)}" if inputs else "")
             path = (*node.path, "loop", "carry", name)
             yield Fault(path, f"`{name}` is no input of the sub-workflow", hint, on_key=True)

@@ -16,7 +16,7 @@ from batchmill.outcome import ErrorInfo
 from batchmill.step import Namespace
 from batchmill.template import compile_value
 from batchmill.values import NotJson, container_in
-from batchmill.values.plain import nearest
+from batchmill.values.plain_data import nearest
 
 SUCCEEDED = "succeeded"  # a batch node's second list of the same entries: given only where it is asked for
 

@@ -10,6 +10,7 @@ from typing import Any
 from batchmill.batch import Batch, BatchSettings, OnBlock
 from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.jsonl import PATH_KEY
+from batchmill.batch.results.sinks import DroppedResults
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
@@ -90,7 +91,9 @@ class NodeBatch:
         }
         given = around.make(node), node.params, around.namespace
         step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
-        step.masker, step.needs_folder, step.credential = around.masker, node.needs_folder, node.credential
+        step.masker, step.needs_folder = around.masker, node.needs_folder
+        if TRAITS[settings.executor].elsewhere:  # nobody else asks, and there may be much to look at
+            step.credential = node.credential
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
         log = batch_log(node, spec, items, around)
         log = log if folders is None else NamingLog(log, folders)
@@ -135,11 +138,13 @@ class NodeBatch:
     def _run(self, hand_on: OnBlock | None) -> NodeRun:
         done = ResultCollector(results_of(self._spec, self._around, self._place))
         self.batch.on_choice, self.batch.on_death = self._progress.chosen, self._progress.died
+        self.batch.on_worker = self._progress.placed
 
         if self._skips:
             done.note_skipped(0)
 
         desk = self._around.services.desk if self._hands_in else None
+        drops = hand_on is None and isinstance(done.results, DroppedResults)  # nobody looks at the values
 
         def on_block(block: Block) -> None:
             self._progress.add(block)
@@ -150,7 +155,8 @@ class NodeBatch:
             if self._skips:
                 done.note_skipped(skipped_in(block))
             rows = self._columns.rows(block) if self._columns.chosen else None
-            block.values = entries(block, self._spec.item)
+            if not drops:
+                block.values = entries(block, self._spec.item)
             if hand_on is not None:
                 hand_on(block)
             if rows is not None:

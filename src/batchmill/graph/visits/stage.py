@@ -6,10 +6,11 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.block import Block
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
@@ -47,7 +48,7 @@ class RunningStage:
         self._around = around
         self._source = source
         self._failed = failed
-        self._outlets: list[tuple[StreamBuffer, bool]] = []
+        self._outlets: list[_Outlet] = []
         self._handed = 0
         self._batch = self._prepared()
         work = contextvars.copy_context().run
@@ -67,12 +68,12 @@ class RunningStage:
             self.visit = faulty_visit(fault, self._around.place(self.id))
             return None
 
-    def outlet(self, succeeded: bool, selection: Selection) -> StreamBuffer:
+    def outlet(self, succeeded: bool, selection: Selection, stop: CancelToken) -> StreamBuffer:
         """Where another stage takes this one's results from, without those of failed items if it wants
-        only what ``succeeded``, and of them what its ``selection`` says."""
+        only what ``succeeded``, and of them what its ``selection`` says. ``stop`` lets it start no more."""
         total = None if succeeded or self._batch is None else self._batch.batch.total
         handoff = StreamBuffer(total, selection)
-        self._outlets.append((handoff, succeeded))
+        self._outlets.append(_Outlet(handoff, succeeded, stop))
         return handoff
 
     @property
@@ -145,17 +146,41 @@ class RunningStage:
             self._failed(self)
         if (tap := self._around.taps.get(self.id)) is not None:
             tap(block)
-        for handoff, succeeded in self._outlets:
-            handoff.put(_kept(block.values, succeeded), batch.hold if batch is not None else None)
+        if _has_unfinished(block):
+            self._stop_later_stages()
+        for to in self._outlets:
+            to.buffer.put(_kept(block.values, to.succeeded), batch.hold if batch is not None else None)
+
+    def _stop_later_stages(self) -> None:
+        """From here on there are items that were not run to their end. Stages that take from this one count
+        them, but must not take them for failed ones and run with nothing in their place."""
+        for to in self._outlets:
+            to.stop.cancel()
+            to.buffer.stop()  # as another thread may be stopping the stage, and have come only half way
 
     def _close(self) -> None:
         """Nothing more comes from here, and nothing more is taken."""
         if self._source is not None:
             self._source.stop()
         never_read = self.visit.outputs.get("count", 0) - self._handed
-        for handoff, succeeded in self._outlets:
-            handoff.put(_kept([None] * never_read, succeeded))
-            handoff.end()
+        if never_read > 0:
+            self._stop_later_stages()
+        for to in self._outlets:
+            to.buffer.put(_kept([None] * never_read, to.succeeded))
+            to.buffer.end()
+
+
+class _Outlet(NamedTuple):
+    """Where another stage takes results from, whether without those of failed items, and what stops it."""
+
+    buffer: StreamBuffer
+    succeeded: bool
+    stop: CancelToken
+
+
+def _has_unfinished(block: Block) -> bool:
+    errors = (outcome.error for outcome in block.special.values())
+    return any(error is not None and error.kind == "cancelled" for error in errors)
 
 
 def _kept(entries: Sequence[Any], succeeded: bool) -> Sequence[Any]:

@@ -58,9 +58,9 @@ class Chain:
         self._stages: dict[str, RunningStage] = {}
         for stage in stages:
             feeder, node, source = self._stages.get(stage.source or ""), node_of(stage.id), None
-            if feeder is not None and node.spec.batch is not None:
-                source = feeder.outlet(stage.succeeded, selection_of(node.spec.batch, around))
             own = replace(around, cancel=self._cancel, stop=CancelToken())
+            if feeder is not None and node.spec.batch is not None:
+                source = feeder.outlet(stage.succeeded, selection_of(node.spec.batch, around), own.stop)
             self._stages[stage.id] = RunningStage(stage, node, source, own, self._failed)
         self._over: set[str] = set()  # failed, or stopped from outside: nothing after them counts
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean, kind_of, path_text, shown
+from batchmill.ir.faults import DocumentPath, Fault, all_of, any_of, did_you_mean, kind_of, path_text, shown
 from batchmill.ir.models.batch import (
     SOURCES,
     BatchSpec,
@@ -22,7 +22,7 @@ from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
 from batchmill.ir.models.settable import without_templates
-from batchmill.ir.models.slips import key_hint, missing_hint, value_hint
+from batchmill.ir.models.slips import items_hint, key_hint, missing_hint, range_hint, value_hint
 from batchmill.ir.models.sources import ITEMS_ERROR, ITEMS_TAG, StdinSource
 from batchmill.ir.models.workflow import NODE_KEYS, OWN_KEYS, Edge, InputSpec, OutputSpec, Workflow
 
@@ -132,7 +132,7 @@ def _fault(path: DocumentPath, home: DocumentPath, detail: ErrorDetails) -> Faul
     if path[:2] == ("defaults", "params"):
         return Fault(path[:2], *PARAMS_FOR_ALL, on_key=True)
     if kind == RANGE:
-        return Fault(path, detail["msg"])
+        return Fault(path, detail["msg"], range_hint(path, value, detail["msg"]))
     if kind == "missing":
         return Fault(path[:-1], *_missing(str(path[-1])))
     if kind == "extra_forbidden":
@@ -142,7 +142,7 @@ def _fault(path: DocumentPath, home: DocumentPath, detail: ErrorDetails) -> Faul
     if kind == ITEMS_ERROR:
         sources = ", ".join(f'{{"{name}"}}' for name in SOURCES)
         message = f"must be a template such as `${{node.results}}`, a list, or one source, not {shown(value)}"
-        return Fault(path, message, f"sources are {sources}")
+        return Fault(path, message, items_hint(value) or f"sources are {sources}")
     if (
         kind in _WRONG_TYPE
         and path[:1] == ("defaults",)
@@ -179,12 +179,12 @@ def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
     other = _OTHER_NAMES.get(key)
     hint = _NOT_MEANT.get(key) or (f"did you mean `{other}`?" if other in known else "")
     hint = hint or key_hint(key, value, home[:-1]) or did_you_mean(key, known)
-    return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {any_of(known)}", on_key=True)
+    return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {all_of(known)}", on_key=True)
 
 
 def _unknown_default(path: DocumentPath) -> Fault:
     known = _keys(path[:1])
-    hint = did_you_mean(str(path[1]), known) or f"known keys are {any_of(known)}"
+    hint = did_you_mean(str(path[1]), known) or f"known keys are {all_of(known)}"
     message = f"unknown key {shown(path[1])}; write the keys of a node type as an object"
     return Fault(path, message, hint, on_key=True)
 
@@ -199,7 +199,7 @@ def _beside_source(path: DocumentPath, source: str) -> Fault:
     elif others:
         hint = f"`{key}` is an option of {' and '.join(others)}"
     else:
-        known = f"`{source}` takes {any_of(options)}" if options else f"`{source}` takes no options"
+        known = f"`{source}` takes {all_of(options)}" if options else f"`{source}` takes no options"
         hint = did_you_mean(key, options) or known
     return Fault(path, f"`{key}` stands beside `{source}`", hint, on_key=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
 from typing import Any, get_args
 
 from batchmill.ir.faults import DocumentPath
@@ -56,10 +57,6 @@ _OF_NODE = {
         "depends_on dependsOn needs after requires dependencies upstream downstream runAfter",
         _EDGES + "; without `edges` nodes run in the order of the list",
     ),
-    **_same(
-        "if when condition",
-        "an edge with an `action` decides: a `code` node sets `next` to the action's name",
-    ),
     "on_success": _EDGES,
     **_same(
         "on_failure onError catch",
@@ -84,6 +81,16 @@ _PARAM_WORDS = _words("with args arguments parameters config kwargs options inpu
 _COMMAND_WORDS = _words("run cmd script sh bash shell command")
 _ITEM_WORDS = _words("foreach for_each forEach with_items withItems withParam map over each matrix items")
 _RETRY_WORDS = _words("retries max_retries attempts")
+_CONDITION_WORDS = _words("if condition only_if runIf run_if")
+_RATE = re.compile(
+    r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:/|per|a|\s)\s*(s|sec|second|m|min|minute|h|hour)s?\s*", re.IGNORECASE
+)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_SPAN = re.compile(
+    r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)\s*", re.IGNORECASE
+)
+_TABLES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_TEMPLATE = re.compile(r"\$\{\{?\s*([^{}]*?)\s*\}?\}")
 
 
 def key_hint(key: str, value: Any, place: DocumentPath) -> str:
@@ -99,6 +106,8 @@ def key_hint(key: str, value: Any, place: DocumentPath) -> str:
         return source if key in SOURCES else _OF_BATCH.get(key, "")
     if place[:1] == ("outputs",) and key in ("value", "from", "default"):
         return f'write `"source": {as_written(value)}`'
+    if place[:1] == ("inputs",) and key in ("env", "from_env", "environment") and isinstance(value, str):
+        return f"leave the input out; write `${{env.{value}}}` where the value goes"
     return ""
 
 
@@ -124,6 +133,8 @@ def _document_hint(key: str, value: Any) -> str:
 
 
 def _node_hint(key: str, value: Any) -> str:
+    if key in _CONDITION_WORDS:
+        return f'write `"when": {_condition(value)}`; to choose between nodes, use edges with an `action`'
     if key in _COMMAND_WORDS:
         return f'a command is run by `"type": "shell", "params": {{"command": {as_written(value)}}}`'
     if key in _TYPE_WORDS:
@@ -215,6 +226,78 @@ def _edge_hint(path: DocumentPath, value: Any) -> str:
     return _EDGES if len(path) == 1 else 'write `{"from": "a", "to": "b"}`'
 
 
+def _condition(value: Any) -> str:
+    """A condition as it may be copied: one template."""
+    if not isinstance(value, str):
+        return '"${...}"'
+    return as_written(f"${{{_TEMPLATE.sub(_inside, value.strip())}}}")
+
+
+def _inside(template: re.Match[str]) -> str:
+    return template[1]
+
+
+def items_hint(value: Any) -> str:
+    """The source to write for ``items`` that are one text or a number; empty where it is no known slip."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f'write `"items": {{"range": [{value}]}}`'
+    if not isinstance(value, str) or "${" in value or not value.strip():
+        return ""
+    suffix = PurePosixPath(value).suffix.lower()
+    by_suffix = _TABLES.get(suffix, "lines" if suffix == ".txt" else None)
+    kind = "glob" if any(one in value for one in "*?[") else by_suffix
+    return f'write `"items": {{"{kind}": {as_written(value)}}}`' if kind else ""
+
+
+def range_hint(path: DocumentPath, value: Any, message: str) -> str:
+    """What to write for a value at ``path`` that is none of those allowed, as ``message`` says; empty where
+    it is no known slip."""
+    if "number of seconds" in message:
+        return _seconds_hint(value)
+    if path[-2:] == ("batch", "items"):
+        return items_hint(value)
+    return _collect_hint(value) if path[-2:] == ("batch", "collect") else ""
+
+
+def _collect_hint(value: Any) -> str:
+    """The object to write for a ``collect`` that is the path of a file; empty where it is no known slip."""
+    if not isinstance(value, str):
+        return ""
+    kind = _TABLES.get(PurePosixPath(value).suffix.lower())
+    return f'write `"collect": {{"{kind}": {as_written(value)}}}`' if kind else ""
+
+
+def _seconds_hint(value: Any) -> str:
+    """The number to write for a span of time that is text, such as ``5s``; empty where it is none."""
+    found = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return ""
+    unit = found[2].lower()
+    seconds = float(found[1]) * (0.001 if unit == "ms" else _SECONDS[unit[0]])
+    return f"write {seconds:g}"
+
+
+def _rate_limit(value: Any) -> str:
+    found = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if found is not None:
+        per_second = float(found[1]) / _SECONDS[found[2][0].lower()]
+        return f'write `"rate_limit": {{"per_second": {per_second:.6g}}}`'
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f'write `"rate_limit": {{"per_second": {as_written(value)}}}`'
+    return 'write `"rate_limit": {"per_second": 5}`'
+
+
+def _range(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f'write `"range": [{value}]`'
+    if isinstance(value, dict):
+        parts = [value.get(name) for name in ("start", "stop", "step")]
+        parts[0] = 0 if parts[0] is None else parts[0]
+        kept = [one for one in parts if isinstance(one, int)]
+        return f'write `"range": {as_written(kept)}`' if parts[1] in kept else ""
+    return ""
+
+
 def _block(key: str, inside: str) -> Callable[[Any], str]:
     """The hint for a block that was written as one value, which is that of its key ``inside``."""
 
@@ -229,7 +312,8 @@ def _block(key: str, inside: str) -> Callable[[Any], str]:
 _WANTED = {
     "batch": _block("batch", "items"),
     "retry": _block("retry", "max"),
-    "rate_limit": _block("rate_limit", "per_second"),
+    "rate_limit": _rate_limit,
+    "range": _range,
     "tolerate": _block("tolerate", "count"),
     "budget": _block("budget", "usd"),
 }

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from batchmill.ir.clusters import ADDRESS, FORMS, FUNCTION
+from batchmill.ir.clusters import ADDRESS, FORMS, FUNCTION, VARIABLE_NAME
 from batchmill.ir.models.defaults import Defaults
 from batchmill.ir.models.fields import RANGE, Host, NonEmpty, SchemaValue, Spec, TemplateText, Text
 from batchmill.ir.models.limits import BudgetSpec
@@ -116,6 +116,12 @@ class ClusterSpec(Spec):
     )
     cwd: NonEmpty | None = Field(
         None, description="Folder in which workers run items, if they do not share the folder of the run."
+    )
+    LATER = frozenset({"env"})
+    env: list[Annotated[str, Text(VARIABLE_NAME, "the name of a variable")]] | None = Field(
+        None,
+        description="Variables of your environment that items get on workers, by name; their values travel "
+        "with the job.",
     )
     insecure: bool | None = Field(
         None, description="Whether secrets may be sent over a connection that is not encrypted."

@@ -19,7 +19,7 @@ from batchmill.template import ForeignUrl
 
 _REMEDY = "set `allow_private` to true, or name the host in `allow_hosts`"
 _NOT_NAMED = f"and the document does not name the host itself; {_REMEDY}"
-_FORBIDDEN = "and `allow_private` is false"
+_FORBIDDEN = "and `allow_private` is false; set it to true for servers of your own"
 _NO_NAME = "and the document does not name that address itself; set `allow_private` to true"
 _OUTSIDE = "which is in none of the networks of `allow_hosts`"
 _WORDS: Mapping[Kind, str] = {

@@ -146,7 +146,7 @@ class HttpNode(Node):
     def credential(cls, params: Mapping[str, Any]) -> str:
         headers = params.get("headers")
         told = next(filter(is_credential, headers), "") if isinstance(headers, Mapping) else ""
-        return super().credential(params) or (f"its header {told}" if told else "")
+        return f"its header {told}" if told else super().credential(params)
 
     @classmethod
     def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
 from batchmill.errors import BrokenNodeType, InvalidParams
 from batchmill.ir.models import McpServerSpec
-from batchmill.ir.services import Tables
+from batchmill.ir.services import Tables, without_variables
 from batchmill.nodes.contract import Node, NodeClass, NodeResult, Output, Param, ServiceNode
 from batchmill.nodes.mcp.server import server_awaited
+from batchmill.values.told_secrets import told_secret
 
 PREFIX = "mcp-"
 _OUTPUTS = (
@@ -45,6 +46,10 @@ class McpNode(ServiceNode):
         ),
     )
     outputs = _OUTPUTS
+
+    @classmethod
+    def credential(cls, params: Mapping[str, Any]) -> str:
+        return super().credential(params) or _credential_of(cls.servers)
 
     @classmethod
     def of_document(cls, tables: Tables) -> NodeClass:
@@ -81,6 +86,11 @@ class McpToolNode(ServiceNode):
     spec: ClassVar[McpServerSpec | None] = None
 
     @classmethod
+    def credential(cls, params: Mapping[str, Any]) -> str:
+        own = {} if cls.spec is None else {cls.server: cls.spec}
+        return super().credential(params) or _credential_of(own)
+
+    @classmethod
     def of_document(cls, tables: Tables) -> NodeClass:
         server, tool = _parts(cls.type, tables.mcp_servers)
         more = {"server": server, "tool": tool, "spec": tables.mcp_servers[server]}
@@ -96,6 +106,32 @@ class McpToolNode(ServiceNode):
 def tool_type(type_name: str) -> type[Node]:
     """The class of a type ``mcp-<server>-<tool>``; which server that is, the document says."""
     return type("McpToolNode", (McpToolNode,), {"type": type_name, "__module__": __name__})
+
+
+def _credential_of(servers: Mapping[str, McpServerSpec]) -> str:
+    """The first credential that stands in an entry of `mcp_servers`, in words; "" if there is none. Variables
+    that entries name are read where the items run, so those do not count."""
+    for name, spec in servers.items():
+        places = {
+            "env": spec.env,
+            "headers": spec.headers,
+            "args": _flags(spec.args),
+            "url": {"": spec.url or ""},
+        }
+        for place, texts in places.items():
+            if told_secret({key: without_variables(text) for key, text in texts.items()}) is not None:
+                return f"`{place}` of the MCP server {name!r}"
+    return ""
+
+
+def _flags(args: Sequence[str]) -> dict[str, str]:
+    """The values of ``--name=value`` and ``--name value``, and the other arguments under no name."""
+    found = {"": "\n".join(args)}
+    for arg, following in zip(args, (*args[1:], ""), strict=False):
+        name, equals, value = arg.partition("=")
+        if arg.startswith("-") and (equals or not following.startswith("-")):
+            found[name] = value if equals else following
+    return found
 
 
 def _parts(type_name: str, servers: Mapping[str, McpServerSpec]) -> tuple[str, str]:

@@ -132,7 +132,9 @@
       for (const one of data.lanes) {
         const used = one.lanes * one.group < one.slots ? `, of which it used the first ${one.lanes * one.group}` : "";
         const spanned = used + (one.group > 1 ? `, ${one.group} a lane` : "");
-        drawn.push(figure(`${one.node}: what its ${one.slots} slots did${spanned}`, lanes(await unpacked(one), one)));
+        const names = one.names.length ? `; from above: ${one.names.join(", ")}` : "";
+        const caption = `${one.node}: what its ${one.slots} slots did${spanned}${names}`;
+        drawn.push(figure(caption, lanes(await unpacked(one), one)));
       }
       const machine = [
         ["cores", "CPU cores in use", "cores", data.series.cores],

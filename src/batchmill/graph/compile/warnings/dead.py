@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from batchmill.graph.compile.warnings.ways import Ways
-from batchmill.ir.faults import Doubt, Fault, any_of, did_you_mean
+from batchmill.ir.faults import Doubt, Fault, all_of, any_of, did_you_mean
 from batchmill.ir.flow_graph import FlowGraph, edges_in_force
 from batchmill.ir.outline import Outline
 from batchmill.ir.parts import EdgePart, NodePart
@@ -101,4 +101,4 @@ def leads_nowhere(
     if looped and not near:
         return None
     message = f"`{node}` may end with the action `{action}`, and no edge out of it has that"
-    return message, near or f"there {'is' if len(conditional) == 1 else 'are'} {any_of(conditional)}"
+    return message, near or f"there {'is' if len(conditional) == 1 else 'are'} {all_of(conditional)}"
