@@ -272,3 +272,12 @@ def test_a_gap_in_a_page_is_seen():
     rows = [(index, OK, 1, 0.1, 5.0, None) for index in (3, 4, 6)]
     assert not glances_of(rows).gapless
     assert (glances_of(rows[:2]).gapless, glances_of(rows[:2]).certain) == (True, True)
+
+
+def test_a_run_that_was_killed_lasted_until_its_last_sign_of_life(running, watched):
+    running.log.sample(time.time() + 40.0, 1.0, 0.5, 1 << 20, 3)
+    running.log._writer.flush()
+    running.log.close()
+    seen = look(watched, later=100.0)
+    assert seen.status == "interrupted"
+    assert seen.wall == pytest.approx(40, abs=5)

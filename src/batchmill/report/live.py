@@ -92,7 +92,7 @@ class Watched:
         return MachineNow(round(found.cores, 3), found.rss, found.processes)
 
     def _beat(self, now: float, over: bool) -> dict[str, Any]:
-        """What the run said lately that it is at; empty where it did not."""
+        """What the run said lately that it is at; empty if it did not."""
         found = None if over else self._reader.heartbeat(self._record)
         if found is None or now - found[0] > FRESH:
             return {}
@@ -102,8 +102,9 @@ class Watched:
         """The time, or of a run that was killed that of its last sign of life."""
         if not over:
             return now
-        ends = [visit.whole.last_end for visit in self._visits.values()]
-        return max([self._began, *(end for end in ends if end is not None)])
+        signs = [visit.whole.last_end for visit in self._visits.values()]
+        signs.append(self._reader.last_sign(self._record, self._began, now))
+        return max([self._began, *(sign for sign in signs if sign is not None)])
 
     def _read_events(self) -> None:
         for number, at, kind, detail in self._reader.events_after(self._record, self._last_event):

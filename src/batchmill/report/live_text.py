@@ -128,4 +128,5 @@ def _failures(look: Look) -> Iterator[str]:
 
 def _group(group: FailuresNow) -> str:
     where = f"{group.count:,} × {text.line(group.type, 60)} in {text.line(group.node, 30)}"
-    return f"{where}, last at item {group.index}: {text.line(group.message, 120)}"
+    said = f": {text.line(group.message, 120)}" if group.message else ""
+    return f"{where}, last at item {group.index}{said}"

@@ -328,7 +328,9 @@ def _described(reader: Reader, visits: Sequence[VisitRecord], node: str, index: 
 
 
 def _provenance(record: RunRecord) -> Provenance:
-    settings = {name: _as_text(value) for name, value in record.settings.items() if value is not None}
+    given = {name: value for name, value in record.settings.items() if value is not None}
+    given.pop("around", None)  # nobody set it: what resuming compares with the environment of then
+    settings = {name: _as_text(value) for name, value in given.items()}
     inputs = {name: _as_text(value) for name, value in record.inputs.items()}
     return Provenance(record.source, inputs=inputs, folder=record.folder, settings=settings)
 

@@ -65,7 +65,8 @@ class _NodeLanes:
         busy = bytearray()
         for number, lane in enumerate(means[:upto]):
             width = min(self.group, self.slots - number * self.group)
-            busy.extend(min(200, round(200 * one / width)) for one in lane)
+            # what was busy at all is to be seen
+            busy.extend(min(200, max(1, round(200 * one / width))) if one else 0 for one in lane)
         data = zlib.compress(bytes(busy) + self.worst[: upto * self.bins].tobytes(), 9)
         names = list(self.names[: upto * self.group])
         return Lanes(self.node, self.slots, self.group, upto, self.bins, data, names)

@@ -211,7 +211,7 @@
     return canvas(WIDTH, high * count, `How busy each slot of ${node} was over time`, (context, colours) => {
       for (let place = 0; place < count * bins; place += 1) {
         const [x, y] = [wide * (place % bins), high * Math.floor(place / bins)];
-        context.globalAlpha = bytes[place] / 200;
+        context.globalAlpha = bytes[place] ? 0.2 + 0.8 * bytes[place] / 200 : 0;
         context.fillStyle = colours[ok];
         context.fillRect(x, y, wide, high - 1);
         const worst = bytes[count * bins + place];
