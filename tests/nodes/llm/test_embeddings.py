@@ -105,7 +105,7 @@ def test_in_batches_with_a_ledger_and_resumed(server, executor, tmp_path):
         ({"data": []}, "0 vectors for 1 texts"),
         ({"data": [{"embedding": "AAAA"}]}, "no `embedding` of numbers"),
         ({"data": [{"embedding": [1, None]}]}, "no `embedding` of numbers"),
-        ({"data": [{"embedding": [1.0], "index": 7}]}, "1 vectors for 1 texts"),
+        ({"data": [{"embedding": [1.0], "index": 7}]}, "the `index` of its 1 vectors is not"),
         ([], "no `data`"),
     ],
 )

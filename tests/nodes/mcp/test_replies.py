@@ -112,6 +112,7 @@ class Handler(BaseHTTPRequestHandler):
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         method, told = message.get("method"), {}
         if method == "initialize":
+            self.server.sessions += 1
             version = message["params"]["protocolVersion"]
             info = {"name": "s", "version": "1"}
             told = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
@@ -138,6 +139,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = "Content-Length" in headers  # which is not that of the body
 
 
 @pytest.fixture
@@ -145,6 +147,7 @@ def web():
     """A server over HTTP that needs no SDK; ``.answers`` has the answer to calls of its tool."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.url = f"http://127.0.0.1:{server.server_port}/mcp"
+        server.sessions = 0
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -158,6 +161,10 @@ def web():
     [
         (429, {"Retry-After": "7"}, True, 7.0, True),
         (429, {}, True, None, True),
+        (429, {"retry-after-ms": "1500"}, True, 1.5, True),
+        (503, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1m30s"}, True, 90.0, True),
+        (529, {}, True, None, True),
+        (401, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1m30s"}, False, None, False),
         (503, {}, True, None, True),
         (502, {}, True, None, False),
         (401, {}, False, None, False),
@@ -192,3 +199,20 @@ def test_a_body_that_cannot_be_read_fails_at_once(call, web):
     with pytest.raises(NodeError):
         call("say", server={"url": web.url, "timeout": 60}, text="x")
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "words"),
+    [
+        ({"Content-Type": "text/html"}, b"<html>", "answered with 200 and text/html, which is no reply"),
+        ({"Content-Type": "application/json", "Content-Length": "99"}, b"{", "ended before the whole reply"),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, b"{}", "ended before the whole"),
+    ],
+)
+def test_an_answer_that_is_no_reply_fails_its_call_and_no_other(call, web, headers, body, words):
+    web.answers = [(200, headers, body)]
+    for _ in range(2):
+        with pytest.raises(NodeError, match=words) as caught:
+            call("say", server={"url": web.url})
+        assert (caught.value.type_name, caught.value.retryable) == ("UnreadableReply", True)
+    assert web.sessions == 1

@@ -180,8 +180,10 @@ class _Vectors:
             if not isinstance(vector, list) or not vector or not all(map(_is_number, vector)):
                 return cls([], f"the entry {place} has no `embedding` of numbers")
             places[index if isinstance(index, int) else place] = vector
-        if sorted(places) != list(range(count)) or len(data) != count:
+        if len(data) != count:
             return cls([], f"it has {len(data):,} vectors for {count:,} texts")
+        if sorted(places) != list(range(count)):
+            return cls([], f"the `index` of its {count:,} vectors is not that of each text once")
         return cls([places[place] for place in range(count)])
 
 

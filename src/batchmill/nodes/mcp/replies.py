@@ -12,7 +12,8 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-from batchmill.nodes.http.retry_after import TOO_MANY, seconds_asked_for
+from batchmill.nodes.http.refusals import seconds_until_free
+from batchmill.nodes.http.retry_after import TOO_MANY
 
 UNREADABLE = -32700  # of JSON-RPC: a text that is no message
 _OF_US = -32000  # of those that JSON-RPC leaves to others
@@ -90,7 +91,7 @@ async def tell_status(response: Any) -> None:
     status = response.status_code
     if identity is None or status < 400 or status == _SESSION_IS_OVER:
         return
-    wait = seconds_asked_for(response.headers.get("retry-after"), response.headers.get("date"))
+    wait = seconds_until_free(response.headers, limits=status in TOO_MANY)
     words = f"it answered with {status} {response.reason_phrase}".rstrip()
     text = error_text(identity, words, {_STATUS: status, _RETRY_AFTER: wait})
     response.stream = _in_place_of(response.stream, text)

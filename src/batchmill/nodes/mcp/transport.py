@@ -1,7 +1,7 @@
-"""Requests that do not reach their server: told to the call that they belong to.
+"""Requests without an answer that can be read: told to the call that they belong to.
 
-The SDK ends the whole session, with all running calls, if sending one request fails, and does not say why.
-Here the failure becomes a JSON-RPC error of that one call.
+The SDK ends the whole session, with all running calls, if one request cannot be sent, or if its answer breaks
+off or is no reply, and does not say why. Here the failure becomes a JSON-RPC error of that one call.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from batchmill.nodes.access.transport import ServiceTransport
 from batchmill.nodes.certificates import certificate_fault
 from batchmill.nodes.mcp.replies import error_text, request_id
 
+_OK = 200
 _FAILURE = "batchmill_failure"
 _LOST = "ServerLost"
+_AWAY = ("ConnectError", "ConnectTimeout")  # by these names two libraries say that nobody is there
+_JSON, _EVENTS = "application/json", "text/event-stream"
+_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class Unsent(NamedTuple):
-    """Why a request did not reach its server: a message, the type of the error, whether to try again."""
+    """Why a request has no reply: a message, the type of the error, whether to try again."""
 
     message: str
     type_name: str
@@ -32,22 +36,45 @@ class Unsent(NamedTuple):
 
 
 class TellingTransport(ServiceTransport):
-    """Answers in place of a server that a request does not reach."""
+    """Answers in place of a server that does not."""
 
     def __init__(self, library: Any, access: Access) -> None:
         super().__init__(library, access)
         self._response = library.Response
 
     async def handle_async_request(self, request: Any) -> Any:
-        try:
+        identity = request_id(request)
+        if identity is None:
             return await super().handle_async_request(request)
-        except Exception as error:  # whatever it is, the SDK would not tell it
-            identity = request_id(request)
-            if identity is None:
-                raise
+        try:
+            response = await super().handle_async_request(request)
+            if response.status_code != _OK:
+                return response
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind == _JSON:
+                return await self._whole(response, request)
+            if kind != _EVENTS:
+                await response.aclose()
+                raise _NoReply(f"it answered with 200 and {kind or 'nothing'}, which is no reply")
+            return response
+        except Exception as error:  # noqa: BLE001  # whatever it is, the SDK would not tell it
             text = error_text(identity, f"{error}", {_FAILURE: list(_unsent(error))})
-            headers = {"content-type": "application/json"}
-            return self._response(200, headers=headers, content=text, request=request)
+            return self._response(_OK, headers={"content-type": _JSON}, content=text, request=request)
+
+    async def _whole(self, response: Any, request: Any) -> Any:
+        """The same answer, once all of it is there."""
+        try:
+            content = await response.aread()
+        except Exception as error:  # a body that breaks off, or is not what it says it is
+            raise _NoReply(f"the connection ended before the whole reply had come: {error}") from error
+        finally:
+            await response.aclose()
+        headers = [pair for pair in response.headers.multi_items() if pair[0].lower() not in _OF_THE_WIRE]
+        return self._response(_OK, headers=headers, content=content, request=request)
+
+
+class _NoReply(Exception):  # never leaves this room
+    """Raised for an answer that is no reply."""
 
 
 def _unsent(error: Exception) -> Unsent:
@@ -55,7 +82,10 @@ def _unsent(error: Exception) -> Unsent:
         return Unsent(str(error), error.type_name or type(error).__name__, error.retryable)
     if fault := certificate_fault(error):
         return Unsent(f"the certificate of the server is not trusted: {fault}", "CertificateError", False)
-    return Unsent(f"it cannot be reached: {error or type(error).__name__}", _LOST, True)
+    if isinstance(error, _NoReply):
+        return Unsent(str(error), "UnreadableReply", True)
+    words = f"it cannot be reached: {error or type(error).__name__}"
+    return Unsent(words, _LOST if type(error).__name__ in _AWAY else "ConnectionFailed", True)
 
 
 def unsent_in(error: Any) -> Unsent | None:

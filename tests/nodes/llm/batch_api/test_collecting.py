@@ -181,6 +181,18 @@ def test_other_interfaces_have_batches_too(provider, labelling, go, said, journa
     assert go().outputs["embedding"] == [0.5, 0.5]
 
 
+def test_secrets_go_to_their_hosts_only(provider, labelling, go, said):
+    """Also those that stand in the file of requests."""
+    document = labelling(["is ${token} one?"])
+    document["inputs"] = {"token": {"secret": True}}
+    given = {"params": {"token": "tok-canary-0123456789"}}
+    run = go({**document, "secret_hosts": {"token": ["api.openai.com"]}}, **given)
+    assert "holds the secret `token`" in str(run.errors)
+    assert not provider.files
+    assert go({**document, "secret_hosts": {"token": ["127.0.0.1"]}}, **given).status == "waiting"
+    assert b"tok-canary" in provider.files["file-1"]
+
+
 def test_what_no_item_takes_is_in_the_ledger_all_the_same(provider, labelling, go, tmp_path, said):
     path = tmp_path / "labels.json"
     path.write_text(json.dumps(labelling(["a", "b"])))
