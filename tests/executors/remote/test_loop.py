@@ -308,3 +308,11 @@ def test_an_executor_whose_calls_all_fail_is_a_lost_cluster_and_the_next_batch_h
     with pytest.raises(ClusterLost, match="OSError: the connection was closed"):
         batchmill.map(same, range(50), executor="dask", cluster=MADE)
     assert batchmill.map(same, range(50), executor="dask", cluster=MADE) == list(range(50))
+
+
+def test_an_order_of_another_python_is_refused_by_the_worker_itself(loop: LoopCarrier) -> None:
+    """Workers may come after the versions were compared."""
+    order = Order("3 of Python 3.2", "b", b"", None, 0, 1, b"", True, 0, None, 5.0)
+    reply: Reply = pickle.loads(agent.run(pickle.dumps(order)))
+    assert reply.status == "unable"
+    assert "not 3 of Python 3.2: install the same version of it, for the same minor" in reply.reason
