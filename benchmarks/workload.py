@@ -134,6 +134,11 @@ def cpu_micros(sample: Sample) -> float:
     return sample.cpu / sample.n * 1e6
 
 
+def wall_micros(sample: Sample) -> float:
+    """Microseconds of wall time per item."""
+    return sample.wall / sample.n * 1e6
+
+
 def wall_millis(sample: Sample) -> float:
     """Milliseconds of wall time for the whole sample."""
     return sample.wall * 1e3

@@ -26,6 +26,7 @@ from moving_picture import Step, drawn, record
 
 PICTURES = Path(__file__).parent / "pictures"
 WIDTH, HEIGHT = 1100, 1500
+SHOWN_FOLDER = "/home/ada/pages"  # in place of the one that it was made in
 LEAST_BYTES = 10_000  # of a picture on which there is something
 
 # a service that answers in a tenth of a second, refuses one call in twenty and never answers some
@@ -60,7 +61,7 @@ DOCUMENT = {
     ],
     "edges": [{"from": "fetch", "to": "hash"}],
 }  # fmt: skip
-BENCH = ("--workloads", "waiting,hashing", "--executors", "sequential,thread", "--scale", "0.1", "-q")
+BENCH = ("--workloads", "hashing,waiting", "--jobs", "1,2", "--seconds", "40", "-q")
 
 
 # each takes its time, as a question to a service would
@@ -119,7 +120,7 @@ def _resume(picture: Path) -> None:
 
 
 def _bench(picture: Path) -> None:
-    command = [sys.executable, "-m", "batchmill", "bench", *BENCH, "--repeat", "1", "--plot", str(picture)]
+    command = [sys.executable, "-m", "batchmill", "bench", *BENCH, "--plot", str(picture)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=900)
 
 
@@ -133,7 +134,9 @@ def _report(picture: Path) -> None:
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     options += ["--virtual-time-budget=5000", f"--user-data-dir={folder / 'profile'}"]
     options += [f"--window-size={WIDTH},{HEIGHT}"]
-    shown = (folder / "r.html").as_uri()
+    page = folder / "r.html"
+    page.write_text(page.read_text().replace(str(folder.resolve()), SHOWN_FOLDER))
+    shown = page.as_uri()
     command = [browser, *options, f"--screenshot={picture}", shown]
     subprocess.run(command, check=True, cwd=folder, capture_output=True, timeout=100)
 

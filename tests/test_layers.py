@@ -47,6 +47,7 @@ RANKS = {
     "lists": 1,
     "sourced": 1,
     "bad_row": 0,
+    "lazy_names": 0,
     "warned": 0,
 }
 INSIDE = {  # the same for the parts of a room, files and folders alike

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import mappers
-from benchmarks.workload import OURS, Ready, Side, Target, Workload, cpu_micros, expect, wall_millis
+from benchmarks.workload import OURS, Ready, Side, Target, Workload, cpu_micros, expect, wall_micros
 
 PER_COMMIT = 5000  # rows: about what comes in within the 100 ms between two commits
 BLOCK = 64  # items that a worker hands over together
@@ -126,15 +126,15 @@ def _resumed(n: int) -> Iterator[Ready]:
 
 RESUME = Workload(
     name="journal-resume",
-    title="resuming a run with 100,000 finished items",
-    measures="time until the only item without a result has run; all others are matched by content",
-    unit="ms",
+    title="resuming a run with 1,000,000 finished items",
+    measures="time for each of them until the only one without a result has run; all are matched by content",
+    unit="µs",
     better="lower",
-    score=wall_millis,
-    sizes={"full": 100_000, "quick": 20_000, "smoke": 200},
+    score=wall_micros,
+    sizes={"full": 1_000_000, "quick": 100_000, "smoke": 200},
     sides=(Side(OURS, _resumed, "ours"),),
-    aim=(Target(1000),),
-    least=(Target(3000),),
+    aim=(Target(5),),
+    least=(Target(15),),
 )
 
 ROWS = (ROW, RESUME)

@@ -1,14 +1,17 @@
 """Build the wheel and the sdist, and try both in empty environments on every interpreter that is found.
 
-    python docs/design/try_release.py [INTERPRETER...]
+    python docs/design/try_release.py [--built] [--only wheel|sdist] [INTERPRETER...]
 
 Interpreters are names or paths; without any, the supported ones that are on PATH, of pyenv and under /opt.
-The wheel and the sdist stay in ``dist/``. Each environment gets nothing but what is installed into it; then
-README's census and its Python example run there. Ends with 1 if anything fails.
+The wheel and the sdist stay in ``dist/``; ``--built`` tries those that are there, so that a release can be
+tried on one interpreter after another, and ``--only`` tries one of the two. Each environment gets nothing but
+what is installed into it; then README's census and its Python example run there. Every line says what was
+tried and how long its steps took. Ends with 1 if anything fails.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -16,6 +19,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
@@ -56,22 +62,44 @@ def build(folder: Path) -> list[Path]:
     return built
 
 
-def attempt(interpreter: str, archive: Path, folder: Path) -> str:
+class Steps:
+    """How long each step took, by name, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.monotonic() - began
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
+
+
+def attempt(interpreter: str, archive: Path, folder: Path, steps: Steps) -> str:
     """Install ``archive`` and take the census; what it counted, as text."""
     environment = folder / "environment"
-    output(interpreter, "-m", "venv", environment, folder=folder)
     python = environment / "bin" / "python"
-    constrained = output(python, "-c", IS_FREE_THREADED_313, folder=folder).strip() == "True"
+    with steps.step("environment"):
+        output(interpreter, "-m", "venv", environment, folder=folder)
+        constrained = output(python, "-c", IS_FREE_THREADED_313, folder=folder).strip() == "True"
     constraints = ("-c", CONSTRAINTS) if constrained else ()
-    output(python, "-m", "pip", "install", "--quiet", archive, *constraints, folder=folder)
+    with steps.step("install"):
+        output(python, "-m", "pip", "install", "--quiet", archive, *constraints, folder=folder)
     for name in ("docs", "src"):
         ignored = shutil.ignore_patterns("node_modules", "_site", "__pycache__")
         shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
     batchmill = environment / "bin" / "batchmill"
-    counted = output(batchmill, "run", "docs/examples/census.json", "-q", folder=folder)
+    with steps.step("census"):
+        counted = output(batchmill, "run", "docs/examples/census.json", "-q", folder=folder)
     example, promised = example_of_readme()
     (folder / "example.py").write_text(example)
-    printed = output(python, "example.py", folder=folder).splitlines()
+    with steps.step("example"):
+        printed = output(python, "example.py", folder=folder).splitlines()
     if printed != promised:
         raise Unlike(f"README's example printed {printed}, not {promised}")
     return f"{output(batchmill, '--version', folder=folder).strip()}, {json.loads(counted)['files']} files"
@@ -105,27 +133,52 @@ def expanded(pattern: str) -> list[Path]:
     return list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
 
 
-def main(names: list[str]) -> int:
-    paths = {name: found(name) for name in names or INTERPRETERS}
-    interpreters = [path for path in paths.values() if path is not None]
-    for name in paths.keys() - {name for name, path in paths.items() if path is not None}:
-        print(f"{name}: there is no such interpreter")
-    failures = len(names) and len(names) - len(interpreters)
-    with tempfile.TemporaryDirectory() as built_in:
-        archives = build(Path(built_in))
-    for interpreter in interpreters:
+def archives_to_try(built: bool, only: str | None) -> list[Path]:
+    """The wheel and the sdist, or one of them; made anew unless they are ``built``."""
+    if built:
+        archives = sorted((REPOSITORY / "dist").glob("*"))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            archives = build(Path(folder))
+    ending = {"wheel": ".whl", "sdist": ".tar.gz", None: ""}[only]
+    return [one for one in archives if one.name.endswith(ending)]
+
+
+def tried(interpreter: str, archive: Path) -> tuple[bool, str]:
+    """Whether ``archive`` works on ``interpreter``, and the line that says so."""
+    steps = Steps()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            works, said = True, attempt(interpreter, archive, Path(folder), steps)
+        except Unlike as error:
+            works, said = False, f"failed: {error}"
+        except subprocess.CalledProcessError as error:
+            works, said = False, f"failed: {error}\n{error.stdout}".rstrip()
+    return works, f"{Path(interpreter).name}, {archive.name}: {said} ({steps})"
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", metavar="INTERPRETER", nargs="*", help="a name or path; default: all")
+    parser.add_argument("--built", action="store_true", help="try what is in dist/, and build nothing")
+    parser.add_argument("--only", choices=("wheel", "sdist"), help="try one of the two")
+    given = parser.parse_args(arguments)
+    paths = {name: found(name) for name in given.names or INTERPRETERS}
+    missing = [name for name, path in paths.items() if path is None]
+    for name in missing:
+        print(f"{name}: there is no such interpreter", flush=True)
+    failures = len(missing) if given.names else 0
+    archives = archives_to_try(given.built, given.only)
+    if not archives:
+        print("dist/ has nothing to try: leave out --built", flush=True)
+    attempts = 0
+    for interpreter in filter(None, paths.values()):
         for archive in archives:
-            with tempfile.TemporaryDirectory() as folder:
-                try:
-                    said = attempt(interpreter, archive, Path(folder))
-                except Unlike as error:
-                    failures += 1
-                    said = f"failed: {error}"
-                except subprocess.CalledProcessError as error:
-                    failures += 1
-                    said = f"failed: {error}\n{error.stdout}".rstrip()
-            print(f"{Path(interpreter).name}, {archive.name}: {said}", flush=True)
-    return 1 if failures or not interpreters else 0
+            works, line = tried(interpreter, archive)
+            print(line, flush=True)
+            attempts += 1
+            failures += not works
+    return 1 if failures or not attempts else 0
 
 
 if __name__ == "__main__":

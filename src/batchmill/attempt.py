@@ -6,11 +6,15 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.events import AnswerPart
-from batchmill.record import CallsUnderWay, Recorder
+from batchmill.record import Recorder
 from batchmill.warned import Warned
+
+if TYPE_CHECKING:  # each worker process would pay for them
+    from batchmill.events import AnswerPart
+    from batchmill.record import CallsUnderWay
 
 
 def _no_one_waits(seconds: float) -> None:

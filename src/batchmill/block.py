@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, TypeVar
 
-from batchmill.outcome import NO_WAITS, Commands, Outcome, Waits
+from batchmill.outcome import NO_WAITS, Commands, Outcome, Tried, Waits
 
 V = TypeVar("V")
 
@@ -32,10 +32,11 @@ class Block:
     them, from 0, which runs one item at a time; None where none did. ``waits`` has by offset what items
     waited for that had to wait, ``commands`` what commands took of those that ran some. ``cpu`` is the CPU
     seconds that all of them took, and ``peak`` the most memory, in bytes, that the process of their worker
-    had had by then; None where nobody knows.
+    had had by then; None where nobody knows. ``shares_cpu`` says that ``cpu`` is that of other items of the
+    batch too, which were under way at the same time.
 
-    Only the methods here write to the columns, so that they stay aligned; ``cpu`` and ``peak`` are set by
-    who ran them.
+    Only the methods here write to the columns, so that they stay aligned; ``cpu``, ``shares_cpu`` and
+    ``peak`` are set by who ran them.
     """
 
     start: int
@@ -49,14 +50,22 @@ class Block:
     cpu: float | None = None
     peak: int | None = None
     commands: dict[int, Commands] = field(default_factory=dict)
+    shares_cpu: bool = False
 
     @classmethod
-    def of(cls, outcome: Outcome, item: Any) -> Block:
+    def of(cls, outcome: Outcome, item: object) -> Block:
         """A block of one item."""
         return cls.made(outcome.index, [outcome], (item,))
 
     @classmethod
-    def made(cls, start: int, outcomes: Sequence[Outcome], items: Sequence[Any]) -> Block:
+    def of_value(
+        cls, index: int, value: Any, item: Any, *, wall: float, began: float, worker: int | None
+    ) -> Block:
+        """A block of one item that came to a value at its first attempt, with nothing else to tell."""
+        return cls(index, [value], [wall], {}, (item,), {0: began}, worker)
+
+    @classmethod
+    def made(cls, start: int, outcomes: Sequence[Outcome], items: Sequence[object]) -> Block:
         """A block of neighbouring items whose outcomes are known; all are of the first one's worker."""
         special = {offset: one for offset, one in enumerate(outcomes) if not one.plain}
         began = {offset: one.began for offset, one in enumerate(outcomes)}
@@ -75,6 +84,10 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def longer(self, seconds: float) -> int:
+        """How many items took longer than that."""
+        return sum(wall > seconds for wall in self.walls)
 
     def appenders(self) -> tuple[Callable[[Any], None], Callable[[float], None]]:
         """What adds a value, and what adds its wall time, for the one loop that runs every item: two calls
@@ -106,6 +119,7 @@ class Block:
         for place, commands in other.commands.items():
             self.commands[offset + place] = commands
         self.cpu = together((self.cpu, other.cpu))
+        self.shares_cpu |= other.shares_cpu
         self.peak = max(self.peak or 0, other.peak or 0) or None
 
     def part(self, start: int, end: int | None = None) -> Block:
@@ -118,7 +132,7 @@ class Block:
         values, walls, items = self.values[start:end], self.walls[start:end], self.items[start:end]
         special, waits = _cut(self.special, start, end), _cut(self.waits, start, end)
         effort = (None, None) if start else (self.cpu, self.peak)
-        took = waits, *effort, _cut(self.commands, start, end)
+        took = waits, *effort, _cut(self.commands, start, end), self.shares_cpu
         return Block(self.start + start, values, walls, special, items, began, self.worker, *took)
 
     def wait_before(self, offset: int, waits: Waits) -> None:
@@ -158,13 +172,15 @@ class Block:
         second = None if known is None else self.began[known]
         return None if second is None else second + sum(self.walls[known:offset])
 
-    def forget_when(self) -> None:
-        """Drop what only the process says that ran the items: its clock is another, and so are its workers'
-        numbers."""
-        self.began.clear()
-        self.worker = None
+    def move(self, seconds: float, worker: int) -> None:
+        """The items ran on ``worker``, whose clock is behind the one here by so many seconds."""
+        for offset, second in self.began.items():
+            self.began[offset] = None if second is None else second + seconds
+        self.worker = worker
         for offset, outcome in self.special.items():
-            self.special[offset] = replace(outcome, began=None, worker=None, tried=())
+            began = None if outcome.began is None else outcome.began + seconds
+            tried = moved(outcome.tried, seconds, worker)
+            self.special[offset] = replace(outcome, began=began, worker=worker, tried=tried)
 
     def begins(self, zero: float = 0.0) -> Sequence[float | None]:
         """When each item began, by a clock that was ``zero`` when :func:`time.perf_counter` was 0."""
@@ -224,6 +240,11 @@ def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
     """The entries for offsets from ``start`` to before ``end``, for a block that begins there. A copy is
     looked at: another thread may be adding to the column."""
     return {offset - start: one for offset, one in column.copy().items() if start <= offset < end}
+
+
+def moved(tried: tuple[Tried, ...], seconds: float, worker: int) -> tuple[Tried, ...]:
+    """Attempts that ``worker`` made, whose clock is behind the one here by so many seconds."""
+    return tuple(one._replace(began=one.began + seconds, worker=worker) for one in tried)
 
 
 def together(seconds: Iterable[float | None]) -> float | None:

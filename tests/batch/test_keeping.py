@@ -15,7 +15,7 @@ from batchmill.batch.engine import Batch
 from batchmill.block import Block
 from batchmill.errors import StorageError
 from batchmill.executors import contract
-from batchmill.mapping.api import as_task
+from batchmill.mapping.functions import as_task
 from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.policy import FailurePolicy
 

@@ -1,11 +1,11 @@
-"""Comparing: rounds in turn, figures over runs, outputs held against one another, the advice."""
+"""Comparing: rounds in turn, within the time there is, outputs held against one another."""
+
+from __future__ import annotations
 
 import pytest
 
-from batchmill.bench.advice import advise
-from batchmill.bench.case import Case, Sample
-from batchmill.bench.compare import cases_of, compare
-from batchmill.bench.figures import Spread, quantile
+from batchmill.bench.budget import Probe
+from batchmill.bench.compare import Order, cases_of, compare, ordered
 from batchmill.bench.workload import BUILTIN_NAMES, Workload, builtin, of_file
 from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
@@ -13,22 +13,6 @@ from batchmill.nodes.registry import default_registry
 
 WORK = Workload("work", {})
 BUILDS = {"/usr/bin/python": "CPython 3.11"}
-
-
-def sample(wall, *, outputs=None, walls=(0.01,) * 10, workers=1, cpu=0.1, executor="thread"):
-    return Sample(wall, cpu, list(walls), "success", executor, workers, "asked", outputs or {"a": "1"})
-
-
-def compared(walls, repeat=1, **more):
-    """``walls`` has the seconds of each executor's runs."""
-    turns, given = [], {executor: iter(seconds) for executor, seconds in walls.items()}
-
-    def run(workload, case):
-        turns.append(case.executor)
-        return sample(next(given[case.executor]), executor=case.executor, **more.get(case.executor, {}))
-
-    cases = cases_of(list(walls), [None], BUILDS)
-    return compare(WORK, cases, repeat, lambda line: None, run), turns
 
 
 def test_cases_are_all_combinations_and_sequential_once():
@@ -43,83 +27,76 @@ def test_cases_are_all_combinations_and_sequential_once():
     ]
 
 
-def test_rounds_run_in_turn_and_begin_with_another_case_each():
-    _, turns = compared({"sequential": [1, 1, 1], "thread": [1, 1, 1], "process": [1, 1, 1]}, 3)
+def test_rounds_run_in_turn_and_begin_with_another_case_each(compared, costs):
+    _, machine = compared({name: costs() for name in ("sequential", "thread", "process")}, rounds=3)
+    turns = [executor for executor, _ in machine.asked]
     assert [turns[0], turns[3], turns[6]] == ["sequential", "thread", "process"]
     assert sorted(turns[3:6]) == ["process", "sequential", "thread"]
 
 
-def test_figures_are_medians_and_speedups_go_round_by_round():
-    found, _ = compared({"sequential": [4.0, 8.0, 6.0], "thread": [2.0, 2.0, 3.0]}, 3)
-    sequential, thread = found.figures
-    assert sequential.wall == Spread(6.0, 4.0, 8.0)
-    assert thread.speedup == Spread(2.0, 2.0, 4.0)
-    assert thread.throughput == 5.0
-    assert (thread.items, thread.p50, thread.p95) == (10, 0.01, 0.01)
-    assert thread.overhead == pytest.approx((2.0 - 0.1) / 10)
+def test_a_process_runs_cold_warm_and_the_other_numbers_of_items(compared, costs):
+    _, machine = compared({"sequential": costs()})
+    assert machine.asked == [("sequential", [10, 10, 100, None])]
 
 
-def test_without_sequential_runs_there_is_no_speedup():
-    found, _ = compared({"thread": [1.0]})
-    assert found.figures[0].speedup is None
-    assert found.advice.sentence == ("Take thread: nothing else was tried.")
+@pytest.mark.parametrize(("most", "rounds"), [(None, 3), (35.0, 3), (25.0, 2), (5.0, 1)])
+def test_no_round_begins_that_would_end_too_late(costs, machine, most, rounds):
+    told, times = [], iter(range(0, 1000, 10))  # a round takes ten seconds
+    order = Order(
+        WORK, cases_of(["thread"], [None], BUILDS), Probe(300, 0.01, 0.0, waits=False), (10, 300), 3, 30.0,
+        most_seconds=most,
+    )  # fmt: skip
+    found = compare(order, told.append, machine({"thread": costs()}), lambda: float(next(times)))
+    assert len(found.figures[0].rounds) == rounds
+    assert (f"work: the time is over after {rounds} of 3 rounds" in told) == (rounds < 3)
 
 
-def test_outputs_that_differ_between_cases_are_told():
-    found, _ = compared({"sequential": [1], "thread": [1]}, thread={"outputs": {"a": "2"}})
+def test_what_to_measure_follows_from_a_short_look(costs, machine):
+    one = machine({"sequential": costs(), "process": costs()})
+    cases = cases_of(["process", "sequential"], [None], BUILDS)
+    order = ordered(WORK, cases, 3, 1000.0, None, None, one)
+    assert one.asked == [("sequential", [None])]
+    assert order.probe.items == 300
+    assert (order.counts, order.rounds) == ((30, 100, 300), 3)
+    assert 0 < order.seconds < order.most_seconds < 1000
+
+
+def test_counts_that_are_asked_for_are_measured_whatever_it_takes(costs, machine):
+    one, cases = machine({"thread": costs()}), cases_of(["thread"], [None], BUILDS)
+    order = ordered(WORK, cases, 3, 1.0, (500, 20), None, one)
+    assert (order.counts, order.most_seconds) == ((20, 300), None)  # there are 300
+
+
+def test_outputs_that_differ_between_cases_are_told(compared, costs):
+    found, _ = compared({"sequential": costs(), "thread": costs()}, outputs={"thread": {"a": "2"}})
     assert found.differing == ["a"]
     assert [one.same for one in found.figures] == [True, False]
 
 
-def test_outputs_that_differ_from_run_to_run_compare_with_nothing():
-    numbers = iter("123456789")
-    cases = cases_of(["sequential", "thread"], [None], BUILDS)
+def test_outputs_that_differ_from_run_to_run_compare_with_nothing(costs, machine):
+    class Clocked(machine):
+        def run(self, *args):
+            self.outputs = {"thread": {"time": str(len(self.asked)), "a": "1"}}
+            return super().run(*args)
 
-    def run(workload, case):
-        return sample(1.0, outputs={"time": next(numbers), "a": "1"})
-
-    found = compare(WORK, cases, 2, lambda line: None, run)
+    order = Order(
+        WORK, cases_of(["thread"], [None], BUILDS), Probe(3, 0.01, 0.0, waits=False), (1, 3), 2, 1.0
+    )
+    found = compare(order, lambda line: None, Clocked({"thread": costs()}, items=3))
     assert (found.differing, found.unsteady) == ([], ["time"])
-    assert all(one.same for one in found.figures)
+    assert found.figures[0].same
 
 
-@pytest.mark.parametrize(
-    ("walls", "sentence"),
-    [
-        ({"sequential": [4.0], "thread": [1.0]}, "Take thread: 4 times as fast as sequential; "),
-        (
-            {"sequential": [4.0], "thread": [1.0], "process": [2.0]},
-            "4 times as fast as sequential and 2 times as",
-        ),
-        (
-            {"sequential": [1.01], "thread": [1.0]},
-            "Take sequential: nothing is faster, and it is simpler than thread",
-        ),
-        ({"sequential": [1.0], "process": [2.0]}, "Take sequential: 2 times as fast as process; "),
-    ],
-)
-def test_the_advice_is_the_fastest_or_the_simplest_of_the_fastest(walls, sentence):
-    found, _ = compared(walls)
-    assert sentence in found.advice.sentence
+def test_outputs_of_different_numbers_of_items_are_not_held_against_one_another(costs, machine):
+    class Counted(machine):
+        def run(self, case, one, step, start):
+            self.outputs = {case.executor: {"count": str(step.limit)}}
+            return super().run(case, one, step, start)
 
-
-def test_the_reason_says_what_the_items_are():
-    case = Case("sequential", None, "python", "CPython 3.11")
-    for cpu, item, words in (
-        (0.1, 0.05, "it waits"),
-        (0.95, 0.05, "it computes"),
-        (0.9, 1e-6, "handing it over"),
-    ):
-        found = compare(
-            WORK, [case], 1, lambda line: None, lambda *_, c=cpu, i=item: sample(1.0, cpu=c, walls=[i] * 20)
-        )
-        other, _ = compared({"thread": [5.0]})
-        assert words in advise([*found.figures, *other.figures]).sentence
-
-
-def test_a_quantile_of_nothing_is_nothing():
-    assert quantile([], 0.5) == 0.0
-    assert quantile([1, 2, 3, 4], 0.95) == 4
+    cases = cases_of(["sequential", "thread"], [None], BUILDS)
+    order = Order(WORK, cases, Probe(30, 0.01, 0.0, waits=False), (3, 30), 1, 1.0)
+    found = compare(order, lambda line: None, Counted({"sequential": costs(), "thread": costs()}))
+    assert (found.differing, found.unsteady) == ([], [])
 
 
 @pytest.mark.parametrize("workload", builtin(0.01), ids=lambda workload: workload.name)

@@ -1,46 +1,73 @@
-"""The table of a comparison: nothing in it that was not measured."""
+"""The table of a comparison: nothing in it that was not measured, no column without a word."""
 
 from __future__ import annotations
 
 import pytest
 
-from batchmill.bench.case import Sample
-from batchmill.bench.compare import cases_of, compare
-from batchmill.bench.table import table_of
-from batchmill.bench.workload import Workload
+from batchmill.bench.table import remarks, table_of, title_of
 
 pytest.importorskip("rich")
 
-
-def table(walls, repeat, outputs=None):
-    given = {executor: iter(seconds) for executor, seconds in walls.items()}
-
-    def run(workload, case):
-        told = (outputs or {}).get(case.executor, {"a": "1"})
-        return Sample(next(given[case.executor]), 0.1, [0.01], "success", case.executor, 1, "asked", told)
-
-    cases = cases_of(list(walls), [None], {"python": "CPython"})
-    return table_of(compare(Workload("work", {}), cases, repeat, lambda line: None, run))
+SEQUENTIAL = {"start": 0.02, "per_item": 0.006, "item": 0.006}
+PROCESS = {"start": 0.2, "per_item": 0.0031, "item": 0.006, "workers": 2}
 
 
 def cells(found):
-    return {str(column.header): list(column.cells) for column in found.columns}
+    return {str(column.header): list(column.cells) for column in table_of(found).columns}
 
 
-def test_one_run_of_each_has_no_spread():
-    found = cells(table({"sequential": [4.0], "thread": [2.0]}, 1))
-    assert "spread" not in found
-    assert found["× seq."] == ["1.00", "2.00"]
+def test_start_and_items_are_told_apart_with_the_break_even(compared, costs):
+    found, _ = compared({"sequential": costs(**SEQUENTIAL), "process": costs(**PROCESS)})
+    assert title_of(found) == "work: 300 items, measured with 10, 100 and 300 in 1 round"
+    assert cells(found) == {
+        "executor": ["sequential", "process"],
+        "start": ["20 ms", "200 ms"],
+        "per item": ["6 ms", "3.1 ms"],
+        "10 warm": ["60 ms", "31 ms"],
+        "100 warm": ["600 ms", "310 ms"],
+        "300 warm": ["1.8 s", "930 ms"],
+        "300 cold": ["1.82 s", "1.13 s"],
+        "against seq.": ["", "1.6 × faster"],
+        "faster from": ["", "77 items"],
+        "efficiency": ["", "97 %"],
+        "CPU": ["100 ms", "100 ms"],
+        "memory": ["50 MB", "50 MB"],
+    }
 
 
-def test_several_runs_have_one():
-    found = cells(table({"sequential": [4.0, 8.0], "thread": [2.0, 2.0]}, 2))
-    assert found["spread"] == ["±33 %", ""]
-    assert found["× seq."][1] == "3.00 (2.00-4.00)"
+def test_what_is_slower_is_told_as_slower_and_what_is_computed_has_a_mark(compared, costs):
+    both = {"sequential": costs(**SEQUENTIAL), "process": costs(**PROCESS)}
+    assert cells(compared(both, items=15)[0])["against seq."] == ["", "2.2 × slower"]
+    assert cells(compared(both, items=10_000)[0])["10,000 cold"] == ["~1 min 0 s", "~31.2 s"]
+    slow = {"sequential": costs(**SEQUENTIAL), "thread": costs(**{**SEQUENTIAL, "per_item": 0.007})}
+    assert cells(compared(slow)[0])["faster from"] == ["", "never"]
 
 
-def test_columns_without_a_word_are_left_out():
-    assert "" not in cells(table({"thread": [4.0]}, 1))
-    assert "× seq." not in cells(table({"thread": [4.0]}, 1))
-    found = cells(table({"sequential": [4.0], "thread": [2.0]}, 1, {"thread": {"a": "2"}}))
-    assert "other outputs" in found[""]
+def test_several_rounds_have_a_spread(compared, costs):
+    many = {**PROCESS, "start": (0.2, 0.4, 0.3)}
+    found, _ = compared({"sequential": costs(**SEQUENTIAL), "process": costs(**many)}, rounds=3)
+    assert cells(found)["faster from"][1] == "120 items (77-150)"
+    assert "±" not in cells(found)["per item"][0]  # all the same
+
+
+def test_columns_without_a_word_are_left_out(compared, costs):
+    found, _ = compared({"thread": costs()})
+    assert not {"", "against seq.", "faster from", "efficiency"} & set(cells(found))
+    found, _ = compared({"sequential": costs(), "thread": costs()}, outputs={"thread": {"a": "2"}})
+    assert "other outputs" in cells(found)[""]
+
+
+def test_interpreters_are_told_apart(compared, costs):
+    found, _ = compared({"thread": costs()}, builds={"a": "CPython 3.11", "b": "PyPy 3.11"})
+    assert cells(found)["on"] == ["CPython 3.11", "PyPy 3.11"]
+
+
+def test_what_takes_from_the_worth_of_figures_is_said_below(compared, costs):
+    found, _ = compared({"sequential": costs(status="failed")}, outputs={"sequential": {"a": "2"}})
+    told = list(remarks(found))
+    assert told[0] == found.advice.sentence
+    assert "sequential: a run with 10 items ended as failed" in told[1]
+    starts = (0.2, 2.0, 0.3)
+    unsure = {"start": starts, "per_item": 0.0056, "item": 0.0112, "workers": 2}
+    found, _ = compared({"sequential": costs(**SEQUENTIAL), "process": costs(**unsure)}, rounds=3)
+    assert [line for line in remarks(found) if "rough" in line] == []

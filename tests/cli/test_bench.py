@@ -59,26 +59,31 @@ def bench(tmp_path, monkeypatch, capfd):
 
 
 def test_every_executor_is_measured_and_gives_the_same(bench):
-    code, out, err = bench(GREETING, "name=you", "--repeat", "1", "--jobs", "1,2", "--json")
+    code, out, err = bench(
+        GREETING, "name=you", "--repeat", "1", "--jobs", "1,2", "--counts", "5,20", "--json"
+    )
     assert code == 0, err
     told = json.loads(out)
-    assert (told["schema"], told["repeat"]) == ("batchmill.bench/1", 1)
+    assert (told["schema"], told["repeat"]) == ("batchmill.bench/2", 1)
     (workload,) = told["workloads"]
     labels = [(one["case"]["executor"], one["case"]["jobs"]) for one in workload["cases"]]
     assert labels == [("sequential", None), ("thread", 1), ("thread", 2), ("process", 1), ("process", 2)]
     for one in workload["cases"]:
         assert one["items"] == 20
+        assert [measured["items"] for measured in one["measured"]] == [5, 20]
         assert one["same"]
-        assert 0 < one["wall"]["least"] <= one["wall"]["median"] <= one["wall"]["most"]
+        assert one["start"].keys() == {"median"}  # one round has no spread
+        assert one["wall"] > 0
         assert one["cpu"]["median"] > 0
         assert one["chosen"] == one["case"]["executor"]
-    assert workload["cases"][3]["speedup"]["median"] > 0
-    assert workload["advice"]["sentence"].startswith("Take ")
+    assert workload["cases"][3]["speedup"] > 0
+    assert workload["advice"]["sentence"].startswith("For your 20 items: ")
 
 
 def test_a_run_that_writes_works_in_a_copy_of_its_own(bench, tmp_path):
     (tmp_path / "log").write_text("before\n")
-    code, out, err = bench(APPENDING, "--executors", "sequential", "--repeat", "2", "--json")
+    arguments = ("--executors", "sequential", "--repeat", "2", "--counts", "1,3", "--json")
+    code, out, err = bench(APPENDING, *arguments)
     assert code == 0
     assert "round 2 of 2" in err
     assert (tmp_path / "log").read_text() == "before\n"
@@ -86,20 +91,20 @@ def test_a_run_that_writes_works_in_a_copy_of_its_own(bench, tmp_path):
 
 
 def test_in_place_it_works_where_you_are(bench, tmp_path):
-    bench(APPENDING, "--executors", "sequential", "--repeat", "1", "--in-place", "-q")
-    assert (tmp_path / "log").read_text() == "1\n2\n3\n"
+    bench(APPENDING, "--executors", "sequential", "--repeat", "1", "--counts", "3", "--in-place", "-q")
+    assert (tmp_path / "log").read_text() == "1\n2\n3\n" * 3  # a short look, a cold run, a warm one
 
 
 def test_people_get_a_table_and_a_sentence(bench, tmp_path):
     code, out, err = bench(GREETING, "name=you", "--executors", "sequential,thread", "--repeat", "1", "-q")
     assert (code, err) == (0, "")
     assert "sequential" in out
-    assert out.rstrip().splitlines()[-1].startswith("Take ")
+    assert "\nFor your 20 items: " in out
 
 
 @pytest.mark.slow
 def test_what_differs_from_run_to_run_is_told_and_no_failure(bench):
-    code, out, _ = bench(COUNTED, "--executors", "sequential,thread", "--repeat", "2", "-q")
+    code, out, _ = bench(COUNTED, "--executors", "sequential,thread", "--repeat", "2", "--counts", "3", "-q")
     assert code == 0
     assert "differs from run to run: output pids" in out
 
@@ -187,3 +192,28 @@ def test_the_built_in_workloads_run(capfd):
     assert code == 0
     assert [one["workload"] for one in told["workloads"]] == ["shell", "tiny items"]
     assert told["workloads"][0]["cases"][0]["reason"].startswith("auto chose ")
+
+
+def test_how_long_it_takes_is_said_before_it_begins(bench):
+    _, _, err = bench(GREETING, "name=you", "--executors", "sequential", "--repeat", "1", "--counts", "5")
+    looking, takes, first = err.splitlines()[:3]
+    assert looking == "looking at flow for a moment"
+    assert takes.startswith("measuring takes about ")
+    assert takes.endswith(", with 1 case in each round; flow with 5 items in 1 round")
+    assert first.startswith("flow: round 1 of 1, sequential on ")
+
+
+def test_the_advice_is_for_the_items_that_you_have(bench):
+    arguments = ("name=you", "--executors", "sequential", "--repeat", "1", "--counts", "5", "-q")
+    _, out, _ = bench(GREETING, *arguments, "--items", "10000")
+    assert "For your 10,000 items: sequential" in out
+    assert "Computed from runs of up to 5 items." in out
+
+
+def test_a_document_without_items_is_measured_whole(bench):
+    document = {"nodes": [{"id": "a", "type": "echo", "params": {"message": "x"}}]}
+    code, out, err = bench(document, "--executors", "sequential", "--repeat", "1", "--json", "-q")
+    assert code == 0, err
+    told = json.loads(out)["workloads"][0]
+    assert (told["items"], told["measured_items"]) == (0, [0])
+    assert told["advice"]["sentence"].startswith("There are no items in a batch")

@@ -81,7 +81,7 @@ def test_a_workflow_inside_knows_the_run_around_it(executor: str) -> None:
     ("template", "words"),
     [
         ("${env}", r"write `\$\{env.NAME\}`"),
-        ("${__run__.nothing}", "there is `id`, `started` or `folder`"),
+        ("${__run__.nothing}", "there are `id`, `started` and `folder`"),
         ("${__run__.status}", "it is known in `finally` only"),
         ("${__run__}", "nothing of that name is known"),
     ],

@@ -153,7 +153,7 @@ def test_a_list_of_files_may_come_from_a_node() -> None:
     [
         (echoing({"range": [2]}, {"data": AT}), "items of this batch are no rows of files"),
         (echoing("${x}", {"data": AT}), "items of this batch are no rows of files"),
-        (echoing({"csv": "a"}, {"data": "${__source__.lines}"}), "there is `path` or `line`"),
+        (echoing({"csv": "a"}, {"data": "${__source__.lines}"}), "there are `path` and `line`"),
         (echoing({"csv": "a"}, {"data": "${__source__.line}"}, batch_size=2), "__source__[*].path"),
         (echoing({"csv": "${__source__.path}"}), "there is no item yet"),
         (echoing({"csv": []}), "a pattern of file names, or a list of them"),

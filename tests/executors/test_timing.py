@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -160,3 +161,31 @@ def test_a_number_is_given_to_one_worker_at_a_time() -> None:
     numbers.release(1)
     numbers.release(0)
     assert [numbers.acquire() for _ in range(3)] == [0, 1, 3]
+
+
+class EndsSlowly(Stamps):
+    """Asks for time to end what it started, at its first attempt, and then never returns. Writes into the
+    ``path`` when it began."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(0.0)
+        self.path = path
+
+    def run(self, item: int, index: int, attempt: Attempt) -> tuple[float, float]:
+        if attempt.number == 1:
+            with open(self.path, "w", encoding="ascii") as file:
+                file.write(repr(time.perf_counter()))
+            attempt.ending(0.4)
+            attempt.cancel.wait(60)
+        return super().run(item, index, attempt)
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_an_attempt_that_was_given_time_to_end_began_when_it_did(executor: str, tmp_path: Path) -> None:
+    chosen = BatchSettings(executor, 1, timeout=0.2, retry=RetryPolicy(2, wait=0.0))
+    batch = Batch(EndsSlowly(str(tmp_path / "began")), range(1), chosen, ordered=True)
+    ((lost, last),) = [one.tried for block in batch.blocks() for one in block.outcomes()]
+    assert lost.kind == "timeout"
+    assert lost.began <= float((tmp_path / "began").read_text()) + SLACK
+    assert lost.wall >= 0.4
+    assert last.began >= lost.began + lost.wall - SLACK

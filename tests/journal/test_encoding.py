@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all, is_exact
+from batchmill.journal.encoding import NOT_JSON, are_exact, decode, decode_all, encode, encode_all, is_exact
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -48,6 +48,29 @@ def test_the_mark_between_values_may_be_in_them(value):
 def test_one_value_that_is_no_json_refuses_all():
     with pytest.raises(NOT_JSON):
         encode_all([1, float("nan"), 2])
+
+
+@settings(max_examples=30)
+@given(st.lists(JSON | st.lists(st.just("~"), max_size=4)))
+def test_many_texts_are_decoded_as_each_by_itself(values):
+    assert decode_all(encode_all(values)) == values
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1,2"],
+        ['{"a":1', '"b":2}'],
+        ["1]", "[2"],
+        ["1", "", "2"],
+        ["1", '2,"~",3'],
+        ['1,"~",2', "3,4"],
+        ["{"],
+    ],
+)
+def test_texts_that_are_values_only_together_are_refused(texts):
+    with pytest.raises(ValueError, match=r"."):  # that of json, in its words, or ours
+        decode_all(texts)
 
 
 @pytest.mark.slow

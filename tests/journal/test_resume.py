@@ -126,6 +126,23 @@ def test_edited_items_redo_only_what_changed(runner, effects, edit, executor):
     assert counts(again) == (len(items), 0, 0, 0), "what is gone is told once"
 
 
+def test_of_many_items_only_those_are_run_that_changed_or_are_damaged(runner, effects, journal):
+    """Items are matched in stretches of 500; those in which all is as it was are taken at once."""
+    items = list(range(1600))
+    runner.run(flow(batch(effects, items)))
+    effects.taken()
+    with sqlite3.connect(journal) as connection:
+        connection.execute("UPDATE outcome SET value = '1,2' WHERE position = 1203")
+        connection.execute("DELETE FROM outcome WHERE position = 1599")
+        connection.execute("UPDATE run SET status = 'running'")
+    connection.close()
+    edited = [*items[:700], 7000, *items[701:]]
+    run = runner.resume(flow(batch(effects, edited)))
+    assert effects.taken() == ["1203", "1599", "7000"]
+    assert results(run) == edited
+    assert counts(run) == (1597, 1, 1, 1)
+
+
 def test_an_edit_and_its_reversal_run_nothing(runner, effects):
     first = flow(batch(effects, list(range(20))))
     runner.run(first)

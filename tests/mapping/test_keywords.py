@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
 import sys
+import textwrap
 import typing
 
 import pytest
@@ -12,7 +14,15 @@ import batchmill
 from batchmill import BatchFlow, BatchNode, InvalidSetting, Node, UnknownSetting
 from batchmill.batch.settings import BatchSettings
 from batchmill.flow import BatchOptions
-from batchmill.mapping.keywords import _OTHER_NAMES, DEFAULTS, OF_THE_FACE, Settings, settings_of
+from batchmill.ir.models.reading import faults_of_batch
+from batchmill.mapping.keywords import (
+    _OTHER_NAMES,
+    DEFAULTS,
+    OF_THE_FACE,
+    Settings,
+    plainly_fine,
+    settings_of,
+)
 
 
 def same(item):
@@ -136,7 +146,7 @@ def test_unknown_ones_are_named_with_what_was_meant(call, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: batchmill.map([1], same), "a function or a node is needed, not list"),
+        (lambda: batchmill.map([1], same), "the first argument must be a function or a node, not list"),
         (lambda: batchmill.map(BatchNode, [1]), "BatchNode is a class: give a node of it, BatchNode()"),
         (lambda: batchmill.imap(same, [1], ordered="no"), "`ordered` must be true or false, not 'no'"),
         (lambda: batchmill.imap(same, [1], indexed=1), "`indexed` must be true or false, not 1"),
@@ -203,3 +213,54 @@ def test_the_package_shows_what_is_for_others():
     assert dir(batchmill) == sorted(batchmill.__all__)
     for name in batchmill.__all__:
         assert getattr(batchmill, name) is not None
+
+
+@pytest.mark.parametrize("executor", ["sequential", "thread", "process", "auto", "dask"])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"max_concurrent": 1},
+        {"max_concurrent": 1000, "chunk_size": 1_000_000},
+        {"chunk_size": 1, "error_handling": "continue"},
+        {"max_retries": 10, "retry_wait": 3600},
+        {"max_retries": 1, "retry_wait": 0.5, "error_handling": "fail_fast"},
+        {"timeout": 86400},
+        {"timeout": 0.001, "max_retries": 3},
+    ],
+)
+def test_settings_that_are_plainly_fine_are_what_the_model_makes_of_them(executor, wanted):
+    block, faults = faults_of_batch({**wanted, "executor": executor, "items": []})
+    assert not faults
+    assert plainly_fine(executor, wanted) == BatchSettings.of_block(block)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"max_concurrent": 1001},
+        {"max_concurrent": 2.0},
+        {"max_concurrent": True},
+        {"max_concurrent": "auto"},
+        {"chunk_size": 0},
+        {"max_retries": 11},
+        {"timeout": 0},
+        {"timeout": float("nan")},
+        {"timeout": float("inf")},
+        {"retry_wait": -1},
+        {"error_handling": ["continue"]},
+        {"memory_limit": "1GB"},
+        {"rate_limit": {"per_second": 1}},
+    ],
+)
+def test_whatever_is_not_is_left_to_the_model(wanted):
+    assert plainly_fine("thread", wanted) is None
+
+
+def test_common_settings_do_without_pydantic():
+    code = """
+        import sys, batchmill
+        print(*batchmill.map(abs, [-1], executor="thread", max_concurrent=2, timeout=5, max_retries=2))
+        print("pydantic" in sys.modules)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True)
+    assert done.stdout.split() == [b"1", b"False"]

@@ -86,6 +86,17 @@ def test_refusals_use_up_seconds_and_no_attempts() -> None:
     assert not policy.decide(7, BROKEN, None, before).retry
 
 
+def test_refusals_do_not_wait_much_longer_than_they_are_asked_to() -> None:
+    policy = RetryPolicy(3, wait=0.5, backoff=2, jitter=False, refused_for=600)
+    seconds = [
+        policy.decide(
+            8, ErrorInfo("HTTP429", "", refused=True, retry_after=asked), None, Refusals(7, 20)
+        ).after
+        for asked in (0.0, 0.02, 1.0, 5.0, None)
+    ]
+    assert seconds == [2.0, 2.0, 2.0, 5.0, 60.0]
+
+
 def test_refusals_wait_although_no_wait_is_set() -> None:
     policy = RetryPolicy(1, jitter=False, refused_for=5, max_wait=0)
     assert policy.decide(1, REFUSED).after > 0

@@ -10,6 +10,7 @@ from itertools import islice, pairwise
 import pytest
 
 from batchmill.report import chrome_trace
+from batchmill.report.plain import Plain
 from batchmill.report.rows import Death, LimitStep
 
 
@@ -96,3 +97,17 @@ def test_it_is_written_item_by_item(simulated):
     run = simulated(10)
     rows = list(run.every_row())
     assert len(list(islice(chrome_trace.pieces(replace(run.facts(), rows=endless)), 100))) == 100
+
+
+def test_items_in_columns_are_the_same_events_as_one_by_one(troubled):
+    starts, walls, slots = [0.5, 0.75, 1.0000004, 9.0], [0.25, 0.25, 0.5, 0.000001], [3, 3, 3, 0]
+    for turn, waited in (("", None), ("", [0.0, 0.125, 0.0, 0.0]), ('a"b, turn 2', None)):
+        plain = Plain("size", [7, 8, 9, 10], starts, walls, slots, waited, turn=turn, base=7)
+        told = [
+            events(replace(troubled.facts(), rows=lambda rows=rows: rows, in_columns=lambda rows=rows: rows))
+            for rows in ([plain], list(plain.rows()))
+        ]
+        in_columns, one_by_one = (
+            sorted(map(json.dumps, [dict(sorted(one.items())) for one in every])) for every in told
+        )
+        assert in_columns == one_by_one

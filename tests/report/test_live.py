@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import time
+from dataclasses import astuple
 
 import pytest
 
 from batchmill.block import Block
 from batchmill.errors import StorageError, UnknownRun
-from batchmill.journal.contract import ContentKey, RunRecord
+from batchmill.journal.contract import FAILED, NOT_KEPT, OK, ContentKey, RunRecord
 from batchmill.journal.database import connect_to_read
+from batchmill.journal.encoding import encode
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
+from batchmill.journal.records import glances_of
 from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.report.counted import Counted
 from batchmill.report.live import Watched
 from batchmill.report.live_text import lines
 
@@ -97,9 +102,9 @@ def test_what_is_read_once_is_not_read_again(running, watched, monkeypatch):
     glances = Reader.glances
 
     def counting(self, visit, start):
-        for row in glances(self, visit, start):
-            read.append(row.index)
-            yield row
+        for page in glances(self, visit, start):
+            read.extend(row.index for row in page.one_by_one())
+            yield page
 
     monkeypatch.setattr(Reader, "glances", counting)
     assert look(watched).nodes[0].done == 40
@@ -241,3 +246,38 @@ def test_hostile_texts_move_no_cursor(running, watched):
     running.event("NodeFinished", node="x\x1b[2J\x07", status="failed", wall=1.0)
     running.log._writer.flush()
     assert all(line.isprintable() for line in lines(look(watched)))
+
+
+def test_outcomes_in_columns_add_up_to_the_same_as_one_by_one():
+    draw = random.Random(3)
+    error = encode({"error": {"type": "ValueError", "message": "broken 7"}, "attempts": 2})
+    for made_in in ((2,), (1, 2)):
+        rows = []
+        for index in range(500):
+            began = None if draw.random() < 0.1 else 1000.0 + index / 3
+            failed = draw.random() < 0.05
+            state = FAILED if failed else draw.choice([OK, OK, NOT_KEPT])
+            rows.append((index, state, draw.choice(made_in), draw.random(), began, error if failed else None))
+        page, one_by_one, in_columns = glances_of(rows), Counted(), Counted()
+        for row in page.one_by_one():
+            one_by_one.add(row, 2)
+        in_columns.add_page(page, 2)
+        assert (page.gapless, page.certain) == (True, False)
+        for name in ("done", "failed", "retried", "fresh", "ends", "last_end", "groups"):
+            assert getattr(in_columns, name) == getattr(one_by_one, name), name
+        assert astuple(in_columns.walls.durations()) == pytest.approx(astuple(one_by_one.walls.durations()))
+
+
+def test_a_gap_in_a_page_is_seen():
+    rows = [(index, OK, 1, 0.1, 5.0, None) for index in (3, 4, 6)]
+    assert not glances_of(rows).gapless
+    assert (glances_of(rows[:2]).gapless, glances_of(rows[:2]).certain) == (True, True)
+
+
+def test_a_run_that_was_killed_lasted_until_its_last_sign_of_life(running, watched):
+    running.log.sample(time.time() + 40.0, 1.0, 0.5, 1 << 20, 3)
+    running.log._writer.flush()
+    running.log.close()
+    seen = look(watched, later=100.0)
+    assert seen.status == "interrupted"
+    assert seen.wall == pytest.approx(40, abs=5)

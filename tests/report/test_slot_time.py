@@ -56,6 +56,21 @@ def test_a_pause_before_another_attempt_is_no_work():
     assert (told.work, told.failed_attempts, told.retry_waits) == (1.0, 1.0, 4.0)
 
 
+def test_what_a_new_worker_takes_in_place_of_one_that_died_is_its_start():
+    tried = (
+        Attempt(0.0, 1.0, "WorkerDied", kind="worker_died", slot=0),
+        Attempt(4.0, 1.0, "E", paused=3.0, slot=0),
+        Attempt(7.0, 1.0, paused=2.0, slot=0),
+    )
+    told = adds_up(shares([Row("n", 0, "retried", 0.0, 8.0, 0, 3, tried=tried)], [Visit(0.0, 8.0)]))
+    assert (told.start, told.retry_waits, told.between) == (3.0, 2.0, 0.0)
+
+
+def test_without_any_item_all_of_it_was_getting_started():
+    told = adds_up(shares([], [Visit(0.0, 5.0, 2)]))
+    assert (told.capacity, told.start, told.between) == (10.0, 10.0, 0.0)
+
+
 def test_the_capacity_of_an_adaptive_limit_is_its_integral():
     steps = [LimitStep(2.0, "k", 4), LimitStep(8.0, "k", 1)]
     told = adds_up(shares([], [Visit(0.0, 10.0, 8)], steps))

@@ -67,6 +67,12 @@ def test_lanes_tell_how_busy_and_the_worst_that_ended():
     }
 
 
+def test_what_was_busy_for_the_shortest_time_is_to_be_seen():
+    (lanes,) = told([node("n", 1)], [Row("n", 0, "ok", 1.0, 1e-6, 0)]).lanes
+    busy = zlib.decompress(lanes.data)[: lanes.lanes * BINS]
+    assert sorted(busy)[-2:] == [0, 1]
+
+
 def test_many_slots_share_lanes_and_that_is_said():
     rows = [Row("n", slot, "ok", 0.0, 60.0, slot) for slot in range(1000)]
     report = told([node("n", 1000)], rows)

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from batchmill.batch.admissions.contract import Admission
-from batchmill.batch.admissions.gate_claim import RateLimited
 from batchmill.batch.admissions.job_permits import JobPermits
 from batchmill.batch.keeping import Judge
 from batchmill.batch.parenthood import possible_here
@@ -20,7 +19,16 @@ from batchmill.batch.window import Window
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import resource_scope
-from batchmill.executors.contract import Choice, Executor, ExecutorSettings, OnDeath, Task, WorkerDeath
+from batchmill.executors.contract import (
+    Choice,
+    Executor,
+    ExecutorSettings,
+    OnDeath,
+    OnWorker,
+    Task,
+    WorkerDeath,
+    WorkerPlace,
+)
 from batchmill.executors.registry import executor_named
 from batchmill.items.sources import Source, as_source
 from batchmill.journal.contract import ItemLog
@@ -45,7 +53,7 @@ class Gatherer(Protocol):
     def add(self, block: Block) -> None:
         """Take a block."""
 
-    def add_cancelled(self, items: Sequence[Any]) -> None:
+    def add_cancelled(self, items: Sequence[object]) -> None:
         """Take the items that no worker had taken, at the end."""
 
 
@@ -62,7 +70,7 @@ class BatchEnd:
     failure: str | None
     stopped: bool
     fault: Exception | None
-    metadata: dict[str, Any]
+    metadata: dict[str, object]
     unread: bool = False
     waiting: bool = False
 
@@ -75,7 +83,8 @@ class Batch:
     - ``apart``: the consumer is a thread that nobody may end, so sequential items also run on a thread of
       their own, which can be abandoned.
     - ``choice``: the executor that runs the batch; for ``auto`` its last choice, of which ``on_choice`` is
-      told, from any thread. ``on_death`` is told, likewise, of a worker process that died.
+      told, from any thread. ``on_death`` is told, likewise, of a worker process that died,
+      ``on_worker`` of a worker of a cluster that had its first results.
     - ``log``: saves the outcomes, and may know some already.
     - ``judge``: may turn a result into an error; the result is still saved.
 
@@ -85,7 +94,7 @@ class Batch:
     def __init__(
         self,
         task: Task,
-        items: Iterable[Any] | StreamBuffer,
+        items: Iterable[object] | StreamBuffer,
         settings: BatchSettings,
         *,
         ordered: bool,
@@ -106,27 +115,36 @@ class Batch:
             self.watch,
             ordered=ordered,
             admissions=tuple(self._admissions()),
-            retry=settings.retry,
             log=log,
             judge=judge,
         )
         self.timing = Timing()
-        self._executor, self._running_with = _executor(settings, apart)
+        self._executor, self._running_with = self._run_by(apart)
         self.workers = self._executor.workers(self._running_with)
         self.choice = Choice(
             settings.executor, settings.reason or f"{settings.executor} was asked for", self.workers
         )
         self.on_choice: Callable[[Choice], None] | None = None
         self.on_death: OnDeath | None = None
-        self._running_with = replace(self._running_with, on_choice=self._chosen, on_death=self._died)
+        self.on_worker: OnWorker | None = None
         self._cancel = cancel or CancelToken()
         self._stop = stop or CancelToken()
         self.waiting = 0  # items that wait for a service which answers later
 
+    def _run_by(self, apart: bool) -> tuple[Executor, ExecutorSettings]:
+        """The executor that runs the items, and its settings."""
+        settings = self.settings
+        given = settings.for_executor(self._chosen, self._died, self._placed)
+        if apart and not settings.traits.side_by_side:
+            return executor_named("thread"), replace(given, max_concurrent=1)
+        return executor_named(settings.executor), given
+
     def _admissions(self) -> Iterator[Admission]:
-        """What has to let items start, in the order in which it is asked."""
+        """The admissions that must let items start, in the order in which they are asked."""
         settings = self.settings
         if settings.gate is not None:
+            from batchmill.batch.admissions.gate_claim import RateLimited  # few batches have a limit
+
             yield RateLimited(settings.gate)
         if settings.permits is not None:
             awaits = self.task.awaits and settings.traits.side_by_side
@@ -178,7 +196,11 @@ class Batch:
         if self.on_death is not None:
             self.on_death(death)
 
-    def gather(self, on_block: OnBlock | None = None) -> BatchResult[Any]:
+    def _placed(self, place: WorkerPlace) -> None:
+        if self.on_worker is not None:
+            self.on_worker(place)
+
+    def gather(self, on_block: OnBlock | None = None) -> BatchResult[object]:
         """Run the batch to its end; see :func:`run_batch`."""
         gathering = Gathering()
         ending = self.run_into(gathering, on_block)
@@ -230,7 +252,7 @@ class Batch:
             waiting=waiting and not cut_short,
         )
 
-    def metadata(self, seconds: float, count: int) -> dict[str, Any]:
+    def metadata(self, seconds: float, count: int) -> dict[str, object]:
         """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``
         how many items there were."""
         settings, choice = self.settings, self.choice
@@ -261,14 +283,14 @@ def waits_in_words(items: int) -> str:
 
 def run_batch(
     task: Task,
-    items: Iterable[Any],
+    items: Iterable[object],
     settings: BatchSettings,
     *,
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
     on_block: OnBlock | None = None,
     log: ItemLog | None = None,
-) -> BatchResult[Any]:
+) -> BatchResult[object]:
     """Run ``task`` on every item and gather the outcomes.
 
     ``on_block`` is called in the caller's thread for every block as it comes, in no order; it may put
@@ -282,7 +304,7 @@ def run_batch(
 
 def stream_batch(
     task: Task,
-    items: Iterable[Any],
+    items: Iterable[object],
     settings: BatchSettings,
     *,
     ordered: bool = True,
@@ -291,11 +313,3 @@ def stream_batch(
 ) -> Iterator[Block]:
     """Yield outcomes as they come (``ordered``: in input order), holding no more than a window of them."""
     return Batch(task, items, settings, ordered=ordered, cancel=cancel, stop=stop).blocks()
-
-
-def _executor(settings: BatchSettings, apart: bool) -> tuple[Executor, ExecutorSettings]:
-    """Who runs the items, and with which settings; see ``apart`` of :class:`Batch`."""
-    given = settings.for_executor()
-    if apart and not settings.traits.side_by_side:
-        return executor_named("thread"), replace(given, max_concurrent=1)
-    return executor_named(settings.executor), given

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from batchmill.batch.made_blocks import not_run, parts
 from batchmill.batch.outstanding import Outstanding
@@ -154,12 +154,12 @@ class Intake:
             self._wake_another()
         return chunk
 
-    def _number_known(self, items: Sequence[object], known: dict[int, Outcome], most: int) -> Chunk | None:
+    def _number_known(self, items: Sequence[object], known: Mapping[int, Outcome], most: int) -> Chunk | None:
         """Under the lock: number what was read; file what is known, and let the rest be taken."""
         chunk = self.supply.number(items, stopped=self.stopped)
-        for part, outcomes in () if chunk is None else parts(chunk.start, chunk.items, known):
-            if outcomes:
-                self._file(Block.made(part.start, outcomes, part.items))
+        for part in () if chunk is None else parts(chunk.start, chunk.items, known):
+            if isinstance(part, Block):
+                self._file(part)
             else:
                 self.put_back(part)
         if self.supply.returned:
@@ -192,8 +192,8 @@ class Intake:
         return None
 
     def put_back(self, chunk: Chunk, seconds: float = 0.0) -> None:
-        """Under the lock: items are to be taken again, if anything still is, and not before some seconds have
-        passed."""
+        """Under the lock: put items back to be taken again, after some seconds, if anything may still be
+        taken."""
         if self.stopped:
             self._file(not_run(chunk))
         elif seconds:
@@ -224,7 +224,7 @@ class Intake:
 
     @property
     def starving(self) -> bool:
-        """Whether a worker waits for items and there are none now."""
+        """Whether a worker waits for items while there are none."""
         with self._lock:
             return self._idle > 0 and not self.supply.returned
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from batchmill.block import Block
 from batchmill.executors.contract import Chunk
+from batchmill.journal.known import AllKnown
 from batchmill.outcome import Outcome, cancelled, interrupted
 
 
@@ -19,16 +19,20 @@ def not_run(chunk: Chunk) -> Block:
     return Block.made(chunk.start, outcomes, chunk.items)
 
 
-def parts(
-    start: int, items: Sequence[Any], known: dict[int, Outcome]
-) -> Iterator[tuple[Chunk, list[Outcome]]]:
-    """Neighbouring items that are all known, with their outcomes, or all not, without."""
+def parts(start: int, items: Sequence[object], known: Mapping[int, Outcome]) -> Iterator[Block | Chunk]:
+    """Neighbouring items that are all known, as a block of their outcomes, or all not, as a chunk."""
+    if isinstance(known, AllKnown) and len(known) == len(items):
+        yield known.block
+        return
     begin = 0
     while begin < len(items):
         is_known = begin in known
         end = begin + 1
         while end < len(items) and (end in known) is is_known:
             end += 1
-        outcomes = [known[offset] for offset in range(begin, end)] if is_known else []
-        yield Chunk(start + begin, items[begin:end]), outcomes
+        part = items[begin:end]
+        if is_known:
+            yield Block.made(start + begin, [known[offset] for offset in range(begin, end)], part)
+        else:
+            yield Chunk(start + begin, part)
         begin = end

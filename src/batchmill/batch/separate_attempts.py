@@ -10,13 +10,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import reduce
-from typing import Any
 
 from batchmill.block import Block, together
 from batchmill.executors.contract import Chunk
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import NO_WAITS, Commands, ErrorInfo, Outcome, Waits
-from batchmill.policy import RetryPolicy
 from batchmill.record import used_by
 
 
@@ -27,13 +25,12 @@ class SeparateAttempts:
     lock is taken.
     """
 
-    def __init__(self, retry: RetryPolicy, log: ItemLog | None) -> None:
-        self._retry = retry
+    def __init__(self, log: ItemLog | None) -> None:
         self._log = log
         self._lock = threading.Lock()
         self._before: dict[int, Outcome] = {}  # what failed attempts took and recorded, all together
 
-    def after_failure(self, outcome: Outcome, item: Any) -> tuple[Chunk, float] | None:
+    def after_failure(self, outcome: Outcome, item: object) -> tuple[Chunk, float] | None:
         """The next step for an item whose attempt ended so, and the wait in seconds; None if that was the
         last attempt."""
         if outcome.again is None or outcome.error is None:
@@ -51,8 +48,7 @@ class SeparateAttempts:
             wall = sum(one.wall for one in chunk.tried)
             tried = (chunk.tried[0]._replace(waited=waits.limit), *chunk.tried[1:])
             self._remember(Outcome(chunk.start, wall=wall, tried=tried, waits=waits))
-        decision = self._retry.decide(chunk.attempts, lost, None, lost.refusals)
-        return Chunk(chunk.start, chunk.items, chunk.attempts, self._told(chunk.start, lost)), decision.after
+        return Chunk(chunk.start, chunk.items, chunk.attempts, self._told(chunk.start, lost)), chunk.wait
 
     def _told(self, index: int, error: ErrorInfo) -> ErrorInfo:
         """Why the attempt before failed, with what all of them used: the next one's worker has no records."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidSetting
-from batchmill.executors.contract import ExecutorSettings
+from batchmill.executors.contract import Choice, ExecutorSettings, OnDeath, OnWorker
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.traits import TRAITS, Traits
 
-if TYPE_CHECKING:  # it imports pydantic
+if TYPE_CHECKING:  # they import pydantic, and the arithmetic of limits
+    from batchmill.batch.admissions.rate_gate import Gate
     from batchmill.ir.models.batch import BatchSpec
 
 MAX_CONCURRENT = 1000
@@ -67,11 +68,16 @@ class BatchSettings:
 
     @property
     def traits(self) -> Traits:
-        """What is special about the executor."""
+        """The traits of the executor."""
         return TRAITS[self.executor]
 
-    def for_executor(self) -> ExecutorSettings:
-        """The part an executor needs to know."""
+    def for_executor(
+        self,
+        on_choice: Callable[[Choice], None] | None = None,
+        on_death: OnDeath | None = None,
+        on_worker: OnWorker | None = None,
+    ) -> ExecutorSettings:
+        """The settings that an executor needs, and the callbacks that it calls."""
         return ExecutorSettings(
             max_concurrent=self.max_concurrent,
             chunk_size=self.chunk_size,
@@ -86,6 +92,9 @@ class BatchSettings:
             slots=self.slots,
             keep_exceptions=self.keep_exceptions,
             cluster=self.cluster,
+            on_choice=on_choice,
+            on_death=on_death,
+            on_worker=on_worker,
         )
 
 

@@ -2,7 +2,7 @@
 
     Intake --take--> admissions --> worker --deliver--> ReorderBuffer --blocks--> consumer
        ^                              |
-       +--- given back, put off ------+
+       +--- returned, put off ------+
 
 It hands out items, limits how many are ahead of the consumer, saves outcomes in the journal and puts them in
 order. It is the :class:`~batchmill.executors.contract.Channel` every executor works on.
@@ -30,7 +30,7 @@ from batchmill.errors import InternalError, StorageError
 from batchmill.executors.contract import Chunk, Seat
 from batchmill.items.sources import Source
 from batchmill.journal.contract import ItemLog
-from batchmill.policy import FailureWatch, RetryPolicy
+from batchmill.policy import FailureWatch
 
 
 class Window:
@@ -40,8 +40,7 @@ class Window:
     knows are never taken: the outcome is filed as if it had just been delivered. The ``judge`` comes after
     that: a result that it turns into an error is saved as a result, and not made again once the judge accepts
     it. ``admissions`` must let items start, in that order. If one of them starts attempts, a worker makes one
-    at a time: a failed one is delivered with what happens next, and ``retry`` decides about one that was
-    lost.
+    at a time: a failed one is delivered, and a lost one given back, with what happens next.
     """
 
     def __init__(
@@ -51,7 +50,6 @@ class Window:
         *,
         ordered: bool,
         admissions: Sequence[Admission] = (),
-        retry: RetryPolicy | None = None,
         log: ItemLog | None = None,
         judge: Judge | None = None,
     ) -> None:
@@ -60,7 +58,7 @@ class Window:
         self._admissions = Admissions(admissions, lambda: self.stopped)
         self._attempts: SeparateAttempts | None = None
         if self._admissions.start_attempts:
-            self._attempts = SeparateAttempts(retry or RetryPolicy(), log)
+            self._attempts = SeparateAttempts(log)
         self._outlet = Outlet(watch, ordered=ordered, log=log, judge=judge, attempts=self._attempts)
         # Who waits in the source does not hear of an attempt that is due to be made again.
         self._intake = Intake(
@@ -170,7 +168,7 @@ class Window:
         self._return(self._admissions.withdraw(chunk) if self._admissions else chunk)
 
     def _return(self, chunk: Chunk, after: float = 0.0, what: str = "given back") -> None:
-        """Items that are out are to be taken again, if anything still is, ``after`` some seconds."""
+        """Put items back to be taken again ``after`` some seconds, if anything may still be taken."""
         with self._lock:
             fault = self._intake.settle(chunk.start, len(chunk), what)
             if fault is None:
@@ -241,7 +239,7 @@ class Window:
         _call(callbacks)
 
     def stop(self) -> None:
-        """Let no new item start; items that run finish, those given back end as cancelled."""
+        """Let no new item start; items that run finish, those returned end as cancelled."""
         with self._lock:
             callbacks = self._begin_stop()
         _call(callbacks)
@@ -285,9 +283,12 @@ class Window:
         while True:
             with self._lock:
                 block = self._pop()
+                more = bool(self._outlet.results)
             if block is None:
                 return
             yield block
+            if not more:
+                return
 
     def _pop(self) -> Block | None:
         block = self._outlet.results.pop()

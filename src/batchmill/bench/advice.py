@@ -1,68 +1,114 @@
-"""One sentence: which executor to take, and why."""
+"""Which executor to take for the items there are, and from how many items on another one is better."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
 
+from batchmill.bench.crossing import TIE, about, best_at, stretches
 from batchmill.bench.figures import Figures
-from batchmill.bench.words import seconds
 from batchmill.traits import TRAITS
+from batchmill.values.words import count, duration, share
 
 SHORT_SECONDS = 50e-6
-TIE = 1.05  # wall times no further apart than this are as good as one another
+TIED = "as fast as"
 SIMPLEST = tuple(TRAITS)
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """From ``items`` items on, the case with the label ``executor`` is the one to take."""
+
+    items: int
+    executor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Advice:
-    """``executor`` is the case's label; ``sentence`` is for people."""
+    """``executor`` is the label of the case for the items there are; ``stages`` has the one for every number
+    of items, in ascending order; ``sentence`` is for people. Of the interpreter ``build``, the fastest."""
 
     executor: str
     sentence: str
+    build: str = ""
+    stages: tuple[Stage, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
 
 
 def advise(figures: Sequence[Figures]) -> Advice:
-    """The fastest case, or the simplest of those that are as fast."""
-    fastest = min(figures, key=lambda one: one.wall.median)
-    ties = [one for one in figures if one.wall.median <= TIE * fastest.wall.median]
-    best = min(ties, key=_simplicity)
-    others = [one for one in figures if one.case.build == best.case.build and one is not best]
-    where = f" on {best.case.build}" if len({one.case.build for one in figures}) > 1 else ""
-    return Advice(best.case.label, f"Take {best.case.label}{where}: {_why(best, others)}.")
+    """The fastest case for the items there are, or the simplest of those that are as fast, on the fastest
+    interpreter; and from how many items on that changes."""
+    ordered = sorted(figures, key=_simplicity)
+    best = ordered[best_at([one.line for one in ordered], ordered[0].advised)]
+    build = best.case.build
+    here = [one for one in ordered if one.case.build == build]
+    found = stretches([one.line for one in here])
+    stages = tuple(Stage(one.items, here[one.best].case.label) for one in found)
+    if not best.advised:
+        words = "There are no items in a batch, so the executor makes no difference."
+        return Advice(best.case.label, words, build, stages)
+    where = f" on {build}" if len({one.case.build for one in figures}) > 1 else ""
+    told = [f"For your {count(best.advised, 'item')}: {best.case.label}{where}{_why(best, here)}"]
+    told += _elsewhere(stages, best.advised)
+    sentence = f"{'; '.join(told)}. {_nature(here)}"
+    if best.computed:
+        sentence += f" Computed from runs of up to {count(best.measured[-1].items, 'item')}."
+    return Advice(best.case.label, sentence, build, stages)
 
 
 def _simplicity(one: Figures) -> tuple[int, int, float]:
-    order = SIMPLEST.index(one.case.executor) if one.case.executor in SIMPLEST else len(SIMPLEST)
-    return order, one.case.jobs or 0, one.wall.median
+    return SIMPLEST.index(one.case.executor), one.case.jobs or 0, one.wall
 
 
-def _why(best: Figures, others: Sequence[Figures]) -> str:
+def _why(best: Figures, here: Sequence[Figures]) -> str:
+    """Against sequential, or where that is the best against the next; with the seconds of both."""
+    others = [one for one in here if one is not best]
     if not others:
-        return "nothing else was tried"
-    second = min(others, key=lambda one: one.wall.median)
-    ratio = second.wall.median / best.wall.median
-    nature = _nature(next((one for one in [best, *others] if not one.case.traits.side_by_side), best))
-    if ratio <= TIE:
-        return f"nothing is faster, and it is simpler than {second.case.label}; {nature}"
-    if best.speedup is not None and best.case.traits.side_by_side:
-        gain = f"{best.speedup.median:.2g} times as fast as sequential"
-        return (
-            f"{gain}; {nature}"
-            if not second.case.traits.side_by_side
-            else f"{gain} and {_than(second, ratio)}; {nature}"
-        )
-    return f"{_than(second, ratio)}; {nature}"
+        return ", nothing else was tried"
+    sequential = next((one for one in others if not one.case.traits.side_by_side), None)
+    other = sequential or min(others, key=lambda one: one.wall)
+    told = against(other.wall / best.wall)
+    if told == TIED:
+        return f", {told} {other.case.label} ({_seconds(best)})"
+    return f", {told} {other.case.label} ({_seconds(best)}, not {_seconds(other)})"
 
 
-def _than(second: Figures, ratio: float) -> str:
-    return f"{ratio:.2g} times as fast as {second.case.label}"
+def _seconds(one: Figures) -> str:
+    """A cold run; its start where that is a fair part."""
+    told = duration(one.wall)
+    return f"{told} with {duration(one.line.start)} of start" if one.line.start > 0.2 * one.wall else told
 
 
-def _nature(one: Figures) -> str:
+def against(ratio: float) -> str:
+    """How much faster something is, by the time of another over its own: ``1.8 times as fast as``,
+    ``2.2 times slower than``, ``as fast as``."""
+    if ratio > TIE:
+        return f"{ratio:.2g} times as fast as"
+    if ratio < 1 / TIE:
+        return f"{1 / ratio:.2g} times slower than"
+    return TIED
+
+
+def _elsewhere(stages: Sequence[Stage], items: int) -> list[str]:
+    """The stages before and after the one that ``items`` are in."""
+    now = max(number for number, stage in enumerate(stages) if stage.items <= items)
+    told = [
+        f"below {about(following.items):,}: {stage.executor}"
+        for stage, following in pairwise(stages[: now + 1])
+    ]
+    told += [f"from {count(about(stage.items), 'item')} on: {stage.executor}" for stage in stages[now + 1 :]]
+    return told or ["the same for any number of items"]
+
+
+def _nature(here: Sequence[Figures]) -> str:
     """What the items are, by a case, sequential if there is one, in which no item waits for another."""
+    one = next((one for one in here if not one.case.traits.side_by_side), here[0])
     if one.p50 < SHORT_SECONDS:
-        return f"an item takes {seconds(one.p50)}, so what counts is the cost of handing it over"
-    if one.cpu.median < 0.5 * one.wall.median:
-        return f"an item takes {seconds(one.p50)}, most of which it waits"
-    return f"an item takes {seconds(one.p50)}, most of which it computes"
+        return f"An item takes {duration(one.p50)}, so what counts is the cost of handing it over."
+    busy = min(1.0, one.cpu.median / one.measured[-1].wall.median)
+    return f"An item takes {duration(one.p50)} and keeps a core busy for {share(busy)} of that."

@@ -1,10 +1,12 @@
-"""One way to run a workload, and what one run of it came to."""
+"""One way to run a workload, and what the runs of one process came to."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from batchmill.executors.cores import usable_cores
 from batchmill.traits import TRAITS, Traits
 
 
@@ -29,14 +31,31 @@ class Case:
             return self.executor
         return f"{self.executor}, {self.jobs} {'job' if self.jobs == 1 else 'jobs'}"
 
+    @property
+    def processes(self) -> int:
+        """How many worker processes it may start, 0 for none."""
+        traits = self.traits
+        return (self.jobs or usable_cores()) if traits.own_processes or traits.starts_here else 0
+
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Step:
+    """One run to make: of the first ``limit`` items of each batch, None for all. So many ``seconds``
+    after its first batch began it starts no further item, None for no such time."""
+
+    limit: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
     """One measured run. Seconds and bytes.
 
     ``walls`` are those of its items, in order of their arrival; ``cpu`` is of the whole process tree,
-    without the interpreter's start. ``chosen`` and ``workers`` are of the batch with the most items, which
-    is the one executors differ in. ``outputs`` maps each output to a digest of its value.
+    ``wall`` without the interpreter's start. ``chosen`` and ``reason`` are of the batch with the most items,
+    which is the one executors differ in; ``workers`` are those of all its batches together. ``outputs`` maps
+    each output to a digest of its value. ``total`` is how many items its batches had, None if unknown;
+    ``stopped`` that its time was over before all had run.
     """
 
     wall: float
@@ -47,9 +66,23 @@ class Sample:
     workers: int
     reason: str
     outputs: dict[str, str]
-    peak_memory: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
+    total: int | None = None
+    stopped: bool = False
+
+    @property
+    def items(self) -> int:
+        return len(self.walls)
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The runs of one process, in order: the first is cold, in all others everything is started already."""
+
+    steps: Sequence[Step]
+    runs: Sequence[Run]
+    peak_memory: int = 0

@@ -1,6 +1,7 @@
-"""A measured run, in a process of its own: a request comes on stdin, the sample goes out on stdout.
+"""Measured runs in a process of their own: a request comes on stdin, what they came to goes out on stdout.
 
-``python -m batchmill.bench.child``; what the document itself prints goes to stderr.
+``python -m batchmill.bench.child``; what the document itself prints goes to stderr. The first run of the
+process is cold, those after it find workers, imports and caches as it left them.
 """
 
 from __future__ import annotations
@@ -9,81 +10,145 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import psutil
+
+from batchmill.bench.scratch import copied
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError
 from batchmill.events import Event, ItemsTimed, NodeStarted
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import run
+from batchmill.values.words import is_inside_item
 
 MEASURED = "batch_metadata"  # in a batch node's outputs: how it was run, which is what differs
 
 
 class Watch:
-    """A listener: what each item took, and which batches there were."""
+    """A listener: what each item took, and which batches there were. Batches inside of items belong to the
+    item. ``on_batch`` is called as a batch begins."""
 
     wants_items = True
 
-    def __init__(self) -> None:
+    def __init__(self, on_batch: Callable[[], None]) -> None:
+        self._on_batch = on_batch
         self.walls: dict[str, list[float]] = {}
+        self.workers: dict[str, int] = {}
+        self.totals: dict[str, int | None] = {}
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, NodeStarted) and event.is_batch:
+        if isinstance(event, NodeStarted) and event.is_batch and not is_inside_item(event.node):
             self.walls.setdefault(event.node, [])
-        elif isinstance(event, ItemsTimed):
+            self.workers[event.node] = event.workers
+            self.totals[event.node] = event.total
+            self._on_batch()
+        elif isinstance(event, ItemsTimed) and not is_inside_item(event.node):
             self.walls.setdefault(event.node, []).extend(event.walls)
 
+    def total(self) -> int | None:
+        """The items of all batches that began, None where one does not know."""
+        known = [total for total in self.totals.values() if total is not None]
+        return sum(known) if len(known) == len(self.totals) else None
 
-def measure(request: dict[str, Any]) -> dict[str, Any]:
-    """The sample of one run, as plain data; ``{"fault": text}`` where it could not be run."""
-    watch = Watch()
+
+def measure(request: dict[str, Any]) -> dict[str, object]:
+    """The runs of ``request["steps"]``, as plain data; ``{"fault": text}`` where one could not be run."""
+    runs = []
+    for number, step in enumerate(request["steps"]):
+        if number and request["restore"] is not None:
+            _restore(Path(request["restore"]), Path.cwd())
+        try:
+            runs.append(_measured(request, step))
+        except BatchmillError as error:
+            return {"fault": str(error)}
+    return {"runs": runs}
+
+
+def _measured(request: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
+    stop = CancelToken()
     cpu, began = _cpu(), time.perf_counter()
-    try:
+    with _stopping(step["seconds"], stop) as begin:
+        watch = Watch(begin)
         result = run(
             request["document"],
             request["values"],
             text_params=request["text"],
             executor=request["executor"],
             jobs=request["jobs"],
+            limit=step["limit"],
             listeners=[watch],
+            stop=stop,
         )
-    except BatchmillError as error:
-        return {"fault": str(error)}
     wall = time.perf_counter() - began
-    own = _cpu() - cpu
     largest = max(watch.walls, key=lambda node: len(watch.walls[node]), default="")
     return {
         "wall": wall,
-        "cpu": own + _cpu_of_workers(),
+        "cpu": _cpu() - cpu,
         "walls": [one for walls in watch.walls.values() for one in walls],
         "status": result.status,
         "outputs": {name: digest(value) for name, value in result.outputs.items() if name != MEASURED},
         "errors": result.errors[:3],
+        "total": watch.total(),
+        "stopped": result.interrupted,
         **_batch_of(result, largest),
+        "workers": max(1, sum(watch.workers.values())),
     }
 
 
-def _batch_of(result: RunResult, node: str) -> dict[str, Any]:
+@contextmanager
+def _stopping(seconds: float | None, stop: CancelToken) -> Iterator[Callable[[], None]]:
+    """Stop so many seconds after the first call of what it gives: what comes before the first batch may take
+    as long as it likes. Of several calls the first counts."""
+    timers: list[threading.Timer] = []
+    lock = threading.Lock()  # branches call from their own threads
+
+    def begin() -> None:
+        with lock:
+            if seconds is not None and not timers:
+                timers.append(threading.Timer(seconds, stop.cancel))
+                timers[0].daemon = True
+                timers[0].start()
+
+    try:
+        yield begin
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def _batch_of(result: RunResult, node: str) -> dict[str, object]:
     """How the batch was run that has the most items."""
     told = result.nodes.get(node, {})
     batch = told.get("batch", told)
-    return {
-        "chosen": batch.get("executor", ""),
-        "workers": batch.get("workers", 1),
-        "reason": batch.get("reason", ""),
-    }
+    return {"chosen": batch.get("executor", ""), "reason": batch.get("reason", "")}
 
 
-def digest(value: Any) -> str:
+def _restore(original: Path, folder: Path) -> None:
+    """Make the copy as it was: its own folder stays, in which worker processes stand."""
+    for name in os.listdir(folder):
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    copied(original, folder)
+
+
+def digest(value: object) -> str:
     """Of a value's JSON text, without what says how it was computed."""
     text = json.dumps(_compared(value), sort_keys=True, default=list)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _compared(value: Any) -> Any:
+def _compared(value: object) -> object:
     if isinstance(value, dict):
         return {key: _compared(one) for key, one in value.items() if key != MEASURED}
     if isinstance(value, list):
@@ -92,21 +157,19 @@ def _compared(value: Any) -> Any:
 
 
 def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    """Seconds that this process and all that it started have used so far, also those of them that ended."""
+    own = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    used = sum(one.ru_utime + one.ru_stime for one in own)
+    for process in psutil.Process().children(recursive=True):
+        try:
+            times = process.cpu_times()
+        except psutil.Error:  # it has ended meanwhile, and its parent counts it from now on
+            continue
+        used += times.user + times.system + times.children_user + times.children_system
+    return used
 
 
-def _cpu_of_workers() -> float:
-    """What the pool's workers used: the system counts it once they have ended."""
-    pool = sys.modules.get("batchmill.executors.process.pool")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if pool is not None:
-        pool.shutdown()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def serve(call: Callable[[dict[str, Any]], dict[str, Any]] = measure) -> None:
+def serve(call: Callable[[dict[str, Any]], dict[str, object]] = measure) -> None:
     """Read a request, answer it. The answer has a line of its own, whatever else is printed."""
     request = json.load(sys.stdin)
     answer = os.dup(1)

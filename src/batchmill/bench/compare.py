@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 from batchmill.bench.advice import Advice, advise
-from batchmill.bench.case import Case, Sample
+from batchmill.bench.budget import PROBE_SECONDS, PROCESS_SECONDS, Probe, affordable, expected, steps_of
+from batchmill.bench.case import Case, Run, Series, Step
 from batchmill.bench.figures import Figures, figures_of
-from batchmill.bench.measure import measure
 from batchmill.bench.workload import Workload
 from batchmill.traits import TRAITS
 
 Tell = Callable[[str], None]
-Measure = Callable[[Workload, Case], Sample]
+Measure = Callable[[Workload, Case, Sequence[Step]], Series]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to measure of a workload: runs of ``counts`` items under ``cases``, in ``rounds`` rounds.
+    ``items`` is how many to advise for, None for those that there are. It takes about ``seconds``. No round
+    begins that would end later than ``most_seconds`` after the first, None for no such time."""
+
+    workload: Workload
+    cases: Sequence[Case]
+    probe: Probe
+    counts: tuple[int, ...]
+    rounds: int
+    seconds: float
+    items: int | None = None
+    most_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +46,27 @@ class Comparison:
     differing: list[str] = field(default_factory=list)
     unsteady: list[str] = field(default_factory=list)
 
+    @property
+    def builds(self) -> list[str]:
+        """The interpreters, by name."""
+        return list(dict.fromkeys(one.case.build for one in self.figures))
+
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
         return {
             "workload": self.workload,
             "about": self.about,
+            "items": self.figures[0].items,
+            "measured_items": [one.items for one in self.figures[0].measured],
+            "rounds": len(self.figures[0].rounds),
             "cases": [figures.as_json() for figures in self.figures],
-            "advice": {"executor": self.advice.executor, "sentence": self.advice.sentence},
+            "advice": self.advice.as_json(),
             "differing_outputs": self.differing,
             "unsteady_outputs": self.unsteady,
         }
 
 
-def cases_of(executors: Sequence[str], jobs: Sequence[int | None], builds: dict[str, str]) -> list[Case]:
+def cases_of(executors: Sequence[str], jobs: Sequence[int | None], builds: Mapping[str, str]) -> list[Case]:
     """Every executor with every number of jobs on every interpreter (path to name); sequential once."""
     found = [
         Case(executor, number if TRAITS[executor].side_by_side else None, interpreter, build)
@@ -52,47 +77,102 @@ def cases_of(executors: Sequence[str], jobs: Sequence[int | None], builds: dict[
     return list(dict.fromkeys(found))
 
 
-def compare(
-    workload: Workload, cases: Sequence[Case], repeat: int, tell: Tell, run: Measure = measure
-) -> Comparison:
-    """Run every case ``repeat`` times, in turn. Raises :class:`~batchmill.errors.BenchFailed`."""
-    samples: dict[Case, list[Sample]] = {case: [] for case in cases}
-    for number, case in _turns(cases, repeat):
-        tell(f"{workload.name}: round {number} of {repeat}, {case.label} on {case.build}")
-        samples[case].append(run(workload, case))
-    unsteady = sorted({name for runs in samples.values() for name in _differing(runs)})
-    differing = [
-        name
-        for name in _differing([one for runs in samples.values() for one in runs])
-        if name not in unsteady
-    ]
-    reference = next(iter(samples.values()))[0].outputs
+def ordered(
+    workload: Workload,
+    cases: Sequence[Case],
+    rounds: int,
+    seconds: float,
+    counts: Sequence[int] | None,
+    items: int | None,
+    run: Measure,
+) -> Order:
+    """Probe a workload, then choose what to measure: ``counts`` if given, otherwise as many items, in up to
+    ``rounds`` rounds, as ``seconds`` allow. Raises :class:`~batchmill.errors.BenchFailed`."""
+    first = next((case for case in cases if not case.traits.side_by_side), cases[0])
+    probe = Probe.of(run(workload, first, [Step(seconds=PROBE_SECONDS)]).runs[0])
+    if counts is not None:
+        most = max(counts) if probe.items is None else probe.items
+        chosen = tuple(sorted({min(count, most) for count in counts})) if most else ()
+        takes = expected(probe, cases, rounds, chosen)
+        return Order(workload, cases, probe, chosen, rounds, takes, items)
+    rest = max(0.0, seconds - PROBE_SECONDS - PROCESS_SECONDS)
+    rounds, chosen = affordable(probe, cases, rounds, rest)
+    takes = expected(probe, cases, rounds, chosen)
+    return Order(workload, cases, probe, chosen, rounds, takes, items, rest)
+
+
+def compare(order: Order, tell: Tell, run: Measure, clock: Callable[[], float] = perf_counter) -> Comparison:
+    """Measure what is ordered. ``clock`` tells seconds. Raises :class:`~batchmill.errors.BenchFailed`."""
+    workload = order.workload
+    series: dict[Case, list[Series]] = {case: [] for case in order.cases}
+    began = clock()
+    for number in range(order.rounds):
+        if number and _too_late(order, number, clock() - began):
+            tell(f"{workload.name}: the time is over after {number} of {order.rounds} rounds")
+            break
+        for case in _turn(order.cases, number):
+            tell(f"{workload.name}: round {number + 1} of {order.rounds}, {case.label} on {case.build}")
+            series[case].append(run(workload, case, steps_of(case, order.counts, order.probe)))
+    unsteady = sorted({name for of_case in series.values() for name in _differing(_runs(of_case))})
+    everything = [run for of_case in series.values() for run in _runs(of_case)]
+    differing = [name for name in _differing(everything) if name not in unsteady]
+    reference = _outputs(next(iter(series.values()))[0])
+    items = order.items if order.items is not None else _items(order.probe, everything)
     figures = [
-        figures_of(case, runs, _sequential(samples, case), _same(runs[0], reference, unsteady))
-        for case, runs in samples.items()
+        figures_of(
+            case, of_case, _sequential(series, case), items, _same(_outputs(of_case[0]), reference, unsteady)
+        )
+        for case, of_case in series.items()
     ]
     return Comparison(workload.name, workload.about, figures, advise(figures), differing, unsteady)
 
 
-def _turns(cases: Sequence[Case], repeat: int) -> Iterator[tuple[int, Case]]:
+def _too_late(order: Order, rounds: int, passed: float) -> bool:
+    """Whether another round, as long as those so far, would end after the time that there is."""
+    return order.most_seconds is not None and passed * (rounds + 1) / rounds > order.most_seconds
+
+
+def _turn(cases: Sequence[Case], number: int) -> list[Case]:
     """Each round begins with another case, so that none is always the first."""
-    for number in range(repeat):
-        shift = number % len(cases)
-        yield from ((number + 1, case) for case in (*cases[shift:], *cases[:shift]))
+    shift = number % len(cases)
+    return [*cases[shift:], *cases[:shift]]
 
 
-def _differing(runs: Sequence[Sample]) -> list[str]:
-    names = sorted({name for run in runs for name in run.outputs})
-    return [name for name in names if len({run.outputs.get(name) for run in runs}) > 1]
+def _runs(series: Sequence[Series]) -> list[tuple[Step, Run]]:
+    return [pair for one in series for pair in zip(one.steps, one.runs, strict=True)]
 
 
-def _same(sample: Sample, reference: dict[str, str], unsteady: list[str]) -> bool:
-    names = (set(sample.outputs) | set(reference)) - set(unsteady)
-    return all(sample.outputs.get(name) == reference.get(name) for name in names)
+def _items(probe: Probe, runs: Sequence[tuple[Step, Run]]) -> int | None:
+    """How many items there are: those of runs without a limit, which may have batches that the probe did not
+    come to."""
+    return max((run.items for step, run in runs if step.limit is None), default=probe.items)
 
 
-def _sequential(samples: dict[Case, list[Sample]], of: Case) -> list[Sample]:
-    found = [
-        runs for case, runs in samples.items() if not case.traits.side_by_side and case.build == of.build
-    ]
+def _differing(runs: Sequence[tuple[Step, Run]]) -> list[str]:
+    """Outputs that are not the same in all runs with the same number of items."""
+    found: dict[tuple[int | None, str], set[str | None]] = {}
+    names = {name for _, run in runs for name in run.outputs}
+    for step, run in runs:
+        for name in names:
+            found.setdefault((step.limit, name), set()).add(run.outputs.get(name))
+    return sorted({name for (_, name), digests in found.items() if len(digests) > 1})
+
+
+def _outputs(series: Series) -> dict[tuple[int | None, str], str]:
+    """Of a process, by limit and name."""
+    runs = _runs([series])
+    return {(step.limit, name): digest for step, run in runs for name, digest in run.outputs.items()}
+
+
+def _same(
+    outputs: dict[tuple[int | None, str], str],
+    reference: dict[tuple[int | None, str], str],
+    unsteady: list[str],
+) -> bool:
+    names = [key for key in set(outputs) | set(reference) if key[1] not in unsteady]
+    return all(outputs.get(name) == reference.get(name) for name in names)
+
+
+def _sequential(series: dict[Case, list[Series]], of: Case) -> list[Series]:
+    found = [some for case, some in series.items() if not case.traits.side_by_side and case.build == of.build]
     return found[0] if found else []

@@ -1,4 +1,4 @@
-"""What the runs of a case come to: medians with their spread, against sequential runs of the same round."""
+"""What the runs of a case come to: its start, what an item costs, from how many items on it is faster."""
 
 from __future__ import annotations
 
@@ -7,28 +7,61 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from batchmill.bench.case import Case, Sample
+from batchmill.bench.case import Case, Run, Series
+from batchmill.bench.crossing import break_even
+from batchmill.bench.fit import Line, Round, line_of, misfit
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of some runs, the least and the most of them."""
+    """The median of some values, the least and the most of them; these are None of a single one."""
 
     median: float
-    least: float
-    most: float
+    least: float | None = None
+    most: float | None = None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        return cls(statistics.median(values), min(values), max(values))
+        several = (min(values), max(values)) if len(values) > 1 else ()
+        return cls(statistics.median(values), *several)
+
+    def as_json(self) -> dict[str, float]:
+        """As plain data, without what one value does not have."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Runs of ``items`` items, not the first of their process: seconds, and the processes it was measured
+    in."""
+
+    items: int
+    wall: Spread
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """From ``items`` items on the case is faster than sequential. ``rounds`` has the same of each round by
+    itself, None where it was not faster."""
+
+    items: int
+    rounds: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one case. Seconds, bytes, items a second.
+    """Of one case. Seconds, bytes.
 
-    ``overhead`` is the time of a worker per item that it did not spend in items: start, handing over, waiting
-    for the last. ``speedup`` is over the sequential runs, round by round, None without them; ``same`` says
+    ``line`` is drawn through all runs, and ``rounds`` has those of each round by itself. ``start`` is what
+    the first run of a process takes longer than the next, ``per_item`` what an item adds to a run.
+    ``measured`` has the runs after the first by their number of items, in ascending order; ``items`` is how
+    many items the workload has, None if unknown.
+    ``cpu``, ``p50`` and ``p95`` are of the runs with the most items that were measured.
+
+    Against the sequential case of the same interpreter, None without one: ``speedup`` for the items there
+    are, ``break_even``, ``efficiency`` (what each of the items in flight gets done, 1.0 as much as
+    sequential). ``misfit`` is how far ``line`` is from the worst of ``measured``, as a share; ``same`` says
     whether the outputs were those of the other cases.
     """
 
@@ -36,59 +69,119 @@ class Figures:
     chosen: str
     workers: int
     reason: str
-    items: int
     status: str
-    wall: Spread
+    failed_at: int | None
+    items: int | None
+    line: Line
+    rounds: tuple[Line, ...]
+    start: Spread
+    per_item: Spread
+    measured: tuple[Measured, ...]
     cpu: Spread
     peak_memory: int
-    throughput: float
     p50: float
     p95: float
-    overhead: float
-    speedup: Spread | None
+    misfit: float
+    speedup: float | None
+    break_even: BreakEven | None
+    efficiency: float | None
     same: bool
+
+    @property
+    def wall(self) -> float:
+        """Seconds of the first run of a process, with the items there are."""
+        return self.line.wall(self.advised)
+
+    @property
+    def advised(self) -> int:
+        """The items that there are, or the most that were measured where nobody knows."""
+        return self.items if self.items is not None else self.measured[-1].items
+
+    @property
+    def computed(self) -> bool:
+        """Whether more items than any measured run had are spoken of."""
+        return self.advised > self.measured[-1].items
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
-        return asdict(self)
+        spreads = ("start", "per_item", "cpu")
+        told = {key: value for key, value in asdict(self).items() if key not in (*spreads, "measured")}
+        told |= {name: getattr(self, name).as_json() for name in spreads}
+        told["measured"] = [
+            {"items": one.items, "runs": one.runs, "wall": one.wall.as_json()} for one in self.measured
+        ]
+        return told | {"wall": self.wall, "computed": self.computed}
 
 
-def figures_of(case: Case, samples: Sequence[Sample], reference: Sequence[Sample], same: bool) -> Figures:
-    """``reference`` are the sequential runs of the same rounds, on the same interpreter; may be empty."""
-    last = samples[-1]
-    items = len(last.walls)
-    wall = Spread.of([sample.wall for sample in samples])
-    walls = sorted(one for sample in samples for one in sample.walls)
+def figures_of(
+    case: Case, series: Sequence[Series], reference: Sequence[Series], items: int | None, same: bool
+) -> Figures:
+    """``reference`` has the series of the sequential case in the same rounds, on the same interpreter; may be
+    empty. ``items`` is how many there are to advise for, None if unknown."""
+    rounds = [Round.of(one) for one in series]
+    line, lines = line_of(rounds), tuple(line_of([one]) for one in rounds)
+    compared = [Round.of(one) for one in reference]
+    base = line_of(compared) if compared else None
+    measured = _measured(rounds)
+    warm = [run for one in series for run in one.runs[1:]]
+    largest = [run for run in warm if run.items == measured[-1].items]
+    walls = sorted(one for run in largest for one in run.walls)
+    worst = next((run for run in _all_runs(series) if run.status != "success"), largest[-1])
+    there = items if items is not None else measured[-1].items
     return Figures(
-        case,
-        last.chosen or case.executor,
-        last.workers,
-        last.reason,
-        items,
-        last.status,
-        wall,
-        Spread.of([sample.cpu for sample in samples]),
-        max(sample.peak_memory for sample in samples),
-        items / wall.median,
-        quantile(walls, 0.5),
-        quantile(walls, 0.95),
-        statistics.median(map(_overhead, samples)),
-        _speedup(samples, reference),
-        same,
+        case=case,
+        chosen=largest[-1].chosen or case.executor,
+        workers=largest[-1].workers,
+        reason=largest[-1].reason,
+        status=worst.status,
+        failed_at=worst.items if worst.status != "success" else None,
+        items=items,
+        line=line,
+        rounds=lines,
+        start=Spread.of([one.start for one in lines]),
+        per_item=Spread.of([one.per_item for one in lines]),
+        measured=measured,
+        cpu=Spread.of([run.cpu for run in largest]),
+        peak_memory=max(one.peak_memory for one in series),
+        p50=quantile(walls, 0.5),
+        p95=quantile(walls, 0.95),
+        misfit=misfit(line, [point for one in rounds for point in one.warm]),
+        speedup=base.wall(there) / line.wall(there) if base is not None else None,
+        break_even=_break_even(line, lines, base, [line_of([one]) for one in compared]),
+        efficiency=_efficiency(line, base, largest[-1]),
+        same=same,
     )
 
 
-def _overhead(sample: Sample) -> float:
-    if not sample.walls:
-        return 0.0
-    workers = min(sample.workers, len(sample.walls))
-    return max(0.0, sample.wall * workers - sum(sample.walls)) / len(sample.walls)
+def _all_runs(series: Sequence[Series]) -> list[Run]:
+    return [run for one in series for run in one.runs]
 
 
-def _speedup(samples: Sequence[Sample], reference: Sequence[Sample]) -> Spread | None:
-    if not reference:
+def _measured(rounds: Sequence[Round]) -> tuple[Measured, ...]:
+    walls: dict[int, list[float]] = {}
+    for one in rounds:
+        for point in one.warm:
+            walls.setdefault(point.items, []).append(point.wall)
+    return tuple(Measured(items, Spread.of(walls[items]), len(walls[items])) for items in sorted(walls))
+
+
+def _break_even(
+    line: Line, lines: Sequence[Line], base: Line | None, bases: Sequence[Line]
+) -> BreakEven | None:
+    """Each round against the sequential runs of the same round: what happened to the machine then happened to
+    both."""
+    items = break_even(line, base) if base is not None else None
+    if items is None:
         return None
-    return Spread.of([one.wall / sample.wall for sample, one in zip(samples, reference, strict=False)])
+    by_round = (break_even(one, other) for one, other in zip(lines, bases, strict=False))
+    return BreakEven(items, tuple(by_round))
+
+
+def _efficiency(line: Line, base: Line | None, largest: Run) -> float | None:
+    """None where a run had fewer items than may run at once: nothing is known of them then."""
+    if base is None or not line.per_item or largest.items < largest.workers:
+        return None
+    return base.per_item / (line.per_item * largest.workers)
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

@@ -1,4 +1,4 @@
-"""One measured run from the outside: its process is started, its tree's memory watched, its sample read."""
+"""Measured runs from the outside: their process is started, its tree's memory watched, its answer read."""
 
 from __future__ import annotations
 
@@ -7,45 +7,53 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from batchmill.bench.case import Case, Sample
+from batchmill.bench.case import Case, Run, Series, Step
 from batchmill.bench.scratch import scratch_copy
 from batchmill.bench.workload import Workload
 from batchmill.errors import BenchFailed
 
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.1  # a look takes milliseconds of a core, which those that are measured may want
 SHOWN = 2_000  # characters of what a child said before it died
 
 
-def measure(workload: Workload, case: Case, *, in_place: bool = False) -> Sample:
-    """Run ``workload`` once as ``case`` says. Raises :class:`BenchFailed` where it cannot be run at all."""
+def measure(workload: Workload, case: Case, steps: Sequence[Step], *, in_place: bool = False) -> Series:
+    """Make the runs of ``steps`` one after another in a new process, as ``case`` says. Raises
+    :class:`BenchFailed` where one cannot be run at all."""
     request = {
         "document": workload.document,
         "values": workload.values,
         "text": workload.text,
         "executor": case.executor,
         "jobs": case.jobs if case.traits.side_by_side else None,
+        "steps": [asdict(step) for step in steps],
+        "restore": None,
     }
     if in_place or not workload.writes:
-        return _sample(request, case, Path.cwd())
-    with scratch_copy(Path.cwd()) as folder:
-        return _sample(_moved(request, folder), case, folder)
+        runs, peak = _answered(request, case, Path.cwd())
+    else:
+        with scratch_copy(Path.cwd()) as folder:
+            runs, peak = _answered(_moved(request, folder), case, folder)
+    return Series(tuple(steps), runs, peak)
 
 
-def _moved(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The request with the document of the copy, where the document lies in what was copied."""
-    document = request["document"]
+def _moved(request: dict[str, Any], folder: Path) -> dict[str, object]:
+    """The request for a copy of the working folder, with the document of the copy where it lies in there."""
+    document, moved = request["document"], {**request, "restore": str(Path.cwd())}
     if isinstance(document, str) and Path(document).is_relative_to(Path.cwd()):
         copied = folder / Path(document).relative_to(Path.cwd())
-        return {**request, "document": str(copied)} if copied.exists() else request
-    return request
+        return {**moved, "document": str(copied)} if copied.exists() else moved
+    return moved
 
 
-def _sample(request: dict[str, Any], case: Case, folder: Path) -> Sample:
+def _answered(request: dict[str, Any], case: Case, folder: Path) -> tuple[list[Run], int]:
+    """The runs, and the most bytes of memory that their processes had at one time."""
     command = [case.interpreter, "-m", "batchmill.bench.child"]
     with tempfile.TemporaryFile("w+") as said:
         child = subprocess.Popen(
@@ -67,7 +75,7 @@ def _sample(request: dict[str, Any], case: Case, folder: Path) -> Sample:
         raise BenchFailed(f"{case.label} on {case.build} ended with {child.returncode}: {messages}") from None
     if "fault" in found:
         raise BenchFailed(f"{case.label} on {case.build}: {found['fault']}")
-    return Sample(**found, peak_memory=peak)
+    return [Run(**one) for one in found["runs"]], peak
 
 
 def _kill(child: subprocess.Popen[str]) -> None:
@@ -85,7 +93,7 @@ def _kill(child: subprocess.Popen[str]) -> None:
 
 
 class MemoryWatch:
-    """The most resident memory that a process and its descendants had together, looked at 50 times a second.
+    """The most resident memory that a process and its descendants had together, looked at 10 times a second.
 
     Pages that several of them share are counted for each. Concurrency: a thread of its own writes ``_peak``;
     ``close`` reads it after that thread's end.

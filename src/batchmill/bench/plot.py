@@ -1,7 +1,8 @@
-"""A comparison as a picture, by itself or in a page. Bars of seconds, with their spread.
+"""Comparisons as a picture, by itself or in a page.
 
-One panel per workload with a scale of its own, in it one bar per case; a colour per executor.
-"""
+For each workload: a bar per case for the items there are, with the start apart; a curve per executor over the
+number of items, with its break-even point; and where several numbers of jobs were tried, what each of them
+gets done."""
 
 from __future__ import annotations
 
@@ -11,17 +12,23 @@ from html import escape
 from itertools import groupby
 
 from batchmill.bench.compare import Comparison
+from batchmill.bench.curves import item_curves, job_curves
 from batchmill.bench.figures import Figures
-from batchmill.bench.words import bytes_, seconds
+from batchmill.bench.table import faster_from, title_of, versus
+from batchmill.drawing.chart import rule
 from batchmill.drawing.palette import classes
-from batchmill.drawing.svg import Value, bar, element, picture, spread, text, ticks
+from batchmill.drawing.svg import bar, picture, spread, text, ticks
 from batchmill.traits import TRAITS
+from batchmill.values.words import bytes_, count, duration
 
 WIDTH = 960
-LEFT, RIGHT = 150, 275  # of the bars: room for what stands before and behind them
+LEFT, RIGHT = 150, 330  # of the bars: room for what stands before and behind them
 BAR, STEP = 20, 30
-HOW_TO_READ = "Shorter is better. The line across a bar's end spans its fastest and slowest run."
+START = "s2"  # as in the page of a report
 ORDER = tuple(TRAITS)
+HOW_TO_READ = (
+    "Shorter is better. Grey is the start. The line across a bar's end spans the fastest and slowest round."
+)
 
 
 def page(comparisons: Sequence[Comparison], machine: str) -> str:
@@ -54,7 +61,12 @@ def svg(comparisons: Sequence[Comparison], machine: str) -> str:
     y = 40.0
     body.append(text(24, y, _title(comparisons), size=22, weight="600"))
     y += 24
-    for line in (f"{HOW_TO_READ} {machine}", "“× as fast” is compared with sequential."):
+    several_rounds = any(len(one.rounds) > 1 for comparison in comparisons for one in comparison.figures)
+    how = HOW_TO_READ if several_rounds else HOW_TO_READ.partition(" The line")[0]
+    for line in (
+        how,
+        f"Seconds are of the first run of a process, without the interpreter's start. {machine}",
+    ):
         body.append(text(24, y, line, kind="faint", size=13))
         y += 18
     y += 12
@@ -63,31 +75,43 @@ def svg(comparisons: Sequence[Comparison], machine: str) -> str:
     for comparison in comparisons:
         drawn, y = _panel(comparison, y)
         body += drawn
-    return picture(WIDTH, math.ceil(y + 14), _title(comparisons), body, classes(ORDER))
+    return picture(WIDTH, math.ceil(y + 14), _title(comparisons), body, classes((*ORDER, START)))
 
 
 def _legend(y: float, comparisons: Sequence[Comparison]) -> Iterator[str]:
     used = {figures.case.executor for one in comparisons for figures in one.figures}
     x = 24.0
-    for executor in (name for name in ORDER if name in used):
-        yield bar(x, y - 11, 13, 13, [(executor, 1, "")], rx=3)
-        yield text(x + 19, y, executor, size=13)
-        x += 40 + 8 * len(executor)
+    for kind, words in [*((name, name) for name in ORDER if name in used), (START, "start")]:
+        yield bar(x, y - 11, 13, 13, [(kind, 1, "")], rx=3)
+        yield text(x + 19, y, words, size=13)
+        x += 40 + 8 * len(words)
 
 
 def _panel(comparison: Comparison, y: float) -> tuple[list[str], float]:
     """The panel of a workload from ``y`` down, and where it ends."""
+    y += 34
+    drawn = [text(24, y, title_of(comparison), size=16, weight="600")]
+    if comparison.about:
+        y += 19
+        drawn.append(text(24, y, comparison.about, kind="faint", size=13))
+    bars, y = _bars(comparison, y + 14)
+    drawn += bars
+    several = len(comparison.builds) > 1
+    for build in comparison.builds:
+        figures = [one for one in comparison.figures if one.case.build == build]
+        for draw in (item_curves, job_curves):
+            curves, y = draw(figures, f" on {build}" if several else "", WIDTH, y)
+            drawn += curves
+    return drawn, y
+
+
+def _bars(comparison: Comparison, top: float) -> tuple[list[str], float]:
     figures = comparison.figures
-    count = f"{figures[0].items:,} {'item' if figures[0].items == 1 else 'items'}"
-    about = f": {comparison.about}" if comparison.about else ""
-    y += 30
-    drawn = [text(24, y, f"{comparison.workload}, {count}{about}", size=16, weight="600")]
-    top = y + 14
-    longest = max(one.wall.most for one in figures)
+    several = len(comparison.builds) > 1
+    longest = max(most for one in figures for most in (one.wall, *_walls(one)))
     scale = (WIDTH - LEFT - RIGHT) / longest
     bars: list[str] = []
     y = top
-    several = len({one.case.build for one in figures}) > 1
     for build, group in groupby(figures, key=lambda one: one.case.build):
         if several:
             y += 20
@@ -95,27 +119,40 @@ def _panel(comparison: Comparison, y: float) -> tuple[list[str], float]:
         for one in group:
             bars += _bar(one, y, scale)
             y += STEP
-    drawn += _axis(longest, scale, top, y)
-    return drawn + bars, y + 22
+    axis = [part for tick in ticks(longest) for part in _tick(tick, scale, top, y)]
+    return axis + bars, y + 22
+
+
+def _walls(one: Figures) -> list[float]:
+    """Seconds for the items there are, by each round alone; nothing of a single one."""
+    return [line.wall(one.advised) for line in one.rounds] if len(one.rounds) > 1 else []
 
 
 def _bar(one: Figures, y: float, scale: float) -> Iterator[str]:
-    length = max(1.5, one.wall.median * scale)
-    least, most = LEFT + one.wall.least * scale, LEFT + one.wall.most * scale
+    end = LEFT + max(1.5, one.wall * scale)
+    walls = _walls(one)
+    least, most = LEFT + min(walls, default=0) * scale, LEFT + max(walls, default=0) * scale
     middle = y + BAR / 2 + 4
+    start = one.line.start
     yield text(LEFT - 10, middle + 4, one.case.label, size=13, anchor="end")
-    yield bar(LEFT, y + 4, BAR, 1, [(one.case.executor, length, _hover(one))], rx=3)
-    if most - least >= 1:
+    parts = [
+        (START, start, f"start {duration(start)}"),
+        (one.case.executor, max(one.wall - start, 1.5 / scale), _hover(one)),
+    ]
+    yield bar(LEFT, y + 4, BAR, scale, parts)
+    if walls and most - least >= 1:
         yield spread(least, most, middle)
-    yield text(max(LEFT + length, most) + 8, middle + 4, _behind(one), size=13)
+        end = max(end, most)
+    yield text(end + 8, middle + 4, _behind(one), size=13)
 
 
 def _behind(one: Figures) -> str:
-    told = seconds(one.wall.median)
+    told = ("~" if one.computed else "") + duration(one.wall)
     if one.case.traits.chooses:
         told += f", chose {one.chosen}"
-    if one.speedup is not None and one.case.traits.side_by_side:
-        told += f", {one.speedup.median:.2g} × as fast"
+    if (words := versus(one)) and one.case.traits.side_by_side:
+        told += f", {words}"
+        told += f", from {found} on" if (found := faster_from(one)) not in ("", "never") else ""
     if one.status != "success":
         told += f", {one.status}"
     return told if one.same else f"{told}, other outputs"
@@ -123,15 +160,13 @@ def _behind(one: Figures) -> str:
 
 def _hover(one: Figures) -> str:
     return (
-        f"{one.case.label} on {one.case.build}: {seconds(one.wall.median)} "
-        f"({seconds(one.wall.least)} to {seconds(one.wall.most)}), CPU {seconds(one.cpu.median)}, "
-        f"memory {bytes_(one.peak_memory)}, an item {seconds(one.p50)}"
+        f"{one.case.label} on {one.case.build}: {duration(one.wall)}, start {duration(one.line.start)}, "
+        f"{count(one.advised, 'item')}, {duration(one.line.per_item)} each; CPU {duration(one.cpu.median)}, "
+        f"memory {bytes_(one.peak_memory)}, an item takes {duration(one.p50)}"
     )
 
 
-def _axis(longest: float, scale: float, top: float, bottom: float) -> Iterator[str]:
-    for tick in ticks(longest):
-        x = LEFT + tick * scale
-        ends: dict[str, Value] = {"x1": x, "x2": x, "y1": top, "y2": bottom}
-        yield element("line", {"class": "line", **ends})
-        yield text(x, bottom + 15, seconds(tick) if tick else "0", kind="faint", size=12, anchor="middle")
+def _tick(tick: float, scale: float, top: float, bottom: float) -> Iterator[str]:
+    x = LEFT + tick * scale
+    yield rule(x, top, bottom)
+    yield text(x, bottom + 15, duration(tick) if tick else "0", kind="faint", size=12, anchor="middle")

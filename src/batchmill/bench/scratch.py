@@ -32,9 +32,15 @@ def scratch_copy(folder: Path) -> Iterator[Path]:
     """A copy of ``folder`` while the block lasts. Raises :class:`BenchFailed` where it is too large."""
     _check_size(folder)
     with tempfile.TemporaryDirectory(prefix="batchmill-bench-") as made:
-        copy, ignore = Path(made) / "copy", shutil.ignore_patterns(*LEFT_OUT)
-        shutil.copytree(folder, copy, symlinks=True, ignore=ignore, dirs_exist_ok=True)
+        copy = Path(made) / "copy"
+        copied(folder, copy)
         yield copy
+
+
+def copied(folder: Path, copy: Path) -> None:
+    """Copy what is in ``folder``, without what is left out, into ``copy``, which may be there."""
+    ignore = shutil.ignore_patterns(*LEFT_OUT)
+    shutil.copytree(folder, copy, symlinks=True, ignore=ignore, dirs_exist_ok=True)
 
 
 def _check_size(folder: Path) -> None:

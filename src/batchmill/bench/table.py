@@ -1,34 +1,51 @@
-"""A comparison as a table on the terminal."""
+"""A comparison as a table on the terminal, and what is to be said below it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from batchmill.bench.compare import Comparison
+from batchmill.bench.crossing import TIE, about
 from batchmill.bench.figures import Figures, Spread
-from batchmill.bench.words import a_second, bytes_, seconds
+from batchmill.values.words import bytes_, count, duration
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-COLUMNS = ("wall", "spread", "× seq.", "CPU", "memory", "items", "p50", "p95", "over/item", "")
+ROUGH = 0.2  # a line further than this from what was measured is told to be rough
+
+
+def title_of(comparison: Comparison) -> str:
+    """Such as ``hashing: 300 items, measured with 30, 100 and 300 of them in 3 rounds``."""
+    figures = comparison.figures[0]
+    rounds = count(len(figures.rounds), "round")
+    numbers = [f"{one.items:,}" for one in figures.measured]
+    several = f"{', '.join(numbers[:-1])} and {numbers[-1]}" if len(numbers) > 1 else numbers[0]
+    return f"{comparison.workload}: {named(figures.items)}, measured with {several} in {rounds}"
+
+
+def named(items: int | None) -> str:
+    """A number of items that may be unknown."""
+    return count(items, "item") if items is not None else "items"
 
 
 def table_of(comparison: Comparison) -> Table:
     """A row per case, those of an interpreter together, without columns that have nothing to say; needs
     rich."""
-    from rich.table import Table  # 40 ms, only where it is shown
+    from rich import box  # 40 ms, only where it is shown
+    from rich.table import Table
 
-    count = comparison.figures[0].items if comparison.figures else 0
-    about = f" ({comparison.about})" if comparison.about else ""
-    table = Table(title=f"{comparison.workload}{about}, {count:,} items", title_justify="left")
-    several = len({one.case.build for one in comparison.figures}) > 1
+    table = Table(title=title_of(comparison), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.padding = (0, 1, 0, 0)
+    several = len(comparison.builds) > 1
+    columns = _columns(comparison)
+    rows = [_cells(one) for one in comparison.figures]
+    told = [place for place in range(len(columns)) if any(row[place] for row in rows)]
     if several:
         table.add_column("on", no_wrap=True)
     table.add_column("executor", no_wrap=True)
-    rows = [_cells(one) for one in comparison.figures]
-    told = [place for place in range(len(COLUMNS)) if any(row[place] for row in rows)]
-    for column in (COLUMNS[place] for place in told):
+    for column in (columns[place] for place in told):
         table.add_column(column, justify="right" if column else "left", no_wrap=bool(column))
     shown = ""
     for one, cells in zip(comparison.figures, rows, strict=True):
@@ -38,34 +55,71 @@ def table_of(comparison: Comparison) -> Table:
     return table
 
 
+def _columns(comparison: Comparison) -> tuple[str, ...]:
+    first = comparison.figures[0]
+    advised = f"{first.advised:,} cold"
+    return (
+        "start",
+        "per item",
+        *(f"{one.items:,} warm" for one in first.measured),
+        advised,
+        "against seq.",
+        "faster from",
+        "efficiency",
+        "CPU",
+        "memory",
+        "",
+    )
+
+
 def _cells(one: Figures) -> tuple[str, ...]:
     return (
-        seconds(one.wall.median),
-        _around(one.wall),
-        _times(one.speedup),
-        seconds(one.cpu.median),
+        duration(one.start.median),
+        f"{duration(one.per_item.median)}{_around(one.per_item)}" if one.line.per_item else "",
+        *(duration(measured.wall.median) for measured in one.measured),
+        f"{'~' if one.computed else ''}{duration(one.wall)}",
+        versus(one),
+        faster_from(one),
+        f"{100 * one.efficiency:.0f} %" if one.efficiency is not None and _several(one) else "",
+        duration(one.cpu.median),
         bytes_(one.peak_memory),
-        a_second(one.throughput),
-        seconds(one.p50),
-        seconds(one.p95),
-        seconds(one.overhead),
         _remarks(one),
     )
 
 
-def _times(speedup: Spread | None) -> str:
-    """How many times as fast, with the least and the most where there were several runs."""
-    if speedup is None:
+def _several(one: Figures) -> bool:
+    return one.case.traits.side_by_side and one.workers > 1
+
+
+def versus(one: Figures) -> str:
+    """How much faster or slower than sequential, for the items there are."""
+    if one.speedup is None or not one.case.traits.side_by_side:
         return ""
-    span = f" ({speedup.least:.2f}-{speedup.most:.2f})" if speedup.least < speedup.most else ""
-    return f"{speedup.median:.2f}{span}"
+    if one.speedup > TIE:
+        return f"{one.speedup:.2g} × faster"
+    return f"{1 / one.speedup:.2g} × slower" if one.speedup < 1 / TIE else "the same"
+
+
+def faster_from(one: Figures) -> str:
+    """The break-even point; with the least and the most of the rounds where they differ."""
+    if one.speedup is None or not one.case.traits.side_by_side:
+        return ""
+    if one.break_even is None:
+        return "never"
+    rounds = [None if items is None else about(items) for items in one.break_even.rounds]
+    known = [items for items in rounds if items is not None]
+    told = count(about(one.break_even.items), "item")
+    if None in rounds:
+        return f"{told}?"
+    return f"{told} ({min(known):,}-{max(known):,})" if len(set(known)) > 1 else told
 
 
 def _around(spread: Spread) -> str:
-    """Half of the span between the least and the most, in percent of the median; nothing of one run."""
-    if not spread.median or spread.least == spread.most:
+    """Half of the span between the least and the most, in percent of the median; nothing of one round."""
+    if not spread.median or spread.least is None or spread.most is None:
         return ""
-    return f"±{50 * (spread.most - spread.least) / spread.median:.0f} %"
+    half = 50 * (spread.most - spread.least) / spread.median
+    return f" ±{half:.0f} %" if half >= 0.5 else ""
 
 
 def _remarks(one: Figures) -> str:
@@ -75,3 +129,26 @@ def _remarks(one: Figures) -> str:
     if not one.same:
         told.append("other outputs")
     return ", ".join(told)
+
+
+def remarks(comparison: Comparison) -> Iterator[str]:
+    """What is to be known of a comparison: the advice, and what takes from its worth."""
+    yield comparison.advice.sentence
+    for one in comparison.figures:
+        where = f"{one.case.label} on {one.case.build}" if len(comparison.builds) > 1 else one.case.label
+        if one.failed_at is not None:
+            yield (
+                f"{where}: a run with {count(one.failed_at, 'item')} ended as {one.status}; if the document "
+                "needs all of its items, measure with --counts that many."
+            )
+        if one.misfit > ROUGH:
+            yield (
+                f"{where}: some runs took {100 * one.misfit:.0f} % more or less than start and items say; "
+                "take its figures as rough, or measure longer with --seconds."
+            )
+        if one.break_even is not None and None in one.break_even.rounds:
+            yield f"{where}: not in every round was there a number of items from which on it was faster."
+    if comparison.differing:
+        yield f"Not the same under all: output {', '.join(comparison.differing)}."
+    if comparison.unsteady:
+        yield f"Not compared, because it differs from run to run: output {', '.join(comparison.unsteady)}."

@@ -1,20 +1,23 @@
-"""``batchmill bench``: the same work under several executors, measured and compared."""
+"""``batchmill bench``: the same work under several executors: what they cost to start, and what an item
+costs."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchmill.bench.compare import Comparison, cases_of, compare
+from batchmill.bench.case import Case, Series, Step
+from batchmill.bench.compare import Comparison, Measure, Order, cases_of, compare, ordered
 from batchmill.bench.measure import build_of, measure, this_interpreter
 from batchmill.bench.plot import page, svg
-from batchmill.bench.table import table_of
+from batchmill.bench.table import remarks, table_of
 from batchmill.bench.workload import BUILTIN_NAMES, Workload, builtin, builtin_named, of_file
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
@@ -26,9 +29,11 @@ from batchmill.executors.registry import KINDS
 from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
 from batchmill.nodes.registry import default_registry
+from batchmill.values.words import count, duration
 
-SCHEMA = "batchmill.bench/1"
+SCHEMA = "batchmill.bench/2"
 DEFAULT_EXECUTORS = ("sequential", "thread", "process")
+BUSY = 0.5  # processes a core that run before anything is measured
 PICTURES = (".html", ".svg")
 
 # generic in what is read by type checkers; click before 8.4 has a plain class
@@ -86,7 +91,28 @@ class Picture(ParamType):
     metavar="LIST",
     help="Items in flight to try, such as 1,2,4; by default as in the document or of the executor.",
 )
-@click.option("--repeat", type=click.IntRange(1, 1000), default=3, show_default=True, help="Runs of each.")
+@click.option(
+    "--counts",
+    type=Listed(click.IntRange(1)),
+    metavar="LIST",
+    help="Numbers of items to measure, such as 10,100,1000; by default as many as --seconds allow.",
+)
+@click.option(
+    "--items",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Advise for N items; by default for those of the document.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 86_400),
+    default=60.0,
+    metavar="S",
+    help="Time that measuring may take, about.  [default: 60]",
+)
+@click.option(
+    "--repeat", type=click.IntRange(1, 1000), default=3, show_default=True, help="Rounds to measure."
+)
 @click.option("--builtin", "builtin_wanted", is_flag=True, help="Run the built-in workloads instead of FILE.")
 @click.option(
     "--workloads",
@@ -113,10 +139,11 @@ class Picture(ParamType):
 @options.json_flag("Print the comparison as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show progress.")
 def command(**wanted: Any) -> int:
-    """Run the workflow document FILE again and again under several executors, and compare.
+    """Run the workflow document FILE under several executors, with several numbers of items, and compare.
 
-    Each run starts in a new process. Documents with nodes that may write run in scratch copies of the working
-    folder.
+    Says what each executor costs to start and what it costs an item, and from how many items on it is faster
+    than sequential. Each executor runs in new processes. Documents with nodes that may write run in
+    scratch copies of the working folder.
     """
     return _bench(Request(**wanted))
 
@@ -131,6 +158,9 @@ class Request:
     set_json: tuple[str, ...]
     executors: tuple[str, ...]
     jobs: tuple[int, ...] | None
+    counts: tuple[int, ...] | None
+    items: int | None
+    seconds: float
     repeat: int
     builtin_wanted: bool
     workloads: tuple[str, ...] | None
@@ -143,7 +173,7 @@ class Request:
 
 
 def _bench(request: Request) -> int:
-    workloads = _workloads(request)
+    workloads, load = _workloads(request), _load()
     builds = {path: build_of(path) for path in (this_interpreter(), *request.interpreters)}
     cases = cases_of(request.executors, request.jobs or (None,), builds)
 
@@ -151,17 +181,41 @@ def _bench(request: Request) -> int:
         if not request.quiet:
             click.echo(line, err=True)
 
-    found = [
-        compare(one, cases, request.repeat, tell, lambda *args: measure(*args, in_place=request.in_place))
-        for one in workloads
-    ]
+    def run(workload: Workload, case: Case, steps: Sequence[Step]) -> Series:
+        return measure(workload, case, steps, in_place=request.in_place)
+
+    tell(f"looking at {', '.join(one.name for one in workloads)} for a moment")
+    orders = [_order(one, cases, request, request.seconds / len(workloads), run) for one in workloads]
+    tell(_estimate(orders))
+    found = [compare(order, tell, run) for order in orders]
     if request.plot is not None:
         _draw(found, request.plot)
     if request.json_wanted:
-        click.echo(as_json(_told(found, request), 2))
+        click.echo(as_json(_told(found, request, load), 2))
     else:
         _show(found)
+        if load is not None and load > BUSY * usable_cores():
+            click.echo(
+                f"The machine was busy before this began (load {load:.1f}, {count(usable_cores(), 'core')}): "
+                "measure again when it is not."
+            )
     return _verdict(found)
+
+
+def _order(
+    workload: Workload, cases: Sequence[Case], request: Request, seconds: float, run: Measure
+) -> Order:
+    return ordered(workload, cases, request.repeat, seconds, request.counts, request.items, run)
+
+
+def _estimate(orders: Sequence[Order]) -> str:
+    """How long it takes, and how much is run in that time."""
+    took = duration(sum(order.seconds for order in orders))
+    told = [f"measuring takes about {took}, with {count(len(orders[0].cases), 'case')} in each round"]
+    for order in orders:
+        numbers = ", ".join(f"{items:,}" for items in order.counts) or "no"
+        told.append(f"{order.workload.name} with {numbers} items in {count(order.rounds, 'round')}")
+    return "; ".join(told)
 
 
 def _workloads(request: Request) -> list[Workload]:
@@ -192,12 +246,17 @@ def _draw(found: list[Comparison], path: Path) -> None:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _told(found: list[Comparison], request: Request) -> dict[str, Any]:
+def _load() -> float | None:
+    """How many processes ran or waited to run in the last minute, None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _told(found: list[Comparison], request: Request, load: float | None) -> dict[str, Any]:
     machine = {
         "system": platform.system(),
         "architecture": platform.machine(),
         "cores": usable_cores(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load": load,
     }
     workloads = [one.as_json() for one in found]
     return {"schema": SCHEMA, "machine": machine, "repeat": request.repeat, "workloads": workloads}
@@ -210,17 +269,8 @@ def _show(found: list[Comparison]) -> None:
     console = Console(no_color=bool(os.environ.get("NO_COLOR")), width=None if from_terminal else 140)
     for one in found:
         console.print(table_of(one))
-        for line in _remarks(one):
+        for line in remarks(one):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _remarks(one: Comparison) -> list[str]:
-    told = [one.advice.sentence]
-    if one.differing:
-        told.append(f"Not the same under all: output {', '.join(one.differing)}.")
-    if one.unsteady:
-        told.append(f"Not compared, because it differs from run to run: output {', '.join(one.unsteady)}.")
-    return told
 
 
 def _verdict(found: list[Comparison]) -> int:

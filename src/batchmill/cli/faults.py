@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Callable, Mapping
 from textwrap import indent
@@ -16,9 +17,17 @@ from batchmill.errors import InvalidDocument, Problem
 from batchmill.values.tracebacks import at_own_line
 from batchmill.warned import Warned
 
+_NO_CHOICE = re.compile(r"'(.+)' is not one of")
+
+
+class HelpInstead(click.ClickException):
+    """Raised when no command is given; the message is the help."""
+
+    exit_code = 2
+
 
 def say(text: str) -> None:
-    """Write a message to stderr; a stderr that nobody reads is no error."""
+    """Write a message to stderr. If nobody reads stderr, that is not an error."""
     try:
         click.echo(text, err=True, color=colour(os.environ))
     except OSError:
@@ -28,6 +37,9 @@ def say(text: str) -> None:
 def complain(error: BaseException, verbose: bool, hide: Callable[[str], str] = str) -> int:
     """Report ``error`` on stderr, without what ``hide`` takes out, and return the exit code that goes with
     it."""
+    if isinstance(error, HelpInstead):
+        say(error.message)
+        return error.exit_code
     if isinstance(error, click.ClickException):
         say(_usage_error(error))
         return error.exit_code
@@ -38,10 +50,22 @@ def complain(error: BaseException, verbose: bool, hide: Callable[[str], str] = s
 
 
 def _usage_error(error: click.ClickException) -> str:
-    lines = [f"{_label()} {error.format_message()}"]
+    lines = [f"{_label()} {error.format_message()}{_meant(error)}"]
     if isinstance(error, click.UsageError) and error.ctx is not None:
         lines.append(f"try: {error.ctx.command_path} --help")
     return "\n".join(lines)
+
+
+def _meant(error: click.ClickException) -> str:
+    """The choice that is nearest to a value which is none."""
+    choices = error.param.type if isinstance(error, click.BadParameter) and error.param else None
+    found = _NO_CHOICE.search(error.message)
+    if not isinstance(choices, click.Choice) or found is None:
+        return ""
+    from difflib import get_close_matches  # needed on a mistake only
+
+    close = get_close_matches(found[1], list(map(str, choices.choices)), 1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _described(error: BaseException) -> str:
@@ -77,8 +101,8 @@ def _label() -> str:
 
 
 def error_details(error: Mapping[str, Any]) -> str:
-    """What is known of an error of an item besides its message, to stand behind that: the line of the user's
-    code, and in lines of their own the traceback and what was printed until then."""
+    """The details of an item's error, to append to its message: the line of the user's code, and, on lines
+    of their own, the traceback and the output until then."""
     text = str(error.get("traceback") or "")
     told = at_own_line(text)
     if text:

@@ -14,7 +14,7 @@ import click
 
 from batchmill.cli.caller import Caller, nothing
 from batchmill.cli.exits import Exit
-from batchmill.cli.faults import complain
+from batchmill.cli.faults import HelpInstead, complain
 from batchmill.cli.streams import flush_stdout, forget_stdout, stand_in_for_closed
 
 COMMANDS = {
@@ -66,7 +66,7 @@ class LazyGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # here, as click before 8.2 prints the same on stdout and ends with 0
         if not args and not ctx.resilient_parsing:
-            raise click.UsageError(ctx.get_help(), ctx)
+            raise HelpInstead(ctx.get_help())
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,7 +17,6 @@ from batchmill.cli.exits import Exit
 from batchmill.cli.fulfil import Request, fulfil
 from batchmill.cli.given import given, with_stdin
 from batchmill.cli.own_files import own_files
-from batchmill.cli.plan import show_plan
 from batchmill.events.progress import ProgressKind
 from batchmill.graph.part import Part
 from batchmill.runs.result import RunResult
@@ -80,6 +79,8 @@ def command(
     if dry_run:
         part = Part.of(only, from_, until)
         settings = RunSettings(executor=executor, jobs=jobs, limit=limit, cluster=cluster, part=part)
+        # it draws, and looks at clusters: most runs need neither
+        show_plan = import_module("batchmill.cli.plan").show_plan
         show_plan(file, from_line, settings, journal_path, "json" if json_wanted else "tree")
         return Exit.SUCCESS
     draft = document_of(file)
@@ -114,7 +115,7 @@ def command(
         return fulfil(request, caller)
 
 
-def _waited(begin: Callable[..., RunResult], go_on: Callable[..., RunResult], **told: Any) -> RunResult:
+def _waited(begin: Callable[..., RunResult], go_on: Callable[..., RunResult], **told: object) -> RunResult:
     """A run, and what comes of it once the services have answered for which it waits."""
     result = begin(**told)
     return go_on(result.run, **told) if result.status == "waiting" else result

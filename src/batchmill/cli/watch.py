@@ -17,8 +17,9 @@ from batchmill.cli.journals import Journals, is_found, working_folder
 from batchmill.cli.streams import data_only
 from batchmill.cli.titles import title
 from batchmill.events.progress import can_draw
-from batchmill.report.live import Look, Watched
+from batchmill.report.live import Watched
 from batchmill.report.live_text import lines, told
+from batchmill.report.look import Look
 
 OFTEN, SELDOM = 1.0, 10.0  # seconds between two looks: drawn or read by a program, and in a log
 SHARE = 0.1  # of the time is for looking, at most

@@ -19,15 +19,18 @@ class deadline:  # noqa: N801  # it is used like a function
     __slots__ = ("_clock", "_message")
 
     def __init__(self, seconds: float | None, message: str) -> None:
-        self._clock = asyncio.timeout(seconds)
+        self._clock = None if seconds is None else asyncio.timeout(seconds)
         self._message = message
 
     async def __aenter__(self) -> None:
-        await self._clock.__aenter__()
+        if self._clock is not None:
+            await self._clock.__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._clock is None:
+            return
         try:
             await self._clock.__aexit__(kind, error, trace)
         except TimeoutError as late:

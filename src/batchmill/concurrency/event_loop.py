@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
@@ -21,6 +22,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.deadline import deadline
+from batchmill.concurrency.loop_cpu import LoopCpu, LoopShare, Measured, add_called
 from batchmill.concurrency.resources import process_resource, resource_scope
 from batchmill.errors import AttemptTimeout, Stopped
 
@@ -36,15 +38,17 @@ _around: ContextVar[BackgroundLoop | None] = ContextVar("batchmill_loop_around",
 
 
 class BackgroundLoop:
-    """``depth`` is how many loops wait for what this one runs: 0 for the loop of the process.
+    """``depth`` is how many loops wait for what this one runs: 0 for the loop of the process. ``cpu`` divides
+    its CPU time.
 
     Concurrency: any thread but its own may call any method; the loop takes calls in by itself. ``_closing``
-    is set once.
+    is set once, and ``cpu`` belongs to the thread of the loop.
     """
 
     def __init__(self, depth: int = 0) -> None:
         self.depth = depth
         self._closing = False
+        self.cpu = LoopCpu()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="batchmill-event-loop", daemon=True)
         self._thread.start()
@@ -94,6 +98,7 @@ class BackgroundLoop:
         finally:
             forget()
             running.end()
+            add_called(running.cpu)
         return ended()
 
     def settle(self, make: Make[T], seconds: float = SETTLE_SECONDS) -> T:
@@ -130,15 +135,20 @@ class BackgroundLoop:
 
 class _Call(Generic[T]):
     """A coroutine on its way. ``ended`` is done once its task has ended, with its cleanup after a
-    cancellation; or when the task ignores the cancellation.
+    cancellation; or when the task ignores the cancellation. ``cpu`` is the CPU seconds of the loop for it.
 
-    Concurrency: any thread may call :meth:`end`; everything else belongs to the loop's thread.
+    Concurrency: any thread may call :meth:`end`; everything else belongs to the loop's thread until ``ended``
+    is done.
     """
 
     def __init__(self, background: BackgroundLoop, coroutine: Coroutine[Any, Any, T]) -> None:
         self.ended: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._loop = background.loop
+        self.cpu = 0.0
+        self._meter = background.cpu
+        self._share: LoopShare | None = None
         self._coroutine = coroutine
+        self._measured: Measured[T] | None = None
+        self._loop = background.loop
         self._task: asyncio.Task[T] | None = None
         self._patience: asyncio.TimerHandle | None = None
         try:
@@ -156,6 +166,10 @@ class _Call(Generic[T]):
             self._give_up()
 
     def _begin(self) -> None:
+        self._share = self._meter.join()
+        if self._share.samples:
+            self._measured = Measured(self._coroutine)
+            self._coroutine = self._measured.steps()
         self._task = self._loop.create_task(self._coroutine)
         self._task.add_done_callback(self._take)
 
@@ -171,6 +185,12 @@ class _Call(Generic[T]):
     def _take(self, task: asyncio.Task[T]) -> None:
         if self._patience is not None:
             self._patience.cancel()
+        if self._share is not None:
+            if self._measured is not None:
+                self._share.sample(self._measured.cpu)
+                self._measured.close()
+            self.cpu = self._share.end_item(time.perf_counter(), last=True) or 0.0
+            self._share.leave()
         if task.cancelled():
             self._give_up()
             return

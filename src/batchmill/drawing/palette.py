@@ -36,14 +36,18 @@ def variables() -> str:
 
 
 def classes(marks: Iterable[str]) -> str:
-    """Style of a picture by itself: a class for each of ``marks``, which are executors or names of colours.
-    Not everything that shows pictures knows variables."""
+    """Style of a picture by itself: a class for each of ``marks``, which are executors or names of colours,
+    and with ``-line`` behind its name one for lines. Not everything that shows pictures knows variables."""
     known = tuple(marks)
 
     def rules(place: int) -> str:
         fills = {name: MARKS[EXECUTORS.get(name, name)] for name in known}
         fills |= {name: GROUND[name] for name in ("page", "text", "faint")}
         filled = " ".join(f".{name} {{ fill: {pair[place]} }}" for name, pair in fills.items())
+        # lines of charts have the colours of their marks
+        filled += " " + " ".join(
+            f".{name}-line {{ stroke: {MARKS[EXECUTORS.get(name, name)][place]} }}" for name in known
+        )
         line, spread = GROUND["line"][place], GROUND["text"][place]
         return f"{filled} .line {{ stroke: {line} }} .spread {{ stroke: {spread} }}"
 

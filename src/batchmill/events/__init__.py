@@ -1,24 +1,30 @@
 """Events of a run for those who watch it, the bus, progress lines and the summary."""
 
-from batchmill.events.bus import Bus, Listener
-from batchmill.events.happened import (
-    AnswerPart,
-    BatchProgress,
-    Event,
-    Finishing,
-    ItemsTimed,
-    LimitChanged,
-    NodeFinished,
-    NodeRetried,
-    NodeStarted,
-    Noticed,
-    Published,
-    RunFinished,
-    RunStarted,
-    Status,
-    WorkerDied,
-)
-from batchmill.events.pace import ProgressThrottle
+from typing import TYPE_CHECKING
+
+from batchmill.lazy_names import lazily
+
+if TYPE_CHECKING:
+    from batchmill.events.bus import Bus, Listener
+    from batchmill.events.happened import (
+        AnswerPart,
+        BatchProgress,
+        Event,
+        Finishing,
+        ItemsTimed,
+        LimitChanged,
+        NodeFinished,
+        NodeRetried,
+        NodeStarted,
+        Noticed,
+        Published,
+        RunFinished,
+        RunStarted,
+        Status,
+        WorkerDied,
+        WorkerJoined,
+    )
+    from batchmill.events.pace import ProgressThrottle
 
 __all__ = [
     "AnswerPart",
@@ -39,4 +45,34 @@ __all__ = [
     "RunStarted",
     "Status",
     "WorkerDied",
+    "WorkerJoined",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "bus": (
+            "Bus",
+            "Listener",
+        ),
+        "happened": (
+            "AnswerPart",
+            "BatchProgress",
+            "Event",
+            "Finishing",
+            "ItemsTimed",
+            "LimitChanged",
+            "NodeFinished",
+            "NodeRetried",
+            "NodeStarted",
+            "Noticed",
+            "Published",
+            "RunFinished",
+            "RunStarted",
+            "Status",
+            "WorkerDied",
+            "WorkerJoined",
+        ),
+        "pace": ("ProgressThrottle",),
+    },
+)

@@ -142,7 +142,7 @@ class Published:
     node. Pieces of an ``attempt`` (from 1) that failed stay published."""
 
     node: str
-    piece: Any
+    piece: object
     index: int | None = None
     attempt: int = 1
 
@@ -162,16 +162,32 @@ class LimitChanged:
 class WorkerDied:
     """A worker process of a node died: its number, its process id, and its ``exit_code`` or the ``signal``
     that ended it. ``reason`` says why batchmill killed it, empty if it did not. ``items`` items, from the
-    index ``item`` on, lost an attempt; ``item`` is None if none did."""
+    index ``item`` on, lost an attempt; ``item`` is None if none did. ``host`` is the machine of a cluster,
+    empty for this one. If a cluster lost a whole worker, ``worker`` and ``pid`` are None, ``host`` is its
+    name there, and the items are those that it had."""
 
     node: str
-    worker: int
-    pid: int
+    worker: int | None
+    pid: int | None
     exit_code: int | None = None
     signal: int | None = None
     reason: str = ""
     item: int | None = None
     items: int = 0
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerJoined:
+    """The first results of a worker of a cluster came: the number of the ``worker`` in the batch of the node,
+    its ``host``, and its ``slot`` there, from 0. ``workers`` is how many items the batch may have in flight
+    now."""
+
+    node: str
+    worker: int
+    host: str
+    slot: int
+    workers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,5 +213,6 @@ Event = (
     | Published
     | Warned
     | WorkerDied
+    | WorkerJoined
     | RunFinished
 )

@@ -13,7 +13,7 @@ from batchmill.values.tracebacks import at_own_line
 from batchmill.values.words import count, is_inside_item, rate, seconds, shortened
 from batchmill.warned import Warned
 
-MOST_OF_ITEM = 120  # characters of a message
+MOST_OF_ITEM = 200  # characters of a message
 MOST_OF_NODE = 600  # the same where it is that of a whole node, which ends in what to do
 MOST_LINES = 8
 MOST_GROUPS = 3
@@ -92,7 +92,7 @@ class Summary:
             if entry.get("kind") != "cancelled":
                 self._count(entry.get("node") or "the run", entry)
 
-    def _count(self, node: str, entry: Mapping[str, Any]) -> None:
+    def _count(self, node: str, entry: Mapping[str, object]) -> None:
         key = (node, str(entry.get("type", "error")))
         self._groups.setdefault(key, _Group(*key, entry)).number += 1
 

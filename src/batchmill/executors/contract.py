@@ -1,4 +1,4 @@
-"""What an executor is given, what it does and what it gives back.
+"""What an executor is given, what it does and what it returns.
 
 An executor knows no nodes and no documents. It takes numbered items out of a :class:`Channel`, has
 a :class:`Task` run on each, and delivers :class:`~batchmill.block.Block`\\ s into the same channel;
@@ -38,8 +38,8 @@ class Task:
         return False
 
     @property
-    def only_function(self) -> Callable[..., Any] | None:
-        """The function that is all there is to the task, None where there is more."""
+    def only_function(self) -> Callable[..., object] | None:
+        """The function that is all there is to the task, None if there is more."""
         return None
 
     @property
@@ -71,7 +71,7 @@ class Task:
         """Run one attempt; whatever is raised becomes the attempt's error."""
         raise NotImplementedError
 
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> object:
         """The same as a coroutine, of a task that ``awaits``."""
         raise NotImplementedError
 
@@ -81,8 +81,8 @@ class Chunk:
     """Neighbouring items on their way to a worker.
 
     ``lost`` is set for an item to retry, whose ``attempts``-th attempt was lost with its worker, or failed if
-    the channel starts attempts; such a chunk holds only this item. ``tried`` are the lost attempts whose
-    start is known.
+    the channel starts attempts; such a chunk holds only this item. ``wait`` is the pause before its next
+    attempt, in seconds. ``tried`` are the lost attempts whose start is known.
     """
 
     start: int
@@ -90,6 +90,7 @@ class Chunk:
     attempts: int = 0
     lost: ErrorInfo | None = None
     tried: tuple[Tried, ...] = ()
+    wait: float = 0.0
 
     def __len__(self) -> int:
         return len(self.items)
@@ -104,18 +105,36 @@ class Chunk:
 class WorkerDeath(NamedTuple):
     """A worker process that died: the number of the ``worker`` and its process id. ``exit_code`` and
     ``signal`` say how, each None if it does not apply; ``reason`` is why we killed it, empty if we did not.
-    ``items`` items, from the index ``item`` on, lost an attempt; ``item`` is None if none did."""
+    ``items`` items, from the index ``item`` on, lost an attempt; ``item`` is None if none did. ``host`` is
+    its machine, empty for this one.
 
-    worker: int
-    pid: int
+    If a cluster loses a whole worker, ``worker`` and ``pid`` are None, ``host`` is its name there, and the
+    items are those that it had."""
+
+    worker: int | None
+    pid: int | None
     exit_code: int | None = None
     signal: int | None = None
     reason: str = ""
     item: int | None = None
     items: int = 0
+    host: str = ""
 
 
 OnDeath = Callable[[WorkerDeath], None]
+
+
+class WorkerPlace(NamedTuple):
+    """Where a worker of a batch on a cluster is: the one of that number, on ``host`` at its ``slot``, from 0.
+    ``workers`` is how many items the batch may have in flight now."""
+
+    worker: int
+    host: str
+    slot: int
+    workers: int
+
+
+OnWorker = Callable[[WorkerPlace], None]
 
 
 class Seat(Protocol):
@@ -177,7 +196,7 @@ class Channel(Protocol):
 
     @property
     def starving(self) -> bool:
-        """Whether a worker waits for items and there are none now."""
+        """Whether a worker waits for items while there are none."""
 
     def blocks(self) -> Iterator[Block]:
         """Yield what was delivered, in the owner's order, until all is; waits for more.
@@ -186,7 +205,7 @@ class Channel(Protocol):
         """
 
     def ready(self) -> Iterator[Block]:
-        """Yield what can be handed out now, without waiting."""
+        """Yield what can be delivered now, without waiting."""
 
     def stop(self) -> None:
         """Let no new item start; items that have not started end as cancelled."""
@@ -219,11 +238,12 @@ class ExecutorSettings:
       item, so that the failure is counted before the next item starts.
     - ``memory_limit_bytes``: the limit of one worker process.
     - ``on_choice``: called, from any thread, with the executor that ``auto`` has chosen. ``on_death``: called
-      with each worker process of this machine that died, except those ended with the batch.
+      with each worker process that died, except those ended with the batch. ``on_worker``: called with each
+      worker of a cluster, once, when the first results of it have come.
     - ``by_attempt``: the channel starts each attempt: a worker makes one attempt of an item and hands it back
       with what happens next (:attr:`Outcome.again`). ``by_permit``: taking waits until the run has a free
       worker.
-    - ``slots``: the worker processes that batches of a run share; each is given back between two chunks.
+    - ``slots``: the worker processes that batches of a run share; each is returned between two chunks.
     - ``worker_numbers``: numbers the workers of the batch.
     - ``keep_exceptions``: keep the exceptions of failed items themselves.
     - ``cluster``: where workers on other machines are (see :mod:`batchmill.executors.remote.where`), None for
@@ -240,6 +260,7 @@ class ExecutorSettings:
     memory_limit_bytes: int | None = None
     on_choice: Callable[[Choice], None] | None = None
     on_death: OnDeath | None = None
+    on_worker: OnWorker | None = None
     by_attempt: bool = False
     by_permit: bool = False
     slots: FairSemaphore | None = None

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
-from batchmill.errors import AttemptTimeout, NodeError, NotPicklable, Stopped, Waiting, outputs_of
+from batchmill.errors import (
+    AttemptTimeout,
+    MissingExtra,
+    NodeError,
+    NotPicklable,
+    Stopped,
+    Waiting,
+    outputs_of,
+)
 from batchmill.outcome import WAITING, ErrorInfo, ErrorKind
 from batchmill.values.redaction import hidden
 from batchmill.values.tracebacks import trimmed
 
 # What the exceptions of client libraries have for a `status_code` where a service wants fewer calls: Too Many
 # Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4). Nodes say so themselves.
-_TOO_MANY = (429, 503)
+_TOO_MANY = (429, 503, 529)
 MAX_MESSAGE = 10_000
 MAX_TRACEBACK = 20_000
 
@@ -53,11 +60,12 @@ def outline(error: BaseException) -> ErrorInfo:
         retryable=bool(getattr(error, "retryable", True)),
         retry_after=retry_after,
         refused=retry_after is not None or _wants_less(error),
+        denied=1 if isinstance(error, MissingExtra) else 0,  # every other item would need it too
         outputs=outputs_of(error),
     )
 
 
-def _seconds(value: Any) -> float | None:
+def _seconds(value: object) -> float | None:
     """A wait that an exception asks for; whatever else it has under that name says nothing to us."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
         return float(value)
@@ -72,7 +80,7 @@ def _wants_less(error: BaseException) -> bool:
 
 def traced(info: ErrorInfo, error: BaseException) -> ErrorInfo:
     """``info`` with the traceback of the exception that it tells of, as far as it is in the user's code."""
-    if info.kind in _NEVER_TRACED or info.waiting:
+    if info.kind in _NEVER_TRACED or info.waiting or isinstance(error, MissingExtra):
         return info
     return replace(info, traceback=_shorten(_traceback(error), MAX_TRACEBACK))
 

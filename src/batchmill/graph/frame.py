@@ -23,6 +23,7 @@ from batchmill.graph.worker_quota import WorkerQuota
 from batchmill.journal.contract import RunLog
 from batchmill.journal.items_under_way import ItemsUnderWay
 from batchmill.nodes import Node
+from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.workflow import SubRun, WorkflowNode
 from batchmill.policy.budget import Budget
 from batchmill.record import CallsUnderWay
@@ -74,10 +75,10 @@ class RunServices:
 
     @property
     def permits(self) -> FairSemaphore | None:
-        """What each node and item needs that is to run; None where nothing is counted."""
+        """What each node and item needs that is to run; None if nothing is counted."""
         return None if self.quota is None else self.quota.permits
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         travels = "executor", "jobs", "limit", "run", "withheld", "files", "calls", "items"
         told = {name: getattr(self, name) for name in travels}
         return _services_in_worker, (self.run_inside, told)
@@ -107,7 +108,8 @@ class NodeFrame:
       limits the dollars spent.
     - ``taps``: by a batch node's id, a callback for its blocks, with finished entries, in input order as they
       come. ``attached``: what else a caller does with its items.
-    - ``masker``: is told the secret inputs of sub-workflows. ``log``: saves the nodes' outcomes and knows
+    - ``masker``: is told the secret inputs of sub-workflows. ``secrets``: those that this document and those
+      around it bind to hosts. ``log``: saves the nodes' outcomes and knows
       earlier ones; None if nothing is saved. ``warnings``: takes the run's warnings.
     """
 
@@ -129,6 +131,7 @@ class NodeFrame:
     taps: Mapping[str, OnBlock] = field(default_factory=dict)
     attached: Mapping[str, Attachment] = field(default_factory=dict)
     masker: Masker = field(default_factory=Masker)
+    secrets: tuple[BoundSecret, ...] = ()
     log: RunLog | None = None
     warnings: Warnings = field(default_factory=Warnings)
 
@@ -149,6 +152,8 @@ class NodeFrame:
         made = node.kind()
         if self.services.withheld:
             made.withhold(self.services.withheld)
+        if self.secrets:
+            made.secrets = self.secrets
         if self.workdir is not None:
             made.work_in(self.workdir)
         if self.services.desk is not None:
@@ -161,9 +166,9 @@ class NodeFrame:
         """Whether no node may start any more."""
         return self.stop.cancelled or self.cancel.cancelled
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # The namespace stays behind: a sub-workflow has one of its own.
-        travels = "address", "depth", "folder", "inside", "workdir", "again"
+        travels = "address", "depth", "folder", "inside", "workdir", "again", "secrets"
         told = {name: getattr(self, name) for name in travels}
         return _frame_in_worker, (self.services, {**told, "bounded": self.in_dollars})
 

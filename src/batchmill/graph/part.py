@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from batchmill.errors import InvalidSetting
 from batchmill.graph.compile.plan import Plan
-from batchmill.ir.faults import any_of, did_you_mean
+from batchmill.ir.faults import all_of, did_you_mean
 from batchmill.ir.reaching import reached
 
 
@@ -35,7 +34,7 @@ class Part:
         return None if only is start is until is None else cls(only, start, until)
 
     @classmethod
-    def kept(cls, written: Any) -> Part | None:
+    def kept(cls, written: object) -> Part | None:
         """The part that :meth:`as_json` wrote; None for what is none."""
         if not isinstance(written, Mapping):
             return None
@@ -97,7 +96,7 @@ def _check(plan: Plan, name: str) -> None:
     if name in plan.finals:
         raise InvalidSetting(f"the node `{name}` is in `finally`, which is not part of the graph")
     if name not in plan.nodes:
-        hint = did_you_mean(name, plan.nodes) or f"there are {any_of(list(plan.nodes)[:10])}"
+        hint = did_you_mean(name, plan.nodes) or f"there are {all_of(list(plan.nodes)[:10])}"
         raise InvalidSetting(f"there is no node `{name}`; {hint}")
     if name not in plan.order:
         raise InvalidSetting(f"no edge leads to the node `{name}`, so it never runs")

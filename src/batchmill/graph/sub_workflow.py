@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
@@ -30,6 +29,8 @@ from batchmill.ir.inputs import input_values
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.lists import materialize
 from batchmill.nodes import NodeResult
+from batchmill.nodes.access.secrets import bound_secrets
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.process import END_SECONDS
 from batchmill.outcome import ErrorInfo
 from batchmill.step import Namespace
@@ -55,7 +56,7 @@ class SubWorkflowRun:
         self._node = node
         self._around = around
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt, index: int | None) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt, index: int | None) -> NodeResult:
         """Run it once; see :class:`~batchmill.nodes.workflow.SubRun`."""
         address = self._around.place(self._node, index)
         self._check_depth(address, params["max_depth"])
@@ -64,6 +65,7 @@ class SubWorkflowRun:
         plan = workflow.plan
         masker = self._masker(values)
         known = {**values, RUN_KEY: self._around.services.run}
+        secrets = (*self._around.secrets, *bound_secrets(plan.workflow.secret_hosts, values))
         permissive = plan.mode == "permissive"
         namespace = Namespace(known, permissive=permissive, nodes=plan.nodes, foreign=self._foreign)
         permits = self._around.services.permits
@@ -72,14 +74,16 @@ class SubWorkflowRun:
         with _ended_in_time(attempt) as cancel, lent, logged as log:
             told = Warnings()
             inside = self._inside(plan, namespace, cancel, address, attempt, self._key_of(values))
-            inside = replace(inside, masker=masker, log=log, warnings=Warnings(self._passing_on(told)))
+            inside = replace(
+                inside, masker=masker, secrets=secrets, log=log, warnings=Warnings(self._passing_on(told))
+            )
             walk = Scheduler(plan, inside, workflow.topology).run()
             outputs = materialize(resolved_outputs(plan.workflow, namespace, walk))
             if inside.services.rehearsal is None:
                 run_finals(plan, inside, walk)
-            secrets = tuple(masker.secrets) if self._around.in_worker else ()
+            masked = tuple(masker.secrets) if self._around.in_worker else ()
             reports = {} if is_inside_item(address) else walk.addressed_reports(address)
-            _report(walk, namespace, attempt, secrets, reports, told.listed())
+            _report(walk, namespace, attempt, masked, reports, told.listed())
             if walk.status == "failed":
                 raise _failure(walk, address, attempt)
         return NodeResult(outputs)
@@ -98,13 +102,13 @@ class SubWorkflowRun:
         )
         raise NodeError(f"{address}: {message}", retryable=False, type_name="MaxDepth", address=address)
 
-    def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _inputs(self, given: Mapping[str, object]) -> dict[str, object]:
         values, faults = input_values(self._workflow.plan.inputs, given, way="`inputs.{}`")
         if faults:
             raise InvalidParams(f"{self._workflow.source}: {in_words(faults)}")
         return values
 
-    def _key_of(self, values: Mapping[str, Any]) -> str:
+    def _key_of(self, values: Mapping[str, object]) -> str:
         """What tells this run of it from others, where anything in it asks for that."""
         if not self._workflow.gives_keys:
             return ""
@@ -113,9 +117,9 @@ class SubWorkflowRun:
         except NoDigest:
             return ""
 
-    def _masker(self, values: Mapping[str, Any]) -> Masker:
-        """Who is told the secrets among the inputs: the run's own masker, or in a worker process one whose
-        secrets go up with the report."""
+    def _masker(self, values: Mapping[str, object]) -> Masker:
+        """The masker that learns the secrets among the inputs: the run's own, or, in a worker process, one
+        whose secrets travel back with the report."""
         masker = Masker() if self._around.in_worker else self._around.masker
         for name, spec in self._workflow.plan.inputs.items():
             if spec.secret:
@@ -150,7 +154,7 @@ class SubWorkflowRun:
             workdir=attempt.folder or self._around.workdir,
         )
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> SubWorkflowRun:
+    def __deepcopy__(self, memo: dict[int, object]) -> SubWorkflowRun:
         return self
 
 

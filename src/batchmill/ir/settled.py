@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from batchmill.errors import TemplateError, TemplateSyntaxError
-from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean
+from batchmill.ir.faults import DocumentPath, Fault, all_of, did_you_mean
 from batchmill.ir.models import InputSpec
 from batchmill.ir.models.settable import LEFT_OUT, with_values
 from batchmill.ir.references import syntax_fault
@@ -49,7 +49,7 @@ class Settled:
         return fault
 
 
-def settle(raw: dict[Any, Any], inputs: Mapping[str, Any] | None = None) -> Settled:
+def settle(raw: dict[object, object], inputs: Mapping[str, object] | None = None) -> Settled:
     """``raw`` with the values of its settings: those of ``inputs``, else the defaults of the inputs."""
     declared = raw.get("inputs")
     settling = _Settling(declared if isinstance(declared, dict) else {}, inputs)
@@ -66,7 +66,7 @@ def settle(raw: dict[Any, Any], inputs: Mapping[str, Any] | None = None) -> Sett
 class _Settling:
     """One pass over a document."""
 
-    def __init__(self, declared: Mapping[Any, Any], inputs: Mapping[str, Any] | None) -> None:
+    def __init__(self, declared: Mapping[object, object], inputs: Mapping[str, object] | None) -> None:
         self.faults: list[Fault] = []
         self.settings: dict[DocumentPath, str] = {}
         self.used: set[str] = set()
@@ -100,7 +100,7 @@ class _Settling:
     def _name_fault(self, name: str, path: DocumentPath) -> Fault | None:
         if name not in self._declared:
             hint = did_you_mean(name, map(str, self._declared))
-            hint = hint or (f"there are {any_of(map(str, self._declared))}" if self._declared else "")
+            hint = hint or (f"there are {all_of(map(str, self._declared))}" if self._declared else "")
             message = f"a setting is known before anything runs, and `{name}` is no input"
             return Fault(path, message, hint or "declare it in `inputs`")
         spec = self._declared[name]
@@ -110,7 +110,7 @@ class _Settling:
             )
         return None
 
-    def _values_of(self, name: str) -> list[Any]:
+    def _values_of(self, name: str) -> list[object]:
         """The value of an input in a list; nothing in it where that is not known yet."""
         if self._inputs is not None:
             return [self._inputs[name]] if name in self._inputs else []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from batchmill.errors import Problem
 from batchmill.ir.defaults import Completed, completed
@@ -25,13 +24,14 @@ from batchmill.ir.rules.limits import limit_faults
 from batchmill.ir.rules.loops import loop_faults
 from batchmill.ir.rules.names import name_faults
 from batchmill.ir.rules.nodes import node_faults
+from batchmill.ir.rules.secrets import secret_faults
 from batchmill.ir.rules.streams import stream_faults
 from batchmill.ir.settled import Settled, settle
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found: ``workflow`` is None where the structure is not sound.
+    """What was found: ``workflow`` is None if the structure is not sound.
 
     ``faults`` have no place in the text yet, :meth:`problems` gives it to them. ``sites`` are the
     templates outside of params; ``references`` judges those inside in the same way. ``graph`` is None
@@ -59,7 +59,7 @@ class Validation:
         return [told for fault in written if (told := self.settled.explained(fault)) is not None]
 
 
-def validate(draft: Draft, inputs: Mapping[str, Any] | None = None) -> Validation:
+def validate(draft: Draft, inputs: Mapping[str, object] | None = None) -> Validation:
     """Check a document's structure, names, edges, and the references outside of node params; ``inputs`` are
     those of a run, where they are known."""
     if not isinstance(draft.raw, dict):
@@ -77,6 +77,7 @@ def validate(draft: Draft, inputs: Mapping[str, Any] | None = None) -> Validatio
     faults += _rule_faults(outline, graph)
     faults += limit_faults(outline, settled.raw.get("budget"))
     faults += cluster_faults(draft.raw.get("cluster"))
+    faults += secret_faults(outline, draft.raw.get("secret_hosts"))
     sites, unreadable = _sites(outline)
     references = ReferenceCheck(outline, graph)
     faults += unreadable

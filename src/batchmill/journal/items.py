@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from batchmill.block import Block
 from batchmill.journal.calls import VisitLedger
 from batchmill.journal.changed_items import ChangedItems, Named
 from batchmill.journal.contract import Kept, KeyMore
+from batchmill.journal.known import AllKnown
 from batchmill.journal.matching import Claims, Found, Matcher
 from batchmill.journal.rows import FullRow, PlainRow, RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.visits import gone_files
@@ -87,7 +88,11 @@ class SqliteItemLog:
             or (self._matcher is not None and not self._matcher.empty)
         )
 
-    def match(self, start: int, items: Sequence[Any]) -> dict[int, Outcome]:
+    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
+        block = self._in_place(start, items)
+        if block is not None:
+            self._kept.kept += len(block)
+            return AllKnown(block)
         known: dict[int, Outcome] = {}
         if self._matcher is not None and not self._matcher.empty:
             keys = [self._key_of(item, start + offset) for offset, item in enumerate(items)]
@@ -109,6 +114,19 @@ class SqliteItemLog:
             known.update((offset, _left_out(start + offset)) for offset in left_out)
         return known
 
+    def _in_place(self, start: int, items: Sequence[Any]) -> Block | None:
+        """The outcomes of items that are all known where they stand, as nearly all of a resumed run are, and
+        with nothing more to look at; None if one is not."""
+        matcher = self._matcher
+        if matcher is None or matcher.empty or self._more is not None or self._missing is not None:
+            return None
+        keys = self._rows.texts_as_keys(items)
+        if keys is None:
+            return None
+        with self._locked:
+            found = matcher.in_place(first_id(self._place.visit) + start, keys)
+        return None if found is None else Block(start, *found, items=items)
+
     def _note_unknown(self, start: int, items: Sequence[Any], found: dict[int, Found]) -> None:
         count = len(items)
         if self._failed_only or len(found) == count:  # what is not found is left out, or there is no such
@@ -126,13 +144,13 @@ class SqliteItemLog:
                     self._changed.note(start + offset, items[offset], before[offset], now)
 
     def _key_of(self, item: Any, index: int) -> bytes | str | None:
-        """What the item is looked for by; None where that cannot be made, and nothing is known of it then."""
+        """What the item is looked for by; None if that cannot be made, and nothing is known of it then."""
         try:
             return self._rows.key_of(item, self._extra(item, index))[0]
         except Exception:  # noqa: BLE001  # whatever its templates meet: an attempt at the item says what
             return None
 
-    def _extra(self, item: Any, index: int) -> Any:
+    def _extra(self, item: Any, index: int) -> object:
         return None if self._more is None else self._more(item, index)
 
     def _conflict(self, start: int, count: int, found: dict[int, Found]) -> bool:
@@ -201,7 +219,7 @@ class SqliteItemLog:
             self._writer.wait(ticket)
 
     def _put_beside(self, base: int, block: Block) -> None:
-        """What the items waited for, and what they took."""
+        """The waits of the items, and what they used."""
         number = self._rows.number
         if block.waits:
             waits = [(base + offset, number, *one) for offset, one in block.waits.items()]
@@ -210,7 +228,8 @@ class SqliteItemLog:
             commands = [(base + offset, number, *one) for offset, one in block.commands.items()]
             self._writer.put_beside("add_command", commands)
         if block.cpu is not None:
-            row = (base, number, len(block), round(block.cpu, 6), block.peak)
+            count = 0 if block.shares_cpu else len(block)
+            row = (base, number, count, round(block.cpu, 6), block.peak)
             self._writer.put_beside("add_effort", [row])
 
     def _rows_of(self, base: int, block: Block) -> list[PlainRow | FullRow]:
@@ -248,8 +267,5 @@ def _left_out(index: int) -> Outcome:
 
 def _on_a_loop() -> bool:
     """Whether this thread runs an event loop, which must not be held up."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    asyncio = sys.modules.get("asyncio")  # who runs one has imported it, and importing it takes 40 ms
+    return asyncio is not None and asyncio.events._get_running_loop() is not None

@@ -11,9 +11,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchmill.journal.contract import DEGRADED, OK
+from batchmill.journal.encoding import decode_all
 from batchmill.journal.rows import POSITION_BITS, KnownRow, first_id, known_row
 from batchmill.journal.statements import one_row, statement
 
@@ -64,6 +65,22 @@ class Claims:
             bits.extend(bytes((place >> 3) + 1 - len(bits)))
         bits[place >> 3] |= 1 << (place & 7)
         self.count += 1
+
+    def add_all(self, first: int, count: int) -> bool:
+        """Give ``count`` outcomes away, whose ids begin at ``first``; False, and none, if one was given away
+        already."""
+        bits = self._bits.setdefault(first >> POSITION_BITS, bytearray())
+        start = first & 0xFFFFFFFF
+        begin, end = start >> 3, (start + count + 7) >> 3
+        if end > len(bits):
+            bits.extend(bytes(end - len(bits)))
+        wanted = ((1 << count) - 1) << (start & 7)
+        given = int.from_bytes(bits[begin:end], "little")
+        if given & wanted:
+            return False
+        bits[begin:end] = (given | wanted).to_bytes(end - begin, "little")
+        self.count += count
+        return True
 
 
 class Matcher:
@@ -123,6 +140,31 @@ class Matcher:
             self._search(start, keys, found)
         return found
 
+    def in_place(self, first: int, keys: Sequence[str]) -> tuple[list[object], list[float]] | None:
+        """The values and wall times of items that all are where they were, the first as the outcome with the
+        id ``first``, if all are plain successes; None, and none of them is given away, if one is not."""
+        if self._claims is None or self._visits[:1] != [first >> POSITION_BITS] or self._shifts:
+            return None
+        query, count = statement("outcomes_between"), len(keys)
+        rows = self._connection.execute(query, (first, first + count, self._before)).fetchall()
+        if len(rows) != count:
+            return None
+        _, states, known, texts, walls, details = zip(*rows, strict=True)
+        if known != tuple(keys) or set(states) != {OK} or details.count(None) != count or None in texts:
+            return None
+        try:
+            values, seconds = decode_all(texts), list(map(float, walls))
+        except (
+            ValueError,
+            TypeError,
+            RecursionError,
+        ):  # nothing is known of a damaged row
+            return None
+        if not self._claims.add_all(first, count):
+            return None
+        self._left -= count
+        return values, seconds
+
     def positions(self, first: int, end: int) -> list[int]:
         """Which ids from ``first`` to before ``end`` have outcomes of earlier passes, less ``first``."""
         query = statement("ids_between")
@@ -138,7 +180,7 @@ class Matcher:
                 self._take(offset, row, found)
         if len(found) == len(keys):
             return
-        by_key: dict[Any, list[KnownRow]] = {}
+        by_key: dict[object, list[KnownRow]] = {}
         for row in reversed(rows):
             by_key.setdefault(row.key, []).append(row)
         for offset, key in enumerate(keys):
@@ -165,7 +207,7 @@ class Matcher:
         """Look everywhere."""
         self._index()
         wanted = list(dict.fromkeys(key for o, key in enumerate(keys) if o not in found and key is not None))
-        places: dict[Any, list[int]] = {}
+        places: dict[object, list[int]] = {}
         for part in (wanted[at : at + _AT_ONCE] for at in range(0, len(wanted), _AT_ONCE)):
             marks = ",".join("?" * len(part))
             query = f"SELECT key, id FROM temp.{self._table} WHERE key IN ({marks}) ORDER BY id"  # noqa: S608  # no text of others

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from batchmill.journal.contract import DEGRADED, FAILED, OK
+from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK
+from batchmill.journal.encoding import decode
 
 STATES = {OK: "ok", FAILED: "failed", DEGRADED: "degraded"}
+PLAIN = (OK, NOT_KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,49 @@ class Glance:
     error: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Glances:
+    """Outcomes that follow one another in a visit, ``first`` to ``last``: the columns ``walls``, ``began``
+    and ``made_in`` of those about which there is no more to tell, and the ``others``. ``gapless`` says that
+    no position between is missing, ``certain`` that all in columns have a result that is kept exactly."""
+
+    first: int
+    last: int
+    gapless: bool
+    certain: bool
+    walls: Sequence[float]
+    began: Sequence[float | None]
+    made_in: Sequence[int]
+    others: Sequence[Glance]
+    rows: Sequence[tuple[Any, ...]]
+
+    def one_by_one(self) -> Iterator[Glance]:
+        """All of them, in order."""
+        return (glance(*row) for row in self.rows)
+
+
+def glances_of(rows: Sequence[tuple[Any, ...]]) -> Glances:
+    """The page of these rows of ``look_at_outcomes``, at least one."""
+    plain = [row for row in rows if row[5] is None and row[1] in PLAIN]
+    _, states, made_in, walls, began, _ = zip(*plain, strict=True) if plain else ((),) * 6
+    first, last = int(rows[0][0]), int(rows[-1][0])
+    others = [glance(*row) for row in rows if row[5] is not None or row[1] not in PLAIN]
+    certain = not any(state != OK for state in states)
+    gapless = last - first + 1 == len(rows)
+    return Glances(first, last, gapless, certain, walls, began, made_in, others, rows)
+
+
+def glance(
+    index: int, state: int, made_in: int, wall: float, began: float | None, more: str | None
+) -> Glance:
+    """A row of ``look_at_outcomes``."""
+    detail = decode(more) if more else {}
+    attempts = int(detail.get("attempts", 1))
+    return Glance(
+        index, STATES.get(state, "not kept"), made_in, float(wall), began, attempts, detail.get("error")
+    )
+
+
 class MachineSample(NamedTuple):
     """The use of all processes of a run in the ``seconds`` up to ``at`` (seconds since the epoch): ``cpu`` in
     CPU seconds, ``rss`` in bytes at the end, ``processes`` their number."""
@@ -132,7 +177,7 @@ class Figures:
 
 
 def figures_of(items: Sequence[ItemRecord]) -> Figures:
-    """The columns of items that are plain. Raises TypeError for what is no figure."""
+    """The columns of plain items. Raises TypeError for a value that is not a number."""
     return figures_of_rows(
         [
             (
@@ -152,8 +197,9 @@ def figures_of(items: Sequence[ItemRecord]) -> Figures:
     )
 
 
-def figures_of_rows(rows: Sequence[tuple[Any, ...]]) -> Figures:
-    """The columns of rows of ``read_figures``. Raises TypeError or OverflowError for what is no figure."""
+def figures_of_rows(rows: Sequence[tuple[object, ...]]) -> Figures:
+    """The columns of rows of ``read_figures``. Raises TypeError or OverflowError for a value that is not a
+    number."""
     index, _, _, _, wall, _, began, worker, for_limit, for_permit, *_ = zip(*rows, strict=True)
     return Figures(
         array("q", index), array("d", wall), array("d", began), array("q", worker),

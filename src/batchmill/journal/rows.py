@@ -104,6 +104,22 @@ class RowWriter:
             return text, text
         return _digest(text, more), text
 
+    def texts_as_keys(self, items: Sequence[Any]) -> list[str] | None:
+        """What :meth:`key_of` makes of items that depend on nothing else, in few calls; None if one of
+        them has another key than its text."""
+        items = all_bare(items)
+        if not items or BadRow in set(map(type, items)) or weight(items[0]) > _SMALL:
+            return None
+        try:
+            texts = encode_all(items)
+        except NOT_JSON:
+            return None
+        if max(map(len, texts)) > SHORT:
+            return None
+        if self.masker.knows_any and self.masker.text(joined := "\n".join(texts)) != joined:
+            return None
+        return texts
+
     def plain_rows(self, first: int, block: Block) -> list[PlainRow | FullRow]:
         """The rows of a block of plain successes whose items depend on nothing else; ``first`` is the id
         of the first."""
@@ -126,7 +142,7 @@ class RowWriter:
         worker: int | None,
     ) -> list[PlainRow | FullRow]:
         """What :meth:`key_of` and :meth:`row` make of small values, in few calls: this runs for every item.
-        Nothing where one of the rows needs more."""
+        Nothing if one of the rows needs more."""
         if weight(values[0]) + weight(items[0]) > _SMALL:
             return []
         try:

@@ -1,16 +1,22 @@
-"""``map``, ``imap`` and ``starmap``: the engine for a Python function, without a document."""
+"""``map``, ``imap`` and ``starmap``: the engine for a Python function, without a document.
+
+The engine is imported by the first call, as only that knows whether a worker process is to boot meanwhile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar, Unpack, overload
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
-from batchmill.batch.results.batch_result import BatchResult
-from batchmill.mapping.functions import MakesTask, as_star_task, as_task
-from batchmill.mapping.keywords import ErrorHandling, Executor, RetryOn, Settings, chosen
-from batchmill.mapping.mapped import Mapped
-from batchmill.mapping.reporting import OnResult
-from batchmill.mapping.stream import Stream
+from batchmill.executors.process.ahead import start_ahead
+
+if TYPE_CHECKING:
+    from batchmill.batch.results.batch_result import BatchResult
+    from batchmill.mapping.functions import MakesTask
+    from batchmill.mapping.keywords import ErrorHandling, Executor, RetryOn, Settings
+    from batchmill.mapping.reporting import OnResult
+    from batchmill.mapping.stream import Stream
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,7 +37,7 @@ def map(  # noqa: A001
 ) -> BatchResult[R]: ...
 @overload
 def map(  # noqa: A001
-    function: MakesTask, items: Iterable[Any], **settings: Unpack[Settings]
+    function: MakesTask, items: Iterable[object], **settings: Unpack[Settings]
 ) -> BatchResult[Any]: ...
 @overload
 def map(  # noqa: A001
@@ -42,8 +48,8 @@ def map(  # noqa: A001
     **settings: Unpack[Settings],
 ) -> BatchResult[Any]: ...
 def map(  # noqa: A001  # the name users expect
-    function: Any,
-    items: Iterable[Any],
+    function: object,
+    items: Iterable[object],
     *,
     executor: Executor = "thread",
     max_concurrent: int | str | None = None,
@@ -57,16 +63,16 @@ def map(  # noqa: A001  # the name users expect
     error_handling: ErrorHandling = "fail_fast",
     tolerate: Mapping[str, float] | None = None,
     memory_limit: int | str | None = None,
-    rate_limit: Mapping[str, Any] | None = None,
+    rate_limit: Mapping[str, object] | None = None,
     retry_on: RetryOn | None = None,
     on_result: OnResult | None = None,
     progress: bool = False,
     return_exceptions: bool = False,
     initializer: Callable[..., object] | None = None,
-    initargs: Sequence[Any] = (),
+    initargs: Sequence[object] = (),
     max_items_per_worker: int | None = None,
-    cluster: str | Mapping[str, Any] | None = None,
-    **unknown: Any,
+    cluster: str | Mapping[str, object] | None = None,
+    **unknown: object,
 ) -> BatchResult[Any]:
     """Run ``function`` (or a node) on every item and return the results in input order.
 
@@ -106,35 +112,37 @@ def map(  # noqa: A001  # the name users expect
     settings that are unknown or out of range, and whatever iterating over ``items`` raises. With
     ``error_handling="continue"`` and no tolerance, failed items raise nothing: see ``.errors``.
     """
-    return Mapped(as_task(function), items, chosen(locals(), "map()", unknown)).result()
+    result: BatchResult[Any] = _calls(executor, items).of_map(function, items, locals(), unknown)
+    return result
 
 
 @overload
 def starmap(
     function: Callable[..., Coroutine[Any, Any, R]],
-    items: Iterable[Iterable[Any]],
+    items: Iterable[Iterable[object]],
     **settings: Unpack[Settings],
 ) -> BatchResult[R]: ...
 @overload
 def starmap(
-    function: Callable[..., Yields[R]], items: Iterable[Iterable[Any]], **settings: Unpack[Settings]
+    function: Callable[..., Yields[R]], items: Iterable[Iterable[object]], **settings: Unpack[Settings]
 ) -> BatchResult[list[R]]: ...
 @overload
 def starmap(
-    function: Callable[..., R], items: Iterable[Iterable[Any]], **settings: Unpack[Settings]
+    function: Callable[..., R], items: Iterable[Iterable[object]], **settings: Unpack[Settings]
 ) -> BatchResult[R]: ...
 @overload
 def starmap(
     function: Callable[..., Any],
-    items: Iterable[Iterable[Any]],
+    items: Iterable[Iterable[object]],
     *,
     return_exceptions: bool,
     **settings: Unpack[Settings],
 ) -> BatchResult[Any]: ...
-def starmap(function: Any, items: Iterable[Iterable[Any]], **settings: Any) -> BatchResult[Any]:
+def starmap(function: object, items: Iterable[Iterable[object]], **settings: object) -> BatchResult[Any]:
     """Like :func:`map`, with the same settings, but unpack each item into the arguments of ``function``:
     ``starmap(pow, [(2, 5), (3, 2)])`` gives 32 and 9. Combine several iterables with :func:`zip`."""
-    return Mapped(as_star_task(function), items, chosen(settings, "starmap()")).result()
+    result: BatchResult[Any] = _calls(settings.get("executor"), items).of_starmap(function, items, settings)
+    return result
 
 
 @overload
@@ -167,7 +175,7 @@ def imap(
 @overload
 def imap(
     function: MakesTask,
-    items: Iterable[Any],
+    items: Iterable[object],
     *,
     ordered: bool = True,
     indexed: Literal[False] = False,
@@ -211,8 +219,8 @@ def imap(
     **settings: Unpack[Settings],
 ) -> Stream[Any]: ...
 def imap(
-    function: Any,
-    items: Iterable[Any],
+    function: object,
+    items: Iterable[object],
     *,
     ordered: bool = True,
     indexed: bool = False,
@@ -228,16 +236,16 @@ def imap(
     error_handling: ErrorHandling = "fail_fast",
     tolerate: Mapping[str, float] | None = None,
     memory_limit: int | str | None = None,
-    rate_limit: Mapping[str, Any] | None = None,
+    rate_limit: Mapping[str, object] | None = None,
     retry_on: RetryOn | None = None,
     on_result: OnResult | None = None,
     progress: bool = False,
     return_exceptions: bool = False,
     initializer: Callable[..., object] | None = None,
-    initargs: Sequence[Any] = (),
+    initargs: Sequence[object] = (),
     max_items_per_worker: int | None = None,
-    cluster: str | Mapping[str, Any] | None = None,
-    **unknown: Any,
+    cluster: str | Mapping[str, object] | None = None,
+    **unknown: object,
 ) -> Stream[Any]:
     """Like :func:`map`, with the same settings, but yield results while items run, and hold only a window of
     items.
@@ -249,5 +257,12 @@ def imap(
     None, and its error goes to the stream's ``errors``. To stop the batch, close the stream (also a context
     manager), or leave the loop and drop the stream.
     """
-    given = chosen(locals(), "imap()", unknown)
-    return Mapped(as_task(function), items, given).stream(ordered, indexed)
+    stream: Stream[Any] = _calls(executor, items).of_imap(function, items, locals(), unknown)
+    return stream
+
+
+def _calls(executor: Any, items: Any) -> Any:
+    """The module that makes the calls."""
+    if executor == "process":
+        start_ahead(items)
+    return import_module("batchmill.mapping.calls")

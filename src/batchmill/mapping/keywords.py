@@ -1,20 +1,20 @@
 """Keyword arguments as the settings of a batch: named and formed as the keys of a document's batch block.
 
-The block's own model checks them, so that each has one range and one set of error messages. The model, which
-brings pydantic, is imported only if some setting differs from its default.
+The block's own model checks them, so that each has one range and one set of error messages. The model brings
+pydantic, which takes longer than starting a worker process. So settings that are common and plainly fine do
+without it.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict
 
-from batchmill.batch.admissions.gates import Gates
-from batchmill.batch.admissions.rate_gate import Gate
-from batchmill.batch.settings import BatchSettings
+from batchmill.batch.settings import MAX_CONCURRENT, BatchSettings
 from batchmill.concurrency.promises import awaits
 from batchmill.errors import InvalidSetting, UnknownSetting
 from batchmill.executors.contract import Task
@@ -23,6 +23,12 @@ from batchmill.executors.running.prepared import Prepared
 from batchmill.ir.clusters import checked_cluster
 from batchmill.ir.faults import did_you_mean
 from batchmill.mapping.reporting import ItemResult
+from batchmill.policy import FailurePolicy, RetryPolicy
+from batchmill.policy.retry import MAX_ATTEMPTS
+
+if TYPE_CHECKING:  # only limits need them
+    from batchmill.batch.admissions.gates import Gates
+    from batchmill.batch.admissions.rate_gate import Gate
 
 Executor = Literal["sequential", "thread", "process", "auto", "dask"]
 ErrorHandling = Literal["fail_fast", "continue", "fail_safe"]
@@ -45,17 +51,17 @@ class Settings(TypedDict, total=False):
     error_handling: ErrorHandling
     tolerate: Mapping[str, float] | None
     memory_limit: int | str | None
-    rate_limit: Mapping[str, Any] | None
+    rate_limit: Mapping[str, object] | None
     retry_on: RetryOn | None
     on_result: Callable[[ItemResult], object] | None
     progress: bool
     initializer: Callable[..., object] | None
-    initargs: Sequence[Any]
+    initargs: Sequence[object]
     max_items_per_worker: int | None
     cluster: str | Mapping[str, Any] | None
 
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, object] = {
     "executor": "thread",
     "max_concurrent": None,
     "chunk_size": None,
@@ -119,10 +125,17 @@ _OTHER_NAMES = {
 }
 """Names of our settings in other libraries."""
 
-_gates = Gates()  # of this process: calls that name the same key share its limit
+
+@functools.cache
+def _shared_gates() -> Gates:
+    """Those of this process: calls that name the same key share its limit."""
+    made: Gates = importlib.import_module("batchmill.batch.admissions.gates").Gates()
+    return made
 
 
-def chosen(given: Mapping[str, Any], owner: str, unknown: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def chosen(
+    given: Mapping[str, object], owner: str, unknown: Mapping[str, object] | None = None
+) -> dict[str, Any]:
     """The settings among the arguments of ``owner``, with defaults for the others. ``unknown`` are its
     unrecognised arguments.
 
@@ -151,7 +164,7 @@ def refuse(owner: str, names: Iterable[str], known: Iterable[str]) -> NoReturn:
     raise UnknownSetting(f"{owner} has no setting `{name}`; {hint or 'it has ' + ', '.join(choices)}")
 
 
-def settings_of(given: Mapping[str, Any]) -> BatchSettings:
+def settings_of(given: Mapping[str, object]) -> BatchSettings:
     """Convert some of the keywords to settings, with defaults for the others.
 
     Raises :class:`InvalidSetting` with all their faults.
@@ -166,17 +179,20 @@ def settings_of(given: Mapping[str, Any]) -> BatchSettings:
     if in_place and keys.get("error_handling") == "fail_fast":
         keys["error_handling"] = "continue"
     settings = _of_block(executor, keys)
-    retry = replace(settings.retry, on=_classes(given.get("retry_on")))
+    on = _classes(given.get("retry_on"))
+    retry = settings.retry if on is None else replace(settings.retry, on=on)
     most = _plain(given.get("max_items_per_worker"))
     if most is not None and executor not in WITH_PROCESSES:
         raise InvalidSetting(
             f"`max_items_per_worker` is for worker processes, and the executor is {executor!r}: set "
             '`executor` to "process", or leave it out'
         )
+    if on is None and not in_place and most is None:
+        return settings
     return replace(settings, retry=retry, keep_exceptions=in_place, max_items_per_worker=most)
 
 
-def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
+def _of_block(executor: str, keys: Mapping[str, object]) -> BatchSettings:
     wanted = {name: _plain(value) for name, value in keys.items() if not _is_default(name, value)}
     cluster = checked_cluster(wanted.pop("cluster", None))
     if not wanted.keys() - {"executor"}:
@@ -184,6 +200,8 @@ def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
     for name, example in _OBJECTS.items():
         if name in wanted and not isinstance(wanted[name], dict):
             raise InvalidSetting(f"`{name}` must be a dictionary such as {example}, not {wanted[name]!r}")
+    if (settings := plainly_fine(executor, wanted)) is not None:
+        return settings if cluster is None else replace(settings, cluster=cluster)
     reading = importlib.import_module("batchmill.ir.models.reading")
     block, faults = reading.faults_of_batch({**wanted, "executor": executor, "items": []})
     if faults:
@@ -191,7 +209,34 @@ def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
     return replace(BatchSettings.of_block(block, _gate(block)), cluster=cluster)
 
 
-def _check_face(given: Mapping[str, Any]) -> None:
+_COMMON: dict[str, Callable[[Any], bool]] = {
+    "executor": lambda value: True,  # looked at before
+    "max_concurrent": lambda value: type(value) is int and 1 <= value <= MAX_CONCURRENT,
+    "chunk_size": lambda value: type(value) is int and 1 <= value <= 1_000_000,
+    "max_retries": lambda value: type(value) is int and 1 <= value <= MAX_ATTEMPTS,
+    "retry_wait": lambda value: type(value) in (int, float) and 0 <= value <= 3600,
+    "timeout": lambda value: type(value) in (int, float) and 0 < value <= 86400,
+    "error_handling": lambda value: value in ("fail_fast", "continue"),
+}
+"""Common settings, each with values that the model of a batch block takes as they are, though not all."""
+
+
+def plainly_fine(executor: str, wanted: Mapping[str, Any]) -> BatchSettings | None:
+    """The settings that ``wanted``, keys of a batch block, say in full; None if its model must be asked."""
+    if not all(name in _COMMON and _COMMON[name](value) for name, value in wanted.items()):
+        return None
+    timeout = wanted.get("timeout")
+    return BatchSettings(
+        executor=executor,
+        max_concurrent=wanted.get("max_concurrent"),
+        chunk_size=wanted.get("chunk_size"),
+        timeout=None if timeout is None else float(timeout),
+        retry=RetryPolicy(wanted.get("max_retries", 1), float(wanted.get("retry_wait", 0.0))),
+        failures=FailurePolicy(fail_fast=wanted.get("error_handling", "fail_fast") == "fail_fast"),
+    )
+
+
+def _check_face(given: Mapping[str, object]) -> None:
     for name in ("progress", "return_exceptions"):
         if not isinstance(given.get(name, False), bool):
             raise InvalidSetting(f"`{name}` must be true or false, not {given[name]!r}")
@@ -200,7 +245,7 @@ def _check_face(given: Mapping[str, Any]) -> None:
     _check_initializer(given.get("initializer"), given.get("initargs", ()))
 
 
-def _check_initializer(initializer: Any, arguments: Any) -> None:
+def _check_initializer(initializer: object, arguments: object) -> None:
     if initializer is None:
         if arguments != ():
             raise InvalidSetting("`initargs` are arguments of `initializer`, which is not given")
@@ -219,7 +264,7 @@ def prepared(task: Task, given: Mapping[str, Any]) -> Task:
     return task if initializer is None else Prepared(task, initializer, given.get("initargs", ()))
 
 
-def _classes(wanted: Any) -> tuple[type[BaseException], ...] | None:
+def _classes(wanted: object) -> tuple[type[BaseException], ...] | None:
     """The classes of ``retry_on``, which is one exception class or several."""
     if wanted is None:
         return None
@@ -230,12 +275,12 @@ def _classes(wanted: Any) -> tuple[type[BaseException], ...] | None:
     return found
 
 
-def _is_default(name: str, value: Any) -> bool:
+def _is_default(name: str, value: object) -> bool:
     default = DEFAULTS[name]
     return value is default or (type(value) is type(default) and bool(value == default))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Convert numbers of other libraries, such as numpy's, to Python's own, also inside mappings."""
     if isinstance(value, bool):
         return value
@@ -254,6 +299,8 @@ def _gate(block: Any) -> Gate | None:
     limits_of = importlib.import_module("batchmill.policy.limits").Limits
     limits = (limited.limits if limited is not None else limits_of()).stricter(limits_of(adaptive=span))
     key = limited.key if limited is not None else None
-    gates = Gates() if key is None else _gates
+    new_gates = importlib.import_module("batchmill.batch.admissions.gates").Gates
+    gates = new_gates() if key is None else _shared_gates()
     lane = gates.lane(key or "", limits_of(), shared=limited is not None and limited.shared)
-    return Gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)
+    gate: type[Gate] = importlib.import_module("batchmill.batch.admissions.rate_gate").Gate
+    return gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from batchmill.block import Block
 from batchmill.errors import AttemptTimeout, ItemFailed, RemoteTraceback
 from batchmill.executors.running.cause import cause_of
-from batchmill.mapping.progress import Meter, meter_for
 from batchmill.outcome import ErrorInfo, Outcome
+
+if TYPE_CHECKING:  # imported where progress is shown
+    from batchmill.mapping.progress import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,12 @@ class Reporting:
         if not self.progress:
             yield
             return
-        self._meter = meter_for(total)
+        meter: Meter = import_module("batchmill.mapping.progress").meter_for(total)
+        self._meter = meter
         try:
             yield
         finally:
-            self._meter.close()
+            meter.close()
             self._meter = None
 
     def saw(self, block: Block) -> None:
@@ -93,6 +97,6 @@ def exception_of(error: ErrorInfo) -> BaseException:
     return said
 
 
-def _result(outcome: Outcome, item: Any) -> ItemResult:
+def _result(outcome: Outcome, item: object) -> ItemResult:
     error = None if outcome.error is None else outcome.as_error(item)
     return ItemResult(outcome.index, item, outcome.value, error, outcome.wall)

@@ -41,8 +41,9 @@ class FailurePolicy:
 
 
 class Denials:
-    """Counts items in a row with rejected credentials or an empty quota. After so many without a success
-    between them, the rest would fail too. Not locked: its owner calls it under a lock."""
+    """Counts items in a row that failed for a reason that the others share: rejected credentials, an empty
+    quota, an extra that is not installed. After so many without a success between them, the rest would fail
+    too. Not locked: its owner calls it under a lock."""
 
     def __init__(self) -> None:
         self._row = 0
@@ -63,6 +64,8 @@ class Denials:
         """Why nothing more should start, None while it may."""
         if not self._message:
             return None
+        if self._row == 1:
+            return f"every other item would fail in the same way, so the rest were not tried: {self._message}"
         return f"{self._row} items in a row were denied, so the rest were not tried: {self._message}"
 
 

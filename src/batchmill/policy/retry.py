@@ -21,6 +21,7 @@ from batchmill.outcome import NO_REFUSALS, ErrorInfo, ErrorKind, Refusals
 
 MAX_ATTEMPTS = 10
 REFUSED_WAIT, REFUSED_BACKOFF = 0.5, 2.0  # at least, where nothing was asked for
+GROWN_SECONDS = 2.0  # that waits grow to where a service asks for less, time and again
 REFUSED_LEAST = 0.05  # seconds, whatever was asked for: nobody knocks without a pause
 ADDED_SHARE, ADDED_SECONDS = 0.1, 1.0  # of jitter to what was asked for, at the most
 
@@ -116,7 +117,10 @@ class RetryPolicy:
             return RetryDecision(False, 0.0, f"refused for {self.refused_for:g} s", before)
         wait, backoff = max(self.wait, REFUSED_WAIT), max(self.backoff, REFUSED_BACKOFF)
         # one more try at the very end, whatever was asked for: a wait that ends in nothing helps nobody
-        after = self._at_least(error, self._grown(wait, backoff, before.times + 1))
+        grown = self._grown(wait, backoff, before.times + 1)
+        if (asked := error.retry_after) is not None:  # the service knows better than we how long it takes
+            grown = min(grown, max(GROWN_SECONDS, asked))
+        after = self._at_least(error, grown)
         after = min(left, max(REFUSED_LEAST, after))
         refusals = Refusals(before.times + 1, before.seconds + after)
         return RetryDecision(True, after, f"refusal {refusals.times}: {error.type}", refusals)

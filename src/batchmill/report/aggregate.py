@@ -15,6 +15,7 @@ from batchmill.report.advice import advise
 from batchmill.report.columns import CellStore
 from batchmill.report.facts import Facts
 from batchmill.report.grouping import MOST_SHOWN, Grouping
+from batchmill.report.hosts import HostSums
 from batchmill.report.model import Report, Values
 from batchmill.report.notable import CallSums, Highest, RetrySums
 from batchmill.report.parts import Node, Shares
@@ -55,7 +56,7 @@ class Aggregate:
     def __init__(self, facts: Facts, values: Values = "failed") -> None:
         self._facts, self._values = facts, values
         self._nodes = {node.id: node for node in facts.nodes}
-        self._timeline = Timeline(facts.run.wall, facts.nodes)
+        self._timeline = Timeline(facts.run.wall, facts.nodes, facts.slot_names)
         self._store = CellStore(facts.run.wall)
         self._grouping = Grouping(facts.run, with_values=values != "none")
         self._slowest, self._dearest = Highest(SLOWEST), Highest(DEAREST)
@@ -127,7 +128,9 @@ class Aggregate:
         if node is None:
             node = self._nodes[name] = Node(name, "", batch=True, nested=True)
         slots = None if node.nested else SlotTime(node.visits, streams=name in self._fed)
-        self._sums[name] = NodeSums(node, slots, self._store.of(name, not node.nested))
+        names = self._facts.slot_names
+        hosts = HostSums(name, names) if names.names(name) else None
+        self._sums[name] = NodeSums(node, slots, self._store.of(name, not node.nested), hosts)
         return self._sums[name]
 
     def finish(self) -> Report:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
-from batchmill.journal.records import Glance
+from batchmill.journal.records import Glance, Glances
 from batchmill.report import text
 from batchmill.report.grouping import pattern_of
 from batchmill.report.tally import Tally
@@ -62,15 +63,40 @@ class Counted:
             message = text.line(str(error.get("message", "")), 200)
             self._join((str(error.get("type", "")), pattern_of(message)), Group(1, row.index, message, end))
 
+    def add_page(self, page: Glances, number: int) -> None:
+        """Count outcomes, most of them in columns."""
+        for row in page.others:
+            self.add(row, number)
+        if not page.walls:
+            return
+        self.done += len(page.walls)
+        self.walls.add_all(page.walls)
+        columns = zip(page.began, page.walls, page.made_in, strict=True)
+        if all(one == number for one in page.made_in):
+            self.fresh += len(page.walls)
+            ends = [began + wall for began, wall, _ in columns if began is not None]
+        else:
+            self.fresh += sum(one == number for one in page.made_in)
+            ends = [began + wall for began, wall, one in columns if one == number and began is not None]
+        for second, count in sorted(Counter(map(int, ends)).items())[-KEPT_SECONDS:]:
+            self._count_ends(second, count)
+        if ends:
+            self._last(max(ends))
+
     def _ended(self, at: float) -> None:
-        second = int(at)
+        self._count_ends(int(at), 1)
+        self._last(at)
+
+    def _last(self, end: float) -> None:
+        self.last_end = end if self.last_end is None else max(self.last_end, end)
+
+    def _count_ends(self, second: int, count: int) -> None:
         if second not in self.ends and len(self.ends) >= KEPT_SECONDS:
             oldest = min(self.ends)
             if second < oldest:
                 return
             del self.ends[oldest]
-        self.ends[second] = self.ends.get(second, 0) + 1
-        self.last_end = at if self.last_end is None else max(self.last_end, at)
+        self.ends[second] = self.ends.get(second, 0) + count
 
     def _join(self, key: tuple[str, str], group: Group) -> None:
         if key not in self.groups and len(self.groups) >= MOST_GROUPS:

@@ -11,6 +11,7 @@ from batchmill.report.measured import Budget
 from batchmill.report.parts import Edge, Node, Pass, Provenance, Run
 from batchmill.report.plain import Plain
 from batchmill.report.rows import Call, Death, LimitStep, Refusal, Row, Sample
+from batchmill.report.slot_names import SlotNames
 
 Describe = Callable[[str, int], str | None]
 
@@ -27,8 +28,9 @@ class Facts:
     ``nodes`` have what is known of them beforehand: all fields but those that are counted from the streams
     (see :class:`~batchmill.report.aggregate.Aggregate`). ``rows`` gives each item once with ``final`` true,
     in any order; ``in_columns`` does the same, with those about which there is little to tell in columns.
-    ``describe(node, index)`` gives an item as JSON text, None where it is gone. ``adaptive``
-    names for a node the limit that decides how many of its items may be under way. ``missing`` says of a
+    ``describe(node, index)`` gives an item as JSON text, None if it is gone. ``adaptive``
+    names for a node the limit that decides how many of its items may be under way. ``slot_names`` knows the
+    hosts of a cluster. ``missing`` says of a
     section that cannot be shown why not."""
 
     run: Run
@@ -46,6 +48,7 @@ class Facts:
     adaptive: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     describe: Describe = _nothing
+    slot_names: SlotNames = field(default_factory=SlotNames)
     in_columns: Callable[[], Iterable[Row | Plain]] | None = None
 
     def columns(self) -> Iterable[Row | Plain]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchmill.journal.contract import RunRecord
+from batchmill.journal.records import VisitRecord
 from batchmill.report.parts import Pass, Visit
 from batchmill.report.rows import Death, LimitStep
+from batchmill.report.slot_names import SlotNames
+from batchmill.traits import TRAITS
 from batchmill.values.words import is_inside_item
 
 _POSITION = re.compile(r"\[\d+\]")
@@ -39,6 +42,22 @@ class Happened:
     statuses: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     deaths: list[Death] = field(default_factory=list)
+    slot_names: SlotNames = field(default_factory=SlotNames)
+
+    def under_way(self, node: str, visits: Sequence[VisitRecord]) -> list[Visit]:
+        """The times a node was under way, with as many slots as there are workers: those that ran its items,
+        and of those that it might have had no more than there were items for. An executor that chooses as it
+        goes did not know their number when it began. The items of a cluster go to any of its workers, in turn
+        to more than are in use at once."""
+        under_way, executor = self.visits.get(node, []), self.executors.get(node, "")
+        seen = max((visit.workers for visit in visits), default=0)
+        if not seen:
+            return list(under_way)
+        if self.slot_names.names(node):
+            seen = 1
+        items = max(visit.done if visit.total is None else visit.total for visit in visits)
+        most = 1 if executor in TRAITS and TRAITS[executor].chooses else max(1, items)
+        return [replace(one, slots=max(seen, min(one.slots, most))) for one in under_way]
 
 
 def happened(
@@ -82,7 +101,7 @@ class _Reading:
         self._last = max(at, self._begun)
         moment = self._at + self._last - self._begun
         match kind:
-            case "NodeStarted" | "NodeFinished" if is_inside_item(str(detail.get("node"))):
+            case "NodeStarted" | "NodeFinished" | "WorkerJoined" if is_inside_item(str(detail.get("node"))):
                 pass
             case "NodeStarted":
                 self._start(str(detail["node"]), moment, detail)
@@ -92,7 +111,9 @@ class _Reading:
                 step = LimitStep(moment, detail["key"], detail["limit"], detail["rate"], detail["reason"])
                 self._told.limits.append(step)
             case "WorkerDied":
-                self._told.deaths.append(_death(moment, detail))
+                self._told.deaths.append(self._death(moment, detail))
+            case "WorkerJoined":
+                self._join(str(detail["node"]), detail)
             case "RunFinished":
                 ended = {"success": "finished", "degraded": "finished"}.get(
                     detail["status"], detail["status"]
@@ -103,6 +124,22 @@ class _Reading:
         if detail.get("executor"):
             self._told.executors[node] = str(detail["executor"])
         self._open[node] = (moment, max(1, int(detail.get("workers") or 1)))
+        self._told.slot_names.begin(node, self._last)
+
+    def _join(self, node: str, detail: dict[str, Any]) -> None:
+        """A cluster may have more workers by now than when the node began."""
+        names = self._told.slot_names
+        names.join(node, int(detail["worker"]), str(detail["host"]), int(detail["slot"]))
+        if node in self._open:
+            begun, slots = self._open[node]
+            self._open[node] = (begun, max(slots, int(detail["workers"])))
+
+    def _death(self, at: float, detail: dict[str, Any]) -> Death:
+        node, reason, items = (str(detail.get(name) or "") for name in ("node", "reason", "items"))
+        pid, code, number = (detail.get(name) for name in ("pid", "exit_code", "signal"))
+        slot = self._told.slot_names.slot(node, self._last, detail.get("worker"))
+        lost = slot, int(items or 0), reason, str(detail.get("host") or "")
+        return Death(at, outline_of(node), detail.get("item"), pid, code, number, *lost)
 
     def _finish(self, node: str, moment: float, detail: dict[str, Any]) -> None:
         begun, slots = self._open.pop(node, (max(0.0, moment - float(detail["wall"])), 1))
@@ -133,9 +170,3 @@ class _Reading:
         else:
             self._end_pass("running", now)
         return self._told
-
-
-def _death(at: float, detail: dict[str, Any]) -> Death:
-    pid, code, number = (detail.get(name) for name in ("pid", "exit_code", "signal"))
-    lost = detail.get("worker"), int(detail.get("items") or 0), str(detail.get("reason") or "")
-    return Death(at, outline_of(str(detail["node"])), detail.get("item"), pid, code, number, *lost)

@@ -36,8 +36,8 @@ def _line(facts: Facts, row: Row, number: int) -> str:
     exit_code, signal = _ended(row)
     command = row.command if row.command is not None else show(facts.run, row.node, row.index)
     fields = (
-        number, ":", f"{start:.3f}", f"{row.wall:10.3f}", 0, row.bytes_out or 0, exit_code, signal,
-        _one_line(command),
+        number, text.line(facts.slot_names.host(row.node, row.slot)) or ":", f"{start:.3f}",
+        f"{row.wall:10.3f}", 0, row.bytes_out or 0, exit_code, signal, _one_line(command),
     )  # fmt: skip
     return "\t".join(map(str, fields)) + "\n"
 

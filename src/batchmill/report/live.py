@@ -1,5 +1,4 @@
-"""A run as it is now, as plain data with the schema id ``batchmill.watch/1``: read from its journal alone,
-again and again.
+"""A run as it is now, read from its journal alone, again and again: see :mod:`batchmill.report.look`.
 
 What does not change any more is read once: a look at a run of many items costs what is new in it. Of a node
 inside of items there is nothing here, the batch around it tells of it."""
@@ -7,135 +6,23 @@ inside of items there is nothing here, the batch around it tells of it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.reading import Reader
-from batchmill.journal.records import Glance
+from batchmill.journal.records import Glance, Glances
 from batchmill.report.commands import show
 from batchmill.report.counted import RECENT, Counted, Group
+from batchmill.report.look import FailuresNow, LimitNow, Look, MachineNow, NodeNow, Unfinished
 from batchmill.report.parts import Run
 from batchmill.runs.batch_api import as_json
 from batchmill.runs.ledger import sum_of
 
-SCHEMA: Final = "batchmill.watch/1"
 MOST_OLDEST = 3
 MOST_GROUPS = 20
 STALLED = 5  # times the 95th percentile
 FRESH = 5.0  # seconds for which what a run says that it is at is taken for what it is at now
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """An item that is under way for ``seconds``, or one without a result while one behind it has one: then
-    for that ``at_least``. ``stalled`` where that is more than five times what 95 of 100 items took."""
-
-    index: int
-    seconds: float
-    stalled: bool
-    at_least: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class NodeNow:
-    """A node. ``status`` is ``running`` or how it ended; ``total`` its items, None while nobody knows;
-    ``retried`` items took more than one attempt. ``rate`` is items a second over the last ten seconds and
-    ``mean_rate`` since this pass began it; ``p50``, ``p95`` and ``most`` are seconds of an item. ``left`` is
-    from how many seconds to how many it will take yet, None where nobody can tell. ``oldest`` are items that
-    are under way for the longest, ``in_flight`` the items that workers have now, None where the run did not
-    say so lately."""
-
-    id: str
-    status: str
-    batch: bool
-    total: int | None = None
-    done: int = 0
-    failed: int = 0
-    degraded: int = 0
-    retried: int = 0
-    at_once: int = 1
-    rate: float = 0.0
-    mean_rate: float = 0.0
-    p50: float = 0.0
-    p95: float = 0.0
-    most: float = 0.0
-    left: tuple[float, float] | None = None
-    oldest: Sequence[Unfinished] = ()
-    in_flight: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FailuresNow:
-    """Failures alike: how many, the last of them with its time (seconds since the epoch, None where nobody
-    knows) and the command that shows it."""
-
-    node: str
-    type: str
-    pattern: str
-    count: int
-    index: int
-    message: str
-    at: float | None
-    command: str
-
-
-@dataclass(frozen=True, slots=True)
-class LimitNow:
-    """A limit: ``limit`` attempts at once, None for as many as come, ``rate`` of them a second, None for as
-    they come; of one that adapts the ``reason`` for what it decided last. Of attempts so many are in flight,
-    wait for it and were ever ``refused``, as far as the run has said so lately."""
-
-    key: str
-    limit: int | None
-    rate: float | None
-    reason: str = ""
-    in_flight: int | None = None
-    waiting: int | None = None
-    refused: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MachineNow:
-    """What all processes of the run took in the last second or so: ``cores`` is CPU seconds a second, ``rss``
-    their memory in bytes, ``processes`` how many there are."""
-
-    cores: float
-    rss: int
-    processes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A run at the time ``at``, seconds since the epoch; ``wall`` is seconds since the ``passes``-th pass
-    began, or how long that took. ``failures`` are groups, the latest first; ``spent`` what calls of models
-    used in all passes, None where there were none. ``machine`` is None where nobody looked lately. ``died``
-    is how many worker processes died in this pass, ``waiting`` are the batches of services it waits for."""
-
-    run: str
-    title: str
-    status: str
-    at: float
-    wall: float
-    passes: int
-    nodes: Sequence[NodeNow]
-    failures: Sequence[FailuresNow] = ()
-    limits: Sequence[LimitNow] = ()
-    spent: dict[str, Any] | None = None
-    machine: MachineNow | None = None
-    died: int = 0
-    waiting: Sequence[dict[str, Any]] = ()
-    schema: Literal["batchmill.watch/1"] = SCHEMA
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will come."""
-        return self.status != "running"
-
-    def as_json(self) -> dict[str, Any]:
-        """The look as plain data."""
-        told = asdict(self)
-        return {"schema": told.pop("schema"), **told}
 
 
 @dataclass(slots=True)
@@ -148,6 +35,7 @@ class _Node:
     batch: bool = False
     total: int | None = None
     at_once: int = 1
+    hosts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -204,7 +92,7 @@ class Watched:
         return MachineNow(round(found.cores, 3), found.rss, found.processes)
 
     def _beat(self, now: float, over: bool) -> dict[str, Any]:
-        """What the run said lately that it is at; empty where it did not."""
+        """What the run said lately that it is at; empty if it did not."""
         found = None if over else self._reader.heartbeat(self._record)
         if found is None or now - found[0] > FRESH:
             return {}
@@ -214,8 +102,9 @@ class Watched:
         """The time, or of a run that was killed that of its last sign of life."""
         if not over:
             return now
-        ends = [visit.whole.last_end for visit in self._visits.values()]
-        return max([self._began, *(end for end in ends if end is not None)])
+        signs = [visit.whole.last_end for visit in self._visits.values()]
+        signs.append(self._reader.last_sign(self._record, self._began, now))
+        return max([self._began, *(sign for sign in signs if sign is not None)])
 
     def _read_events(self) -> None:
         for number, at, kind, detail in self._reader.events_after(self._record, self._last_event):
@@ -234,6 +123,10 @@ class Watched:
                 case "NodeFinished":
                     node = self._nodes.setdefault(str(detail["node"]), _Node(at))
                     node.ended, node.status = at, str(detail["status"])
+                case "WorkerJoined" if (joined := self._nodes.get(str(detail["node"]))) is not None:
+                    joined.at_once = max(joined.at_once, int(detail["workers"]))
+                    host = str(detail["host"])
+                    joined.hosts[host] = max(joined.hosts.get(host, 0), int(detail["slot"]) + 1)
                 case "WorkerDied":
                     self._died += 1
                 case "LimitChanged":
@@ -257,21 +150,32 @@ class Watched:
     def _read(self, identity: int, visit: _Visit) -> None:
         """Read on from where nothing changes any more: an outcome stays unless it is one of an earlier pass
         that may be made again."""
-        rest, missing, settled = Counted(), list[tuple[int, float | None]](), True
+        number, settled = self._record.passes, True
+        visit.missing, rest = [], Counted()
         expected = visit.upto
-        for row in self._reader.glances(identity, visit.upto):
-            settled = settled and row.index == visit.upto and self._stays(row)
-            if settled:
-                visit.settled.add(row, self._record.passes)
-                visit.upto = expected = row.index + 1
-                continue
-            rest.add(row, self._record.passes)
-            for index in range(expected, min(row.index, expected + MOST_OLDEST)):
-                if len(missing) < MOST_OLDEST:
-                    missing.append((index, row.began))
-            expected = row.index + 1
+        for page in self._reader.glances(identity, visit.upto):
+            if settled and page.gapless and page.first == visit.upto and self._stay(page):
+                visit.settled.add_page(page, number)
+                visit.upto = expected = page.last + 1
+            elif not settled and page.gapless and page.first == expected:
+                rest.add_page(page, number)
+                expected = page.last + 1
+            else:
+                for row in page.one_by_one():
+                    settled = settled and row.index == visit.upto and self._stays(row)
+                    if settled:
+                        visit.settled.add(row, number)
+                        visit.upto = expected = row.index + 1
+                        continue
+                    rest.add(row, number)
+                    expected = _behind(row, expected, visit.missing)
         visit.whole = visit.settled + rest
-        visit.missing = missing
+
+    def _stay(self, page: Glances) -> bool:
+        number = self._record.passes
+        certain = page.certain or self._record.status != "running"
+        known = certain or all(one == number for one in page.made_in)
+        return known and all(map(self._stays, page.others))
 
     def _stays(self, row: Glance) -> bool:
         return row.state == "ok" or row.made_in == self._record.passes or self._record.status != "running"
@@ -280,7 +184,9 @@ class Watched:
         status = node.status
         if status in ("running", "") and self._record.status != "running":
             status = self._record.status if status == "running" else "not run"
-        seen = NodeNow(name, status or "waiting", node.batch, node.total, at_once=node.at_once)
+        seen = NodeNow(
+            name, status or "waiting", node.batch, node.total, at_once=node.at_once, hosts=dict(node.hosts)
+        )
         if not node.batch or not visits:
             return seen
         whole = sum((visit.whole for visit in visits[1:]), visits[0].whole)
@@ -310,6 +216,14 @@ class Watched:
     def _group(self, node: str, key: tuple[str, str], group: Group) -> FailuresNow:
         command = show(self._shown, node, group.index)
         return FailuresNow(node, *key, group.count, group.index, group.message, group.at, command)
+
+
+def _behind(row: Glance, expected: int, missing: list[tuple[int, float | None]]) -> int:
+    """The position behind a row; those before it, from the ``expected`` one on, are ``missing``."""
+    for index in range(expected, min(row.index, expected + MOST_OLDEST)):
+        if len(missing) < MOST_OLDEST:
+            missing.append((index, row.began))
+    return row.index + 1
 
 
 def _at_work(node: NodeNow, beat: dict[str, Any]) -> NodeNow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from batchmill.report import text
-from batchmill.report.live import FailuresNow, LimitNow, Look, NodeNow
+from batchmill.report.look import FailuresNow, LimitNow, Look, NodeNow
 from batchmill.report.words import bytes_, count, duration, number, rate, share
 from batchmill.runs.batch_api import in_words
 from batchmill.values.words import spending
@@ -14,6 +14,7 @@ BAR = 24  # characters
 LONG = 1.0  # seconds from which on an item that is under way is named
 MOST_GROUPS = 3
 MOST_NODES = 20
+MOST_HOSTS = 8
 ENDED_WELL = ("success",)
 
 
@@ -26,6 +27,7 @@ def lines(look: Look) -> Iterator[str]:
     width = max((len(text.line(node.id, 30)) for node in batches), default=0)
     for node in batches[:MOST_NODES]:
         yield f"{text.line(node.id, 30).ljust(width)}  {bar(node)}  {told(node)}"
+        yield from _hosts(node)
         yield from _oldest(node)
     if len(batches) > MOST_NODES:
         yield f"and {count(len(batches) - MOST_NODES, 'more batch node')}"
@@ -81,6 +83,14 @@ def _left(node: NodeNow) -> str:
     return f"{least} left" if least == most else f"{least} to {most} left"
 
 
+def _hosts(node: NodeNow) -> Iterator[str]:
+    """The machines of a cluster that sent results."""
+    if node.hosts:
+        named = [f"{text.line(host, 40)} ({count(n, 'slot')})" for host, n in node.hosts.items()]
+        more = f" and {len(named) - MOST_HOSTS:,} more" if len(named) > MOST_HOSTS else ""
+        yield f"  on {', '.join(named[:MOST_HOSTS])}{more}"
+
+
 def _oldest(node: NodeNow) -> Iterator[str]:
     for one in node.oldest[:1] if node.in_flight is None else node.oldest:
         stalled = ": stalled?" if one.stalled else ""
@@ -118,4 +128,5 @@ def _failures(look: Look) -> Iterator[str]:
 
 def _group(group: FailuresNow) -> str:
     where = f"{group.count:,} × {text.line(group.type, 60)} in {text.line(group.node, 30)}"
-    return f"{where}, last at item {group.index}: {text.line(group.message, 120)}"
+    said = f": {text.line(group.message, 120)}" if group.message else ""
+    return f"{where}, last at item {group.index}{said}"

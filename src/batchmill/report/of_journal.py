@@ -25,11 +25,12 @@ from batchmill.report.commands import call
 from batchmill.report.document import adaptive_of, edges_of, read
 from batchmill.report.facts import Facts
 from batchmill.report.happened import Happened, happened, outline_of
-from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus, Visit
+from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus
 from batchmill.report.places import place_of, placed
 from batchmill.report.plain import Plain
 from batchmill.report.rows import Call, Failure, LimitStep, Row, Sample, State
 from batchmill.report.run_time import RunTime
+from batchmill.report.slot_names import SlotNames
 from batchmill.traits import TRAITS, Traits
 
 UNTIMED = "The journal does not say when each item ran, nor on which worker."
@@ -71,7 +72,7 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
     return Facts(
         run,
         nodes,
-        lambda: _rows(reader, visits, told.passes, measured),
+        lambda: _rows(reader, visits, told, measured),
         lambda: _calls(reader, record, told.passes),
         passes=_with_counts(reader, record, told.passes),
         edges=edges_of(outline),
@@ -82,7 +83,8 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
         missing={name: why for name, why in missing.items() if name != "resources" or not efforts},
         adaptive={node: key for node, (key, _) in spans.items()},
         describe=lambda node, index: _described(reader, visits, node, index),
-        in_columns=lambda: _columns(reader, visits, told.passes),
+        slot_names=told.slot_names,
+        in_columns=lambda: _columns(reader, visits, told),
     )
 
 
@@ -139,7 +141,7 @@ def _nodes(
 
 
 def _node(name: str, ended: dict[str, Any], visits: Sequence[VisitRecord], told: Happened) -> Node:
-    under_way = _with_slots(told.visits.get(name, []), visits, told.executors.get(name, ""))
+    under_way = told.under_way(name, visits)
     totals = [visit.total for visit in visits]
     known = [total for total in totals if total is not None]
     return Node(
@@ -176,49 +178,38 @@ def _with_efforts(
     return found
 
 
-def _with_slots(under_way: Sequence[Visit], visits: Sequence[VisitRecord], executor: str) -> list[Visit]:
-    """The times a node was under way, with as many slots as there are workers: those that ran its items, and
-    of those that it might have had no more than there were items for. An executor that chooses as it goes did
-    not know their number when it began."""
-    seen = max((visit.workers for visit in visits), default=0)
-    if not seen:
-        return list(under_way)
-    items = max(visit.done if visit.total is None else visit.total for visit in visits)
-    most = 1 if executor in TRAITS and TRAITS[executor].chooses else max(1, items)
-    return [replace(one, slots=max(seen, min(one.slots, most))) for one in under_way]
-
-
 def _rows(
-    reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass], measured: Collection[str]
+    reader: Reader, visits: Sequence[VisitRecord], told: Happened, measured: Collection[str]
 ) -> Iterator[Row]:
     """A row for each outcome; ``measured`` has the nodes whose CPU time is that of their items."""
     for visit, base, turns in placed(visits):
-        clock = RunTime(passes)
+        clock = RunTime(told.passes)
         for item in reader.figures(visit):
             place = place_of(visit, item.index, turns)
-            row = _row(reader, visit, item, base + item.index, place, clock)
+            row = _row(reader, visit, item, base + item.index, place, clock, told.slot_names)
             if visit.address in measured:
                 row.cpu = item.commands_cpu if item.cpu is None else item.cpu
             row.bytes_out = item.bytes_out
             yield row
 
 
-def _columns(reader: Reader, visits: Sequence[VisitRecord], passes: Sequence[Pass]) -> Iterator[Row | Plain]:
+def _columns(reader: Reader, visits: Sequence[VisitRecord], told: Happened) -> Iterator[Row | Plain]:
     """Every outcome, those in columns of which there is little to tell."""
     for visit, base, turns in placed(visits):
-        clock = RunTime(passes)
+        clock, names = RunTime(told.passes), told.slot_names
         for figures, others in reader.columns(visit):
             alike = [item for item in others if item.is_plain]
             costs = [_cost(reader, item) for item in alike]
             rest = [item for item in others if not item.is_plain]
             for columns, known in ((figures, None), (figures_of(alike) if alike else None, costs)):
-                plain = None if columns is None else _plain(visit, columns, base, turns, clock, known)
+                plain = None if columns is None else _plain(visit, columns, base, turns, clock, names, known)
                 if plain is not None:
                     yield plain
                 elif columns is not None:
                     rest.extend(columns.items() if known is None else alike)
             for item in rest:
-                yield _row(reader, visit, item, base + item.index, place_of(visit, item.index, turns), clock)
+                place = place_of(visit, item.index, turns)
+                yield _row(reader, visit, item, base + item.index, place, clock, names)
 
 
 def _plain(
@@ -227,6 +218,7 @@ def _plain(
     base: int,
     turns: int,
     clock: RunTime,
+    names: SlotNames,
     costs: Sequence[float | None] | None,
 ) -> Plain | None:
     """Items in columns; None for those that cannot be: of no batch, or begun before the run."""
@@ -235,16 +227,28 @@ def _plain(
         return None
     indexes = [base + index for index in figures.indexes] if base else figures.indexes
     turn = f"{visit.address}, turn {visit.turn + 1}" if turns > 1 else ""
-    columns = figures.walls, figures.workers, figures.for_limit, figures.for_permit
+    slots = names.slots(visit.address, figures.began, figures.workers)
+    columns = figures.walls, slots, figures.for_limit, figures.for_permit
     return Plain(visit.address, indexes, starts, *columns, turn, base, costs)
 
 
 def _row(
-    reader: Reader, visit: VisitRecord, item: ItemRecord, index: int, address: str, clock: RunTime
+    reader: Reader,
+    visit: VisitRecord,
+    item: ItemRecord,
+    index: int,
+    address: str,
+    clock: RunTime,
+    names: SlotNames,
 ) -> Row:
     start, wall, tried = clock.times(item)
+    slot = item.worker
+    if item.began is not None and names.names(visit.address):
+        began = item.began
+        slot = names.slot(visit.address, began, slot)
+        tried = tuple(one._replace(slot=names.slot(visit.address, began, one.slot)) for one in tried)
     row = Row(
-        visit.address, index, _state(item), start, wall, None if start is None else item.worker,
+        visit.address, index, _state(item), start, wall, None if start is None else slot,
         item.attempts, tried[0].waited if tried else item.for_limit, item.for_permit, tried, address=address,
         cost=_cost(reader, item),
     )  # fmt: skip
@@ -324,7 +328,9 @@ def _described(reader: Reader, visits: Sequence[VisitRecord], node: str, index: 
 
 
 def _provenance(record: RunRecord) -> Provenance:
-    settings = {name: _as_text(value) for name, value in record.settings.items() if value is not None}
+    given = {name: value for name, value in record.settings.items() if value is not None}
+    given.pop("around", None)  # nobody set it: what resuming compares with the environment of then
+    settings = {name: _as_text(value) for name, value in given.items()}
     inputs = {name: _as_text(value) for name, value in record.inputs.items()}
     return Provenance(record.source, inputs=inputs, folder=record.folder, settings=settings)
 

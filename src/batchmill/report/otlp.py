@@ -70,6 +70,7 @@ def _item(facts: Facts, row: Row, node: Node | None) -> Span:
     told = {
         "batchmill.node": row.node, "batchmill.item.index": row.index, "batchmill.item.state": row.state,
         "batchmill.item.attempts": row.attempts, "batchmill.slot": row.slot, "error.type": row.error or None,
+        "host.name": facts.slot_names.host(row.node, row.slot) or None,
     }  # fmt: skip
     span = _span(
         facts, _trace(facts, row.place), _id(facts, row.place), row.place, row.start or 0.0, row.wall, told

@@ -234,15 +234,25 @@ def _resources(report: Report) -> Iterator[Table]:
         if any(value is not None for value in (node.cpu, node.peak_rss, node.bytes_out))
     ]
     yield Table(("node", "CPU", "peak memory", "printed"), rows)
+    hosts = [
+        [_cell(node.id), _cell(one.name or "this machine"), *map(_figure, (one.slots, one.items)),
+         duration(one.seconds)]
+        for node in report.nodes
+        for one in node.hosts
+    ]  # fmt: skip
+    yield Table(("node", "host", "slots", "items", "busy"), hosts, words=2)
     deaths = [
         [
-            _cell(one.node), _cell(one.reason), duration(one.at), _figure(one.slot), _figure(one.pid),
+            _cell(one.node), _cell(one.reason), _cell(one.host or "this machine"), duration(one.at),
+            _figure(one.slot), _figure(one.pid),
             _figure(one.exit_code), _figure(one.signal), _figure(one.items), _figure(one.index),
         ]
         for one in report.deaths
     ]  # fmt: skip
-    head = ("worker died in", "killed because", "at", "slot", "pid", "exit code", "signal", "items", "first")
-    yield Table(head, deaths, words=2)
+    head = (
+        "worker died in", "because", "on", "at", "slot", "pid", "exit code", "signal", "items", "first",
+    )  # fmt: skip
+    yield Table(head, deaths, words=3)
 
 
 def _passes(report: Report) -> Iterator[Table]:

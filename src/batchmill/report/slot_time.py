@@ -3,18 +3,20 @@ were.
 
 A slot is busy while an attempt runs on it. Its empty time is first what lies before its first attempt began,
 or began to wait, and behind its last one. Of the rest as much is laid to limits, then to permits of the run,
-and then to pauses before another attempt, as items waited for them: where several waited at once only so
-much as there were empty slots for."""
+then to pauses before another attempt, and then to the start of workers in place of those that died, as items
+waited for them: where several waited at once only so much as there were empty slots for."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from batchmill.report.parts import Shares, Visit
 from batchmill.report.plain import Plain
 from batchmill.report.rows import LimitStep, Row
 
+DIED = "worker_died"
 Attempted = tuple[float, float, bool, int | None]  # start, wall, whether it failed, slot
 
 
@@ -61,7 +63,7 @@ class _VisitTime:
     def edges(self, slots: int) -> tuple[float, float]:
         """Slot-seconds before the first and behind the last attempt; of slots that had none, behind."""
         if not self.first:
-            return 0.0, 0.0
+            return slots * self.visit.wall, 0.0
         begin, end = self.visit.at, self.visit.at + self.visit.wall
         before = sum(max(0.0, at - begin) for at in self.first.values())
         behind = sum(max(0.0, end - at) for at in self.last.values())
@@ -75,13 +77,17 @@ class SlotTime:
         self._visits = [_VisitTime(visit) for visit in sorted(visits, key=lambda visit: visit.at)]
         self._begins = [one.visit.at for one in self._visits]
         self._streams = streams
-        self._waited = self._queued = self._paused = 0.0
+        self._waited = self._queued = self._paused = self._restarted = 0.0
 
     def add(self, row: Row, attempted: Sequence[Attempted]) -> None:
         """Count a row with its attempts."""
         waits = [one.waited for one in row.tried] or [row.waited]
         self._waited += sum(waits)
-        self._paused += sum(one.paused for one in row.tried)
+        for before, one in pairwise(row.tried):
+            if before.kind == DIED:
+                self._restarted += one.paused
+            else:
+                self._paused += one.paused
         waits[0] += row.queued
         self._queued += row.queued
         for (at, wall, failed, slot), waited in zip(attempted, waits, strict=False):
@@ -105,9 +111,10 @@ class SlotTime:
     def shares(self, steps: Sequence[LimitStep] = ()) -> Shares:
         """Where they went. ``steps`` are those of an adaptive limit on how many slots there are."""
         total = Shares()
-        waited, queued, paused = self._waited, self._queued, self._paused
+        waited, queued, paused, restarted = self._waited, self._queued, self._paused, self._restarted
         for one in self._visits:
-            shares = self._of(one, steps, waited, queued, paused)
+            shares, again = self._of(one, steps, waited, queued, paused, restarted)
+            restarted -= again
             waited -= shares.limit_waits
             queued -= shares.permit_waits
             paused -= shares.retry_waits
@@ -115,8 +122,15 @@ class SlotTime:
         return total
 
     def _of(
-        self, one: _VisitTime, steps: Sequence[LimitStep], waited: float, queued: float, paused: float
-    ) -> Shares:
+        self,
+        one: _VisitTime,
+        steps: Sequence[LimitStep],
+        waited: float,
+        queued: float,
+        paused: float,
+        restarted: float,
+    ) -> tuple[Shares, float]:
+        """The shares of a visit, and the seconds among them for new workers in place of those that died."""
         visit, busy = one.visit, one.work + one.failed
         capacity = max(busy, _capacity(visit, steps))
         empty = capacity - busy
@@ -132,10 +146,13 @@ class SlotTime:
         limit = min(rest, max(0.0, waited - first))
         permit = min(rest - limit, max(0.0, queued))
         retry = min(rest - limit - permit, max(0.0, paused))
-        rest -= limit + permit + retry
+        again = min(rest - limit - permit - retry, max(0.0, restarted))
+        rest -= limit + permit + retry + again
         limit += first
+        before += again
         told = (0.0, rest) if not self._streams else (rest, 0.0)
-        return Shares(capacity, one.work, one.failed, limit, permit, retry, *told, behind, before)
+        shares = Shares(capacity, one.work, one.failed, limit, permit, retry, *told, behind, before)
+        return shares, again
 
 
 def _extremes(values: Sequence[float]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from batchmill.report.columns import Cells
+from batchmill.report.hosts import HostSums
 from batchmill.report.parts import Node, Shares
 from batchmill.report.plain import Plain
 from batchmill.report.rows import Call, LimitStep, Row, State
@@ -14,15 +15,18 @@ from batchmill.report.tally import Tally, histogram
 
 
 class NodeSums:
-    """Adds up the rows of ``node``. ``slots`` is None for a node inside of items."""
+    """Adds up the rows of ``node``. ``slots`` is None for a node inside of items, ``hosts`` for one whose
+    items ran on this machine only."""
 
     __slots__ = (
         "_attempts", "_bytes", "_calls", "_cost", "_counts", "_cpu", "_failed", "_ok", "_priced", "_rss",
-        "_untimed", "_waits", "_work", "cells", "node", "slots",
+        "_untimed", "_waits", "_work", "cells", "hosts", "node", "slots",
     )  # fmt: skip
 
-    def __init__(self, node: Node, slots: SlotTime | None, cells: Cells) -> None:
-        self.node, self.slots, self.cells = node, slots, cells
+    def __init__(
+        self, node: Node, slots: SlotTime | None, cells: Cells, hosts: HostSums | None = None
+    ) -> None:
+        self.node, self.slots, self.cells, self.hosts = node, slots, cells, hosts
         self._counts: dict[State, int] = {}
         self._ok, self._failed, self._waits = Tally(), Tally(), Tally()
         self._work = self._cost = 0.0
@@ -40,6 +44,8 @@ class NodeSums:
             self._work += sum(one[1] for one in attempted)
             if self.slots is not None:
                 self.slots.add(row, attempted)
+            if self.hosts is not None:
+                self.hosts.add(row, attempted)
         if row.state not in ("kept", "skipped", "not run"):
             self._add_effort(row)
             if row.start is None:
@@ -58,6 +64,8 @@ class NodeSums:
                 self._waits.add_all(waits)
         if self.slots is not None:
             self.slots.add_plain(items)
+        if self.hosts is not None:
+            self.hosts.add_plain(items)
 
     def _add_effort(self, row: Row) -> None:
         self._attempts += row.attempts
@@ -101,10 +109,11 @@ class NodeSums:
             bytes_out=self._bytes if node.bytes_out is None else node.bytes_out,
             calls=self._calls,
             cost=self._cost if self._priced else None,
+            hosts=[] if self.hosts is None else self.hosts.hosts(),
         )
 
     def _shares(self, steps: Sequence[LimitStep]) -> Shares | None:
-        """None where nobody noted what its slots did: of any of its items, or of a node that is no batch."""
+        """None if nobody noted what its slots did: of any of its items, or of a node that is no batch."""
         unknown = self._untimed or not (self._attempts or self.node.batch)
         if unknown or self.slots is None or not self.node.visits:
             return None

@@ -61,7 +61,8 @@ def _failures(report: Report) -> Iterator[str]:
     groups = report.failures.groups
     for group in groups[:MOST_GROUPS]:
         where = text.line(group.node, 60)
-        yield f"{group.count:,} × {text.line(group.type, 60)} in {where}: {group.pattern}\n"
+        said = f": {group.pattern}" if group.pattern else ""
+        yield f"{group.count:,} × {text.line(group.type, 60)} in {where}{said}\n"
         for example in group.examples[:1]:
             for one in example.commands[:1]:
                 yield f"  {one.does}: {text.line(one.text)}\n"

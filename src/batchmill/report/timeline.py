@@ -12,6 +12,7 @@ from batchmill.report.occupancy import Occupancy
 from batchmill.report.parts import Node
 from batchmill.report.plain import Plain
 from batchmill.report.rows import CODES, Call, LimitStep, Refusal, Row, Sample
+from batchmill.report.slot_names import SlotNames
 from batchmill.report.slot_time import Attempted
 
 BINS = 600
@@ -35,8 +36,10 @@ class _NodeLine:
 
 
 class _NodeLanes:
-    def __init__(self, node: str, slots: int, lanes: int, bins: int, seconds: float) -> None:
-        self.node, self.slots, self.bins = node, slots, bins
+    def __init__(
+        self, node: str, names: Sequence[str], slots: int, lanes: int, bins: int, seconds: float
+    ) -> None:
+        self.node, self.names, self.slots, self.bins = node, names, slots, bins
         self.group = -(-slots // lanes)
         self.lanes = -(-slots // self.group)
         self.busy = [Occupancy(bins, seconds) for _ in range(self.lanes)]
@@ -62,16 +65,18 @@ class _NodeLanes:
         busy = bytearray()
         for number, lane in enumerate(means[:upto]):
             width = min(self.group, self.slots - number * self.group)
-            busy.extend(min(200, round(200 * one / width)) for one in lane)
+            # what was busy at all is to be seen
+            busy.extend(min(200, max(1, round(200 * one / width))) if one else 0 for one in lane)
         data = zlib.compress(bytes(busy) + self.worst[: upto * self.bins].tobytes(), 9)
-        return Lanes(self.node, self.slots, self.group, upto, self.bins, data)
+        names = list(self.names[: upto * self.group])
+        return Lanes(self.node, self.slots, self.group, upto, self.bins, data, names)
 
 
 class Timeline:
     """The run over ``wall`` seconds. ``nodes`` are all that are known from the beginning; those with the most
-    slot-seconds get lines and lanes of their own."""
+    slot-seconds get lines and lanes of their own; ``names`` knows the slots of a cluster."""
 
-    def __init__(self, wall: float, nodes: Sequence[Node]) -> None:
+    def __init__(self, wall: float, nodes: Sequence[Node], names: SlotNames | None = None) -> None:
         self.bins, self.seconds = BINS, max(wall, 1e-6) / BINS
         ranked = sorted(nodes, key=lambda node: (node.nested, -_slot_seconds(node)))
         own = [node.id for node in ranked[:MOST_NODES]]
@@ -81,9 +86,11 @@ class Timeline:
         self._lanes: dict[str, _NodeLanes] = {}
         room = MOST_LANES_OF_ALL
         for node in ranked[:MOST_NODES]:
-            lanes = min(node.slots, MOST_LANES, room)
+            named = () if names is None else names.names(node.id)
+            slots = max(node.slots, len(named))
+            lanes = min(slots, MOST_LANES, room)
             if lanes and not node.nested:
-                self._lanes[node.id] = _NodeLanes(node.id, node.slots, lanes, self.bins, self.seconds)
+                self._lanes[node.id] = _NodeLanes(node.id, named, slots, lanes, self.bins, self.seconds)
                 room -= self._lanes[node.id].lanes
         self._steps: dict[str, list[LimitStep]] = {}
         self._refused: dict[str, RefusalSeries] = {}

@@ -10,14 +10,14 @@ from batchmill.report.rows import Row
 
 COLUMNS = (
     "node", "index", "state", "attempts", "start", "wall", "waited", "cpu", "rss", "bytes_out", "slot",
-    "cost", "error", "message",
+    "cost", "error", "message", "host",
 )  # fmt: skip
 
 
 def lines(facts: Facts) -> Iterator[str]:
     """The table, line by line. ``start`` is seconds since the epoch, ``wall``, ``waited`` and ``cpu`` are
-    seconds, ``rss`` and ``bytes_out`` bytes, ``cost`` US dollars; what is not known is empty. Texts are on
-    one line."""
+    seconds, ``rss`` and ``bytes_out`` bytes, ``cost`` US dollars; what is not known is empty. ``host`` is
+    that of a cluster, and ``slot`` counts the slots of all its hosts. Texts are on one line."""
     yield "\t".join(COLUMNS) + "\n"
     for row in facts.rows():
         if row.final:
@@ -32,3 +32,4 @@ def _fields(facts: Facts, row: Row) -> Iterator[str]:
     for value in (row.cpu, row.rss, row.bytes_out, row.slot, row.cost):
         yield "" if value is None else f"{value:.9g}" if isinstance(value, float) else str(value)
     yield from (text.line(row.error), text.line(row.message))
+    yield text.line(facts.slot_names.host(row.node, row.slot))

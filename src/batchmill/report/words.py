@@ -5,40 +5,9 @@ from __future__ import annotations
 import datetime
 import math
 
-from batchmill.values.words import count, seconds
+from batchmill.values.words import bytes_, count, duration, number, share
 
 __all__ = ["bytes_", "clock", "count", "day", "dollars", "duration", "number", "percent", "rate", "share"]
-
-
-def number(value: float) -> str:
-    """Three digits, or all of those before the point: ``0.0123``, ``45.6``, ``12,345``."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def duration(value: float | None) -> str:
-    """Such as ``7.89 µs``, ``45.6 ms``, ``1.23 s``, ``2 min 5 s``, ``1 h 4 min``; a dash for None."""
-    if value is None:
-        return "–"
-    if value < 0:
-        return f"−{duration(-value)}"
-    if value == 0:
-        return "0 s"
-    if value < 0.9995e-3:
-        return f"{number(value * 1e6)} µs"
-    if value < 0.9995:
-        return f"{number(value * 1e3)} ms"
-    return f"{number(value)} s" if value < 59.95 else seconds(value)
-
-
-def bytes_(value: float | None) -> str:
-    """Such as ``12.3 MB`` (of 1024 each); a dash for None."""
-    if value is None:
-        return "–"
-    for unit in ("B", "kB", "MB"):
-        if value < 1023.5:
-            return f"{number(value)} {unit}"
-        value /= 1024
-    return f"{number(value)} GB"
 
 
 def rate(value: float, what: str = "items") -> str:
@@ -47,15 +16,6 @@ def rate(value: float, what: str = "items") -> str:
         if value * factor >= 1 or unit == "h":
             return f"{number(value * factor)} {what}/{unit}"
     raise AssertionError("unreachable: the last unit takes what is left")
-
-
-def share(value: float) -> str:
-    """A share of 1 as ``31 %``; what is not nothing never as 0, and what is not all never as 100."""
-    if 0 < value < 0.005:
-        return "< 1 %"
-    if 0.995 <= value < 1 - 1e-9:
-        return "> 99 %"
-    return f"{100 * value:.0f} %"
 
 
 def percent(part: float, whole: float) -> str:

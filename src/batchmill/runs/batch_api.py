@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
@@ -17,10 +18,12 @@ from batchmill.graph.frame import NodeFrame
 from batchmill.graph.schedule.run_report import RunReport
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.journal.service_batches import JournalBatches
-from batchmill.nodes.llm.batch_api.desk import BatchDesk
 from batchmill.outcome import ErrorInfo
 from batchmill.record.service_batches import ServiceBatch
 from batchmill.runs.ledger import all_nodes
+
+if TYPE_CHECKING:  # it imports clients of services
+    from batchmill.nodes.llm.batch_api.desk import BatchDesk
 
 FIRST_PAUSE, GROWTH, LONGEST_PAUSE = 10.0, 1.5, 300.0  # seconds between two looks at batches
 MOST_NAMED = 3
@@ -91,7 +94,8 @@ def desk_of_the_run(
     with closing(JournalBatches(log.path, log.run.id)) as store:
         clock = SYSTEM_CLOCK if room is None else room.clock
         failed, goes_on = (None, False) if room is None else (room.failed, room.desk is not None)
-        desk = BatchDesk(store, log.name, clock, failed, goes_on=goes_on)
+        desks = import_module("batchmill.nodes.llm.batch_api.desk")
+        desk: BatchDesk = desks.BatchDesk(store, log.name, clock, failed, goes_on=goes_on)
         if room is not None:
             room.desk = desk
         try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from batchmill.errors import TemplateError
 from batchmill.graph.compile.plan import Plan
 from batchmill.ir.references import texts_in
+from batchmill.nodes.access.secrets import bound_secrets, variable_of
 from batchmill.step.namespace import ENV_KEY
 from batchmill.template import Expression, Scope, compile_value, expressions_in
 from batchmill.values.masking import Masker, called_input, is_ordinary
@@ -28,10 +28,10 @@ class Secrets:
     """What a run must not show, and the variables that its commands do not get.
 
     ``withheld`` are variables that the document names as credentials, and those that hold the value of a
-    secret input, unless the value is too ordinary to be a secret.
+    secret input, unless the value is too ordinary to be a secret. ``bound`` are those of ``secret_hosts``.
     """
 
-    def __init__(self, plan: Plan, inputs: Mapping[str, Any], masker: Masker) -> None:
+    def __init__(self, plan: Plan, inputs: Mapping[str, object], masker: Masker) -> None:
         self.masker = masker
         values = {name: inputs.get(name) for name, spec in plan.inputs.items() if spec.secret}
         names = set(_named(plan, inputs))
@@ -45,6 +45,7 @@ class Secrets:
         for name in sorted(names):
             masker.add(os.environ.get(name), f"the variable {name}")
         texts = {value for value in values.values() if isinstance(value, str) and not is_ordinary(value)}
+        self.bound = bound_secrets(plan.workflow.secret_hosts, inputs)
         self.withheld = frozenset(names | {name for name, value in os.environ.items() if value in texts})
 
     def add_sent(self, names: Iterable[str]) -> None:
@@ -54,7 +55,7 @@ class Secrets:
                 self.masker.add(os.environ.get(name), f"the variable {name}")
 
 
-def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
+def _named(plan: Plan, inputs: Mapping[str, object]) -> Iterator[str]:
     """The variables of the environment that hold credentials, by name."""
     for one in plan.all_plans():
         for node in one.nodes.values():
@@ -63,6 +64,7 @@ def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
                 yield from _names_in(params, inputs) if isinstance(params, Mapping) else ()
             if default := _DEFAULT_VARIABLE.get(node.spec.type):
                 yield default
+        yield from filter(None, map(variable_of, one.workflow.secret_hosts))
         servers = one.workflow.mcp_servers
         for server in servers.values() if isinstance(servers, dict) else ():
             for text in (*server.env.values(), *server.headers.values()):
@@ -79,12 +81,12 @@ def _referred(plan: Plan) -> Iterator[str]:
                         yield path.segments[0]
 
 
-def _expressions(value: Any) -> Iterator[Expression]:
+def _expressions(value: object) -> Iterator[Expression]:
     for _, text, _ in texts_in(value, ()):
         yield from expressions_in(text)[0]
 
 
-def _names_in(params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:
+def _names_in(params: Mapping[str, object], inputs: Mapping[str, object]) -> Iterator[str]:
     for key in _VARIABLE_PARAMS:
         written = params.get(key)
         if not isinstance(written, str):

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 from batchmill.errors import UnresolvedReference, UnsafeValue
@@ -65,7 +65,7 @@ class ForeignUrl(str):
     __slots__ = ()
 
 
-def carried_url(written: Any, value: Any) -> Any:
+def carried_url(written: object, value: object) -> object:
     """What comes in the place of the URL ``written`` from the second time on: another page of the same
     server, or one of a server that data names."""
     if not isinstance(value, str) or (type(written) is str and _authority(written) == _authority(value)):
@@ -80,11 +80,13 @@ def _authority(url: str) -> str:
 class UrlTemplate:
     """A URL with templates in it, read once. Immutable; copies are the object itself."""
 
-    __slots__ = ("_template", "source")
+    __slots__ = ("_hosted", "_template", "source")
 
     def __init__(self, source: str, template: Template) -> None:
         self.source = source
         self._template = template
+        begin = template.parts[0] if template.parts else ""
+        self._hosted = isinstance(begin, str) and place_at_end(begin) not in ("start", "host")
 
     @property
     def references(self) -> tuple[Path, ...]:
@@ -98,6 +100,8 @@ class UrlTemplate:
         value that would reach beyond its place.
         """
         parts = self._template.parts
+        if self._hosted and not scope.permissive and (plain := self._plain(scope)) is not None:
+            return plain
         made, foreign = _Making(), False
         for index, part in enumerate(parts):
             if isinstance(part, str):
@@ -109,7 +113,20 @@ class UrlTemplate:
         made.check_segments()
         return ForeignUrl(made.text) if foreign else made.text
 
-    def _value(self, expression: Expression, scope: Scope) -> Any:
+    def _plain(self, scope: Scope) -> str | None:
+        """The URL if all values are letters and digits, as most are: behind the host there is nothing to
+        encode or to refuse then. None for others."""
+        made = ""
+        for part in self._template.parts:
+            if not isinstance(part, str):
+                part = to_text(self._value(part, scope))
+                if not (part.isascii() and part.isalnum()):
+                    return None
+            made += part
+        check_length(len(made))
+        return made
+
+    def _value(self, expression: Expression, scope: Scope) -> object:
         try:
             return resolve_expression(expression, scope)
         except UnresolvedReference:
@@ -118,10 +135,10 @@ class UrlTemplate:
     def __copy__(self) -> UrlTemplate:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> UrlTemplate:
+    def __deepcopy__(self, memo: dict[int, object]) -> UrlTemplate:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return compile_url, (self.source,)
 
 
@@ -144,7 +161,7 @@ class _Making:
         self._glued = 0  # where a value at the beginning ends
         self._values: list[tuple[int, int, Expression]] = []
 
-    def add(self, expression: Expression, value: Any, following: Sequence[str | Expression]) -> None:
+    def add(self, expression: Expression, value: object, following: Sequence[str | Expression]) -> None:
         """Put a value at the end of the text."""
         text = to_text(value)
         place = place_at_end(self.text)

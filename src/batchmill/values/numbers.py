@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from batchmill.values.plain import MAX_DIGITS
+from batchmill.values.plain_data import MAX_DIGITS
 
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]+)?"
 _SURE = 16  # characters of a float that has 15 digits at the most, which every float of usual size keeps

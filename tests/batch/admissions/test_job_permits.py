@@ -18,7 +18,7 @@ from batchmill.concurrency.clock import FakeClock
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.items.sources import as_source
 from batchmill.outcome import LEAST_WAIT, ErrorInfo, Outcome
-from batchmill.policy import FailurePolicy, FailureWatch, RetryPolicy
+from batchmill.policy import FailurePolicy, FailureWatch
 from batchmill.policy.budget import BudgetLimits
 from batchmill.policy.limits import Ended, Limits
 
@@ -111,7 +111,7 @@ class Limited:
             watch = FailureWatch(FailurePolicy(), 1)
             gate = Gate(self.gates, self.lane, budgets)
             both = [RateLimited(gate), JobPermits(permits, one_by_one=False)]
-            window = Window(as_source([7]), watch, ordered=False, admissions=both, retry=RetryPolicy())
+            window = Window(as_source([7]), watch, ordered=False, admissions=both)
             self.channels.append(window)
         self.threads = [threading.Thread(target=self._take, args=(one,)) for one in self.channels]
         for thread in self.threads:
@@ -225,7 +225,7 @@ def test_an_attempt_that_is_made_again_has_a_permit_of_its_own() -> None:
     gates = Gates()
     both = [RateLimited(Gate(gates, gates.lane("api", Limits()))), JobPermits(permits, one_by_one=False)]
     watch = FailureWatch(FailurePolicy(), 1)
-    window = Window(as_source(["a"]), watch, ordered=False, admissions=both, retry=RetryPolicy(2))
+    window = Window(as_source(["a"]), watch, ordered=False, admissions=both)
     for attempt in (1, 2):
         chunk = window.take(1, 100)
         assert chunk is not None

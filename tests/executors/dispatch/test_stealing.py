@@ -15,10 +15,19 @@ from batchmill.executors.process.pool import shared_pool
 LONG = 1.0
 
 
+def meet(folder: str) -> None:
+    """Wait until another worker has come, too."""
+    Path(folder, str(os.getpid())).touch()
+    end = time.monotonic() + 60
+    while len(os.listdir(folder)) < 2 and time.monotonic() < end:
+        time.sleep(0.005)
+
+
 @pytest.fixture(autouse=True)
-def workers_that_are_up() -> None:
+def workers_that_are_up(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Those that still boot would be no help."""
-    batchmill.map(time.sleep, [0.05] * 4, executor="process", max_concurrent=2, chunk_size=1)
+    folder = str(tmp_path_factory.mktemp("met"))
+    batchmill.map(meet, [folder] * 2, executor="process", max_concurrent=2, chunk_size=1)
 
 
 def work(folder: str, seconds: float) -> tuple[int, float]:

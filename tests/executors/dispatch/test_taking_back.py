@@ -228,6 +228,6 @@ def test_a_worker_dies_between_two_chunks(stage: Callable[[], Stage]) -> None:
         (first, settle_first), (_, settle_second) = one.slot.orders
         settle_first(one.worker.run(first))
         go_to(one.slot.area.progress, *place)
-        settle_second(Remains(1, -9, one.slot.area.progress.position, RUNNING, 1, 0, 0))
+        settle_second(Remains(1, -9, one.slot.area.progress.position, RUNNING, 1, 0, 0, 0))
         assert one.finish() == [item * 10 for item in range(ITEMS)]
         assert set(RUNS.values()) == {1}

@@ -8,24 +8,33 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import loky.backend.resource_tracker as tracker
-import loky.process_executor
 import pytest
+from loky.backend import popen_loky_posix
 
-from batchmill.executors.process import loky_private
-from batchmill.executors.process.loky_private import SEMAPHORE_NAME, SEMAPHORES, Worker
+from batchmill.executors.process import boot, loky_private, worker_process
+from batchmill.executors.process.loky_private import MOST_NESTED, Worker
 
+HOME = "calls_of_a_worker"
+CALLS = """
+import multiprocessing.resource_tracker
+import sys
 
-class Told:
-    """A file that a worker writes to, as a task that pickles."""
+def tell(path, text):
+    with open(path, "a") as file:
+        file.write(text)
 
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
+def tell_what_is_imported(path):
+    import batchmill.executors.process.child
+    tell(path, " ".join(sys.modules))
 
-    def __call__(self, text: str = "served ") -> None:
-        with open(self.path, "a") as file:
-            file.write(text)
+def tell_of_trackers(path):
+    import loky.backend.resource_tracker as of_loky
+    tell(path, f"{of_loky._resource_tracker._fd} {multiprocessing.resource_tracker._resource_tracker._fd}")
+"""
+"""A module that imports nothing, as this one does."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -35,35 +44,59 @@ def trackers() -> None:
     multiprocessing.resource_tracker.ensure_running()
 
 
-def test_a_worker_is_started_serves_and_is_ended(tmp_path: Path, soon) -> None:
-    path = tmp_path / "told"
-    worker = Worker(Told(path), ("first ",), None)
-    process = worker.start(Told(path))
-    try:
-        assert process.pid != os.getpid()
-        assert process.exitcode is None
-        assert soon(lambda: path.exists() and path.read_text() == "first served ")
-    finally:
-        worker.end()
-    process.join(10)
-    assert process.exitcode is not None
+def run(name: str, *arguments: Any) -> int | None:
+    """Call a function of this module in a worker, and return the worker's exit code."""
+    worker = Worker(HOME, name, arguments)
+    process = worker.start()
+    assert process.pid != os.getpid()
+    worker.wait()
+    code: int | None = process.exitcode
+    return code
 
 
-@pytest.mark.parametrize("name", ["ProcessPoolExecutor", "_python_exit", "process_pool_executor_at_exit"])
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / f"{HOME}.py").write_text(CALLS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path / "told"
+
+
+def test_a_worker_calls_its_function(told: Path) -> None:
+    assert run("tell", str(told), "served") == 0
+    assert told.read_text() == "served"
+
+
+def test_a_worker_imports_nothing_of_what_only_others_need(told: Path) -> None:
+    run("tell_what_is_imported", str(told))
+    imported = {name.split(".")[0] for name in told.read_text().split()}
+    assert "batchmill" in imported
+    assert not {"loky", "psutil", "pydantic", "tempfile", "concurrent"} & imported
+    assert "batchmill.executors.process.pool" not in told.read_text()
+
+
+def test_a_worker_shares_the_trackers_of_its_parent(told: Path) -> None:
+    run("tell_of_trackers", str(told))
+    parents = [tracker._resource_tracker._fd, multiprocessing.resource_tracker._resource_tracker._fd]
+    assert told.read_text() == " ".join(map(str, parents))
+
+
+def test_a_worker_that_fails_ends(told: Path) -> None:
+    assert run("no_such_function", str(told)) == 1
+
+
+def test_workers_within_workers_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "depth", MOST_NESTED)
+    with pytest.raises(RuntimeError, match="nested more than 10 deep"):
+        Worker(HOME, "tell", ()).start()
+
+
+@pytest.mark.parametrize("name", ["Popen", "resource_tracker"])
 def test_the_names_are_there(name: str) -> None:
-    assert hasattr(loky.process_executor, name)
+    assert hasattr(popen_loky_posix, name)
 
 
-@pytest.mark.skipif(not os.path.isdir(SEMAPHORES), reason="semaphores are no files here")
-def test_semaphores_are_called_as_we_look_for_them(tmp_path: Path) -> None:
-    before = set(os.listdir(SEMAPHORES))
-    worker = Worker(Told(tmp_path / "told"), (), None)
-    try:
-        worker.start(Told(tmp_path / "told"))
-        made = [SEMAPHORE_NAME.fullmatch(name) for name in set(os.listdir(SEMAPHORES)) - before]
-        assert str(os.getpid()) in {found[1] for found in made if found is not None}
-    finally:
-        worker.end()
+def test_loky_starts_the_module_of_the_class() -> None:
+    assert loky_private.Popen.__module__ == boot.__name__
 
 
 def test_a_folder_that_is_tracked_goes_with_its_process(tmp_path: Path, soon) -> None:
@@ -89,18 +122,15 @@ def test_what_is_untracked_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert told == [("+", "x", "folder"), ("-", "x", "folder"), ("-", "/s", "semlock")]
 
 
-def test_the_end_is_called_before_loky_waits_for_its_workers() -> None:
+def test_the_end_is_called_once_and_before_threads_are_joined() -> None:
     code = """
-        import time
-        from batchmill.executors.process.loky_private import Worker, at_exit
+        import threading
+        from batchmill.executors.process.loky_private import at_exit
 
-        def hang():
-            time.sleep(60)
-
-        worker = Worker(print, (), None)
-        at_exit(lambda: (worker.end(), print("ended")))
+        end = threading.Event()
+        at_exit(lambda: (end.set(), print("ended")))
         at_exit(lambda: print("twice"))
-        worker.start(hang)
+        threading.Thread(target=end.wait, args=(50,)).start()
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True, timeout=50

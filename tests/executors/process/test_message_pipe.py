@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 from collections.abc import Iterator
 
@@ -57,7 +58,7 @@ def test_the_end_of_the_other_end(ends: tuple[MessagePipe, MessagePipe]) -> None
 def test_an_end_amid_a_message(ends: tuple[MessagePipe, MessagePipe], sent: bytes) -> None:
     """As of a worker that is killed while it writes."""
     here, there = ends
-    os.write(here.end.fileno(), sent)
+    os.write(here.fileno(), sent)
     here.close()
     with pytest.raises(EOFError):
         there.receive()
@@ -66,8 +67,30 @@ def test_an_end_amid_a_message(ends: tuple[MessagePipe, MessagePipe], sent: byte
 def test_a_look_around_amid_a_message_loses_nothing(ends: tuple[MessagePipe, MessagePipe]) -> None:
     here, there = ends
     there.look_every(1)
-    os.write(here.end.fileno(), LENGTH.pack(4) + b"ab")
+    os.write(here.fileno(), LENGTH.pack(4) + b"ab")
     with pytest.raises(BlockingIOError):
         there.receive()
-    os.write(here.end.fileno(), b"cd" + LENGTH.pack(0))
+    os.write(here.fileno(), b"cd" + LENGTH.pack(0))
     assert (there.receive(), there.receive()) == (b"abcd", b"")
+
+
+def test_an_end_travels_only_to_a_process_that_is_being_started(
+    ends: tuple[MessagePipe, MessagePipe],
+) -> None:
+    with pytest.raises(TypeError, match="being started"):
+        pickle.dumps(ends[0])
+
+
+def test_closing_twice_closes_nobody_elses_descriptor() -> None:
+    here, there = MessagePipe.pair()
+    here.close()
+    reader, writer = os.pipe()  # takes the number that was freed
+    here.close()
+    with pytest.raises(OSError, match="descriptor"):
+        here.send(b"")
+    assert os.write(writer, b"x") == 1
+    for descriptor in (reader, writer):
+        os.close(descriptor)
+    with pytest.raises(EOFError):
+        there.receive()
+    there.close()

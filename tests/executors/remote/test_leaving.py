@@ -72,9 +72,15 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 
 def serving(agent_: Agent, worker: Worker, key: str, monkeypatch: pytest.MonkeyPatch) -> threading.Thread:
     monkeypatch.setattr(agent, "who_waits", lambda at_work: DaskWaiting(worker, key))
-    thread = threading.Thread(target=agent_.serve, args=[None])
+    thread = threading.Thread(target=agent_.serve, args=[None, 0.0])
     thread.start()
     return thread
+
+
+def without_stay(packed: bytes) -> Reply:
+    """A reply without the times at which it came and went."""
+    reply: Reply = pickle.loads(packed)
+    return reply._replace(stay=None)
 
 
 def test_a_reply_that_ended_unheard_is_handed_in(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +93,7 @@ def test_a_reply_that_ended_unheard_is_handed_in(gate: Gate, monkeypatch: pytest
     never = worker.task(1, "ready")
     worker.leave(mine).join()
     told = {one["order"]: one["reply"] for one in worker.told}
-    assert pickle.loads(told[key]) == Reply("done", "node7")
+    assert without_stay(told[key]) == Reply("done", "node7")
     assert told[never] is None
     assert len(worker.told) == 2
 
@@ -102,7 +108,7 @@ def test_an_order_at_work_is_handed_in_once_it_ends(gate: Gate, monkeypatch: pyt
     at_it.join()
     leaving.join()
     # maybe twice, which its client ignores
-    assert {pickle.loads(one["reply"]) for one in worker.told} == {Reply("done", "node7")}
+    assert {without_stay(one["reply"]) for one in worker.told} == {Reply("done", "node7")}
 
 
 def test_replies_that_were_fetched_are_forgotten(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +143,8 @@ def test_orders_that_have_not_begun_are_recalled_and_never_run(
     assert mine.recall([idle, begun, ended], 9) == [idle]
     gate.open.set()
     at_it.join()
-    order = Order(WIRE, "b", b"", None, 7, 2, b"", True, 0, None, 5.0)
+    order = Order(WIRE, "b", b"", None, 7, 2, b"", True, 0, None, 3.0, 5.0)
     monkeypatch.setattr(agent, "who_waits", lambda at_work: DaskWaiting(worker, idle))
     monkeypatch.setattr(Agent, "run", None)  # nothing of it runs where Dask begins it all the same
-    reply: Reply = pickle.loads(mine.serve(order))
-    assert [(rest.start, rest.n_items) for rest in reply.rest] == [(7, 2)]
+    reply: Reply = pickle.loads(mine.serve(order, 0.0))
+    assert [(rest.start, rest.n_items, rest.wait) for rest in reply.rest] == [(7, 2, 3.0)]

@@ -241,7 +241,7 @@ def test_a_large_job_is_sent_again_to_who_has_forgotten_it(use: Any) -> None:
 
 
 def test_an_agent_of_another_version_says_so() -> None:
-    order = Order(0, "b", b"d", None, 0, 0, b"", True, 0, None, 1.0)
+    order = Order(0, "b", b"d", None, 0, 0, b"", True, 0, None, 0.0, 1.0)
     reply: Reply = pickle.loads(agent.run(pickle.dumps(order)))
     assert reply.status == "unable"
     assert "install the same version" in reply.reason

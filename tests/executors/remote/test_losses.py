@@ -24,3 +24,11 @@ def test_one_that_was_lost_twice_is_a_suspect_until_it_is_charged() -> None:
     assert told == [False, False, True]
     assert not losses.suspects(4)
     assert not losses.suspects(5)
+
+
+def test_one_loss_is_told_once_however_many_orders_it_cost() -> None:
+    losses = Losses()
+    assert losses.is_new("w", order=3, last=5)
+    assert not losses.is_new("w", order=5, last=5)
+    assert losses.is_new("v", order=4, last=5)
+    assert losses.is_new("w", order=6, last=6)  # a worker that was started anew under the same name

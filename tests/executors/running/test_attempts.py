@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from batchmill.batch.separate_attempts import SeparateAttempts
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InternalError
 from batchmill.executors import contract
 from batchmill.executors.contract import Chunk
-from batchmill.executors.running.attempts import Attempts, Job, Wait
-from batchmill.outcome import ErrorInfo, Outcome, Tried
-from batchmill.policy import RetryPolicy
+from batchmill.executors.running.attempts import Attempts, Job, Wait, lost_attempt
+from batchmill.outcome import NO_WAITS, ErrorInfo, Outcome, Refusals, Tried
+from batchmill.policy import RetryDecision, RetryPolicy
 from batchmill.record import Recorder
 
 LOST = ErrorInfo("WorkerDied", "killed", "worker_died")
@@ -92,13 +94,40 @@ def test_where_attempts_are_started_elsewhere_a_failed_one_says_when_the_next_ma
 
 def test_an_attempt_that_was_lost_counts_and_is_told_of() -> None:
     before = Tried(0.0, 1.0, 3, "WorkerDied", "killed", "worker_died")
-    one = attempts(2, Chunk(5, ["item"], 1, LOST, (before,)))
+    one = attempts(2, Chunk(5, ["item"], 1, LOST, (before,), 3.5))
     assert one.resumes
-    assert one.lost() == Wait(2.0)
+    assert one.lost() == Wait(3.5)
     one.begin()
     outcome = one.returned(7)
     assert outcome.attempts == 2
     assert [tried.error for tried in outcome.tried] == ["WorkerDied", ""]
+
+
+class Counting:
+    """Decides for another attempt, and counts how often it was asked."""
+
+    asked = 0
+
+    def decide(self, attempts: int, *_: object) -> RetryDecision:
+        self.asked += 1
+        return RetryDecision(True, 10.0 + self.asked, "asked", Refusals(self.asked, 1.0))
+
+
+@pytest.mark.parametrize("by_attempt", [False, True])
+def test_what_follows_a_lost_attempt_is_decided_once(by_attempt: bool) -> None:
+    """By the one who learns of the loss; who makes the next attempt, or starts it, is told."""
+    retry = Counting()
+    job = Job(contract.Task(), retry, by_attempt=by_attempt)
+    again = lost_attempt(job, Chunk(5, ["item", "other"]), 0, 1, LOST)
+    assert isinstance(again, Chunk)
+    assert (again.wait, again.attempts, again.lost) == (11.0, 1, replace(LOST, refusals=Refusals(1, 1.0)))
+    if by_attempt:
+        _, after = SeparateAttempts(None).after_loss(again, NO_WAITS)
+        assert after == 11.0
+    else:
+        next_one = Attempts(job, 5, Recorder(), CancelToken(), 0.0, again)
+        assert next_one.lost() == Wait(11.0)
+    assert retry.asked == 1
 
 
 def test_stopped_while_another_attempt_is_waited_for() -> None:

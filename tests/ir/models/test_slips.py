@@ -24,6 +24,10 @@ def node(**more):
     return {"nodes": [{"id": "a", "type": "shell", "params": {"command": "true"}, **more}]}
 
 
+def batch(**more):
+    return node(batch={"items": [1], **more})
+
+
 @pytest.mark.parametrize(
     ("document", "path", "hint"),
     [
@@ -90,7 +94,23 @@ def node(**more):
         (node(depends_on=["b"]), "$.nodes[0].depends_on", '`"edges": [{"from": "a", "to": "b"}]`'),
         (node(retries=3), "$.nodes[0].retries", 'write `"retry": {"max": 3}`'),
         (node(executor="thread"), "$.nodes[0].executor", '"batch": {"items": ..., "executor": "thread"}'),
-        (node(**{"if": "x"}), "$.nodes[0].if", "a `code` node sets `next`"),
+        (node(**{"if": "x"}), "$.nodes[0].if", 'write `"when": "${x}"`'),
+        (node(**{"if": "${{ x }} > 0"}), "$.nodes[0].if", 'write `"when": "${x > 0}"`'),
+        (node(**{"if": True}), "$.nodes[0].if", 'write `"when": "${...}"`'),
+        (node(rate_limit="5/s"), "$.nodes[0].rate_limit", 'write `"rate_limit": {"per_second": 5}`'),
+        (node(rate_limit="90 per minute"), "$.nodes[0].rate_limit", '{"per_second": 1.5}'),
+        (batch(items="a/*.txt"), "$.nodes[0].batch.items", 'write `"items": {"glob": "a/*.txt"}`'),
+        (batch(items="urls.CSV"), "$.nodes[0].batch.items", 'write `"items": {"csv": "urls.CSV"}`'),
+        (batch(items=7), "$.nodes[0].batch.items", 'write `"items": {"range": [7]}`'),
+        (batch(items={"range": 7}), "$.nodes[0].batch.items.range", 'write `"range": [7]`'),
+        (
+            batch(items={"range": {"stop": 9, "step": 2}}),
+            "$.nodes[0].batch.items.range",
+            'write `"range": [0, 9, 2]`',
+        ),
+        (batch(collect="out.csv"), "$.nodes[0].batch.collect", 'write `"collect": {"csv": "out.csv"}`'),
+        (batch(timeout="1.5m"), "$.nodes[0].batch.timeout", "write 90"),
+        ({"nodes": NODES, "inputs": {"k": {"env": "KEY"}}}, "$.inputs.k.env", "write `${env.KEY}` where"),
         (node(uses="x"), "$.nodes[0].uses", "what a node does is its `type`"),
         (
             {"nodes": [{"id": "a", "run": "ls"}]},

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from batchmill.errors import NodeError
+from batchmill.nodes.access.hosts import may_be_host
 from batchmill.nodes.access.policy import (
     OPEN,
     Access,
-    may_be_host,
     require_within,
     require_written_within,
 )

@@ -75,6 +75,7 @@ def test_hints_in_bodies(error, seconds):
         ({"error": {"code": "rate_limit_exceeded"}}, 429),
         ([{"error": {"status": "RESOURCE_EXHAUSTED", "code": 429}}], 429),
         ({"error": {"code": 503}}, 503),
+        ({"type": "error", "error": {"type": "overloaded_error"}}, 429),
         ({"error": {"code": 400}}, None),
         ({"error": None, "code": 429}, None),
         ({"error": "429"}, None),
@@ -92,6 +93,7 @@ def test_which_answers_are_refusals():
 
     assert is_refusal(429, fields())
     assert is_refusal(503, fields())
+    assert is_refusal(529, fields())
     assert is_refusal(500, fields(Retry_After="1"))
     assert not is_refusal(500, fields())
     assert is_refusal(403, fields(X_RateLimit_Remaining="0"))

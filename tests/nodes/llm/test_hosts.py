@@ -133,3 +133,33 @@ def test_certificates_of_ones_own(ask, run, model, secure_model, certificate):
     assert run("embeddings", input="x", model="m", **own).outputs["embedding"] == [1.0]
     with pytest.raises(InvalidParams, match="`ca_file` cannot be used"):
         ask("x", base_url=url, ca_file=certificate[1])
+
+
+@pytest.mark.parametrize("kind", ["llm", "embeddings"])
+def test_secrets_go_to_their_hosts_only(model, monkeypatch, kind):
+    """In the key, in what is asked, and to where a redirect leads."""
+    pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    monkeypatch.setenv("OF_MINE", CANARY)
+    asked = {"prompt": "x"} if kind == "llm" else {"input": "x"}
+    params = {"model": "m", "base_url": model.base_url, "api_key_env": "OF_MINE", **asked}
+
+    def types(hosts, params=params, **given):
+        document = {
+            "inputs": {"token": {"secret": True, "required": False}},
+            "secret_hosts": {"env.OF_MINE": hosts, "token": hosts},
+            "nodes": [{"id": "ask", "type": kind, "params": params}],
+        }
+        result = batchmill.run(document, given)
+        assert CANARY not in str(result.errors)
+        return [error["type"] for error in result.errors]
+
+    open_params = {name: value for name, value in params.items() if name != "api_key_env"}
+    inside = {**open_params, next(iter(asked)): "is ${token} a token?"}
+    assert types(["api.openai.com"]) == ["HostNotAllowed"]
+    assert types(["api.openai.com"], inside, token="tok-of-another-kind") == ["HostNotAllowed"]
+    assert model.asked == []
+    model.answers = [(200, VECTORS, {}) if kind == "embeddings" else "hello"]
+    assert types(["127.0.0.1"]) == []
+    model.answers = [(307, {}, {"Location": model.base_url.replace("127.0.0.1", "localhost")})]
+    assert types(["127.0.0.1"], inside, token="tok-of-another-kind") == ["HostNotAllowed"]
+    close_resources()

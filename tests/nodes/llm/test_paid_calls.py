@@ -84,6 +84,7 @@ def test_what_is_no_json_counts_as_an_estimate(ask, model, body):
         ({"prompt_tokens": 70}, (70, None, None), 70 + 20, True),
         ({"completion_tokens": 7}, (None, 7, None), 10 + 7, True),
         ({"prompt_tokens": 70.0, "completion_tokens": 7.0}, (70, 7, 77), 77, False),
+        ({"prompt_tokens": "70", "completion_tokens": "7.0", "total_tokens": "77"}, (70, 7, 77), 77, False),
         ({"prompt_tokens": -1, "completion_tokens": "many"}, (None, None, None), 30, True),
     ],
 )
@@ -106,6 +107,7 @@ def test_an_estimate_has_a_price():
     nothing = counted(question, None)
     assert (nothing.sent, nothing.answered, nothing.tokens) == (10, ANSWER_TOKENS, 10 + ANSWER_TOKENS)
     assert counted(question, Reply("x" * 400)).answered == 100
+    assert counted(question, Reply("", fault="it is not JSON")).answered == ANSWER_TOKENS
 
 
 def test_pictures_do_not_count_by_their_bytes():

@@ -229,6 +229,22 @@ def test_without_the_extra(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(MissingExtra, match=r"batchmill\[llm\]"):
         run("llm", prompt="x", model="m", base_url="http://127.0.0.1:9/")
+    document = {
+        "budget": {"requests": 2},
+        "nodes": [
+            {
+                "id": "ask",
+                "type": "llm",
+                "params": {"prompt": "${item}", "model": "m", "base_url": "http://127.0.0.1:9/"},
+                "batch": {"items": {"range": [30]}, "executor": "sequential", "error_handling": "continue"},
+            }
+        ],
+    }
+    ended = batchmill.run(document)
+    assert (ended.status, ended.nodes["ask"]["error_count"]) == ("failed", 1)
+    assert "the rest were not tried: MissingExtra" in ended.nodes["ask"]["failure"]
+    assert "BudgetUsedUp" not in str(ended.errors)
+    assert ended.errors[0]["traceback"] == ""
 
 
 SPENT = (429, {"error": {"message": "no money left", "code": "insufficient_quota"}}, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 
 import pytest
 
@@ -168,10 +169,11 @@ def test_turning_it_on_keeps_what_a_run_has(model, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_events_are_found_however_the_bytes_come(size, end):
     lines = ["event: x", 'data: {"a":', "data: 1}", "", ":", "", "data:[DONE]"]
     body = end.join(lines).encode()
+    assert list(ServerEvents().feed(BOM_UTF8 + b"data: 1\n\n")) == [b"1"]
     events = ServerEvents()
     found = [one for at in range(0, len(body), size) for one in events.feed(body[at : at + size])]
     assert [*found, *events.end()] == [b'{"a":\n1}', b"[DONE]"]

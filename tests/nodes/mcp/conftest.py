@@ -34,11 +34,11 @@ def stdio():
 
 @pytest.fixture
 def http():
-    """``http()``: a server over HTTP that runs; ``.stop()`` ends it, ``.start()`` starts it again."""
+    """``http("tls", ...)``: a server over HTTP that runs; ``.stop()`` ends it, ``.start()`` starts it."""
     started = []
 
-    def of():
-        started.append(OverHttp())
+    def of(*words):
+        started.append(OverHttp(words))
         started[-1].start()
         return started[-1]
 
@@ -49,14 +49,16 @@ def http():
 
 
 class OverHttp:
-    def __init__(self):
+    def __init__(self, words=()):
         self.port = 0
+        self.words = words
 
     def start(self):
-        command = [sys.executable, PROGRAM, "http", str(self.port)]
+        command = [sys.executable, PROGRAM, "http", str(self.port), *self.words]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
-        self.url = f"http://127.0.0.1:{self.port}/mcp"
+        host = "https://localhost" if self.words else "http://127.0.0.1"
+        self.url = f"{host}:{self.port}/mcp"
 
     def stop(self):
         self.process.kill()

@@ -1,6 +1,7 @@
 """A server for the tests, written with the SDK: over stdio, or over HTTP on a port that it prints.
 
-``server.py`` speaks stdio, ``server.py http`` HTTP. ``noise`` in the arguments has it print to its stdout
+``server.py`` speaks stdio, ``server.py http`` HTTP; ``tls CERTIFICATE KEY`` has it encrypted, and
+``known`` only to clients that show this certificate. ``noise`` in the arguments has it print to its stdout
 what is no message, ``deaf`` never answer, ``broken`` end at once, ``stubborn`` end only when killed.
 """
 
@@ -102,13 +103,20 @@ def chatter() -> str:
 
 def over_http() -> None:
     import socket
+    import ssl
 
     import uvicorn
 
     port = int(next((word for word in sys.argv[2:] if word.isdecimal()), "0"))
     listener = socket.create_server(("127.0.0.1", port))
     print(listener.getsockname()[1], flush=True)
-    config = uvicorn.Config(server.streamable_http_app(), log_level="error")
+    secure: dict[str, Any] = {}
+    if "tls" in sys.argv:
+        certificate, key = sys.argv[sys.argv.index("tls") + 1 :][:2]
+        secure = {"ssl_certfile": certificate, "ssl_keyfile": key}
+    if "known" in sys.argv:
+        secure |= {"ssl_ca_certs": certificate, "ssl_cert_reqs": ssl.CERT_REQUIRED}
+    config = uvicorn.Config(server.streamable_http_app(), log_level="error", **secure)
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from batchmill.batch.admissions.contract import Claim
 from batchmill.batch.admissions.rate_gate import AttemptPass, Gate
 from batchmill.block import Block
+from batchmill.errors import MissingExtra
 from batchmill.executors.contract import Chunk
 from batchmill.outcome import Outcome, Waits, nano_usd
 from batchmill.policy.limits import Ended
@@ -114,12 +115,13 @@ def _how_it_ended(outcome: Outcome, usage: Usage, leave: AttemptPass, *, told: b
     if error is None:
         return Ended(outcome.wall, _tokens(usage, leave), asked=bool(usage.calls or not usage.kept))
     nothing_heard = error.kind in _LOST and not told
+    called = usage.calls or not (usage.kept or error.type == MissingExtra.__name__)
     return Ended(
         None if error.kind != "timeout" else outcome.wall,
         None if nothing_heard else _tokens(usage, leave),
         error.refused,
         error.retry_after or 0.0,
-        asked=bool(usage.calls or not usage.kept),
+        asked=bool(called),
     )
 
 
@@ -128,7 +130,7 @@ def _tokens(usage: Usage, leave: AttemptPass) -> float:
     return usage.tokens + usage.untold * leave.permit.tokens
 
 
-def calls_in(records: Iterable[Any]) -> Iterator[Any]:
+def calls_in(records: Iterable[object]) -> Iterator[object]:
     """The calls among ``records``, those of sub-workflows included."""
     for record in records:
         if Usage.counts(record):
@@ -137,9 +139,9 @@ def calls_in(records: Iterable[Any]) -> Iterator[Any]:
             yield from calls_in(getattr(record, "calls", ()))
 
 
-def _cost(record: Any) -> int:
+def _cost(record: object) -> int:
     return nano_usd(_field(record, "cost"))
 
 
-def _field(record: Any, name: str) -> Any:
+def _field(record: object, name: str) -> Any:
     return record.get(name) if isinstance(record, dict) else getattr(record, name, None)

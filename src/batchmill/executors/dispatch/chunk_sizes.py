@@ -16,6 +16,7 @@ from typing import NamedTuple
 GROWTH = 8
 WINDOW_PER_WORKER = 64  # items a slow one may hold up behind it; 2 loses a third of the machine
 CHUNKS_AHEAD = 6  # per worker, so that an ordered consumer never starves workers of large chunks
+KEPT = 0.6  # of what earlier chunks told, when another one has ended
 PATIENCE, LEAST_PATIENCE = 5 / 3, 0.002  # of the time a chunk was meant to take; in seconds
 BYTES_PER_CHUNK = 1 << 20
 SHORT_SECONDS, VERY_SHORT_SECONDS = 0.1, 0.01  # a round trip is 2 % of the latter
@@ -62,11 +63,13 @@ class ChunkSizer:
         self._most = most
         self._fixed = fixed
         self._mean, self._bytes = known or (0.0, 0.0)
+        self._items = 1.0 if known else 0.0
+        self._seconds = self._mean
         self._size = self._wanted(GROWTH**2) if known else 1
 
     @property
     def pace(self) -> ItemPace | None:
-        """What was learned, None where nothing was."""
+        """The learned measurements; None if there are none yet."""
         with self._lock:
             return ItemPace(self._mean, self._bytes) if self._mean else None
 
@@ -85,8 +88,10 @@ class ChunkSizer:
         if not items:
             return
         with self._lock:
-            mean = seconds / items
-            self._mean = 0.6 * self._mean + 0.4 * mean if self._mean else mean
+            # Not a mean of the chunks' means: one item that was disturbed tells less than a hundred.
+            self._seconds = KEPT * self._seconds + seconds
+            self._items = KEPT * self._items + items
+            self._mean = self._seconds / self._items
             self._bytes = max(0.9 * self._bytes, n_bytes / items)
             self._size = self._wanted(GROWTH * max(self._size, items))
 

@@ -8,13 +8,15 @@ rules for lost chunks know no pipes, no shared memory and no pool.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from batchmill.block import Block
 from batchmill.errors import BatchmillError
-from batchmill.executors.contract import Chunk
-from batchmill.executors.running.progress import Position
-from batchmill.outcome import ErrorInfo
+
+if TYPE_CHECKING:  # a first worker process is started before these are imported
+    from batchmill.block import Block
+    from batchmill.executors.contract import Chunk
+    from batchmill.executors.running.progress import Position
+    from batchmill.outcome import ErrorInfo
 
 CANCELLED, TIMED_OUT, TOO_LARGE = "cancelled", "timed out", "over its memory limit"  # why we end a worker
 
@@ -133,7 +135,7 @@ class WorkerLink(Protocol):
         """End it and all it started."""
 
     def retire(self) -> None:
-        """Have it ended when it is given back."""
+        """Have it ended when it is returned."""
 
     def give_back(self) -> None:
         """The batch needs it no more. Nothing else may be called after this."""

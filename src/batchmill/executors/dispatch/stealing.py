@@ -15,14 +15,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from batchmill.executors.contract import Channel
-from batchmill.executors.running.progress import Position
+if TYPE_CHECKING:  # a first worker process is started before these are imported
+    from batchmill.executors.contract import Channel
+    from batchmill.executors.running.progress import Position
 
 LOOK_SECONDS = 0.005  # an item this long is worth a look at who else is waiting
+LINGER_LOOKS = 20  # that a thread stays without anything to look at: a next batch wakes nobody
 HOLD_SECONDS = 0.002
 END_SECONDS = 1.0
+WATCHING = "batchmill-pool-watch"  # the name of a thread
 
 
 class Holder(Protocol):
@@ -38,88 +41,139 @@ class Holder(Protocol):
         """Let it begin nothing more of what it has, so that :meth:`take_back` can have it."""
 
     def take_back(self) -> None:
-        """Give back what a worker that was held a little while ago has not begun."""
+        """Return what a worker that was held a little while ago has not begun."""
+
+
+class Watch:
+    """One thread, from ``run``, that looks at all batches every few milliseconds while there is one to look
+    at, and ``linger`` times more. So a short batch that follows another one wakes nobody.
+
+    Concurrency: any thread may call any method; ``_lock`` guards ``_looks`` and ``_running``.
+    """
+
+    def __init__(self, run: Callable[[Callable[[], None]], None], linger: int = LINGER_LOOKS) -> None:
+        self._run = run
+        self._linger = linger
+        self._lock = threading.Lock()
+        self._looks: list[Callable[[], bool]] = []
+        self._running = False
+
+    def add(self, look: Callable[[], bool]) -> None:
+        """Call ``look``, which must not raise, every :data:`LOOK_SECONDS` until it returns False. Raises
+        RuntimeError when the system has no thread to give."""
+        with self._lock:
+            self._looks.append(look)
+            if self._running:
+                return
+            self._running = True
+        try:
+            self._run(self._keep_looking)
+        except RuntimeError:
+            with self._lock:
+                self._running = False
+                self._looks.remove(look)
+            raise
+
+    def _keep_looking(self) -> None:
+        threading.current_thread().name = WATCHING
+        unused = 0
+        while True:
+            time.sleep(LOOK_SECONDS)
+            with self._lock:
+                looks = list(self._looks)
+                unused = 0 if looks else unused + 1
+                if unused > self._linger:
+                    self._running = False
+                    return
+            for look in looks:
+                if not look():
+                    with self._lock:
+                        self._looks.remove(look)
 
 
 class WorkStealer:
-    """Watches one batch while one worker waits for items and another has several.
+    """Shares the items of one batch while one worker waits for items and another has several.
 
     ``holders`` are the active workers, ``several`` says quickly whether one of them may have more than one
-    item, ``widen`` adds one if workers may be idle that have none yet. ``run`` provides a thread.
+    item, ``widen`` adds one if workers may be idle that have none yet. ``watch`` has the thread.
 
-    Concurrency: any thread may call any method; ``_lock`` guards ``_watching`` and ``_asked``. The rest runs
-    in the thread that ``run`` provides.
+    Concurrency: any thread may call any method; ``_lock`` guards ``_watched``, ``_asked`` and ``_over``. The
+    thread of the watch looks, under ``_looking``, and alone has ``_before``.
     """
 
     def __init__(
         self,
         channel: Channel,
-        run: Callable[[Callable[[], None]], None],
+        watch: Watch,
         holders: Callable[[], Sequence[Holder]],
         several: Callable[[], bool],
         widen: Callable[[], None] = lambda: None,
     ) -> None:
         self._channel = channel
-        self._run = run
+        self._watch = watch
         self._holders = holders
         self._several = several
         self._widen = widen
         self._lock = threading.Lock()
-        self._watching = False
-        self._asked = False  # once more, since the watching thread looked
-        self._over = threading.Event()
-        self._away = threading.Event()  # nobody watches
-        self._away.set()
+        self._looking = threading.Lock()
+        self._watched = False
+        self._asked = False  # once more, since the last look
+        self._over = False
+        self._before: dict[Holder, Position] = {}
 
     def begin(self) -> None:
         """Watch, if there is anything to share: somebody has nothing to do, or has got several items."""
-        if self._over.is_set() or not self._several():
+        if self._over or not self._several():
             return
         with self._lock:
             self._asked = True
-            if self._watching:
+            if self._watched or self._over:
                 return
-            self._watching = True
-            self._away.clear()
+            self._watched = True
         try:
-            self._run(self._watch)
+            self._watch.add(self._look)
         except RuntimeError:  # the system has no thread to give: each worker keeps what it has
-            self._leave()
+            with self._lock:
+                self._watched = False
 
     def end(self) -> None:
-        """The batch is over."""
-        self._over.set()
-        self._away.wait(END_SECONDS)
+        """The batch is over: nothing of it is looked at when this returns."""
+        with self._lock:
+            self._over = True
+        if self._looking.acquire(timeout=END_SECONDS):
+            self._looking.release()
 
-    def _watch(self) -> None:
-        before: dict[Holder, Position] = {}
-        try:
-            while self._goes_on():
+    def _look(self) -> bool:
+        """Look once; whether to look again."""
+        with self._looking:
+            if not self._goes_on():
+                self._before = {}
+                return False
+            try:
                 now = {holder: at for holder in self._holders() if holder.spare() and (at := holder.at())}
-                stuck = [holder for holder, at in now.items() if before.get(holder) == at]
-                before = now
+                stuck = [holder for holder, at in now.items() if self._before.get(holder) == at]
+                self._before = now
                 if stuck and self._wanted():
                     self._take_back(stuck)
-        except BaseException as fault:  # noqa: BLE001  # the batch must hear of it
-            self._leave()
-            self._channel.fail(fault)
+            except BaseException as fault:  # noqa: BLE001  # the batch must hear of it
+                self._channel.fail(fault)
+                with self._lock:
+                    self._watched = False
+                return False
+        return True
 
     def _goes_on(self) -> bool:
-        """Whether to look again, after a while; else this thread has left."""
+        """Whether there is something to share, or may be; else nothing is watched any more."""
         with self._lock:
-            asked, self._asked = self._asked, False
-        over = self._over.wait(LOOK_SECONDS) or self._channel.stopped
+            asked, self._asked, over = self._asked, False, self._over
+        over = over or self._channel.stopped
         if not over and (asked or (self._several() and self._wanted())):
             return True
-        return not self._leave(unless_asked=not over)
-
-    def _leave(self, *, unless_asked: bool = False) -> bool:
         with self._lock:
-            if unless_asked and self._asked:
-                return False
-            self._watching = False
-            self._away.set()
-            return True
+            if self._asked and not over:  # just now
+                return True
+            self._watched = False
+            return False
 
     def _wanted(self) -> bool:
         """Whether workers have nothing to do, or could be added that would."""

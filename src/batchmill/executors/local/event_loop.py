@@ -19,13 +19,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.event_loop import background
+from batchmill.concurrency.loop_cpu import LoopShare, Measured
 from batchmill.errors import Stopped
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
@@ -39,6 +39,7 @@ from batchmill.record import Recorder
 LEAST_AHEAD = 16
 WINDOW_PER_ITEM = 4  # items an ordered consumer may be behind, for each one in flight
 LEAST_WINDOW = 256
+MOST_UNWEIGHED = 16  # results are weighed one by one where few are under way, else every so many
 CLOSE_SECONDS = 1.0
 
 
@@ -46,7 +47,7 @@ class EventLoopBatch:
     """The items of one batch on an event loop, and the thread that feeds it.
 
     Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_bytes``, ``_fed`` and ``_over``.
-    ``_running`` belongs to the loop's thread alone.
+    ``_running``, ``_at_work`` and ``_cpu`` belong to the loop's thread alone.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class EventLoopBatch:
         self._cancel = cancel
         self._size = size
         self._ahead = max(LEAST_AHEAD, size // 2)
+        self._weigh_every = max(1, min(MOST_UNWEIGHED, size // 8))
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
         self._buffer: deque[Chunk] = deque()  # of one item each
@@ -71,6 +73,8 @@ class EventLoopBatch:
         self._loop = self._background.loop
         # what items see of it is what the caller set
         self._context = self._background.inside(contextvars.copy_context())
+        self._cpu: LoopShare | None = None
+        self._at_work = 0  # items whose outcome is not known yet; some tasks of ``_running`` are about to end
         self._done = threading.Event()
         self._stopping = asyncio.Event()
         self._feeder = threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True)
@@ -135,7 +139,7 @@ class EventLoopBatch:
             pass
 
     async def _prepare(self) -> None:
-        """On the loop, where what it makes is to be used."""
+        """Run on the loop, because objects that it creates are used there."""
         self._task.prepare()
 
     def _pump(self) -> None:
@@ -147,8 +151,12 @@ class EventLoopBatch:
                 chunk = self._buffer.popleft()
                 if len(self._buffer) == self._ahead // 2:
                     self._hungry.notify()
-            running = self._loop.create_task(self._run(chunk), context=self._context.copy())
+            if self._cpu is None:
+                self._cpu = self._background.cpu.join()
+            run = self._sampled if self._cpu.samples else self._run
+            running = self._loop.create_task(run(chunk, self._cpu), context=self._context.copy())
             self._running.add(running)
+            self._at_work += 1
             running.add_done_callback(self._ended)
         self._finish_if_idle()
 
@@ -166,9 +174,18 @@ class EventLoopBatch:
         with self._lock:
             idle = not self._running and not self._buffer and (self._fed or self._over)
         if idle:
+            if self._cpu is not None:
+                self._cpu.leave()
+                self._cpu = None
             self._done.set()
 
-    async def _run(self, chunk: Chunk) -> None:
+    async def _sampled(self, chunk: Chunk, share: LoopShare) -> None:
+        """The same, and measure its steps."""
+        measured = Measured(self._run(chunk, share))
+        await measured
+        share.sample(measured.cpu)
+
+    async def _run(self, chunk: Chunk, share: LoopShare) -> None:
         """Run the one item of ``chunk``."""
         worker = self._settings.worker_numbers.acquire()
         began = time.perf_counter()
@@ -177,15 +194,24 @@ class EventLoopBatch:
             outcome = await self._attempts(chunk.items[0], chunk.start, attempts)
         except asyncio.CancelledError:
             outcome = cancelled(chunk.start, attempts.number)
-        wall = time.perf_counter() - began
+        now = time.perf_counter()
+        wall = now - began
+        self._at_work -= 1
         self._settings.worker_numbers.release(worker)
-        block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
-        n_bytes = bytes_of(block)
-        with self._lock:
-            self._bytes = max(0.9 * self._bytes, n_bytes)
+        if outcome.plain:
+            block = Block.of_value(
+                chunk.start, outcome.value, chunk.items[0], wall=wall, began=began, worker=worker
+            )
+        else:
+            block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
+        block.cpu, block.shares_cpu = share.end_item(now, last=not self._at_work), True
+        if not chunk.start % self._weigh_every:
+            n_bytes = bytes_of(block)
+            with self._lock:
+                self._bytes = max(0.9 * self._bytes, n_bytes)
         self._channel.deliver(block)
 
-    async def _attempts(self, item: Any, index: int, attempts: Attempts) -> Outcome:
+    async def _attempts(self, item: object, index: int, attempts: Attempts) -> Outcome:
         """Try as often as the policy allows."""
         then = attempts.lost() if attempts.resumes else await self._attempt(item, index, attempts)
         while isinstance(then, Wait):
@@ -195,7 +221,7 @@ class EventLoopBatch:
             then = await self._attempt(item, index, attempts)
         return then
 
-    async def _attempt(self, item: Any, index: int, attempts: Attempts) -> Wait | Outcome:
+    async def _attempt(self, item: object, index: int, attempts: Attempts) -> Wait | Outcome:
         try:
             return attempts.returned(await self._value(item, index, attempts))
         except asyncio.CancelledError:
@@ -217,7 +243,7 @@ class EventLoopBatch:
             return self._channel.stopped
         return True
 
-    async def _value(self, item: Any, index: int, attempts: Attempts) -> Any:
+    async def _value(self, item: object, index: int, attempts: Attempts) -> object:
         """What an attempt comes to."""
         number, recorder = attempts.number, attempts.recorder
         timeout = self._settings.timeout
@@ -228,7 +254,7 @@ class EventLoopBatch:
             return await self._task.run_async(item, index, attempt)
 
     def _stop(self) -> None:
-        """Give back what was taken and not started."""
+        """Return what was taken and not started."""
         with self._lock:
             left = list(self._buffer)
             self._buffer.clear()

@@ -46,7 +46,9 @@ class SequentialExecutor:
         progress = Progress()
         job = Job.of(task, settings)
         ctrl_c = CtrlC()
-        runner = ItemRunner(job, progress, cancel, interrupts=ctrl_c.is_the_users)
+        runner = ItemRunner(
+            job, progress, cancel, interrupts=ctrl_c.is_the_users, one_by_one=not channel.instant
+        )
         sizer = ChunkSizer(1, CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size)
         worker = settings.worker_numbers.acquire()
         forget = [channel.on_stop(progress.stop), cancel.on_cancel(channel.stop)]
@@ -73,14 +75,16 @@ class SequentialExecutor:
         if not len(chunk):
             return
         block = Block(chunk.start, items=chunk.items, worker=worker)
+        alone = len(chunk) == 1
         try:
             with ctrl_c:
-                runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
+                runner.run_chunk(chunk, CHUNK_SECONDS if alone else sizer.patience(len(chunk)), block=block)
         except BaseException:  # Ctrl-C in the midst of an item: those before it are done and are kept
             if block.done:
                 channel.deliver(block.part(0, block.done))
             raise
-        sizer.observe(len(block), runner.took, bytes_of(block))
+        if not alone or channel.instant:  # else the next chunk has one item, too
+            sizer.observe(len(block), runner.took, bytes_of(block))
         if len(block):
             channel.deliver(block)
         if len(block) < len(chunk):

@@ -16,13 +16,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
-from batchmill.executors.dispatch.stealing import WorkStealer
-from batchmill.executors.local.event_loop import EventLoopBatch
+from batchmill.executors.dispatch.stealing import Watch, WorkStealer
 from batchmill.executors.local.thread_worker import CHUNK_SECONDS, CLOSE_SECONDS, Worker
 from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.executors.running.runner import LATE_SECONDS
@@ -48,9 +49,10 @@ class ThreadExecutor:
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken
     ) -> Iterator[Block]:
         size = self.workers(settings)
-        crew: ThreadBatch | EventLoopBatch
+        crew: Any  # one of the two
         if task.awaits:
-            crew = EventLoopBatch(task, channel, settings, cancel, size)
+            local = import_module("batchmill.executors.local.event_loop")  # with asyncio: 40 ms
+            crew = local.EventLoopBatch(task, channel, settings, cancel, size)
         else:
             crew = ThreadBatch(task, channel, settings, cancel, size)
         crew.start()
@@ -85,7 +87,8 @@ class ThreadBatch:
         self._unhired = 0
         self._several = 0  # workers that have more than one item
         self._over = threading.Event()
-        self.stealer = WorkStealer(channel, _in_a_thread, self._now, self._any_has_several)
+        watch = Watch(_in_a_thread, linger=0)
+        self.stealer = WorkStealer(channel, watch, self._now, self._any_has_several)
         channel.on_idle(self.stealer.begin)
         self._watcher = threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True)
         self._forget = [channel.on_stop(self._stop_workers), cancel.on_cancel(self._abandon_all)]
@@ -172,7 +175,7 @@ class ThreadBatch:
         while not self._over.wait(WATCH_SECONDS):
             latest = time.monotonic_ns() - int((timeout + LATE_SECONDS) * 1e9)
             for worker in self._now():
-                if 0 < worker.progress.started < latest and worker.abandon(self._overdue, latest):
+                if 0 < worker.progress.timed < latest and worker.abandon(self._overdue, latest):
                     self._hire()
 
     def _overdue(

@@ -1,4 +1,4 @@
-"""One worker thread of a batch: it takes chunks, runs them and hands over the results."""
+"""One worker thread of a batch: it takes chunks, runs them and passes on the results."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Worker:
         if crew.channel.stopped:
             self.progress.stop()
         with self._several(chunk):
-            runner.run_chunk(chunk, CHUNK_SECONDS, block=block)
+            runner.run_chunk(chunk, crew.sizer.patience(len(chunk)), block=block)
         with self._lock:
             left, self._chunk = self._chunk, None
             if self._abandoned or left is None:
@@ -188,18 +188,18 @@ class Worker:
         self._crew.channel.give_back(rest)
 
     def abandon(self, settle: Settle, latest: int | None = None) -> bool:
-        """Give up on the chunk in hand; False when there was none, or its attempt began after ``latest``."""
+        """Give up on the chunk in hand; False when there was none, or its timeout counts from ``latest`` or
+        later."""
         with self._lock:
             chunk = self._chunk
-            started = self.progress.started
-            if chunk is None or (latest is not None and not 0 < started < latest):
+            if chunk is None or (latest is not None and not 0 < self.progress.timed < latest):
                 return False
             self._chunk = None
             self._abandoned = True
             self.progress.stop()  # its item must not be tried again in there
             begun, attempt = self.progress.position.begun, self.progress.attempt
             finished = self._block.part(0, min(begun, self._block.done))
-            worker, began = self._own_number, second_of(started)
+            worker, began = self._own_number, second_of(self.progress.started)
         settled = settle(chunk, begun - 1, attempt, began, worker) if len(finished) < begun else None
         self._give_up_number()
         self._forget()

@@ -8,6 +8,7 @@ to the process (folder, environment, locale, signal handlers) is undone before t
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import pickle
 import signal
@@ -18,8 +19,6 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from multiprocessing.connection import Connection
-from typing import NamedTuple
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
@@ -33,48 +32,18 @@ from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.frames import FrameWriter
 from batchmill.executors.process.logs import LogMirror
 from batchmill.executors.process.message_pipe import MessagePipe, Outbox
+from batchmill.executors.process.orders import Order, Reply
 from batchmill.executors.process.payload import Payload, unwrap
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import heed_signals
 from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.progress import PACKING, RUNNING
 from batchmill.executors.running.runner import ItemRunner
-from batchmill.outcome import ErrorInfo, Tried
 
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
 CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this
 KEPT_JOBS = 4
 IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, servers) is closed
-
-
-class Order(NamedTuple):
-    """One chunk as it is sent: where its items lie, and the job unless the worker has it already. After
-    ``seconds`` the worker hands in what it has and leaves the rest to others."""
-
-    seq: int
-    digest: bytes
-    job: Payload | None
-    start: int
-    attempts: int
-    lost: ErrorInfo | None
-    tried: tuple[Tried, ...]
-    items: Payload
-    seconds: float
-
-
-class Reply(NamedTuple):
-    """The reply to an order: ``done`` with results in the shared area, ``no_job`` if the job is missing,
-    ``unloadable`` with the reason if the job does not unpickle, ``unreadable`` if the items do not, or
-    ``failed`` for a fault of ours. ``seconds`` are those that the items took themselves, ``cpu`` the CPU
-    seconds of the process, ``peak`` its most memory so far, in bytes."""
-
-    seq: int
-    status: str
-    kept: int = 0
-    seconds: float = 0.0
-    error: ErrorInfo | None = None
-    cpu: float | None = None
-    peak: int | None = None
 
 
 class WorkerProcess:
@@ -105,7 +74,7 @@ class WorkerProcess:
                 items = unwrap(order.items, self.area.inward(order.seq))
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
             return Reply(order.seq, "unreadable", error=describe(fault))
-        chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried)
+        chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried, order.wait)
         spent = self._effort.cpu()
         frames = FrameWriter(self.area.outward(order.seq), progress, self._folders, surroundings.seals)
         self._next_lay_down = time.perf_counter() + LAY_DOWN_SECONDS
@@ -172,13 +141,8 @@ class WorkerProcess:
         return runner, surroundings
 
 
-_attached: tuple[MessagePipe, Outbox, WorkerProcess] | None = None
-
-
-def attach(pipe: Connection, path: str, folders: list[str], parent: int) -> None:
-    """Called once in a new worker process, before anything else of ours."""
-    global _attached
-    wire = MessagePipe(pipe)
+def serve(wire: MessagePipe, path: str, folders: list[str], parent: int) -> None:
+    """Run chunks as they come over the pipe, until it ends: all that a worker process does."""
     outbox = Outbox(wire)
     worker = WorkerProcess(path, folders, outbox)
     heed_signals(worker.area.progress)
@@ -186,14 +150,8 @@ def attach(pipe: Connection, path: str, folders: list[str], parent: int) -> None
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, prctl(2)
     threading.Thread(target=_watch, args=(parent,), name="batchmill-orphan-watch", daemon=True).start()
-    _attached = wire, outbox, worker
-
-
-def serve() -> None:
-    """Run chunks as they come over the pipe, until it ends: the one task of a worker's life."""
-    if _attached is None:
-        raise InternalError("a worker process was never attached")
-    wire, outbox, worker = _attached
+    if "PYTHONFAULTHANDLER" not in os.environ:  # which says whether it is wanted
+        faulthandler.enable()
     with (
         resource_scope(),
         closing(wire),

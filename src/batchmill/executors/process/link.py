@@ -25,7 +25,7 @@ from batchmill.executors.dispatch.link import (
 )
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
-from batchmill.executors.process.child import Order, Reply
+from batchmill.executors.process.orders import Order, Reply
 from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.payload import Payload, discard, no_room, wrap
 from batchmill.executors.process.pool import Pool
@@ -71,7 +71,7 @@ class ProcessLink:
         slot, number = self.slot, self.slot.next_seq
         items = self._packed(chunk, number)
         job = None if self.has_job else self._job.parcel
-        lost = chunk.attempts, chunk.lost, chunk.tried
+        lost = chunk.attempts, chunk.lost, chunk.tried, chunk.wait
         order = Order(number, self._job.digest, job, chunk.start, *lost, items, seconds)
 
         def send(ended: Ended) -> None:
@@ -146,7 +146,7 @@ class ProcessLink:
             suspects = range(begun - 1, begun)
             before = block.began_at(len(block)) if len(block) else second_of(remains.began)
             began = second_of(remains.started) or before
-        age = (time.monotonic_ns() - remains.started) / 1e9 if remains.started else None
+        age = (time.monotonic_ns() - remains.timed) / 1e9 if remains.timed else None
         return death._replace(
             finished=block, suspects=suspects, attempt=remains.attempt, began=began, age=age
         )
@@ -158,8 +158,8 @@ class ProcessLink:
         return self.slot.area.progress.position
 
     def age(self) -> float:
-        began = self.slot.area.progress.started
-        return (time.monotonic_ns() - began) / 1e9 if began else 0.0
+        timed = self.slot.area.progress.timed
+        return (time.monotonic_ns() - timed) / 1e9 if timed else 0.0
 
     def resident(self) -> int:
         try:

@@ -1,17 +1,20 @@
 """The pipe between a slot and its worker: whole messages, each with its length in front.
 
 `multiprocessing.connection.Connection` does the same with a selector and two reads a message, which for a
-small batch is a third of its way through the parent. Its connection still is what travels to the worker.
+small batch is a third of its way through the parent, and is a tenth of what a new worker would import.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import select
 import socket
 import struct
 import threading
 from collections import deque
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.context import get_spawning_popen
+from typing import Any
 
 LENGTH = struct.Struct("=Q")
 READ_BYTES = 1 << 16
@@ -19,18 +22,30 @@ _SECONDS = struct.Struct("@ll")  # struct timeval
 
 
 class MessagePipe:
-    """One end. One thread sends and one receives; they may be different ones."""
+    """One end, which owns the ``descriptor``. One thread sends and one receives; they may be different ones.
 
-    def __init__(self, end: Connection) -> None:
-        self.end = end
-        self._descriptor = end.fileno()
+    Pickled for a process that is being started, it is that end over there.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
         self._read = b""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        popen: Any = get_spawning_popen()
+        if popen is None:
+            raise TypeError("an end of a pipe travels only to a process that is being started")
+        return MessagePipe, (popen.duplicate_for_child(self._descriptor),)
 
     @classmethod
     def pair(cls) -> tuple[MessagePipe, MessagePipe]:
         """Both ends of a new one."""
-        here, there = Pipe()
-        return cls(here), cls(there)
+        here, there = socket.socketpair()
+        return cls(here.detach()), cls(there.detach())
+
+    def fileno(self) -> int:
+        """The descriptor; negative once it is closed."""
+        return self._descriptor
 
     def look_every(self, seconds: int) -> None:
         """Have :meth:`receive` raise BlockingIOError when nothing came for so many seconds."""
@@ -39,7 +54,11 @@ class MessagePipe:
 
     def waits(self, seconds: float) -> bool:
         """Whether something is there to be received, or comes within so many seconds; or the end."""
-        return bool(self._read) or self.end.poll(seconds)
+        if self._read:
+            return True
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(math.ceil(seconds * 1000)))
 
     def send(self, message: bytes) -> None:
         """Send a message. Raises OSError when nobody is at the other end."""
@@ -66,8 +85,10 @@ class MessagePipe:
         return taken
 
     def close(self) -> None:
-        """Close this end."""
-        self.end.close()
+        """Close this end; once more does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class Outbox:

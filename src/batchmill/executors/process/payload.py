@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from batchmill.errors import StorageError
-from batchmill.executors.pickling import pickler
-from batchmill.executors.pickling.pickler import Stream
+from batchmill.executors.pickling import streams
+from batchmill.executors.pickling.streams import Stream
 from batchmill.executors.process.shared_area import Region
 
 INLINE_BYTES = 4 << 10  # a message of this size is written to a pipe in one piece, whatever happens
@@ -105,7 +105,7 @@ def unwrap(
     region: Region | None = None,
     *,
     keep: bool = False,
-    loads: Callable[..., Any] = pickler.loads,
+    loads: Callable[..., Any] = streams.loads,
 ) -> Any:
     """The value of a parcel, as ``loads`` has it; its file is unlinked unless ``keep``."""
     if parcel.inline is not None:

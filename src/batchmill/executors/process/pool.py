@@ -8,7 +8,6 @@ child's "signal me when my parent dies" to the thread that started it, not to th
 from __future__ import annotations
 
 import _thread
-import errno
 import multiprocessing.util
 import os
 import queue
@@ -20,9 +19,9 @@ from typing import Any
 
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.dispatch.chunk_sizes import ItemPace
+from batchmill.executors.dispatch.stealing import Watch
 from batchmill.executors.process.folders import Folders, remove_abandoned
 from batchmill.executors.process.loky_private import at_exit
-from batchmill.executors.process.loky_semaphores import PipeContext
 from batchmill.executors.process.payload import Payload, discard
 from batchmill.executors.process.room import check_descriptors, unavailable
 from batchmill.executors.process.shared_area import SharedArea
@@ -61,6 +60,7 @@ class Pool:
         self._folders = Folders()
         self.folders = self._folders.paths
         self.threads = ThreadCache()
+        self.watch = Watch(self.threads.run)
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="batchmill-pool", daemon=True)
         try:
@@ -92,6 +92,16 @@ class Pool:
             raise unavailable(fault) from fault
         started.modules = modules
         return started
+
+    def start_ahead(self) -> None:
+        """Start a first worker, which stays idle until it is leased; waits until it is on its way. Does
+        nothing if there is one. Raises what starting it raises."""
+        with self._lock:
+            if self._closed or self._all:
+                return
+            starting = self._later(self._start)
+        starting.add_done_callback(self._take_back)
+        starting.result()
 
     def _take_idle(self, modules: frozenset[str]) -> Slot | None:
         """Under the lock: the slot used last that fits; those that are broken are closed."""
@@ -164,7 +174,7 @@ class Pool:
             discard(self._jobs.pop(old)[0])
 
     def pace(self, digest: bytes) -> ItemPace | None:
-        """What the last batch with this job learned of its items."""
+        """The measurements that the last batch with this job made of its items."""
         with self._lock:
             return self._paces.get(digest)
 
@@ -182,7 +192,7 @@ class Pool:
             return [slot.pid for slot in self._all]
 
     def must_be_open(self) -> None:
-        """Raises :class:`ExecutorUnavailable` where the pool was shut down: that is why its workers end."""
+        """Raises :class:`ExecutorUnavailable` if the pool was shut down: that is why its workers end."""
         with self._lock:
             if self._closed:
                 raise ExecutorUnavailable(SHUT_DOWN)
@@ -225,12 +235,7 @@ class Pool:
             check_descriptors()
         at_exit(shutdown)  # first: a worker started amid the interpreter's end would be nobody's
         block_signals()
-        try:
-            slot = self._open_slot(number, None)
-        except (OSError, ImportError) as fault:
-            if getattr(fault, "errno", None) in (errno.EMFILE, errno.ENFILE):
-                raise
-            slot = self._open_slot(number, PipeContext())  # no room, or no way, for the system's semaphores
+        slot = self._open_slot(number)
         if number == 1:
             self._later(lambda: remove_abandoned(map(os.path.dirname, self.folders)))
         with self._lock:
@@ -240,11 +245,11 @@ class Pool:
         slot.close()  # closed meanwhile: whoever closes the others does not know of this one
         raise ExecutorUnavailable(SHUT_DOWN)
 
-    def _open_slot(self, number: int, semaphores: PipeContext | None) -> Slot:
+    def _open_slot(self, number: int) -> Slot:
         area = self._make_area(number)
         slot = None
         try:
-            slot = Slot(area, self.folders, semaphores)
+            slot = Slot(area, self.folders)
             slot.open()
         except BaseException:
             if slot is not None:

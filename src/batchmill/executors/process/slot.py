@@ -1,11 +1,11 @@
 """One worker process and all the parent knows of it.
 
-A slot is a loky executor with a single worker, which it starts, watches over and ends. The worker is
-given one task for all its life, `child.serve`, and chunks go to it over a pipe of our own:
+The worker is a process that loky starts. All it does is `child.serve`, and chunks go to it over a pipe of our
+own:
 
     link --send--> pipe --> worker --> pipe --> receiver thread --settle--> link's callback
 
-which costs a fifth of a trip through the executor's queues. When the worker dies the pipe ends; the
+which costs a fifth of a trip through an executor's queues. When the worker dies the pipe ends; the
 receiver settles what was under way with how the worker died. Only this slot is broken then, another takes
 its place, and the other workers never notice.
 """
@@ -23,15 +23,16 @@ from typing import Any, NamedTuple
 import psutil
 
 from batchmill.executors.dispatch.link import CANCELLED, LinkBroken
-from batchmill.executors.process import child
 from batchmill.executors.process.family import kill_family
 from batchmill.executors.process.leftovers import remove_leftovers
 from batchmill.executors.process.logs import Logged, handle
 from batchmill.executors.process.loky_private import Worker
 from batchmill.executors.process.message_pipe import MessagePipe
+from batchmill.executors.process.orders import Order, Reply
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.running.progress import MOST_CHUNKS, Position
 
+SERVING = "batchmill.executors.process.child"  # only the worker imports it
 EXIT_SECONDS = 5.0
 NO_MODULES: frozenset[str] = frozenset()
 GRACE_SECONDS = 1.0  # that commands of a cancelled batch have from SIGTERM to SIGKILL
@@ -48,6 +49,7 @@ class Remains(NamedTuple):
     attempt: int
     kept: int
     started: int
+    timed: int
     began: int = 0
 
     @property
@@ -64,7 +66,7 @@ class Remains(NamedTuple):
         return f"was killed by signal {-self.exit_code} ({name})"
 
 
-Settle = Callable[["child.Reply | Remains"], None]
+Settle = Callable[[Reply | Remains], None]
 Heard = Callable[[Logged], None]
 
 
@@ -79,8 +81,7 @@ class Slot:
     ``_retired`` and ``_closed``; ``known`` belongs to the driver that leased the slot.
     """
 
-    def __init__(self, area: SharedArea, folders: list[str], semaphores: Any = None) -> None:
-        """``semaphores`` is the loky context to make them with, None for the system's own."""
+    def __init__(self, area: SharedArea, folders: list[str]) -> None:
         self.area = area
         self._folders = folders
         self.known: set[bytes] = set()
@@ -97,14 +98,13 @@ class Slot:
         self._dead = False
         self._closed = False
         self._wire, self._far_end = MessagePipe.pair()
-        arguments = (self._far_end.end, area.path, folders, os.getpid())
-        self._worker = Worker(child.attach, arguments, semaphores)
+        self._worker = Worker(SERVING, "serve", (self._far_end, area.path, folders, os.getpid()))
         self._process: Any = None
         self._receiver = threading.Thread(target=self._receive, name="batchmill-pool-receiver", daemon=True)
 
     def open(self) -> None:
         """Start the worker process; it boots while we go on. Raises OSError without room for one more."""
-        self._process = self._worker.start(child.serve)
+        self._process = self._worker.start()
         self.pid = self._process.pid
         self._far_end.close()  # so that the pipe ends with the worker
         self._wire.look_every(LOOK_SECONDS)
@@ -117,7 +117,7 @@ class Slot:
             return not (self._dead or self._retired) and self._seq + 1 < MOST_CHUNKS
 
     def retire(self) -> None:
-        """Have it closed when it is given back."""
+        """Have it closed when it is returned."""
         with self._lock:
             self._retired = True
 
@@ -133,7 +133,7 @@ class Slot:
         """The number the next chunk sent will have; tells which half of the shared area it uses."""
         return self._seq + 1
 
-    def send(self, order: child.Order, settle: Settle) -> None:
+    def send(self, order: Order, settle: Settle) -> None:
         """Hand a chunk to the worker; ``settle`` is called once with its reply or with the worker's death.
 
         Raises :class:`~batchmill.executors.dispatch.link.LinkBroken` when the worker is dead already.
@@ -189,7 +189,9 @@ class Slot:
             if self._closed:
                 return
             self._closed = True
-        self._worker.end()
+        if self.pid and self._exit_code() is None:  # else its number may be another's by now
+            kill_family(self.pid)
+            self._worker.wait()
         if self._receiver.ident is not None:
             self._receiver.join(EXIT_SECONDS)
         self._wire.close()
@@ -212,11 +214,11 @@ class Slot:
         for settle in left:
             settle(death)
 
-    def _next_reply(self) -> child.Reply | None:
+    def _next_reply(self) -> Reply | None:
         """The worker's next reply; None when there will be none any more."""
         while True:
             try:
-                reply: child.Reply | Logged = pickle.loads(self._wire.receive())  # noqa: S301  # our own worker's
+                reply: Reply | Logged = pickle.loads(self._wire.receive())  # noqa: S301  # our own worker's
             except BlockingIOError:  # nothing for a while
                 if self._process.exitcode is not None:
                     return None
@@ -234,12 +236,13 @@ class Slot:
             kill_family(self.pid)
             self._process.join(EXIT_SECONDS)
         last = self.area.progress
-        seen = last.position, last.phase, last.attempt, last.published, last.started, last.began
+        seen = last.position, last.phase, last.attempt, last.published, last.started, last.timed, last.began
         return Remains(self.pid, self._exit_code(), *seen)
 
     def _exit_code(self) -> int | None:
-        """The worker's exit code. loky's manager asks as well, and of two threads that do at the same
-        moment the system answers one; the other sees what that one wrote down a little later."""
+        """The worker's exit code. Whoever lists the children of this process asks as well, and of two threads
+        that do at the same moment the system answers one; the other sees what that one wrote down a little
+        later."""
         for _ in range(50):
             code: int | None = self._process.exitcode
             if code is not None or psutil.pid_exists(self.pid):

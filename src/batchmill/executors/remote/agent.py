@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import secrets
 import socket
 import sys
 import threading
@@ -22,8 +23,8 @@ from typing import NamedTuple
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError, ExecutorUnavailable
-from batchmill.executors.contract import Chunk, ExecutorSettings
-from batchmill.executors.own_time import own_seconds
+from batchmill.executors.contract import Chunk, ExecutorSettings, WorkerDeath
+from batchmill.executors.own_time import Effort, Took, own_seconds
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
 from batchmill.executors.process.environment import ProcessEnvironment
@@ -31,13 +32,14 @@ from batchmill.executors.process.executor import ProcessExecutor
 from batchmill.executors.process.logs import Logged
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.slot import NO_MODULES
-from batchmill.executors.remote.contract import WIRE, Order, Reply, Rest
+from batchmill.executors.remote.contract import WIRE, Ended, Order, Reply, Rest, Stay
 from batchmill.executors.remote.dask_side import Waiting, who_waits
 from batchmill.executors.remote.folder_probe import Probe, seen, unshared
 from batchmill.executors.remote.library import Copy, Library
 from batchmill.executors.remote.modules import Modules
 from batchmill.executors.remote.order_channel import OrderChannel
 from batchmill.executors.remote.sealed import SealedItems, SealedRetry, SealedTask
+from batchmill.executors.worker_numbers import WorkerNumbers
 
 KEPT_JOBS = 8
 REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later
@@ -90,12 +92,15 @@ class _AtWork:
 
 
 class Agent:
-    """The agent of this process.
+    """The agent of this process, with a ``name`` that no other one has.
 
-    Concurrency: orders come from several threads, and so do stops; ``_lock`` guards all fields.
+    Concurrency: orders come from several threads, and so do stops; ``_lock`` guards all fields but ``name``
+    and ``_slots``, which never change and have a lock of their own.
     """
 
     def __init__(self) -> None:
+        self.name = secrets.token_hex(8)
+        self._slots = WorkerNumbers()
         self._lock = threading.Lock()
         self._jobs: OrderedDict[bytes, _Loaded] = OrderedDict()
         self._library = Library()
@@ -106,23 +111,27 @@ class Agent:
         self._recalled: deque[str] = deque(maxlen=REMEMBERED)
         self._replies: dict[str, tuple[Waiting, bytes]] = {}  # that may still be asked for
 
-    def serve(self, order: Order) -> bytes:
-        """Run an order; the pickle of its :class:`Reply`."""
+    def serve(self, order: Order, came: float) -> bytes:
+        """Run an order that ``came`` at that second; the pickle of its :class:`Reply`."""
         waiting = who_waits(self)
+        slot = self._slots.acquire()
         with self._lock:
             recalled = waiting.key in self._recalled
             self._serving.append(waiting.key)
         try:
-            reply = pickle.dumps(_unbegun(order) if recalled else self.run(order, waiting), 5)
+            reply = _unbegun(order) if recalled else self.run(order, waiting)
+            stay = Stay(reply.host, self.name, slot, came, time.perf_counter())
+            packed = pickle.dumps(reply._replace(stay=stay), 5)
             with self._lock:
                 self._forget_replies()
                 if waiting.kept():
-                    self._replies[waiting.key] = waiting, reply
-            waiting.hand_in(reply)
-            return reply
+                    self._replies[waiting.key] = waiting, packed
+            waiting.hand_in(packed)
+            return packed
         finally:
             with self._lock:
                 self._serving.remove(waiting.key)
+            self._slots.release(slot)
 
     def run(self, order: Order, waiting: Waiting) -> Reply:
         """Run an order for who waits for it."""
@@ -156,11 +165,13 @@ class Agent:
 
     def _run(self, order: Order, known: _Loaded, waiting: Waiting, host: str) -> Reply:
         job = known.job
-        settings = replace(job.settings, retry=SealedRetry(job.retry, job.settings.retry))
+        deaths: list[WorkerDeath] = []
+        retry = SealedRetry(job.retry, job.settings.retry)
+        settings = replace(job.settings, retry=retry, on_death=deaths.append)
         sealed = SealedItems(order.items, 0, order.n_items)
         items = pickler.loads(order.items) if order.plain else sealed
         channel = OrderChannel(
-            Chunk(order.start, items, order.attempts, order.lost),
+            Chunk(order.start, items, order.attempts, order.lost, wait=order.wait),
             order.seconds,
             alone=settings.stop_on_failure or settings.judges_failures,
             by_attempt=settings.by_attempt,
@@ -173,9 +184,10 @@ class Agent:
         with self._entered(at_work):
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))
         done += channel.finished()
-        seconds = sum(own_seconds(len(block), sum(block.walls), block.cpu or 0.0, None) for block in done)
-        blocks = tuple((block.start, frames.packed(_placed(block, host))) for block in done)
-        return Reply("done", host, blocks, tuple(map(Rest.of, channel.rest())), seconds, tuple(logs))
+        seconds = sum(own_seconds(_took(block)) for block in done)
+        ended = tuple(_ended(_placed(block, host)) for block in done)
+        rest = tuple(map(Rest.of, channel.rest()))
+        return Reply("done", host, ended, rest, seconds, tuple(logs), deaths=tuple(deaths))
 
     @contextmanager
     def _entered(self, at_work: _AtWork) -> Iterator[None]:
@@ -267,6 +279,7 @@ _agent = Agent()
 
 def run(packed: bytes) -> bytes:
     """Run a pickled :class:`Order`; the pickled :class:`Reply`."""
+    came = time.perf_counter()
     order: Order = pickle.loads(packed)  # noqa: S301  # from who may have us run anything
     if order[0] != WIRE:
         reason = (
@@ -274,7 +287,7 @@ def run(packed: bytes) -> bytes:
             "for the same minor version of Python"
         )
         return pickle.dumps(Reply("unable", socket.gethostname(), reason=reason), 5)
-    return _agent.serve(order)
+    return _agent.serve(order, came)
 
 
 def stop(batch: str, cancel: bool) -> None:
@@ -287,14 +300,18 @@ def recall(keys: Sequence[str], most: int) -> list[str]:
     return _agent.recall(keys, most)
 
 
+def _took(block: Block) -> Took:
+    return Took(len(block), sum(block.walls), Effort(block.cpu or 0.0, None, 0.0), block.longer)
+
+
 def _unbegun(order: Order) -> Reply:
     items = SealedItems(order.items, 0, order.n_items)
-    rest = Rest.of(Chunk(order.start, items, order.attempts, order.lost))
+    rest = Rest.of(Chunk(order.start, items, order.attempts, order.lost, wait=order.wait))
     return Reply("done", socket.gethostname(), rest=(rest,))
 
 
 def _loaded(job: RemoteJob, place: str, library: Library) -> _Loaded:
-    """A job with what its items find around them here. Raises :class:`ExecutorUnavailable` where that would
+    """A job with what its items find around them here. Raises :class:`ExecutorUnavailable` if that would
     be another folder than the one of the run, they need that one, and nobody said so."""
     around: ProcessEnvironment = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
     around.seals = True
@@ -330,6 +347,10 @@ def _placed(block: Block, host: str) -> Block:
             told = replace(error, message=f"{error.message} on {host}")
             block.special[offset] = replace(outcome, error=told)
     return block
+
+
+def _ended(block: Block) -> Ended:
+    return Ended(block.start, frames.packed(block), block.cpu, block.peak)
 
 
 def _keep(logs: list[bytes], logged: Logged) -> None:

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from batchmill.executors.contract import Chunk
+from batchmill.executors.contract import Chunk, WorkerDeath
 from batchmill.executors.remote.offer import Offer
-from batchmill.outcome import ErrorInfo
+from batchmill.outcome import ErrorInfo, Tried
 
 FORM = 3  # raised with every change of what travels
 WIRE = f"{FORM} of Python {sys.version_info[0]}.{sys.version_info[1]}"
@@ -35,6 +35,7 @@ class Order(NamedTuple):
     plain: bool
     attempts: int
     lost: ErrorInfo | None
+    wait: float
     seconds: float
 
 
@@ -45,25 +46,50 @@ class Rest(NamedTuple):
     n_items: int
     attempts: int
     lost: ErrorInfo | None
+    tried: tuple[Tried, ...]
+    wait: float
 
     @classmethod
     def of(cls, chunk: Chunk) -> Rest:
         """Those of a chunk."""
-        return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost)
+        return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost, chunk.tried, chunk.wait)
+
+
+class Ended(NamedTuple):
+    """Outcomes of neighbouring items: the index of the first, the packed columns, and ``cpu`` and ``peak`` of
+    their block."""
+
+    start: int
+    columns: bytes
+    cpu: float | None
+    peak: int | None
+
+
+class Stay(NamedTuple):
+    """Where and when an order was: on ``host``, with an ``agent`` of that name which had other orders in its
+    other slots; it ``came`` and its reply ``left`` at seconds of :func:`time.perf_counter` there."""
+
+    host: str
+    agent: str
+    slot: int
+    came: float
+    left: float
 
 
 class Reply(NamedTuple):
-    """The reply to an order: ``done``, with ``blocks`` (start, packed) and the ``rest``; ``no_job`` if the
-    job is missing; ``unable``, with the ``reason``, if this worker can run nothing. ``seconds`` is the time
-    of the items, ``logs`` holds the pickles of their log records."""
+    """The reply to an order: ``done``, with ``blocks`` and the ``rest``, the ``deaths`` of worker processes
+    and its ``stay``; ``no_job`` if the job is missing; ``unable``, with the ``reason``, if this worker can
+    run nothing. ``seconds`` is the time of the items, ``logs`` holds the pickles of their log records."""
 
     status: str
     host: str
-    blocks: tuple[tuple[int, bytes], ...] = ()
+    blocks: tuple[Ended, ...] = ()
     rest: tuple[Rest, ...] = ()
     seconds: float = 0.0
     logs: tuple[bytes, ...] = ()
     reason: str = ""
+    deaths: tuple[WorkerDeath, ...] = ()
+    stay: Stay | None = None
 
 
 class Lost(NamedTuple):

@@ -271,7 +271,7 @@ class DaskCarrier:
         self._lose_orders(names, Lost(worker))
 
     def _handed_in(self, event: Any) -> None:
-        """What a worker that leaves has of an order; None where it has not begun with it."""
+        """What a worker that leaves has of an order; None if it has not begun with it."""
         _, told = event
         sent = self._orders.take(str(told["order"]))
         if sent is None:

@@ -70,7 +70,7 @@ class Orders:
             return sent
 
     def take(self, name: str) -> Sent | None:
-        """The order, which is out no more; None where it was taken before."""
+        """The order, which is out no more; None if it was taken before."""
         with self._lock:
             sent = self._out.pop(name, None)
             if sent is not None:

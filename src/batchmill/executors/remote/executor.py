@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import pickle
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ClusterLost, ExecutorUnavailable, InternalError, NotPicklable
-from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
+from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task, WorkerDeath
 from batchmill.executors.describe import describe
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.pickling import pickler
-from batchmill.executors.process import frames
 from batchmill.executors.process.executor import refuse_all
 from batchmill.executors.process.logs import handle
 from batchmill.executors.process.sealing import sealed_error
-from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Rest, Ticket
+from batchmill.executors.remote.arrived import blocks_of, rest_of
+from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Ticket
 from batchmill.executors.remote.jobs import (
     check_items,
     guarded,
@@ -35,8 +33,8 @@ from batchmill.executors.remote.jobs import (
     refuse_secrets,
     run_here,
 )
+from batchmill.executors.remote.lanes import Lanes, Stint
 from batchmill.executors.remote.losses import Losses
-from batchmill.executors.remote.missing import explained
 from batchmill.executors.remote.where import carrier_at
 from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.outcome import ErrorInfo
@@ -94,8 +92,8 @@ class Dispatch:
     """The orders of one batch.
 
     Concurrency: a thread of its own takes and sends, the carrier's threads settle, and the threads that stop,
-    cancel or close the batch call in. ``_changed`` guards ``_out``, ``_tickets``, ``_busy``, ``_losses``,
-    ``_known`` and ``_over``.
+    cancel or close the batch call in. ``_changed`` guards ``_out``, ``_tickets``, ``_busy``, ``_sent``,
+    ``_losses``, ``_known`` and ``_over``.
     """
 
     def __init__(
@@ -115,14 +113,15 @@ class Dispatch:
         self._channel = channel
         self._guarded = guarded(carrier, settings)
         self._most = settings.max_concurrent
-        seats = max(1, min(carrier.seats(), self._most or carrier.seats()))
         self._sizer = ChunkSizer(
-            seats, CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size, least=HAND_OVER_SECONDS
+            self._seats(), CHUNK_SECONDS, MOST_PER_CHUNK, settings.chunk_size, least=HAND_OVER_SECONDS
         )
         self._settler = ChunkSettler(job, channel, self._sizer)
-        self._numbers = itertools.count()
+        self._lanes = Lanes(settings, same_clock=carrier.here)
+        self._on_death = settings.on_death
+        self._sent = 0
         self._changed = threading.Condition()
-        self._out: dict[int, Chunk] = {}
+        self._out: dict[int, tuple[Chunk, float]] = {}  # with when it was sent
         self._tickets: dict[int, Ticket] = {}
         self._busy = 0  # orders that are out, or about to be settled
         self._losses = Losses()
@@ -153,7 +152,7 @@ class Dispatch:
         self._wait_until(lambda: not self._busy or self._channel.stopped)
 
     def _next(self) -> bool:
-        """Take a chunk and send it; False when there is none to come."""
+        """Take a chunk and send it. Returns False if no more chunks will come."""
         self._wait_until(lambda: self._busy < self._room())
         most, ahead = self._sizer.next(self._channel.remaining())
         chunk = self._channel.take(most, ahead)
@@ -170,6 +169,11 @@ class Dispatch:
         if alone:
             self._wait_until(lambda: not self._busy)
         return True
+
+    def _seats(self) -> int:
+        """How many orders can be at work at once, as far as is known now."""
+        seats = max(1, self._carrier.seats())
+        return min(seats, self._most or seats)
 
     def _room(self) -> int:
         """How many orders may be out: one a seat, and as many that wait there while items are short."""
@@ -193,9 +197,10 @@ class Dispatch:
         if isinstance(items, ErrorInfo):
             self._settler.split(chunk, items)
             return
-        number = next(self._numbers)
         with self._changed:
-            self._out[number] = chunk
+            self._sent += 1
+            number = self._sent
+            self._out[number] = chunk, time.perf_counter()
             self._busy += 1
             known = self._known and len(self._packed) > SMALL_JOB_BYTES
         order = Order(
@@ -209,6 +214,7 @@ class Dispatch:
             pickler.is_plain(chunk.items),
             chunk.attempts,
             sealed_error(chunk.lost),
+            chunk.wait,
             PATIENCE_SECONDS,
         )
         try:
@@ -228,14 +234,16 @@ class Dispatch:
             return describe(pickler.refusal(chunk.items[0], fault, "item"))
 
     def _done(self, number: int, end: End) -> None:
-        """In a thread of the carrier's: an order came to an end. One given back before is ignored."""
+        """In a thread of the carrier's: an order came to an end. One returned before is ignored."""
+        received = time.perf_counter()
         with self._changed:
-            chunk = self._out.pop(number, None)
+            out = self._out.pop(number, None)
             self._tickets.pop(number, None)
-        if chunk is None:
+        if out is None:
             return
+        chunk, sent = out
         try:
-            self._settle(chunk, end)
+            self._settle(number, chunk, end, sent, received)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
             self._channel.fail(fault)
             with contextlib.suppress(InternalError):  # where it was settled before the fault
@@ -248,20 +256,31 @@ class Dispatch:
             self._busy -= count
             self._changed.notify_all()
 
-    def _settle(self, chunk: Chunk, end: End) -> None:
+    def _settle(self, number: int, chunk: Chunk, end: End, sent: float, received: float) -> None:
         if isinstance(end, Gone):
             self._channel.give_back(chunk)
             self._channel.fail(ClusterLost(f"the cluster is lost: {end.reason}"))
         elif isinstance(end, Lost):
-            self._lose(chunk, end)
+            self._lose(number, chunk, end)
         else:
-            self._reply(chunk, pickle.loads(end), len(end))  # noqa: S301  # from our own agents
+            reply: Reply = pickle.loads(end)  # noqa: S301  # from our own agents
+            stint = None
+            if reply.stay is not None:
+                stint = self._lanes.stint(reply.stay, sent, received, self._seats())
+            self._reply(chunk, reply, stint, len(end))
 
-    def _lose(self, chunk: Chunk, lost: Lost) -> None:
+    def _lose(self, number: int, chunk: Chunk, lost: Lost) -> None:
         """A worker is gone with a chunk: its items go on one by one, or are charged with it."""
         if lost.expected:
             self._channel.give_back(chunk)
             return
+        with self._changed:
+            died = self._losses.is_new(lost.worker, number, self._sent)
+        if died:
+            reason = "the cluster lost it"
+            first = chunk.start if len(chunk) else None
+            death = WorkerDeath(None, None, reason=reason, item=first, items=len(chunk), host=lost.worker)
+            self._tell(death)
         for offset in range(len(chunk)):
             with self._changed:
                 error = self._losses.note(chunk.start + offset, lost.worker)
@@ -275,10 +294,14 @@ class Dispatch:
             else:
                 self._channel.deliver(Block.of(settled, one.items[0]))
 
-    def _reply(self, chunk: Chunk, reply: Reply, n_bytes: int) -> None:
+    def _tell(self, death: WorkerDeath) -> None:
+        if self._on_death is not None:
+            self._on_death(death)
+
+    def _reply(self, chunk: Chunk, reply: Reply, stint: Stint | None, n_bytes: int) -> None:
         for packed in reply.logs:
             handle(pickle.loads(packed))  # noqa: S301  # from our own agents
-        if reply.status != "done":
+        if reply.status != "done" or stint is None:
             with self._changed:
                 self._known = False
             self._channel.give_back(chunk)
@@ -287,33 +310,27 @@ class Dispatch:
                     ExecutorUnavailable(f"the worker on {reply.host} runs nothing: {reply.reason}")
                 )
             return
-        blocks = [frames.unpacked(packed, start) for start, packed in reply.blocks]
-        done = sum(map(len, blocks))
-        if done + sum(rest.n_items for rest in reply.rest) != len(chunk):
-            raise InternalError(f"a worker on {reply.host} told of other items than it was sent")
+        blocks = blocks_of(reply, chunk, stint, elsewhere=not self._carrier.here)
         with self._changed:
             self._known = True
-        self._sizer.observe(done, reply.seconds, max(n_bytes, 1))
+        self._sizer.observe(sum(map(len, blocks)), reply.seconds, max(n_bytes, 1))
+        for death in reply.deaths:  # before anybody hears of the items that they cost an attempt
+            self._tell(death._replace(worker=stint.number, host=reply.host))
         for block in blocks:
-            offset = block.start - chunk.start
-            block.items = chunk.items[offset : offset + len(block)]
-            block.forget_when()
-            if not self._carrier.here:
-                _explain(block, reply.host)
             self._channel.deliver(block)
-        for rest in reply.rest:
-            self._channel.give_back(_part(chunk, rest))
+        for rest in rest_of(reply, chunk, stint):
+            self._channel.give_back(rest)
 
     def _return(self, numbers: list[int]) -> None:
-        """Give back what these orders hold, unless they have come to an end."""
+        """Return what these orders hold, unless they have come to an end."""
         for number in numbers:
             with self._changed:
-                chunk = self._out.pop(number, None)
+                out = self._out.pop(number, None)
                 ticket = self._tickets.pop(number, None)
             if ticket is not None:
                 ticket.drop()
-            if chunk is not None:
-                self._channel.give_back(chunk)
+            if out is not None:
+                self._channel.give_back(out[0])
                 self._free(1)
 
     def close(self) -> None:
@@ -331,6 +348,7 @@ class Dispatch:
             forget()
         if self._thread.ident is not None:
             self._thread.join(CLOSE_SECONDS)
+        self._lanes.close()
 
     def _stop_items(self) -> None:
         with self._changed:
@@ -352,19 +370,3 @@ class Dispatch:
                 self._changed.wait(max(0.0, end - time.monotonic()))
             left = list(self._out)
         self._return(left)
-
-
-def _explain(block: Block, host: str) -> None:
-    """Say of items that miss a module what to do about it."""
-    for offset, outcome in block.special.items():
-        if outcome.error is not None:
-            block.special[offset] = replace(outcome, error=explained(outcome.error, host))
-
-
-def _part(chunk: Chunk, rest: Rest) -> Chunk:
-    """The part of a chunk that came back unfinished."""
-    first = rest.start - chunk.start
-    part = chunk.part(first, first + rest.n_items)
-    if (part.attempts, part.lost) == (rest.attempts, rest.lost):
-        return part
-    return Chunk(rest.start, chunk.items[first : first + rest.n_items], rest.attempts, rest.lost)

@@ -94,7 +94,7 @@ class FuturesCarrier:
         done(Gone(reason))
 
     def stop(self, batch: str) -> None:
-        """There is no way to tell a worker."""
+        """Does nothing: workers of other executors cannot be notified."""
 
     def cancel(self, batch: str) -> None:
         """The same."""

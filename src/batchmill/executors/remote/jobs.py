@@ -39,7 +39,7 @@ def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: 
         raise pickler.refusal(task, fault, "task") from fault
     there = replace(settings, max_concurrent=1, chunk_size=None, on_choice=None, slots=None, by_permit=False)
     lost = settings.retry.of_lost_attempts() if isinstance(settings.retry, RetryPolicy) else settings.retry
-    there = replace(there, cluster=None, on_death=None, retry=lost)
+    there = replace(there, cluster=None, on_death=None, on_worker=None, retry=lost)
     cwd = settings.cluster.get("cwd") if isinstance(settings.cluster, dict) else None
     around = ProcessEnvironment.packed(1) if carrier.here else ProcessEnvironment.packed_without_environment()
     modules = None if carrier.here else travelling(stream, retry)
@@ -79,7 +79,7 @@ def guarded(carrier: Carrier, settings: ExecutorSettings) -> bool:
 
 
 def check_items(chunk: Chunk) -> None:
-    """Raises :class:`ExecutorUnavailable` where an item holds a secret."""
+    """Raises :class:`ExecutorUnavailable` if an item holds a secret."""
     for offset, item in enumerate(chunk.items):
         if what := _told(item):
             raise refusal_to_send(f"{what} of the item {chunk.start + offset}")
@@ -128,7 +128,7 @@ def run_here(
     task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken, apart: str
 ) -> Iterator[Block]:
     """A task that needs the folder of the run, which the worker ``apart`` does not have, on threads of this
-    process. Raises :class:`ExecutorUnavailable` where it does more than to work on files."""
+    process. Raises :class:`ExecutorUnavailable` if it does more than to work on files."""
     if not task.only_files:
         raise ExecutorUnavailable(unshared(os.getcwd(), apart, task.needs_folder, no_other=task.folders_here))
     executor = ThreadExecutor()

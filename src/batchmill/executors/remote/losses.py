@@ -18,6 +18,15 @@ class Losses:
 
     def __init__(self) -> None:
         self._workers: dict[int, list[str]] = {}
+        self._known: dict[str, int] = {}  # by worker, the last order that was out when we heard of its loss
+
+    def is_new(self, worker: str, order: int, last: int) -> bool:
+        """Whether the loss of ``order`` with a ``worker`` is the first that we hear of that loss, and not
+        another order that it had; ``last`` is the number of the latest order."""
+        if order <= self._known.get(worker, -1):
+            return False
+        self._known[worker] = last
+        return True
 
     def note(self, index: int, worker: str) -> ErrorInfo | None:
         """An item was on a ``worker`` that was lost; the error to charge to it, None while it has to be run

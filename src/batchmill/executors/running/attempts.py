@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InternalError
@@ -81,7 +81,7 @@ class Attempts:
     def __init__(
         self, job: Job, index: int, recorder: Recorder, cancel: CancelToken, began: float, chunk: Chunk | None
     ) -> None:
-        """``chunk`` is one that brings a later attempt of this item, None where it is the first."""
+        """``chunk`` is one that brings a later attempt of this item, None if it is the first."""
         self.began = began
         self.number = 1
         self._job = job
@@ -90,12 +90,14 @@ class Attempts:
         self._cancel = cancel
         self._before: ErrorInfo | None = None  # why the last attempt failed that is known of
         self._earlier: tuple[Tried, ...] = ()
+        self._wait = 0.0
         recorder.used_before = NOTHING_SPENT  # the item before had the same recorder
         if chunk is not None and chunk.lost is not None:
             recorder.used_before = chunk.lost.used
             self._before = chunk.lost
             self.number = chunk.attempts + 1 if job.by_attempt else max(1, chunk.attempts)
             self._earlier = () if job.by_attempt else chunk.tried
+            self._wait = chunk.wait
 
     @property
     def resumes(self) -> bool:
@@ -107,7 +109,7 @@ class Attempts:
         self.number += 1
         self.began = time.perf_counter()
 
-    def returned(self, value: Any) -> Outcome:
+    def returned(self, value: object) -> Outcome:
         """The attempt came to a value."""
         outcome = Outcome(self._index, value, attempts=self.number, records=self.recorder.drain())
         return self._with_earlier(outcome)
@@ -116,11 +118,11 @@ class Attempts:
         """The attempt ended in an exception."""
         return self.failed(outline(error), error)
 
-    def lost(self) -> Wait | Outcome:
-        """The attempt was lost with its worker, which its chunk told."""
+    def lost(self) -> Wait:
+        """The attempt was lost with its worker. Its chunk says when the next one, decided then, may be."""
         if self._before is None:
             raise InternalError(f"no attempt of item {self._index} was lost")
-        return self.failed(self._before, told=True)
+        return self._again(self._before, self._wait)
 
     def stopped(self) -> Outcome:
         """Nothing is to start any more, and another attempt is waited for."""
@@ -134,25 +136,21 @@ class Attempts:
         """The attempt was ended with the run."""
         return replace(cancelled(self._index, self.number), records=self.recorder.drain())
 
-    def failed(
-        self, error: ErrorInfo, cause: BaseException | None = None, *, told: bool = False
-    ) -> Wait | Outcome:
-        """The attempt failed, because of ``cause`` where that is known. ``told`` says that this is one of the
-        attempts that the chunk tells of."""
-        decision = self._job.retry.decide(self.number, error, cause, refusals_in(self._before))
-        if decision.refusals.times:
-            error = replace(error, refusals=decision.refusals)
-        if not decision.retry:
-            outcome = self._ended(self._described(error, cause))
-            return replace(outcome, tried=self._earlier) if told else self._with_earlier(outcome)
+    def failed(self, error: ErrorInfo, cause: BaseException | None = None) -> Wait | Outcome:
+        """The attempt failed, because of ``cause`` where that is known."""
+        error, after = decided(self._job, self.number, error, cause, self._before)
+        if after is None:
+            return self._with_earlier(self._ended(self._described(error, cause)))
         self._before = error
         if self._job.by_attempt:
-            return replace(self._ended(error), again=decision.after)
-        if not told:
-            self._earlier = (*self._earlier, Tried.of(self.began, self._seconds(), None, error))
+            return replace(self._ended(error), again=after)
+        self._earlier = (*self._earlier, Tried.of(self.began, self._seconds(), None, error))
+        return self._again(error, after)
+
+    def _again(self, error: ErrorInfo, after: float) -> Wait:
         if self._job.on_retry is not None:
-            self._job.on_retry(self.number, error, decision.after)
-        return Wait(decision.after)
+            self._job.on_retry(self.number, error, after)
+        return Wait(after)
 
     def _described(self, error: ErrorInfo, cause: BaseException | None) -> ErrorInfo:
         """The last error, with what only that is given: its traceback, and the exception where that was
@@ -184,6 +182,18 @@ def refusals_in(error: ErrorInfo | None) -> Refusals:
     return NO_REFUSALS if error is None else error.refusals
 
 
+def decided(
+    job: Job, number: int, error: ErrorInfo, cause: BaseException | None, before: ErrorInfo | None
+) -> tuple[ErrorInfo, float | None]:
+    """The one decision on what follows the failed attempt ``number``, wherever it was made and lost: the
+    seconds until the next attempt, None if that was the last one, and the error with the refusals until
+    then. ``before`` is how the attempt before it failed."""
+    decision = job.retry.decide(number, error, cause, refusals_in(before))
+    if decision.refusals.times:
+        error = replace(error, refusals=decision.refusals)
+    return error, decision.after if decision.retry else None
+
+
 def lost_attempt(
     job: Job,
     chunk: Chunk,
@@ -194,14 +204,13 @@ def lost_attempt(
     worker: int | None = None,
 ) -> Chunk | Outcome:
     """What becomes of an item whose attempt ended with its ``worker``: a chunk to run again, or the end. The
-    attempt had begun at the second ``began``, None where nobody knows."""
+    attempt had begun at the second ``began``, None if nobody knows."""
     index = chunk.start + offset
     wall = 0.0 if began is None else max(0.0, time.perf_counter() - began)
     earlier = chunk.tried if len(chunk) == 1 else ()
     tried = earlier if began is None else (*earlier, Tried.of(began, wall, worker, error))
-    decision = job.retry.decide(attempts, error, None, refusals_in(chunk.lost))
-    if decision.retry:
-        error = replace(error, refusals=decision.refusals) if decision.refusals.times else error
-        return Chunk(index, [chunk.items[offset]], attempts, error, tried)
+    error, after = decided(job, attempts, error, None, chunk.lost)
+    if after is not None:
+        return Chunk(index, [chunk.items[offset]], attempts, error, tried, after)
     tried = tried if attempts > 1 else ()
     return Outcome(index, None, error, attempts, wall, began=began, worker=worker, tried=tried)

@@ -25,7 +25,8 @@ _STOP = 4  # _STOPPED or _PAUSED, 0 while items may start
 _PUBLISHED = 5  # bytes of finished results that lie in the outgoing region
 _FOR_GOOD = 7  # 1 once it was stopped
 _BEGAN = 6  # time.monotonic_ns() at which the first item of the chunk did
-CELLS = 8
+_TIMED = 8  # time.monotonic_ns() from which its timeout counts, 0 while none does: _STARTED or later
+CELLS = 9
 
 _ITEM_BITS = 32
 _ITEMS = (1 << _ITEM_BITS) - 1  # the half of the word that counts items
@@ -74,7 +75,7 @@ class Progress:
         cells[_PHASE] = RUNNING
 
     def begin_item(self) -> bool:
-        """The next item of the chunk is begun; False where none may be."""
+        """The next item of the chunk is begun; False if none may be."""
         cells = self._cells
         word = cells[_WORD] + 1
         cells[_WORD] = word  # before the look at _STOP: who stops us and looks here later knows all
@@ -89,20 +90,20 @@ class Progress:
 
     def begin_timed(self) -> int:
         """What runs now has a deadline; since when, in nanoseconds of ``time.monotonic_ns``."""
-        now = self._cells[_STARTED] = time.monotonic_ns()
+        now = self._cells[_STARTED] = self._cells[_TIMED] = time.monotonic_ns()
         return now
 
     def postpone(self, nanoseconds: int) -> None:
-        """Have what runs count as begun so much later than now, if it has a deadline."""
-        if self._cells[_STARTED]:
-            self._cells[_STARTED] = time.monotonic_ns() + nanoseconds
+        """Count the timeout of what runs from so much later than now, if it has one. Its start stays."""
+        if self._cells[_TIMED]:
+            self._cells[_TIMED] = time.monotonic_ns() + nanoseconds
 
     def end_timed(self) -> None:
         """Nothing runs that has a deadline."""
-        self._cells[_STARTED] = 0
+        self._cells[_STARTED] = self._cells[_TIMED] = 0
 
     def enter(self, phase: int) -> None:
-        """What the worker does is ``phase`` of its chunk."""
+        """Set the phase of the chunk that the worker is in."""
         self._cells[_PHASE] = phase
 
     def publish(self, length: int) -> None:
@@ -134,7 +135,7 @@ class Progress:
         """Make ready for another batch."""
         self._cells[_FOR_GOOD] = 0
         self._cells[_STOP] = 0
-        self._cells[_STARTED] = 0
+        self._cells[_STARTED] = self._cells[_TIMED] = 0
 
     @property
     def position(self) -> Position:
@@ -152,8 +153,14 @@ class Progress:
 
     @property
     def started(self) -> int:
-        """Since when what runs has a deadline, in ``time.monotonic_ns``; 0 where nothing has."""
+        """Since when what runs has a deadline, in ``time.monotonic_ns``; 0 if nothing has."""
         return self._cells[_STARTED]
+
+    @property
+    def timed(self) -> int:
+        """From when its timeout counts, in the same: the start, or later while it is being ended (see
+        :meth:`postpone`); 0 if nothing has a timeout."""
+        return self._cells[_TIMED]
 
     @property
     def began(self) -> int:
@@ -163,11 +170,6 @@ class Progress:
     @property
     def published(self) -> int:
         return self._cells[_PUBLISHED]
-
-    @property
-    def halted(self) -> bool:
-        """Whether no item may begin, for whichever reason."""
-        return self._cells[_STOP] != 0
 
     @property
     def stopped(self) -> bool:

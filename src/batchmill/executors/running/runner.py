@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block, together
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.loop_cpu import called_seconds
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk
-from batchmill.executors.own_time import ThreadEffort, own_seconds, seconds_left, thread_effort
+from batchmill.executors.own_time import Effort, Took, effort, own_seconds, seconds_left
 from batchmill.executors.running.attempts import Attempts, Job, Wait
 from batchmill.executors.running.progress import Progress
 from batchmill.outcome import Outcome
@@ -35,7 +35,7 @@ class ItemRunner:
     """Runs items of one job in one worker. Not shared between threads: every worker has its own.
 
     ``interrupts`` says whether an exception came from the user (Ctrl-C) and not from the item, and must be
-    raised.
+    raised. ``one_by_one`` says that nobody asks what a chunk of a single item took of its own.
     """
 
     def __init__(
@@ -45,11 +45,13 @@ class ItemRunner:
         cancel: CancelToken,
         *,
         interrupts: Callable[[BaseException], bool] | None = None,
+        one_by_one: bool = False,
     ) -> None:
         self._job = job
         self._progress = progress
         self._cancel = cancel
         self._interrupts = interrupts
+        self._one_by_one = one_by_one
         self._recorder = Recorder()
         self._began = 0  # time.monotonic_ns() at which the attempt under way did
         self._first = Attempt(1, None, self._recorder, cancel)
@@ -83,7 +85,8 @@ class ItemRunner:
         timed, clock = self.timed, time.perf_counter
         index = chunk.start
         progress.begin_items()
-        effort = thread_effort()
+        alone = len(chunk.items) == 1 and self._one_by_one
+        before, called = effort(cpu_only=alone), called_seconds()
         began = last = clock()
         end = last + seconds
         drift = 0.0  # how much later items begin than the walls of those before them tell
@@ -121,7 +124,10 @@ class ItemRunner:
             add_wall(now - last)
             last = now
             index += 1
-            if now >= end and (end := now + _left(seconds, effort)) == now:
+            if (
+                now >= end
+                and (end := now + seconds_left(seconds, _took(block, now - began, before, alone))) == now
+            ):
                 break
             if self._job.judges_failures and then is not None and outcome.error is not None:
                 break
@@ -134,16 +140,16 @@ class ItemRunner:
                     block.begin(offset + 1, last)
                     drift = 0.0
         commands = together(one.cpu for one in block.commands.values()) if block.commands else None
-        cpu, waits = _since(effort)
-        self.took = own_seconds(len(block), last - began, cpu, waits)
-        block.cpu = cpu + (commands or 0.0)
+        took = _took(block, last - began, before, alone)
+        self.took = own_seconds(took)
+        block.cpu = took.used.cpu + (commands or 0.0) + called_seconds() - called
         return block
 
     def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
         """The attempts of an item from that of its chunk on, which begins at the second ``began``."""
         return Attempts(self._job, index, self._recorder, self._cancel, began, chunk)
 
-    def _to_the_end(self, item: Any, index: int, attempts: Attempts, then: Wait | Outcome) -> Outcome:
+    def _to_the_end(self, item: object, index: int, attempts: Attempts, then: Wait | Outcome) -> Outcome:
         """Do what is next for an item until its end. Not called where an exception is being handled: it would
         become the context of those that further attempts raise."""
         while isinstance(then, Wait):
@@ -153,7 +159,7 @@ class ItemRunner:
             then = self._attempt(item, index, attempts)
         return then
 
-    def _attempt(self, item: Any, index: int, attempts: Attempts) -> Wait | Outcome:
+    def _attempt(self, item: object, index: int, attempts: Attempts) -> Wait | Outcome:
         try:
             value = self._job.task.run(item, index, self._begin(attempts.number))
         except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
@@ -205,15 +211,8 @@ class ItemRunner:
         return True
 
 
-def _since(before: ThreadEffort) -> ThreadEffort:
-    cpu, waits = thread_effort()
-    return ThreadEffort(
-        cpu - before.cpu, None if waits is None or before.waits is None else waits - before.waits
-    )
-
-
-def _left(seconds: float, before: ThreadEffort) -> float:
-    return seconds_left(seconds, *_since(before))
+def _took(block: Block, wall: float, before: Effort, cpu_only: bool) -> Took:
+    return Took(len(block), wall, effort(cpu_only=cpu_only).since(before), block.longer)
 
 
 def second_of(nanoseconds: int) -> float | None:

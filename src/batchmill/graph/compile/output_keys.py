@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from batchmill.batch.results.jsonl import ERRORS_PATH_KEY, PATH_KEY
 from batchmill.graph.compile.sub_plan import SubPlan
-from batchmill.ir.faults import Fault, any_of, did_you_mean
+from batchmill.ir.faults import Fault, all_of, did_you_mean
 from batchmill.ir.parts import NodePart
 from batchmill.ir.references import ALWAYS_THERE, INDEX, SOURCE, ReferenceCheck, Site, unknown_of_source
 from batchmill.nodes import Node
@@ -35,7 +34,7 @@ ERROR_OUTPUT = "error"
 
 
 def output_names(node: NodePart, kind: type[Node], sub: SubPlan | None) -> tuple[str, ...] | None:
-    """The keys a node may have under its id, None where that is not known beforehand; those of a
+    """The keys a node may have under its id, None if that is not known beforehand; those of a
     ``workflow`` node are the outputs that ``sub`` declares."""
     if node.has_batch:
         skipped = (SKIPPED_OUTPUT,) if node.spec is not None and node.spec.when is not None else ()
@@ -49,7 +48,7 @@ def output_names(node: NodePart, kind: type[Node], sub: SubPlan | None) -> tuple
 
 
 def _item_names(node: NodePart, kind: type[Node], sub: SubPlan | None) -> tuple[str, ...] | None:
-    """The outputs that each item of a batch node may have, None where that is not known beforehand."""
+    """The outputs that each item of a batch node may have, None if that is not known beforehand."""
     own = output_names(replace(node, item_name=None), kind, sub)
     keeps = node.spec is not None and node.spec.keep is not None
     return own if own is None or not keeps else (*own, KEPT)
@@ -98,7 +97,7 @@ def key_faults(
     types: Mapping[str, type[Node]],
     subs: Mapping[str, SubPlan],
 ) -> Iterator[Fault]:
-    """The paths of a template whose first key is no output of the node they start from."""
+    """The paths of a template whose first key is not an output of their node."""
     for path in site.expression.references:
         node = references.node_of(path, site)
         if node is None or node.id not in types or not path.segments:
@@ -116,14 +115,14 @@ def _fault(site: Site, path: Path, node: NodePart, names: tuple[str, ...], each:
     key = path.segments[0]
     if not isinstance(key, str):
         message = f"`${{{path.text}}}` takes a position of `{node.id}`, whose outputs have names"
-        return site.fault(message, f"there are {any_of(names)}")
+        return site.fault(message, f"there are {all_of(names)}")
     if node.has_batch and key in RESULTS:
         return _not_kept(site, path, node)
     message = f"`${{{path.text}}}`: the node `{node.id}` has no output `{key}`"
     if node.has_batch and key in each:
         hint = f"that of each item is in `${{{node.id}.results[*].{key}}}`"
         return site.fault(message, hint)
-    return site.fault(message, did_you_mean(key, names) or f"there are {any_of(names)}")
+    return site.fault(message, did_you_mean(key, names) or f"there are {all_of(names)}")
 
 
 def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
@@ -131,11 +130,11 @@ def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
     names = _batch_outputs(node)
     if PATH_KEY in names:
         return site.fault(message, f"they are in the file `${{{node.id}.{PATH_KEY}}}`")
-    return site.fault(message, f"remove `collect` there; without results there are {any_of(names)}")
+    return site.fault(message, f"remove `collect` there; without results there are {all_of(names)}")
 
 
 def select_faults(
-    site: Site, node: NodePart, kind: type[Node], sub: SubPlan | None, inputs: Mapping[str, Any]
+    site: Site, node: NodePart, kind: type[Node], sub: SubPlan | None, inputs: Mapping[str, object]
 ) -> Iterator[Fault]:
     """The names in a column that are no output of the node, no item and no input."""
     outputs = _item_names(node, kind, sub)
@@ -150,4 +149,4 @@ def select_faults(
         if path.root in here or path.root in inputs or path.root in ALWAYS_THERE:
             continue
         message = f"`${{{path.text}}}`: a column sees the outputs of `{node.id}`, the item and inputs"
-        yield site.fault(message, did_you_mean(path.root, here) or f"there are {any_of(here)}")
+        yield site.fault(message, did_you_mean(path.root, here) or f"there are {all_of(here)}")

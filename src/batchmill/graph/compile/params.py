@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from batchmill.errors import TemplateError, TemplateSyntaxError
-from batchmill.ir.faults import Fault, any_of, did_you_mean
+from batchmill.ir.faults import Fault, all_of, did_you_mean
 from batchmill.ir.parts import NodePart
 from batchmill.ir.references import Site, sites_in
 from batchmill.nodes import Node
@@ -42,7 +41,7 @@ def param_faults(
     yield from _carry_faults(node, kind)
 
 
-def _holds_template(value: Any) -> bool:
+def _holds_template(value: object) -> bool:
     if not isinstance(value, str) or "${" not in value:
         return False
     try:
@@ -74,6 +73,6 @@ def _carry_faults(node: NodePart, kind: type[Node]) -> Iterator[Fault]:
     known = [param.name for param in kind.params]
     for name in node.spec.loop.carry:
         if name not in known:
-            hint = did_you_mean(name, known) or f"there are {any_of(known)}"
+            hint = did_you_mean(name, known) or f"there are {all_of(known)}"
             path = (*node.path, "loop", "carry", name)
             yield Fault(path, f"`{name}` is no param of `{kind.type}`", hint, on_key=True)

@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from batchmill.batch import Batch
 from batchmill.batch.admissions.gate_claim import calls_in
 from batchmill.block import Block
-from batchmill.events import BatchProgress, ItemsTimed, NodeStarted, Noticed, ProgressThrottle, WorkerDied
-from batchmill.executors.contract import Choice, WorkerDeath
+from batchmill.events import (
+    BatchProgress,
+    ItemsTimed,
+    NodeStarted,
+    Noticed,
+    ProgressThrottle,
+    WorkerDied,
+    WorkerJoined,
+)
+from batchmill.executors.contract import Choice, WorkerDeath, WorkerPlace
 from batchmill.graph.frame import NodeFrame
 from batchmill.record import Usage
 
@@ -42,6 +50,10 @@ class NodeProgress:
     def died(self, death: WorkerDeath) -> None:
         """A worker process died, in a thread of its own."""
         self.around.services.bus.emit(WorkerDied(self.node, **death._asdict()))
+
+    def placed(self, place: WorkerPlace) -> None:
+        """A worker of a cluster had its first results here, in a thread of its own."""
+        self.around.services.bus.emit(WorkerJoined(self.node, **place._asdict()))
 
     def add(self, block: Block) -> None:
         self.done += len(block)

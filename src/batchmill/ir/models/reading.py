@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from batchmill.ir.faults import DocumentPath, Fault, any_of, did_you_mean, kind_of, path_text, shown
+from batchmill.ir.faults import DocumentPath, Fault, all_of, any_of, did_you_mean, kind_of, path_text, shown
 from batchmill.ir.models.batch import (
     SOURCES,
     BatchSpec,
@@ -22,7 +22,7 @@ from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
 from batchmill.ir.models.settable import without_templates
-from batchmill.ir.models.slips import key_hint, missing_hint, value_hint
+from batchmill.ir.models.slips import items_hint, key_hint, missing_hint, range_hint, value_hint
 from batchmill.ir.models.sources import ITEMS_ERROR, ITEMS_TAG, StdinSource
 from batchmill.ir.models.workflow import NODE_KEYS, OWN_KEYS, Edge, InputSpec, OutputSpec, Workflow
 
@@ -60,7 +60,7 @@ _NOT_MEANT = {
 """Keys whose names are near to others that do something else."""
 
 
-def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
+def read_workflow(raw: object) -> tuple[Workflow | None, list[Fault]]:
     """The workflow that ``raw`` (plain JSON) describes, or what hinders it: structure only. Settings that are
     templates count as not there."""
     raw = without_templates(without_own_keys(raw))
@@ -72,7 +72,7 @@ def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
     return (None if faults else workflow), faults
 
 
-def without_own_keys(raw: Any) -> Any:
+def without_own_keys(raw: object) -> object:
     """A raw document without the keys that are its writer's own."""
     if not isinstance(raw, dict):
         return raw
@@ -81,7 +81,7 @@ def without_own_keys(raw: Any) -> Any:
     }
 
 
-def _form_faults(raw: dict[Any, Any]) -> Iterator[Fault]:
+def _form_faults(raw: dict[object, object]) -> Iterator[Fault]:
     """Steps are written in one of two forms, and one of them must be there."""
     if "pipeline" not in raw:
         if "nodes" not in raw:
@@ -93,7 +93,7 @@ def _form_faults(raw: dict[Any, Any]) -> Iterator[Fault]:
             yield Fault((key,), f"`{key}` stands beside `pipeline`", hint, on_key=True)
 
 
-def faults_of(model: type[Spec], raw: Any, at: DocumentPath) -> tuple[Any, list[Fault]]:
+def faults_of(model: type[Spec], raw: object, at: DocumentPath) -> tuple[Any, list[Fault]]:
     """``raw`` as ``model`` for the place ``at`` of a document, or what hinders it."""
     try:
         return model.model_validate(raw), []
@@ -104,7 +104,7 @@ def faults_of(model: type[Spec], raw: Any, at: DocumentPath) -> tuple[Any, list[
 _A_BATCH: DocumentPath = ("nodes", 0, "batch")
 
 
-def faults_of_batch(raw: dict[str, Any]) -> tuple[BatchSpec | None, list[str]]:
+def faults_of_batch(raw: dict[str, object]) -> tuple[BatchSpec | None, list[str]]:
     """A batch block that stands in no document, or what hinders it, in words that name its keys alone."""
     block, faults = faults_of(BatchSpec, raw, _A_BATCH)
     return block, [_without_place(fault) for fault in faults]
@@ -132,7 +132,7 @@ def _fault(path: DocumentPath, home: DocumentPath, detail: ErrorDetails) -> Faul
     if path[:2] == ("defaults", "params"):
         return Fault(path[:2], *PARAMS_FOR_ALL, on_key=True)
     if kind == RANGE:
-        return Fault(path, detail["msg"])
+        return Fault(path, detail["msg"], range_hint(path, value, detail["msg"]))
     if kind == "missing":
         return Fault(path[:-1], *_missing(str(path[-1])))
     if kind == "extra_forbidden":
@@ -142,7 +142,7 @@ def _fault(path: DocumentPath, home: DocumentPath, detail: ErrorDetails) -> Faul
     if kind == ITEMS_ERROR:
         sources = ", ".join(f'{{"{name}"}}' for name in SOURCES)
         message = f"must be a template such as `${{node.results}}`, a list, or one source, not {shown(value)}"
-        return Fault(path, message, f"sources are {sources}")
+        return Fault(path, message, items_hint(value) or f"sources are {sources}")
     if (
         kind in _WRONG_TYPE
         and path[:1] == ("defaults",)
@@ -161,7 +161,7 @@ def _missing(key: str) -> tuple[str, str]:
     return f"`{key}` is missing", "add it"
 
 
-def _seen(value: Any) -> str:
+def _seen(value: object) -> str:
     return kind_of(value) if isinstance(value, (str, list, dict, type(None))) else shown(value)
 
 
@@ -173,18 +173,18 @@ def _wrong_length(path: DocumentPath) -> str:
     return "must have 1 to 3 entries"
 
 
-def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
+def _unknown_key(path: DocumentPath, home: DocumentPath, value: object) -> Fault:
     key = str(path[-1])
     known = _keys(home[:-1])
     other = _OTHER_NAMES.get(key)
     hint = _NOT_MEANT.get(key) or (f"did you mean `{other}`?" if other in known else "")
     hint = hint or key_hint(key, value, home[:-1]) or did_you_mean(key, known)
-    return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {any_of(known)}", on_key=True)
+    return Fault(path, f"unknown key {shown(key)}", hint or f"known keys are {all_of(known)}", on_key=True)
 
 
 def _unknown_default(path: DocumentPath) -> Fault:
     known = _keys(path[:1])
-    hint = did_you_mean(str(path[1]), known) or f"known keys are {any_of(known)}"
+    hint = did_you_mean(str(path[1]), known) or f"known keys are {all_of(known)}"
     message = f"unknown key {shown(path[1])}; write the keys of a node type as an object"
     return Fault(path, message, hint, on_key=True)
 
@@ -199,7 +199,7 @@ def _beside_source(path: DocumentPath, source: str) -> Fault:
     elif others:
         hint = f"`{key}` is an option of {' and '.join(others)}"
     else:
-        known = f"`{source}` takes {any_of(options)}" if options else f"`{source}` takes no options"
+        known = f"`{source}` takes {all_of(options)}" if options else f"`{source}` takes no options"
         hint = did_you_mean(key, options) or known
     return Fault(path, f"`{key}` stands beside `{source}`", hint, on_key=True)
 
@@ -208,7 +208,7 @@ def _options_of(source: str) -> list[str]:
     return [name for name in SOURCES[source].model_fields if name != source]
 
 
-def _wrong_word(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
+def _wrong_word(path: DocumentPath, home: DocumentPath, value: object) -> Fault:
     choices = _choices(home)
     hint = did_you_mean(value, choices) if isinstance(value, str) else ""
     return Fault(path, f"must be {any_of(choices)}, not {shown(value)}", hint)
@@ -227,7 +227,7 @@ def _choices(path: DocumentPath) -> list[str]:
     return list(_words(found[0].annotation)) if found else []
 
 
-def _words(annotation: Any) -> Iterator[str]:
+def _words(annotation: object) -> Iterator[str]:
     for part in typing.get_args(annotation):
         if isinstance(part, str):
             yield part

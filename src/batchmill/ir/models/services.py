@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from batchmill.ir.models.fields import RANGE, NonEmpty, Number, Spec, Text, Timeout
+from batchmill.ir.models.fields import RANGE, Host, NonEmpty, Number, Spec, Text, Timeout
 
 FORM_TAG = "form:"
 """What the tags below begin with; pydantic puts them into the place of an error, where they are taken out."""
@@ -52,7 +52,7 @@ class McpServerSpec(Spec):
         description="Headers of every request; `${NAME}` is a variable of your environment.",
     )
     LATER = frozenset({"allow_hosts", "allow_private", "ca_file", "client_cert", "client_key"})
-    allow_hosts: list[NonEmpty] | None = Field(
+    allow_hosts: list[Host] | None = Field(
         None, description="The only hosts, or networks, to connect to over HTTP, also after redirects."
     )
     allow_private: bool | None = Field(
@@ -70,7 +70,7 @@ class McpServerSpec(Spec):
     )
 
 
-def _form(value: Any) -> str | None:
+def _form(value: object) -> str | None:
     if isinstance(value, str):
         return f"{FORM_TAG}path"
     return f"{FORM_TAG}table" if isinstance(value, dict) else None

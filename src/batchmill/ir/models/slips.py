@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
 from typing import Any, get_args
 
 from batchmill.ir.faults import DocumentPath
@@ -20,7 +21,7 @@ _EDGES = '`edges` beside the nodes say what runs after what: `"edges": [{"from":
 _BATCH_KEYS = tuple(info.alias or name for name, info in BatchSpec.model_fields.items())
 
 
-def as_written(value: Any) -> str:
+def as_written(value: object) -> str:
     """A value as JSON that may be copied; ``...`` where it is long, or no JSON."""
     try:
         text = json.dumps(value, ensure_ascii=False)
@@ -56,10 +57,6 @@ _OF_NODE = {
         "depends_on dependsOn needs after requires dependencies upstream downstream runAfter",
         _EDGES + "; without `edges` nodes run in the order of the list",
     ),
-    **_same(
-        "if when condition",
-        "an edge with an `action` decides: a `code` node sets `next` to the action's name",
-    ),
     "on_success": _EDGES,
     **_same(
         "on_failure onError catch",
@@ -84,9 +81,19 @@ _PARAM_WORDS = _words("with args arguments parameters config kwargs options inpu
 _COMMAND_WORDS = _words("run cmd script sh bash shell command")
 _ITEM_WORDS = _words("foreach for_each forEach with_items withItems withParam map over each matrix items")
 _RETRY_WORDS = _words("retries max_retries attempts")
+_CONDITION_WORDS = _words("if condition only_if runIf run_if")
+_RATE = re.compile(
+    r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:/|per|a|\s)\s*(s|sec|second|m|min|minute|h|hour)s?\s*", re.IGNORECASE
+)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_SPAN = re.compile(
+    r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)\s*", re.IGNORECASE
+)
+_TABLES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_TEMPLATE = re.compile(r"\$\{\{?\s*([^{}]*?)\s*\}?\}")
 
 
-def key_hint(key: str, value: Any, place: DocumentPath) -> str:
+def key_hint(key: str, value: object, place: DocumentPath) -> str:
     """What to write in place of an unknown key, which stands in the object at ``place`` as the models know
     it: ``()`` the document, two steps a node, a third the blocks in it. Empty for a key that is no known
     slip."""
@@ -99,10 +106,12 @@ def key_hint(key: str, value: Any, place: DocumentPath) -> str:
         return source if key in SOURCES else _OF_BATCH.get(key, "")
     if place[:1] == ("outputs",) and key in ("value", "from", "default"):
         return f'write `"source": {as_written(value)}`'
+    if place[:1] == ("inputs",) and key in ("env", "from_env", "environment") and isinstance(value, str):
+        return f"leave the input out; write `${{env.{value}}}` where the value goes"
     return ""
 
 
-def _document_hint(key: str, value: Any) -> str:
+def _document_hint(key: str, value: object) -> str:
     if key in _AT_ONCE_WORDS and not isinstance(value, (list, dict)):
         block = f'"batch": {{"items": ..., "max_concurrent": {as_written(value)}}}'
         return f"write it in the node: `{block}`; `batchmill run -j {as_written(value)}` limits the whole run"
@@ -123,7 +132,9 @@ def _document_hint(key: str, value: Any) -> str:
     return ""
 
 
-def _node_hint(key: str, value: Any) -> str:
+def _node_hint(key: str, value: object) -> str:
+    if key in _CONDITION_WORDS:
+        return f'write `"when": {_condition(value)}`; to choose between nodes, use edges with an `action`'
     if key in _COMMAND_WORDS:
         return f'a command is run by `"type": "shell", "params": {{"command": {as_written(value)}}}`'
     if key in _TYPE_WORDS:
@@ -142,7 +153,7 @@ def _node_hint(key: str, value: Any) -> str:
     return ""
 
 
-def missing_hint(key: str, found: Mapping[Any, Any]) -> str:
+def missing_hint(key: str, found: Mapping[Any, object]) -> str:
     """What to do about a missing key of an object that has the keys ``found``."""
     slips = [
         name
@@ -154,8 +165,8 @@ def missing_hint(key: str, found: Mapping[Any, Any]) -> str:
     return "add it"
 
 
-def value_hint(path: DocumentPath, value: Any) -> str:
-    """The lines to write in place of a value of the wrong kind at ``path``; empty where it is no known
+def value_hint(path: DocumentPath, value: object) -> str:
+    """The lines to write in place of a value of the wrong kind at ``path``; empty if it is no known
     slip."""
     if path[:1] == ("inputs",) and len(path) <= 2:
         return _input_hint(path, value)
@@ -172,7 +183,7 @@ def value_hint(path: DocumentPath, value: Any) -> str:
     return wanted(value) if wanted is not None else ""
 
 
-def _input_hint(path: DocumentPath, value: Any) -> str:
+def _input_hint(path: DocumentPath, value: object) -> str:
     if len(path) == 1:
         names = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
         written = ", ".join(f"{as_written(name)}: {{}}" for name in names[:3])
@@ -183,7 +194,7 @@ def _input_hint(path: DocumentPath, value: Any) -> str:
     return f'write `{written}`, or its type: `{{"type": "string"}}`'
 
 
-def _output_hint(path: DocumentPath, value: Any) -> str:
+def _output_hint(path: DocumentPath, value: object) -> str:
     if len(path) == 2:
         source = value if isinstance(value, str) and "${" in value else f"${{{value}}}"
         return (
@@ -202,7 +213,7 @@ def _source(path: str) -> str:
     return f'{{"source": {as_written(f"${{{path}}}")}}}'
 
 
-def _edge_hint(path: DocumentPath, value: Any) -> str:
+def _edge_hint(path: DocumentPath, value: object) -> str:
     if len(path) == 1 and isinstance(value, dict):
         ends: Any = next(iter(value.items()), None)
         value = list(ends) if ends is not None and isinstance(ends[1], str) else None
@@ -215,10 +226,82 @@ def _edge_hint(path: DocumentPath, value: Any) -> str:
     return _EDGES if len(path) == 1 else 'write `{"from": "a", "to": "b"}`'
 
 
+def _condition(value: Any) -> str:
+    """A condition as it may be copied: one template."""
+    if not isinstance(value, str):
+        return '"${...}"'
+    return as_written(f"${{{_TEMPLATE.sub(_inside, value.strip())}}}")
+
+
+def _inside(template: re.Match[str]) -> str:
+    return template[1]
+
+
+def items_hint(value: Any) -> str:
+    """The source to write for ``items`` that are one text or a number; empty if it is no known slip."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f'write `"items": {{"range": [{value}]}}`'
+    if not isinstance(value, str) or "${" in value or not value.strip():
+        return ""
+    suffix = PurePosixPath(value).suffix.lower()
+    by_suffix = _TABLES.get(suffix, "lines" if suffix == ".txt" else None)
+    kind = "glob" if any(one in value for one in "*?[") else by_suffix
+    return f'write `"items": {{"{kind}": {as_written(value)}}}`' if kind else ""
+
+
+def range_hint(path: DocumentPath, value: Any, message: str) -> str:
+    """What to write for a value at ``path`` that is none of those allowed, as ``message`` says; empty if
+    it is no known slip."""
+    if "number of seconds" in message:
+        return _seconds_hint(value)
+    if path[-2:] == ("batch", "items"):
+        return items_hint(value)
+    return _collect_hint(value) if path[-2:] == ("batch", "collect") else ""
+
+
+def _collect_hint(value: Any) -> str:
+    """The object to write for a ``collect`` that is the path of a file; empty if it is no known slip."""
+    if not isinstance(value, str):
+        return ""
+    kind = _TABLES.get(PurePosixPath(value).suffix.lower())
+    return f'write `"collect": {{"{kind}": {as_written(value)}}}`' if kind else ""
+
+
+def _seconds_hint(value: Any) -> str:
+    """The number to write for a span of time that is text, such as ``5s``; empty if it is none."""
+    found = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return ""
+    unit = found[2].lower()
+    seconds = float(found[1]) * (0.001 if unit == "ms" else _SECONDS[unit[0]])
+    return f"write {seconds:g}"
+
+
+def _rate_limit(value: Any) -> str:
+    found = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if found is not None:
+        per_second = float(found[1]) / _SECONDS[found[2][0].lower()]
+        return f'write `"rate_limit": {{"per_second": {per_second:.6g}}}`'
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f'write `"rate_limit": {{"per_second": {as_written(value)}}}`'
+    return 'write `"rate_limit": {"per_second": 5}`'
+
+
+def _range(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f'write `"range": [{value}]`'
+    if isinstance(value, dict):
+        parts = [value.get(name) for name in ("start", "stop", "step")]
+        parts[0] = 0 if parts[0] is None else parts[0]
+        kept = [one for one in parts if isinstance(one, int)]
+        return f'write `"range": {as_written(kept)}`' if parts[1] in kept else ""
+    return ""
+
+
 def _block(key: str, inside: str) -> Callable[[Any], str]:
     """The hint for a block that was written as one value, which is that of its key ``inside``."""
 
-    def hint(value: Any) -> str:
+    def hint(value: object) -> str:
         if value is None or isinstance(value, bool):
             return ""
         return f'write `"{key}": {{"{inside}": {as_written(value)}}}`'
@@ -229,7 +312,8 @@ def _block(key: str, inside: str) -> Callable[[Any], str]:
 _WANTED = {
     "batch": _block("batch", "items"),
     "retry": _block("retry", "max"),
-    "rate_limit": _block("rate_limit", "per_second"),
+    "rate_limit": _rate_limit,
+    "range": _range,
     "tolerate": _block("tolerate", "count"),
     "budget": _block("budget", "usd"),
 }

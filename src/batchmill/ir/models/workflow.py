@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from batchmill.ir.clusters import ADDRESS, FORMS, FUNCTION, VARIABLE_NAME
 from batchmill.ir.models.defaults import Defaults
-from batchmill.ir.models.fields import RANGE, NonEmpty, SchemaValue, Spec, TemplateText, Text
+from batchmill.ir.models.fields import RANGE, Host, NonEmpty, SchemaValue, Spec, TemplateText, Text
 from batchmill.ir.models.limits import BudgetSpec
 from batchmill.ir.models.node import NodeSpec
 from batchmill.ir.models.pipeline import Steps
@@ -170,7 +170,7 @@ class Workflow(Spec):
     template_resolution_mode: Literal["strict", "permissive"] = Field(
         "strict", description="Whether a template that cannot be resolved fails the node or stays as it is."
     )
-    LATER = frozenset({"finally", "defaults", "cluster"})
+    LATER = frozenset({"finally", "defaults", "cluster", "secret_hosts"})
     finally_: list[NodeSpec] = Field(
         default_factory=list,
         alias="finally",
@@ -187,6 +187,11 @@ class Workflow(Spec):
         None,
         description="MCP servers by name, or the path of a file with them; "
         "`.mcp.json` beside the document where it is not given.",
+    )
+    secret_hosts: dict[NonEmpty, list[Host]] = Field(
+        default_factory=dict,
+        description="The only hosts to which a secret may be sent, by the name of the secret input, or by "
+        "`env.NAME` for a variable of the environment.",
     )
     cluster: Cluster | None = Field(
         None, description="Where the workers of the executor `dask` are: an address, or an object."

@@ -13,7 +13,8 @@ CREATE TABLE wait (
 );
 
 -- What neighbouring items took that a worker ran one after another: `id` is that of the first outcome, `pass` the
--- pass that made it, `count` how many there are. `cpu` is the CPU seconds of all of them, of a worker process with
+-- pass that made it, `count` how many there are, 0 for items of an event loop: those that ended since the last such
+-- row, and what others that were under way took meanwhile. `cpu` is the CPU seconds of all of them, of a worker process with
 -- the commands they ran; `peak` the most memory in bytes that the process had had by then, NULL for threads.
 CREATE TABLE effort (
     id          INTEGER NOT NULL,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -17,6 +18,7 @@ _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.2
 """Where clouds tell a machine its credentials, beside 169.254.169.254."""
 
 
+@lru_cache(1024)
 def ip_of(host: str) -> Ip | None:
     """The address that ``host`` is, None for a name."""
     try:
@@ -53,14 +55,27 @@ def _within(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The allowed addresses of a connection: of this kind or a more public one, and in one of the networks,
-    if there are any. ``why`` ends the sentence that reports a refusal."""
+    if there are any; and within ``also``. ``why`` ends the sentence that reports a refusal."""
 
     widest: Kind = "link-local"
     networks: tuple[Network, ...] = ()
     why: str = ""
+    also: Bounds | None = None
+
+    def and_also(self, other: Bounds) -> Bounds:
+        """What both allow."""
+        return replace(self, also=other if self.also is None else self.also.and_also(other))
+
+    @property
+    def in_networks(self) -> bool:
+        """Whether only some networks are allowed."""
+        return bool(self.networks) or (self.also is not None and self.also.in_networks)
 
     def allow(self, address: str) -> bool:
         """Whether a connection to ``address`` may be made."""
+        return self._allow(address) and (self.also is None or self.also.allow(address))
+
+    def _allow(self, address: str) -> bool:
         ip = ip_of(address)
         if ip is None or _LEVELS[kind_of(ip)] > _LEVELS[self.widest]:
             return False
@@ -69,6 +84,11 @@ class Bounds:
     def allowed(self, addresses: Iterable[str]) -> list[str]:
         """Those of them that are."""
         return list(filter(self.allow, addresses))
+
+    def reason(self, addresses: Iterable[str]) -> str:
+        """Why none of ``addresses`` is allowed."""
+        own = list(filter(self._allow, addresses))
+        return self.why if self.also is None or not own else self.also.reason(own)
 
 
 ANYWHERE = Bounds()

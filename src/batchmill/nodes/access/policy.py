@@ -7,18 +7,19 @@ services of its own machine and network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from batchmill.errors import NodeError
-from batchmill.nodes.access.addresses import ANYWHERE, Bounds, Kind, Network, ip_of, kind_of, network_of
+from batchmill.nodes.access.addresses import ANYWHERE, Bounds, Kind, Network, ip_of, kind_of
+from batchmill.nodes.access.hosts import is_one, networks_in, not_allowed
+from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.access.trust import SYSTEM, Trust, trust_of
+from batchmill.nodes.bound import BoundParams
 from batchmill.template import ForeignUrl
 
 _REMEDY = "set `allow_private` to true, or name the host in `allow_hosts`"
 _NOT_NAMED = f"and the document does not name the host itself; {_REMEDY}"
-_FORBIDDEN = "and `allow_private` is false"
+_FORBIDDEN = "and `allow_private` is false; set it to true for servers of your own"
 _NO_NAME = "and the document does not name that address itself; set `allow_private` to true"
 _OUTSIDE = "which is in none of the networks of `allow_hosts`"
 _WORDS: Mapping[Kind, str] = {
@@ -31,16 +32,18 @@ _WORDS: Mapping[Kind, str] = {
 @dataclass(frozen=True, slots=True)
 class Access:
     """``hosts`` may be called, None for all; ``private`` says whether private addresses may be, None if that
-    depends on who names the host. ``foreign``: the first host came from data."""
+    depends on who names the host. ``foreign``: the first host came from data. ``secrets`` go to their own
+    hosts only."""
 
     hosts: tuple[str, ...] | None = None
     private: bool | None = None
     trust: Trust = SYSTEM
     foreign: bool = False
+    secrets: tuple[BoundSecret, ...] = ()
 
     def bounds(self, host: str, port: int, *, first: str, behind: str = "") -> Bounds:
         """The addresses at which ``host`` may be asked. ``first`` is the host that the first request went to,
-        ``behind`` the address of the server whose redirect leads here, empty where none does.
+        ``behind`` the address of the server whose redirect leads here, empty if none does.
 
         Raises :class:`~batchmill.errors.NodeError` for a host that is none of ``hosts``.
         """
@@ -55,15 +58,26 @@ class Access:
             return _NAMED if ip_of(host) is None else ANYWHERE
         return _NAMED if _is_private(behind) else _UNNAMED
 
+    def bounds_with(self, bounds: Bounds, host: str, port: int, parts: Iterable[str | bytes]) -> Bounds:
+        """The part of ``bounds`` to which a request may go that consists of ``parts``: its URL, the values of
+        its headers, its body.
+
+        Raises :class:`~batchmill.errors.NodeError` for a secret that does not go to ``host``.
+        """
+        parts = list(parts)
+        for secret in self.secrets:
+            if secret.is_in(parts):
+                bounds = secret.bounds(host, port, private=self.private is True).and_also(bounds)
+        return bounds
+
     def _listed(self, host: str, port: int) -> tuple[bool, tuple[Network, ...]]:
         """Whether ``hosts`` have this one by its full name, and the networks that it must be in."""
         if self.hosts is None:
             return False, ()
-        fitting = [one for one in self.hosts if _is_one(host, port, one)]
+        fitting = [one for one in self.hosts if is_one(host, port, one)]
         if fitting:
             return any(not one.strip().startswith("*") for one in fitting), ()
-        networks = tuple(found for one in self.hosts if (found := network_of(one)) is not None)
-        if networks:
+        if networks := networks_in(self.hosts):
             return False, networks
         raise not_allowed(f"the host {host!r} is none of `allow_hosts`, and was not asked")
 
@@ -73,18 +87,14 @@ _NAMED = Bounds("private", (), _NO_NAME)
 _UNNAMED = Bounds("public", (), _NOT_NAMED)
 
 
-def access_of(params: Mapping[str, Any], url: str) -> Access:
-    """What ``params`` say of it; ``url`` is where the first request goes, as its param was resolved."""
+def access_of(params: BoundParams, url: str, secrets: tuple[BoundSecret, ...] = ()) -> Access:
+    """What ``params`` say of it; ``url`` is where the first request goes, as its param was resolved.
+    ``secrets`` are those that the document binds to hosts."""
     trust, hosts, private = trust_of(params), params["allow_hosts"], params["allow_private"]
     foreign = isinstance(url, ForeignUrl)
-    if hosts is None and private is None and not foreign and trust is SYSTEM:
+    if hosts is None and private is None and not foreign and trust is SYSTEM and not secrets:
         return OPEN
-    return Access(None if hosts is None else tuple(map(str, hosts)), private, trust, foreign)
-
-
-def not_allowed(message: str) -> NodeError:
-    """The error for what is not to be asked."""
-    return NodeError(message, retryable=False, type_name="HostNotAllowed", outputs={"error": message})
+    return Access(None if hosts is None else tuple(map(str, hosts)), private, trust, foreign, secrets)
 
 
 def require_within(bounds: Bounds, host: str, addresses: list[str]) -> list[str]:
@@ -95,49 +105,18 @@ def require_within(bounds: Bounds, host: str, addresses: list[str]) -> list[str]
     ip = ip_of(addresses[0])
     kind = "no address of the internet" if ip is None else _WORDS[kind_of(ip)]
     where = f"is {kind}" if ip_of(host) == ip else f"is at {addresses[0]}, {kind}"
-    raise not_allowed(f"the host {host!r} was not asked: it {where}, {bounds.why}")
+    raise not_allowed(f"the host {host!r} was not asked: it {where}, {bounds.reason(addresses)}")
 
 
 def require_written_within(bounds: Bounds, host: str) -> None:
     """The same for a host that a proxy looks up: only an address that stands in the URL itself is known."""
     if ip_of(host) is not None:
         require_within(bounds, host, [host.strip("[]")])
-    elif bounds.networks:
+    elif bounds.in_networks:
         words = "a proxy looks its address up, and `allow_hosts` has only networks that may hold it"
         raise not_allowed(f"the host {host!r} was not asked: {words}; name the host there")
-
-
-def host_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """For ``check``: hosts that are none."""
-    hosts = params.get("allow_hosts")
-    wrong = [one for one in (hosts if isinstance(hosts, list) else []) if not may_be_host(one)]
-    words = "a host is a name such as api.example.com or *.example.com, or a network such as 10.0.0.0/8, not"
-    return [("allow_hosts", f"{words} {one!r}") for one in wrong]
-
-
-def may_be_host(written: Any) -> bool:
-    """Whether an entry of ``allow_hosts`` can be one."""
-    if not isinstance(written, str) or not written.strip():
-        return False
-    if "${" in written or network_of(written) is not None:
-        return True
-    return "/" not in written and "*" not in written.removeprefix("*.")
 
 
 def _is_private(address: str) -> bool:
     ip = ip_of(address)
     return ip is not None and kind_of(ip) == "private"
-
-
-def _is_one(host: str, port: int, written: str) -> bool:
-    """``*.example.com`` are the hosts below that name, a port allows no other one."""
-    wanted = written.strip().lower()
-    name, colon, number = wanted.rpartition(":")
-    if colon and number.isdecimal() and (":" not in name or name.endswith("]")):
-        if int(number) != port:
-            return False
-        wanted = name
-    wanted, host = wanted.strip("[]").rstrip("."), host.lower().strip("[]").rstrip(".")
-    if wanted.startswith("*."):
-        return host.endswith(wanted[1:]) and host != wanted[2:]
-    return bool(wanted) and host == wanted

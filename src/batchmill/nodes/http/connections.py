@@ -12,6 +12,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ClosedPoolError, ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry
 
 from batchmill.concurrency.resources import process_resource
 from batchmill.nodes.access.addresses import ANYWHERE, Bounds
@@ -23,6 +24,8 @@ from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocke
 
 SERVERS = 100  # of so many different ones connections are kept, the least recently used going first
 KEPT = 1000  # idle connections to one server: as many as a batch can have in flight
+
+_NO_RETRIES = Retry(False, redirect=False)  # the library would make one for each request
 
 Origin = tuple[str, str, int]
 Way = tuple[Origin, Proxy | None, Trust, Bounds]
@@ -38,7 +41,7 @@ class _Limits:
     _requests = 0  # that went over the present socket
     _peer = ""
 
-    def __init__(self, *args: Any, bounds: Bounds, **kwargs: Any) -> None:
+    def __init__(self, *args: object, bounds: Bounds, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._bounds = bounds
 
@@ -99,13 +102,15 @@ class Connections:
     """All connections of this process.
 
     Concurrency: any thread may call any method. The pools have locks of their own; ``_lock`` guards
-    ``_pools`` and ``_contexts``.
+    ``_pools`` and ``_contexts``. ``_latest``, the last of the pools, is replaced as a whole, so that a batch
+    with one server finds its pool without a lock.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._contexts: dict[Trust, ssl.SSLContext] = {}
         self._pools: OrderedDict[Way, HTTPConnectionPool] = OrderedDict()
+        self._latest: tuple[Way, HTTPConnectionPool] | None = None
 
     def send(
         self,
@@ -136,7 +141,7 @@ class Connections:
                     str(address) if forwarded else address.target,
                     body,
                     fields,
-                    retries=False,
+                    retries=_NO_RETRIES,
                     redirect=False,
                     assert_same_host=False,
                     timeout=current().left(),
@@ -147,19 +152,24 @@ class Connections:
                 continue
 
     def close(self) -> None:
-        """Close the idle ones; one that is in use is closed when it is given back."""
+        """Close the idle ones; one that is in use is closed when it is returned."""
         with self._lock:
             pools = list(self._pools.values())
             self._pools.clear()
+            self._latest = None
         for pool in pools:
             pool.close()
 
     def _pool(self, way: Way) -> HTTPConnectionPool:
+        latest = self._latest
+        if latest is not None and latest[0] == way:
+            return latest[1]
         with self._lock:
             found = self._pools.get(way)
             if found is None:
                 found = self._pools[way] = self._made(*way)
             self._pools.move_to_end(way)
+            self._latest = way, found
             gone = self._pools.popitem(last=False)[1] if len(self._pools) > SERVERS else None
         if gone is not None:
             gone.close()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from batchmill.errors import InvalidParams, NodeError
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.http.address import Address, address_of
 from batchmill.nodes.http.fields import Fields, fields_of
 from batchmill.nodes.http.payload import Payload, payload_of
@@ -19,6 +19,10 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, 9.2.2
 IDEMPOTENCY_KEY = "idempotency-key"
 
+_USUAL = {
+    name.lower(): (name, value)
+    for name, value in (("Accept", "*/*"), ("Accept-Encoding", ENCODINGS), ("User-Agent", USER_AGENT))
+}
 _BODIES = ("body", "form", "files", "body_file")
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -42,6 +46,10 @@ class Request:
     def identified(self) -> bool:
         """Whether it says who asks."""
         return "Authorization" in self.fields or bool(self.key_header and self.key_header in self.fields)
+
+    def parts(self) -> list[str | bytes]:
+        """All that is sent, but for the content of a file."""
+        return [str(self.address), *self.fields.as_dict().values(), self.payload.data or b""]
 
     def redirected(self, status: int, location: str) -> Request:
         """The request that follows an answer of ``status`` with this ``Location``.
@@ -71,7 +79,7 @@ class Request:
             ) from error
 
 
-def request_of(params: Mapping[str, Any]) -> Request:
+def request_of(params: BoundParams) -> Request:
     """The request that ``params`` ask for. Raises :class:`~batchmill.errors.InvalidParams`."""
     address = address_of(params["url"], params["params"])
     fields, key_header = fields_of(params)
@@ -80,13 +88,11 @@ def request_of(params: Mapping[str, Any]) -> Request:
         fields.default("Content-Type", payload.content_type)
     if address.credentials:
         fields.default("Authorization", address.basic_credentials())
-    fields.default("Accept", "*/*")
-    fields.default("Accept-Encoding", ENCODINGS)
-    fields.default("User-Agent", USER_AGENT)
+    fields.complete(_USUAL)
     return Request(_method(params["method"], payload), address, fields, payload, key_header)
 
 
-def may_repeat(params: Mapping[str, Any]) -> bool:
+def may_repeat(params: Mapping[str, object]) -> bool:
     """Whether a request with these params, as written, may be sent twice without being told to: one that does
     the same then, or that has a key by which the service knows it again."""
     method, headers = params.get("method"), params.get("headers")
@@ -98,7 +104,7 @@ def may_repeat(params: Mapping[str, Any]) -> bool:
 
 
 def method_fault(method: str) -> str | None:
-    """What is wrong with a method, None where nothing is."""
+    """The fault of a method; None if it has none."""
     if not _METHOD.fullmatch(method):
         return f"a method is a word such as GET or POST, not {method!r}"
     return "CONNECT is for proxies" if method.upper() == "CONNECT" else None

@@ -12,15 +12,16 @@ MOST_SECONDS = 3600.0
 SKEW_SECONDS = 2.0
 """A server whose clock is further off than this is taken at its own time."""
 
-TOO_MANY = frozenset({429, 503})
+TOO_MANY = frozenset({429, 503, 529})
 """Statuses by which a service wants fewer requests, or none for a while, also without ``Retry-After``: Too
-Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4)."""
+Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4), and 529, by which some say that
+they are overloaded."""
 
 _SECONDS = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?([eE]\+?[0-9]{1,2})?")
 
 
 def seconds_asked_for(value: str | None, server_date: str | None = None) -> float | None:
-    """Seconds from now, 0 to an hour; None where nothing that can be read was asked for.
+    """Seconds from now, 0 to an hour; None if nothing that can be read was asked for.
 
     ``server_date`` is the answer's ``Date`` header.
     """

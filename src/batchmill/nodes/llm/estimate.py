@@ -43,7 +43,10 @@ def counted(question: Question, reply: Reply | None) -> Counted:
 
 
 def _of_answer(question: Question, reply: Reply) -> int:
-    """At least as many tokens as were allowed: what a model thinks is paid for, and not always told."""
+    """At least as many tokens as were allowed: what a model thinks is paid for, and not always told. Of an
+    answer that cannot be read nobody knows how many it has."""
+    if reply.fault:
+        return question.max_tokens or ANSWER_TOKENS
     return max(question.max_tokens or 0, tokens_in([reply.text, reply.reasoning]))
 
 

@@ -93,12 +93,13 @@ class Reply:
 
 class Unanswered(Exception):  # never leaves this room
     """Raised when a question got no reply: ``error`` is what the node raises, ``paid`` says whether the
-    provider may charge for the call anyway."""
+    provider may charge for the call anyway; ``call`` is the id of a call that is known by one."""
 
-    def __init__(self, error: BatchmillError, *, paid: bool) -> None:
+    def __init__(self, error: BatchmillError, *, paid: bool, call: str = "") -> None:
         super().__init__(str(error))
         self.error = error
         self.paid = paid
+        self.call = call
 
 
 Leaving = Callable[[], None]

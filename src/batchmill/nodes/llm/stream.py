@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -13,20 +15,23 @@ from batchmill.nodes.llm.telling import Telling
 EVENT_STREAM = "text/event-stream"
 _WHOLE = frozenset({"id", "role", "type", "name"})  # parts of a message that come in one piece
 _DONE = b"[DONE]"
+_END_OF_LINE = re.compile(rb"\r\n|\n|\r(?=.)", re.DOTALL)  # a CR at the end of a piece may be half of one
 
 
 class ServerEvents:
-    """The data of the events in a stream of bytes."""
+    """The data of the events in a stream of bytes. Lines end with CR, LF or both; the stream may begin with a
+    byte order mark."""
 
     def __init__(self) -> None:
         self._rest = b""
         self._data: list[bytes] = []
+        self._first = True
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """What ``piece`` completes."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
+        *lines, self._rest = _END_OF_LINE.split(self._rest + piece)
         for line in lines:
-            yield from self._taken(line.removesuffix(b"\r"))
+            yield from self._taken(line)
 
     def end(self) -> Iterator[bytes]:
         """What stands before the end without the empty line that is due."""
@@ -34,6 +39,8 @@ class ServerEvents:
         yield from self._taken(b"")
 
     def _taken(self, line: bytes) -> Iterator[bytes]:
+        if self._first:
+            self._first, line = False, line.removeprefix(BOM_UTF8)
         if not line:
             data, self._data = self._data, []
             if data:
@@ -50,14 +57,14 @@ class Gathering(ABC):
         self.over = False
 
     @abstractmethod
-    def add(self, part: Mapping[str, Any]) -> None:
+    def add(self, part: Mapping[str, object]) -> None:
         """Take in what an event tells."""
 
     @abstractmethod
     def whole(self) -> Mapping[str, Any]:
         """The answer as it would be in one piece."""
 
-    def tell(self, text: Any, kind: Any = "text", choice: int = 0) -> None:
+    def tell(self, text: object, kind: Any = "text", choice: int = 0) -> None:
         """Tell those who listen of further text."""
         if self._telling is not None and isinstance(text, str):
             self._telling.add(text, kind, choice)
@@ -68,11 +75,11 @@ class ChatGathering(Gathering):
 
     def __init__(self, telling: Telling | None) -> None:
         super().__init__(telling)
-        self._rest: dict[str, Any] = {}
+        self._rest: dict[str, object] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self._fault: Any = None
 
-    def add(self, part: Mapping[str, Any]) -> None:
+    def add(self, part: Mapping[str, object]) -> None:
         if part.get("error"):
             self._fault, self.over = part["error"], True
             return
@@ -85,7 +92,7 @@ class ChatGathering(Gathering):
         ended = [choice.get("finish_reason") for choice in self._choices.values()]
         self.over = bool(ended) and all(ended)
 
-    def _add_choice(self, told: Mapping[str, Any]) -> None:
+    def _add_choice(self, told: Mapping[str, object]) -> None:
         number = told.get("index")
         number = number if isinstance(number, int) else 0
         choice = self._choices.setdefault(number, {"index": number, "message": {"role": "assistant"}})
@@ -103,7 +110,7 @@ class ChatGathering(Gathering):
         return {**self._rest, "object": "chat.completion", "choices": choices}
 
 
-def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+def _merge(into: dict[str, Any], more: Mapping[str, object]) -> None:
     """Put a further part of an object into it: text goes on, lists grow, elements are known by ``index``."""
     for key, value in more.items():
         had = into.get(key)

@@ -15,7 +15,7 @@ from typing import Any
 from batchmill.nodes.http.retry_after import TOO_MANY, seconds_asked_for
 
 UNREADABLE = -32700  # of JSON-RPC: a text that is no message
-_OF_STATUS = -32000  # of those that JSON-RPC leaves to others
+_OF_US = -32000  # of those that JSON-RPC leaves to others
 _SESSION_IS_OVER = 404  # the SDK knows what to do then
 _STATUS, _RETRY_AFTER = "batchmill_http_status", "batchmill_retry_after"
 _SHOWN_CHARACTERS = 200
@@ -58,7 +58,7 @@ def _of_text(text: str) -> Garbled | None:
     return Garbled(text, json.loads(found["id"]) if found is not None else None)
 
 
-def _is_reply(message: dict[str, Any]) -> bool:
+def _is_reply(message: dict[str, object]) -> bool:
     """Whether an object is meant as a reply: it says so by its version, or has all that a reply has and no
     more, as from servers that know another version or none."""
     if message.get("jsonrpc") == "2.0":
@@ -66,14 +66,14 @@ def _is_reply(message: dict[str, Any]) -> bool:
     return "id" in message and _REPLY.issuperset(message) and len(_CONTENT.intersection(message)) == 1
 
 
-def _of_objects(replies: list[dict[str, Any]], read: Any) -> Garbled:
+def _of_objects(replies: list[dict[str, Any]], read: object) -> Garbled:
     """Of one reply, or of several that came in a list, which MCP has not."""
     identity = replies[0].get("id") if len(replies) == 1 else None
     known = isinstance(identity, (int, str)) and not isinstance(identity, bool)
     return Garbled(json.dumps(read), identity if known else None)
 
 
-def error_for(found: Garbled) -> Any:
+def error_for(found: Garbled) -> object:
     """The error that the SDK is given in the place of a garbled reply whose request is known."""
     from mcp import types  # an extra
     from mcp.shared.message import SessionMessage
@@ -86,17 +86,13 @@ def error_for(found: Garbled) -> Any:
 
 async def tell_status(response: Any) -> None:
     """A hook for responses: an answer other than 2xx to a request becomes an error that tells its status."""
-    identity = _request_id(response.request)
+    identity = request_id(response.request)
     status = response.status_code
     if identity is None or status < 400 or status == _SESSION_IS_OVER:
         return
     wait = seconds_asked_for(response.headers.get("retry-after"), response.headers.get("date"))
-    error = {
-        "code": _OF_STATUS,
-        "message": f"it answered with {status} {response.reason_phrase}".rstrip(),
-        "data": {_STATUS: status, _RETRY_AFTER: wait},
-    }
-    text = json.dumps({"jsonrpc": "2.0", "id": identity, "error": error}).encode()
+    words = f"it answered with {status} {response.reason_phrase}".rstrip()
+    text = error_text(identity, words, {_STATUS: status, _RETRY_AFTER: wait})
     response.stream = _in_place_of(response.stream, text)
     response.status_code = 200
     for name in ("content-encoding", "content-length", "transfer-encoding"):
@@ -104,8 +100,14 @@ async def tell_status(response: Any) -> None:
     response.headers["content-type"] = "application/json"
 
 
-def _request_id(request: Any) -> int | str | None:
-    """The id of the request in a POST; None where it is no request, so that nobody waits for a reply."""
+def error_text(identity: int | str, words: str, data: dict[str, Any]) -> bytes:
+    """A reply to the request ``identity`` that says why there is none."""
+    error = {"code": _OF_US, "message": words, "data": data}
+    return json.dumps({"jsonrpc": "2.0", "id": identity, "error": error}).encode()
+
+
+def request_id(request: Any) -> int | str | None:
+    """The id of the request in a POST; None if it is no request, so that nobody waits for a reply."""
     if request.method != "POST":
         return None
     try:
@@ -116,7 +118,7 @@ def _request_id(request: Any) -> int | str | None:
     return found if isinstance(found, (int, str)) else None
 
 
-def _in_place_of(stream: Any, data: bytes) -> Any:
+def _in_place_of(stream: Any, data: bytes) -> object:
     """``data`` as a body; closing it closes the one whose place it takes."""
     library: Any = sys.modules[type(stream).__module__.partition(".")[0]]
 
@@ -130,7 +132,7 @@ def _in_place_of(stream: Any, data: bytes) -> Any:
     return Instead()
 
 
-def status_in(error: Any) -> tuple[int, float | None] | None:
+def status_in(error: object) -> tuple[int, float | None] | None:
     """Status and wait in an error that :func:`tell_status` made."""
     data = getattr(getattr(error, "error", error), "data", None)
     if not isinstance(data, dict) or not isinstance(data.get(_STATUS), int):

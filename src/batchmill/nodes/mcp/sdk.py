@@ -18,8 +18,9 @@ from batchmill.errors import InvalidParams, MissingExtra
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import expanded
 from batchmill.nodes.access.policy import Access, access_of
-from batchmill.nodes.access.transport import ServiceTransport
+from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.mcp.replies import error_for, garbled, tell_status
+from batchmill.nodes.mcp.transport import TellingTransport
 
 # Beside what the SDK lets through (PATH, HOME, SHELL, ...): none of them holds a credential.
 _LET_THROUGH = ("LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
@@ -48,7 +49,7 @@ def is_imported() -> bool:
 
 
 def protocol_error() -> type[Exception]:
-    """What the SDK raises for an error that the server sent."""
+    """The exception of the SDK for an error that the server sent."""
     module = sdk()
     found: type[Exception] = getattr(module, "MCPError", None) or module.McpError
     return found
@@ -56,7 +57,11 @@ def protocol_error() -> type[Exception]:
 
 @asynccontextmanager
 async def connection(
-    spec: McpServerSpec, stderr: TextIO, on_end: Callable[[], None], on_garbled: Callable[[str], None]
+    spec: McpServerSpec,
+    access: Access,
+    stderr: TextIO,
+    on_end: Callable[[], None],
+    on_garbled: Callable[[str], None],
 ) -> AsyncIterator[Connection]:
     """Streams to and from a server, started here where it is a program; ``on_end`` hears of its end,
     ``on_garbled`` of replies that cannot be read and whose request is not known.
@@ -65,7 +70,7 @@ async def connection(
     """
     if spec.url is not None:
         async with (
-            _over_http(expanded_in(spec.url), _each(spec.headers), access_to(spec)) as streams,
+            _over_http(expanded_in(spec.url), _each(spec.headers), access) as streams,
             streams[0] as read,  # version 1 leaves closing them to the garbage collector
             streams[1] as write,
             _screened(read, lambda: None, on_garbled) as screened,
@@ -96,16 +101,16 @@ def _over_http(url: str, headers: dict[str, str], access: Access) -> Any:
     return _with_client(module, url, headers, access)
 
 
-def access_to(spec: McpServerSpec) -> Access:
+def access_to(spec: McpServerSpec, secrets: tuple[BoundSecret, ...] = ()) -> Access:
     """Whom a server's connections may reach. The document names it, so that it may be anywhere."""
     names = ("allow_hosts", "allow_private", "ca_file", "client_cert", "client_key")
     written = {name: getattr(spec, name) for name in names}
     given = {name: expanded_in(one) if isinstance(one, str) else one for name, one in written.items()}
-    return access_of(given, "")
+    return access_of(given, "", secrets)
 
 
-def _client(module: Any, access: Access, **settings: Any) -> Any:
-    """A client as the SDK makes them, which also tells of refusals and asks only who may be asked."""
+def _client(module: Any, access: Access, **settings: object) -> Any:
+    """A client like those of the SDK, which also reports refusals and connects to allowed hosts only."""
     usual = module.create_mcp_http_client(**settings)
     library = importlib.import_module(type(usual).__module__.partition(".")[0])
     return library.AsyncClient(
@@ -113,13 +118,15 @@ def _client(module: Any, access: Access, **settings: Any) -> Any:
         timeout=usual.timeout,
         auth=usual.auth,
         follow_redirects=usual.follow_redirects,
-        transport=ServiceTransport(library, access),
+        transport=TellingTransport(library, access),
         event_hooks={**usual.event_hooks, "response": [*usual.event_hooks["response"], tell_status]},
     )
 
 
 @asynccontextmanager
-async def _with_client(module: Any, url: str, headers: dict[str, str], access: Access) -> AsyncIterator[Any]:
+async def _with_client(
+    module: Any, url: str, headers: dict[str, str], access: Access
+) -> AsyncIterator[object]:
     async with (
         _client(module, access, headers=headers) as client,
         module.streamable_http_client(url, http_client=client) as streams,
@@ -130,7 +137,7 @@ async def _with_client(module: Any, url: str, headers: dict[str, str], access: A
 @asynccontextmanager
 async def _screened(
     read: Any, on_end: Callable[[], None], on_garbled: Callable[[str], None]
-) -> AsyncIterator[Any]:
+) -> AsyncIterator[object]:
     """``read``, with ``on_end`` called as soon as nothing more can come: the program has ended. A reply that
     cannot be read becomes an error for the request that waits for it."""
     import anyio  # comes with the SDK

@@ -11,6 +11,7 @@ from batchmill.concurrency.event_loop import BackgroundLoop, current
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout
 from batchmill.ir.models import McpServerSpec
+from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.mcp.sdk import is_imported, sdk
 from batchmill.nodes.mcp.session import Session
 from batchmill.nodes.mcp.tools import checked_arguments, outputs_of, tool_named
@@ -25,10 +26,13 @@ class Server:
     loop's thread.
     """
 
-    def __init__(self, name: str, spec: McpServerSpec, loop: BackgroundLoop) -> None:
+    def __init__(
+        self, name: str, spec: McpServerSpec, loop: BackgroundLoop, secrets: tuple[BoundSecret, ...] = ()
+    ) -> None:
         self._name = name
         self._spec = spec
         self._loop = loop
+        self._secrets = secrets
         self._sessions: list[Session] = []  # the last one is in use, others are on their way out
 
     def tools(self, attempt: Attempt) -> list[dict[str, Any]]:
@@ -44,7 +48,7 @@ class Server:
         self._loop.settle(self._end, CLOSE_SECONDS)
 
     async def called(
-        self, tool: str, arguments: dict[str, Any], attempt: Attempt, seconds: float | None
+        self, tool: str, arguments: dict[str, object], attempt: Attempt, seconds: float | None
     ) -> dict[str, Any]:
         """The outputs of a node that calls ``tool``.
 
@@ -67,7 +71,7 @@ class Server:
     async def _session(self) -> Session:
         """A session that works, as far as is known. All who come while it starts wait for the same one."""
         if not self._sessions or self._sessions[-1].lost:
-            self._sessions.append(Session(self._name, self._spec))
+            self._sessions.append(Session(self._name, self._spec, self._secrets))
         session = self._sessions[-1]
         await session.started()
         return session
@@ -77,18 +81,21 @@ class Server:
         await asyncio.gather(*(session.end() for session in sessions))
 
 
-def server_named(name: str, spec: McpServerSpec, loop: BackgroundLoop) -> Server:
-    """The server of this process for these settings, until the last run in it ends. It lives on ``loop``.
+def server_named(
+    name: str, spec: McpServerSpec, loop: BackgroundLoop, secrets: tuple[BoundSecret, ...] = ()
+) -> Server:
+    """The server of this process for these settings, until the last run in it ends. It lives on ``loop``, and
+    gets ``secrets`` only if it is at one of their hosts.
 
     Raises :class:`~batchmill.errors.MissingExtra`.
     """
     sdk()  # imported here: the loop is not to wait for that
-    key = ("mcp server", loop.depth, name, spec.model_dump_json())
-    return process_resource(key, lambda: Server(name, spec, loop))
+    key = ("mcp server", loop.depth, name, spec.model_dump_json(), secrets)
+    return process_resource(key, lambda: Server(name, spec, loop, secrets))
 
 
-async def server_awaited(name: str, spec: McpServerSpec) -> Server:
+async def server_awaited(name: str, spec: McpServerSpec, secrets: tuple[BoundSecret, ...] = ()) -> Server:
     """The same from within the loop, which is free for others while the SDK is imported."""
     if not is_imported():
         await asyncio.to_thread(sdk)
-    return server_named(name, spec, current())
+    return server_named(name, spec, current(), secrets)

@@ -12,9 +12,11 @@ from typing import Any
 
 from batchmill.errors import BatchmillError, NodeError
 from batchmill.ir.models import McpServerSpec
+from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.mcp.replies import UNREADABLE, is_refusal, status_in
-from batchmill.nodes.mcp.sdk import connection, protocol_error, sdk
+from batchmill.nodes.mcp.sdk import access_to, connection, protocol_error, sdk
 from batchmill.nodes.mcp.stderr import Stderr
+from batchmill.nodes.mcp.transport import Unsent, unsent_in
 
 END_SECONDS = 8.0  # a program is asked to end, told to, and killed, two seconds apart
 PING_SECONDS = 0.3
@@ -34,11 +36,12 @@ class SessionLost(NodeError):
 class Session:
     """Belongs to the loop's thread."""
 
-    def __init__(self, name: str, spec: McpServerSpec) -> None:
+    def __init__(self, name: str, spec: McpServerSpec, secrets: tuple[BoundSecret, ...] = ()) -> None:
         loop = asyncio.get_running_loop()
         self.tools: dict[str, dict[str, Any]] = {}
         self._name = name
         self._spec = spec
+        self._secrets = secrets
         self._stderr = Stderr()
         self._session: Any = None
         self._ready: asyncio.Future[None] = loop.create_future()
@@ -63,7 +66,7 @@ class Session:
             seconds = f"{self._spec.start_timeout:g} s"
             raise self._failure(f"did not answer within {seconds} of being started") from error
 
-    async def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    async def call(self, tool: str, arguments: dict[str, object]) -> dict[str, Any]:
         """The result of a tool, as JSON.
 
         Raises :class:`SessionLost`, and :class:`~batchmill.errors.NodeError` for an error of the protocol.
@@ -129,7 +132,8 @@ class Session:
 
     async def _live(self) -> None:
         try:
-            opening = connection(self._spec, self._stderr.writing, self.lose, self._cannot_read)
+            access = access_to(self._spec, self._secrets)
+            opening = connection(self._spec, access, self._stderr.writing, self.lose, self._cannot_read)
             async with opening as (read, write):
                 self._stderr.started()
                 async with sdk().ClientSession(read, write) as session:
@@ -182,18 +186,22 @@ class Session:
         self._ready.set_exception(found)
         self._ready.exception()  # read once, so that nobody complains where nobody waits
 
-    def _not_started(self, error: Any) -> NodeError:
+    def _not_started(self, error: object) -> NodeError:
         """An error that came in place of the server's first answers."""
         if (told := status_in(error)) is not None:
             return _of_status(self._name, "initialize", *told)
+        if (unsent := unsent_in(error)) is not None:
+            return self._not_sent(unsent)
         return self._failure(f"cannot be started: {error}")
 
-    def _protocol_failure(self, tool: str, error: Any) -> NodeError:
+    def _protocol_failure(self, tool: str, error: object) -> NodeError:
         """An error that the server sent in place of a result, or that the SDK made of a broken connection."""
         if self.lost:
             return self._failure("ended during the call")
         if (told := status_in(error)) is not None:
             return _of_status(self._name, tool, *told)
+        if (unsent := unsent_in(error)) is not None:
+            return self._not_sent(unsent)
         code = getattr(getattr(error, "error", error), "code", 0)
         if code == UNREADABLE:
             return _unreadable(f"the MCP server {self._name!r} sent {error}")
@@ -206,6 +214,13 @@ class Session:
             type_name="ProtocolError",
             outputs={"error": message},
         )
+
+    def _not_sent(self, unsent: Unsent) -> NodeError:
+        if unsent.lost:
+            self.lose()
+        message = f"the MCP server {self._name!r}: {unsent.message}"
+        outputs = {"error": message}
+        return NodeError(message, retryable=unsent.retryable, type_name=unsent.type_name, outputs=outputs)
 
     def _failure(self, what: str, *, retryable: bool = True) -> SessionLost:
         said = self._stderr.last_words()
@@ -231,7 +246,7 @@ def _of_status(server: str, tool: str, status: int, wait: float | None) -> NodeE
 
 
 def _as_json(result: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    plain: dict[str, object] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
     return plain
 
 

@@ -132,7 +132,9 @@
       for (const one of data.lanes) {
         const used = one.lanes * one.group < one.slots ? `, of which it used the first ${one.lanes * one.group}` : "";
         const spanned = used + (one.group > 1 ? `, ${one.group} a lane` : "");
-        drawn.push(figure(`${one.node}: what its ${one.slots} slots did${spanned}`, lanes(await unpacked(one), one)));
+        const names = one.names.length ? `; from above: ${one.names.join(", ")}` : "";
+        const caption = `${one.node}: what its ${one.slots} slots did${spanned}${names}`;
+        drawn.push(figure(caption, lanes(await unpacked(one), one)));
       }
       const machine = [
         ["cores", "CPU cores in use", "cores", data.series.cores],
@@ -209,7 +211,7 @@
     return canvas(WIDTH, high * count, `How busy each slot of ${node} was over time`, (context, colours) => {
       for (let place = 0; place < count * bins; place += 1) {
         const [x, y] = [wide * (place % bins), high * Math.floor(place / bins)];
-        context.globalAlpha = bytes[place] / 200;
+        context.globalAlpha = bytes[place] ? 0.2 + 0.8 * bytes[place] / 200 : 0;
         context.fillStyle = colours[ok];
         context.fillRect(x, y, wide, high - 1);
         const worst = bytes[count * bins + place];

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 
@@ -21,7 +21,8 @@ ENDED = ("completed", "failed", "expired", "cancelled")
 class Provider:
     """What the server knows. A batch takes ``seconds`` by ``clock``; one that takes more than a day expires
     with the requests that had no answer. ``answer`` tells what a body is answered with: a text, a
-    completion, ``(status, body)``, or None for never. ``paid`` are the custom ids of answered requests, each
+    completion, ``(status, body)``, or None for never. ``written`` makes the lines of the file of answers.
+    ``paid`` are the custom ids of answered requests, each
     as often as it was paid. ``hidden`` keeps new batches out of the list, ``broken`` makes (method, path)
     pairs fail so often, ``silent`` begins that many batches and answers nothing.
 
@@ -37,6 +38,7 @@ class Provider:
         self.files, self.batches, self.paid = {}, {}, []
         self.hidden = self.silent = 0
         self.broken = {}
+        self.written = list  # the lines of the file of answers, of those that it should have
         self.requests = []
 
     def upload(self, content):
@@ -88,6 +90,7 @@ class Provider:
                 self.paid.append(line["custom_id"])
         for kind, told in (("output_file_id", output), ("error_file_id", errors)):
             if told:
+                told = self.written(told) if kind == "output_file_id" else told
                 batch[kind] = self.upload("\n".join(map(json.dumps, told)).encode() + b"\n")["id"]
         batch["request_counts"] = {"total": len(lines), "completed": len(output), "failed": len(errors)}
         batch["status"] = status
@@ -100,17 +103,11 @@ class Provider:
         return sum(one == (method, path) for one in self.requests)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 65536
-
-    def log_message(self, *args):
-        """Keep quiet."""
+class Routes:
+    """The part of a handler that answers; it sends as the one beside it does."""
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.reply("POST", body)
+        self.reply("POST", self.body())
 
     def do_GET(self):
         self.reply("GET", b"")
@@ -146,14 +143,6 @@ class Handler(BaseHTTPRequestHandler):
             return provider.files.get(found[1])
         return None
 
-    def send(self, status, answer):
-        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
 
 class Listener(ThreadingHTTPServer):
     daemon_threads = True
@@ -163,11 +152,12 @@ class Listener(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def provider(completion):
+def provider(completion, json_handler):
     """The server's :class:`Provider`, with its address as ``base_url``."""
     pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
     made = Provider(completion)
-    with Listener(("127.0.0.1", 0), Handler) as server:
+    handler = type("Handler", (Routes, json_handler), {})
+    with Listener(("127.0.0.1", 0), handler) as server:
         server.provider = made
         made.base_url = f"http://127.0.0.1:{server.server_port}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -113,7 +113,26 @@ def test_batches_that_come_to_nothing_are_errors_of_their_items(provider, labell
     assert go().status == "waiting"
     provider.batches["batch_3"] = provider.batches.pop(max(provider.batches))
     provider.batches["batch_3"]["id"] = "batch_3"
-    assert not run.llm_calls
+    # of one that is not known any more nobody knows what was paid
+    assert [call["estimated"] for call in run.llm_calls] == ([True, True] if ends == "gone" else [])
+
+
+def test_answers_in_another_order_told_twice_or_missing(provider, labelling, go, said):
+    """What is answered is found, and counts once; what is missing may be paid."""
+
+    def as_it_comes(lines):
+        failed = {**lines[1], "response": None, "error": {"code": "server_error", "message": "no"}}
+        return [failed, *reversed(lines[:-1]), failed]
+
+    provider.written = as_it_comes
+    go(labelling(["a", "b", "c"]))
+    provider.clock.advance(HOUR)
+    run = go()
+    assert said(run) == ["A", "B", None]
+    assert [error["type"] for error in run.errors] == ["BatchAnswerMissing"]
+    assert [call["tokens"] for call in run.llm_calls] == [15, 15, 257]
+    assert cost(run) == pytest.approx((15 + 15 + 257) * 0.001 / 2)
+    assert len({call["id"] for call in run.llm_calls}) == 3
 
 
 def test_what_expired_is_asked_for_anew(provider, labelling, go, said):
@@ -167,15 +186,20 @@ def test_what_no_item_takes_is_in_the_ledger_all_the_same(provider, labelling, g
     path.write_text(json.dumps(labelling(["a", "b"])))
     go(str(path))
     path.write_text(json.dumps(labelling(["a", "x"])))
+    provider.answer = lambda body: {
+        "choices": [{"message": {"content": body["messages"][-1]["content"].upper()}}]
+    }
     provider.clock.advance(HOUR)
     run = go()
     assert run.status == "waiting"
-    assert [call["error"] for call in run.llm_calls].count("no item took the answer any more") == 1
+    (gone,) = [one for one in run.llm_calls if one["error"] == "no item took the answer any more"]
+    # no usage was told
+    assert (gone["tokens"], gone["estimated"], gone["cost"]) == (2, True, pytest.approx(0.001))
     provider.clock.advance(HOUR)
     run = go()
     assert said(run) == ["A", "X"]
     assert len(run.llm_calls) == len(provider.paid) == 3
-    assert cost(run) == pytest.approx(3 * 15 * 0.001 / 2)
+    assert cost(run) == pytest.approx(3 * 2 * 0.001 / 2)
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from functools import partial
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from batchmill.nodes.llm.completion import mapping_of
 
@@ -17,6 +17,9 @@ _TYPES = {
     "failed": "BatchFailed",
     "gone": "BatchGone",
 }
+
+
+_UNKNOWN = ("BatchAnswerMissing", "BatchGone")
 
 
 class Answer(NamedTuple):
@@ -30,12 +33,17 @@ class Answer(NamedTuple):
     message: str = ""
     call: str = ""
 
+    @property
+    def paid(self) -> bool:
+        """Whether the request may be charged for: it has an answer, or nobody knows what became of it."""
+        return self.status == OK or self.type in _UNKNOWN
+
 
 class Answers:
     """The answers of one batch, in an unnamed temporary file, by the ids of their requests. Made of the
     server's reports on the batch. Used by one thread."""
 
-    def __init__(self, token: str, told: Mapping[str, Any]) -> None:
+    def __init__(self, token: str, told: Mapping[str, object]) -> None:
         self._token = token
         self._told = told
         self.file: IO[bytes] = tempfile.TemporaryFile(prefix="batchmill-answers-")  # noqa: SIM115  # ends with it
@@ -45,10 +53,13 @@ class Answers:
         """Look through the file, once all of it is there."""
         self.file.seek(0)
         start = 0
+        answered: set[str] = set()  # where a server tells of one request twice, its answer counts
         for line in iter(partial(self.file.readline), b""):
             told = _read(line)
-            if isinstance(name := told.get("custom_id"), str):
+            if isinstance(name := told.get("custom_id"), str) and name not in answered:
                 self._lines[name] = (start, len(line))
+                if mapping_of(told.get("response")).get("status_code") == OK:
+                    answered.add(name)
             start += len(line)
 
     def of(self, name: str) -> Answer:
@@ -90,7 +101,7 @@ def _verb(status: str) -> str:
     return "been cancelled" if status == "cancelled" else status
 
 
-def _read(line: bytes) -> Mapping[str, Any]:
+def _read(line: bytes) -> Mapping[str, object]:
     try:
         return mapping_of(json.loads(line))
     except (ValueError, RecursionError):

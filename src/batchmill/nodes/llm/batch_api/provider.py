@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from batchmill.errors import NodeError
 from batchmill.nodes.llm.batch_api.answers import OK, Answer
@@ -16,6 +15,7 @@ from batchmill.nodes.llm.batch_api.service import BatchService
 from batchmill.nodes.llm.batch_api.settings import BatchApi
 from batchmill.nodes.llm.batch_api.shards import Asked
 from batchmill.nodes.llm.completion import mapping_of
+from batchmill.nodes.llm.estimate import counted
 from batchmill.nodes.llm.faults import of_status
 from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
 from batchmill.nodes.llm.server import ServerProvider
@@ -67,7 +67,7 @@ class BatchedProvider(Provider):
         )
         answer = await self._desk.answer(asked)
         if answer.status != OK:
-            raise Unanswered(_error(answer), paid=False)
+            raise Unanswered(_error(answer), paid=answer.paid, call=answer.call)
         return replace(self._server.reply(answer.body, question), call=answer.call)
 
     def is_booked(self, question: Question) -> bool:
@@ -78,32 +78,31 @@ class BatchedProvider(Provider):
     def _bill(self, question: Question, body: bytes) -> LLMCall:
         """The record of a call whose answer nobody took."""
         reply = self._server.reply(body, question)
-        sent, answered = reply.input_tokens, reply.output_tokens
-        told = (sent or 0) + (answered or 0)
-        cost = reply.cost
+        count, cost = counted(question, reply), reply.cost
         if cost is None:
             cache = reply.cached_tokens, reply.written_tokens
-            cost = self._prices.cost(question.model, sent, answered, *cache)
+            cost = self._prices.cost(question.model, count.sent, count.answered, *cache)
         return LLMCall(
             question.model,
-            input_tokens=sent,
-            output_tokens=answered,
+            input_tokens=reply.input_tokens,
+            output_tokens=reply.output_tokens,
             cached_tokens=reply.cached_tokens,
             provider=self.name,
             cost=cost,
-            tokens=told,
+            tokens=count.tokens,
+            estimated=count.estimated,
             error=GONE,
         )
 
 
-def body_of(server: ServerProvider, question: Question) -> dict[str, Any]:
+def body_of(server: ServerProvider, question: Question) -> dict[str, object]:
     """The body of the request, as the SDK would send it."""
     given = server.body(question)
     extra = given.pop("extra_body", None) or {}
     return {**given, **extra}
 
 
-def digest_of(server: ServerProvider, body: Mapping[str, Any]) -> str:
+def digest_of(server: ServerProvider, body: Mapping[str, object]) -> str:
     """Another for each place and each content."""
     text = json.dumps([server.base_url, server.endpoint, body], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

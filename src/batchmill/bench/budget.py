@@ -1,0 +1,119 @@
+"""What is measured within the time there is: which numbers of items, and how long all of it takes.
+
+One short run that stops after a moment, the probe, says what an item takes and how many items there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchmill.bench.case import Case, Run, Step
+from batchmill.executors.cores import usable_cores
+
+PROBE_SECONDS = 1.0
+PROCESS_SECONDS = 0.5  # a new interpreter with batchmill imported, and its end
+WORKERS_SECONDS = 0.4  # starting worker processes here
+CLUSTER_SECONDS = 3.0  # meeting the workers of a cluster, or starting them
+SURE = 0.85  # of the time that there is: what is expected may take a little longer
+LEAST_ITEMS = 10  # to be measured, if need be in fewer rounds; and the least seconds of sequential work
+LEAST_SECONDS = 0.25
+FILLED = 4  # items a worker in the run that starts the workers: each of them has to get one
+MOST_ITEMS = 100_000  # that are measured: more say no more
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """``items`` is how many there are, None if unknown; an item takes ``item`` seconds alone, and the rest of
+    the document ``fixed``. ``waits`` says that it does not compute most of that time. Of a case whose items
+    run side by side, these are guesses."""
+
+    items: int | None
+    item: float
+    fixed: float
+    waits: bool
+
+    @classmethod
+    def of(cls, run: Run) -> Probe:
+        """Of a run that was stopped after :data:`PROBE_SECONDS`, or ended before that."""
+        total = run.total if run.stopped else run.items
+        if run.stopped and not run.items:  # the first was not even begun
+            return cls(total, run.wall, 0.0, waits=False)
+        item = sum(run.walls) / run.items if run.items else 0.0
+        beside = max(0.0, run.wall - sum(run.walls))
+        if run.items > 1_000:  # what handing over costs belongs to the items
+            item, beside = run.wall / run.items, 0.0
+        return cls(total, item, beside, run.cpu < 0.5 * run.wall)
+
+
+def affordable(
+    probe: Probe, cases: Sequence[Case], rounds: int, seconds: float
+) -> tuple[int, tuple[int, ...]]:
+    """The rounds and the numbers of items to measure within ``seconds``: fewer rounds where otherwise runs
+    would be so short that nothing could be seen in them."""
+    for fewer in range(rounds, 0, -1):
+        counts = counts_of(probe, cases, fewer, seconds)
+        if not counts or counts[-1] in (probe.items, MOST_ITEMS):
+            return fewer, counts
+        if counts[-1] >= LEAST_ITEMS and counts[-1] * probe.item >= LEAST_SECONDS:
+            return fewer, counts
+    return 1, counts
+
+
+def counts_of(probe: Probe, cases: Sequence[Case], rounds: int, seconds: float) -> tuple[int, ...]:
+    """The numbers of items to measure, in ascending order: about a tenth, a third and all of the items, or of
+    as many as can be measured within ``seconds``; at least one. Empty where there are none."""
+    most = MOST_ITEMS if probe.items is None else min(probe.items, MOST_ITEMS)
+    if not most:
+        return ()
+    low, high = 1, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = expected(probe, cases, rounds, _spread(middle)) <= SURE * seconds
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return _spread(low if low == most else _rounded(low))
+
+
+def _spread(most: int) -> tuple[int, ...]:
+    return tuple(sorted({max(1, round(most / 10)), max(1, round(most / 3)), most}))
+
+
+def _rounded(items: int) -> int:
+    """Down to two digits."""
+    power: int = 10 ** max(0, len(str(items)) - 2)
+    return items // power * power
+
+
+def steps_of(case: Case, counts: Sequence[int], probe: Probe) -> list[Step]:
+    """The runs of a process: a cold one, the same again, and those with the other numbers of items. The cold
+    one is small, since the start is a difference that noise in a long run would hide, but large enough for
+    every worker process to start in it."""
+    if not counts:
+        return [Step(), Step()]
+    cold = next((count for count in counts if count >= FILLED * case.processes), counts[-1])
+    order = [cold, cold, *(count for count in counts if count != cold)]
+    return [Step(None if count == probe.items else count) for count in order]
+
+
+def expected(probe: Probe, cases: Sequence[Case], rounds: int, counts: Sequence[int]) -> float:
+    """Seconds that all of it takes, without the probe."""
+    return rounds * sum(_of_case(probe, case, counts) for case in cases)
+
+
+def _of_case(probe: Probe, case: Case, counts: Sequence[int]) -> float:
+    found = PROCESS_SECONDS
+    if case.processes:
+        found += CLUSTER_SECONDS if case.traits.elsewhere else WORKERS_SECONDS
+    for step in steps_of(case, counts, probe):
+        items = step.limit if step.limit is not None else probe.items or 0
+        found += probe.fixed + items * probe.item / _at_once(probe, case, items)
+    return found
+
+
+def _at_once(probe: Probe, case: Case, items: int) -> float:
+    """How many items run as fast as one alone: all that wait, and one that computes for each core."""
+    if not case.traits.side_by_side:
+        return 1.0
+    workers = case.jobs or (case.processes if case.processes else 8)
+    if probe.waits:
+        return max(1.0, min(workers, items))
+    return max(1.0, min(workers, items, usable_cores())) if case.processes else 1.0

@@ -1,0 +1,114 @@
+"""What runs of a case at several numbers of items say of any number: a start, a fixed cost, a cost an item.
+
+Pure functions of measured seconds. The start is the difference of two runs of one process with equally many
+items, the first and the second, so nothing else is in it. What an item costs is the slope of the runs after
+that, and never less than the items themselves allow: in a second, ``w`` workers do ``w`` seconds of items
+(Little's law). So a batch of fewer items than workers, whose runs all take as long as one item,
+does not look as if more items were free."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from batchmill.bench.case import Run, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A run of ``items`` items took ``wall`` seconds, each of its items ``item`` seconds on average; up to
+    ``workers`` items ran at once."""
+
+    items: int
+    wall: float
+    item: float
+    workers: int
+
+    @classmethod
+    def of(cls, run: Run) -> Point:
+        return cls(run.items, run.wall, sum(run.walls) / run.items if run.items else 0.0, run.workers)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The runs of one process: ``start`` is what its first took longer than its second, with equally many
+    items; ``warm`` are all but the first."""
+
+    start: float
+    warm: tuple[Point, ...]
+
+    @classmethod
+    def of(cls, series: Series) -> Round:
+        """Of a process that ran the first two steps with the same number of items."""
+        first, second, *others = series.runs
+        warm = sorted(map(Point.of, (second, *others)), key=lambda one: one.items)
+        return cls(first.wall - second.wall, tuple(warm))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Seconds: a run in a new process takes ``start`` longer than the same run later, each run has ``fixed``
+    of its own, and each item adds ``per_item``. No run is shorter than one item, ``item``."""
+
+    start: float
+    fixed: float
+    per_item: float
+    item: float
+
+    def wall(self, items: float, cold: bool = True) -> float:
+        """Seconds of a run of so many items, by default the first of its process."""
+        work = max(self.per_item * items, self.item) if items else 0.0
+        return (self.start if cold else 0.0) + self.fixed + work
+
+    @property
+    def bend(self) -> float:
+        """The number of items from which on each adds to the time: those below run at once."""
+        return self.item / self.per_item if self.per_item > 0 else 1.0
+
+
+def line_of(rounds: Sequence[Round]) -> Line:
+    """The line through the warm runs of ``rounds``, at least one."""
+    points = [point for one in rounds for point in one.warm]
+    most = max(point.items for point in points)
+    largest = [point for point in points if point.items == most]
+    start = max(0.0, statistics.median(one.start for one in rounds))
+    if not most:
+        return Line(start, statistics.median(point.wall for point in points), 0.0, 0.0)
+    item = statistics.median(point.item for point in largest)
+    least = statistics.median(point.item / point.workers for point in largest)
+    per_item = max(least, _slope(rounds))
+    rest = (point.wall - max(per_item * point.items, item) for point in points if point.items)
+    return Line(start, max(0.0, statistics.median(rest)), per_item, item)
+
+
+def _slope(rounds: Sequence[Round]) -> float:
+    """Seconds an item: the median over all pairs of runs of a process, each weighted by its distance, for
+    noise divided by a small distance is large. Only runs in which all workers have items count."""
+    slopes = sorted(_slopes(rounds))
+    half, passed = sum(weight for _, weight in slopes) / 2, 0.0
+    for slope, weight in slopes:
+        passed += weight
+        if passed >= half:
+            return slope
+    return 0.0
+
+
+def _slopes(rounds: Sequence[Round]) -> Iterator[tuple[float, int]]:
+    for one in rounds:
+        full = [point for point in one.warm if point.items >= point.workers]
+        for few, many in combinations(full, 2):
+            if many.items > few.items:
+                yield (many.wall - few.wall) / (many.items - few.items), many.items - few.items
+
+
+def misfit(line: Line, points: Sequence[Point]) -> float:
+    """How far the line is from the measured walls, as a share of them: at each number of items by its median,
+    the worst of these."""
+    found = 0.0
+    for items in {point.items for point in points}:
+        wall = statistics.median(point.wall for point in points if point.items == items)
+        if wall > 0:
+            found = max(found, abs(line.wall(items, cold=False) - wall) / wall)
+    return found

@@ -1,0 +1,40 @@
+"""The messages between a worker process and its parent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # a first worker process is started before these are imported
+    from batchmill.executors.process.payload import Payload
+    from batchmill.outcome import ErrorInfo, Tried
+
+
+class Order(NamedTuple):
+    """One chunk as it is sent: where its items lie, and the job unless the worker has it already. After
+    ``seconds`` the worker hands in what it has and leaves the rest to others."""
+
+    seq: int
+    digest: bytes
+    job: Payload | None
+    start: int
+    attempts: int
+    lost: ErrorInfo | None
+    tried: tuple[Tried, ...]
+    wait: float
+    items: Payload
+    seconds: float
+
+
+class Reply(NamedTuple):
+    """The reply to an order: ``done`` with results in the shared area, ``no_job`` if the job is missing,
+    ``unloadable`` with the reason if the job does not unpickle, ``unreadable`` if the items do not, or
+    ``failed`` for a fault of ours. ``seconds`` are those that the items took themselves, ``cpu`` the CPU
+    seconds of the process, ``peak`` its most memory so far, in bytes."""
+
+    seq: int
+    status: str
+    kept: int = 0
+    seconds: float = 0.0
+    error: ErrorInfo | None = None
+    cpu: float | None = None
+    peak: int | None = None

@@ -1,0 +1,62 @@
+"""What came back for an order, with times and workers as they are known here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from batchmill.block import Block, moved
+from batchmill.errors import InternalError
+from batchmill.executors.contract import Chunk
+from batchmill.executors.process import frames
+from batchmill.executors.remote.contract import Reply, Rest
+from batchmill.executors.remote.lanes import Stint
+from batchmill.executors.remote.missing import explained
+from batchmill.outcome import Tried
+
+
+def blocks_of(reply: Reply, chunk: Chunk, stint: Stint, *, elsewhere: bool) -> list[Block]:
+    """The outcomes of the items of ``chunk`` that have ended. ``elsewhere`` says that the worker may lack
+    modules that are here. Raises :class:`InternalError` if the reply tells of other items."""
+    blocks = []
+    for one in reply.blocks:
+        block = frames.unpacked(one.columns, one.start)
+        block.cpu, block.peak = one.cpu, one.peak
+        block.move(*stint)
+        offset = block.start - chunk.start
+        block.items = chunk.items[offset : offset + len(block)]
+        if elsewhere:
+            _explain(block, reply.host)
+        blocks.append(_with_earlier(block, chunk.tried))
+    if sum(map(len, blocks)) + sum(rest.n_items for rest in reply.rest) != len(chunk):
+        raise InternalError(f"a worker on {reply.host} told of other items than it was sent")
+    return blocks
+
+
+def rest_of(reply: Reply, chunk: Chunk, stint: Stint) -> Iterator[Chunk]:
+    """The parts of ``chunk`` that came back unfinished."""
+    for rest in reply.rest:
+        yield _part(chunk, rest, moved(rest.tried, *stint))
+
+
+def _part(chunk: Chunk, rest: Rest, tried: tuple[Tried, ...]) -> Chunk:
+    first = rest.start - chunk.start
+    part = chunk.part(first, first + rest.n_items)
+    if (part.attempts, part.lost) == (rest.attempts, rest.lost):
+        return part
+    return Chunk(rest.start, part.items, rest.attempts, rest.lost, (*part.tried, *tried), rest.wait)
+
+
+def _with_earlier(block: Block, tried: tuple[Tried, ...]) -> Block:
+    """The block of an item with the attempts that were lost before it was sent once more."""
+    if tried and len(block):
+        known = block.outcome(0)
+        block.special[0] = replace(known, tried=(*tried, *known.as_tried()))
+    return block
+
+
+def _explain(block: Block, host: str) -> None:
+    """Say of items that miss a module what to do about it."""
+    for offset, outcome in block.special.items():
+        if outcome.error is not None:
+            block.special[offset] = replace(outcome, error=explained(outcome.error, host))

@@ -1,0 +1,30 @@
+"""What ``map`` and its variants do once they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from batchmill.batch.results.batch_result import BatchResult
+from batchmill.mapping.functions import as_star_task, as_task
+from batchmill.mapping.keywords import chosen
+from batchmill.mapping.mapped import Mapped
+from batchmill.mapping.stream import Stream
+
+Given = Mapping[str, Any]
+
+
+def of_map(function: Any, items: Iterable[Any], given: Given, unknown: Given) -> BatchResult[Any]:
+    """See :func:`batchmill.map`, whose arguments are ``given``."""
+    return Mapped(as_task(function), items, chosen(given, "map()", unknown)).result()
+
+
+def of_starmap(function: Any, items: Iterable[Any], given: Given) -> BatchResult[Any]:
+    """See :func:`batchmill.starmap`, whose settings are ``given``."""
+    return Mapped(as_star_task(function), items, chosen(given, "starmap()")).result()
+
+
+def of_imap(function: Any, items: Iterable[Any], given: Given, unknown: Given) -> Stream[Any]:
+    """See :func:`batchmill.imap`, whose arguments are ``given``."""
+    settings = chosen(given, "imap()", unknown)
+    return Mapped(as_task(function), items, settings).stream(given["ordered"], given["indexed"])

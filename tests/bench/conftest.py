@@ -1,0 +1,82 @@
+"""A machine that takes no time: runs whose seconds are computed from what they are said to cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from batchmill.bench.budget import Probe
+from batchmill.bench.case import Run, Series
+from batchmill.bench.compare import Order, cases_of, compare
+from batchmill.bench.workload import Workload
+
+BUILDS = {"/usr/bin/python": "CPython 3.11"}
+WORK = Workload("work", {})
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds. ``start`` may have one for each round."""
+
+    start: float | tuple[float, ...] = 0.0
+    fixed: float = 0.0
+    per_item: float = 0.01
+    item: float = 0.01
+    workers: int = 1
+    cpu: float = 0.1
+    status: str = "success"
+
+
+@dataclass
+class Machine:
+    """``items`` is how many the workload has. Concurrency: none, tests have one thread."""
+
+    costs: dict[str, Costs]
+    items: int = 300
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    asked: list[tuple[str, list[int | None]]] = field(default_factory=list)
+
+    def __call__(self, workload, case, steps):
+        number = sum(executor == case.executor for executor, _ in self.asked)
+        self.asked.append((case.executor, [step.limit for step in steps]))
+        costs = self.costs[case.executor]
+        start = costs.start if isinstance(costs.start, float) else costs.start[number]
+        costs = replace(costs, workers=case.jobs or costs.workers)
+        runs = [self.run(case, costs, step, 0.0 if place else start) for place, step in enumerate(steps)]
+        return Series(tuple(steps), runs, 50 << 20)
+
+    def run(self, case, costs, step, start):
+        items = min(step.limit or self.items, self.items)
+        wall = start + costs.fixed + (max(costs.item, items * costs.per_item) if items else 0.0)
+        told = self.outputs.get(case.executor, {"a": "1"})
+        return Run(
+            wall, costs.cpu, [costs.item] * items, costs.status, case.executor, costs.workers, "asked", told,
+            total=self.items,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def compared():
+    """Compares executors on a machine: what came of it, and the machine."""
+
+    def call(costs, *, counts=(10, 100, 300), rounds=1, items=None, jobs=(None,), builds=BUILDS, **more):
+        machine = Machine(costs, **more)
+        probe = Probe(machine.items, 0.01, 0.0, waits=False)
+        cases = cases_of(list(costs), jobs, builds)
+        order = Order(WORK, cases, probe, counts, rounds, 1.0, items)
+        return compare(order, lambda line: None, machine), machine
+
+    return call
+
+
+@pytest.fixture
+def costs():
+    """What an executor costs."""
+    return Costs
+
+
+@pytest.fixture
+def machine():
+    """A machine for runs of a test's own."""
+    return Machine

@@ -1,0 +1,83 @@
+"""Measured runs, as their process makes them: here in this one."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchmill.bench.child import measure
+
+ITEMS = {"type": "echo", "params": {"message": "${item}"}}
+GREETING = {
+    "nodes": [{"id": "g", **ITEMS, "batch": {"items": {"range": [20]}, "executor": "sequential"}}],
+    "outputs": {"all": {"source": "${g.results[*].echo}"}},
+}
+NESTED = {
+    "nodes": [
+        {
+            "id": "outer",
+            "type": "workflow",
+            "params": {"workflow": GREETING},
+            "batch": {"items": [1, 2, 3], "executor": "sequential"},
+        }
+    ]
+}
+
+
+def request(document, *steps, restore=None):
+    told = [{"limit": limit, "seconds": seconds} for limit, seconds in steps]
+    return {
+        "document": document, "values": {}, "text": {}, "executor": "sequential", "jobs": None, "steps": told,
+        "restore": restore,
+    }  # fmt: skip
+
+
+def test_each_step_is_a_run_of_so_many_items():
+    few, many = measure(request(GREETING, (5, None), (None, None)))["runs"]
+    assert (len(few["walls"]), len(many["walls"])) == (5, 20)
+    assert few["outputs"] != many["outputs"]
+    assert (many["total"], many["stopped"], many["status"]) == (20, False, "success")
+    assert (many["chosen"], many["workers"]) == ("sequential", 1)
+    assert many["wall"] > 0
+    assert many["cpu"] >= 0
+
+
+def test_batches_inside_of_items_belong_to_the_items():
+    (found,) = measure(request(NESTED, (None, None)))["runs"]
+    assert (len(found["walls"]), found["total"]) == (3, 3)
+
+
+def test_a_run_that_is_stopped_says_so_with_the_items_there_are():
+    code = {"type": "code", "params": {"code": "import time\ntime.sleep(0.02)\nresult = 1"}}
+    batch = {"items": {"range": [100_000]}, "executor": "sequential"}
+    (found,) = measure(request({"nodes": [{"id": "c", **code, "batch": batch}]}, (None, 0.05)))["runs"]
+    assert found["stopped"]
+    assert found["total"] == 100_000
+    assert len(found["walls"]) < 100_000
+
+
+def test_a_document_that_cannot_run_is_a_fault():
+    assert "ehco" in measure(request({"nodes": [{"id": "a", "type": "ehco"}]}, (None, None)))["fault"]
+
+
+def test_each_run_begins_with_the_same_files(tmp_path, monkeypatch):
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    original.mkdir()
+    (original / "log").write_text("before\n")
+    (copy / "left").mkdir(parents=True)
+    (copy / "left" / "behind").write_text("by the first run")
+    (copy / "log").write_text("before\n")
+    monkeypatch.chdir(copy)
+    append = {"type": "shell", "params": {"command": "echo now >> log; cat log; ls"}}
+    document = {"nodes": [{"id": "s", **append}], "outputs": {"log": {"source": "${s.stdout}"}}}
+    first, second, third = measure(
+        request(document, (None, None), (None, None), (None, None), restore=str(original))
+    )["runs"]
+    assert second["outputs"] == third["outputs"] != first["outputs"]
+    assert (copy / "log").read_text() == "before\nnow\n"
+    assert not (copy / "left").exists()
+
+
+@pytest.mark.parametrize("limit", [1, 7])
+def test_a_limit_holds_for_the_batches_of_a_document(limit):
+    (found,) = measure(request(GREETING, (limit, None)))["runs"]
+    assert len(found["walls"]) == limit

@@ -1,0 +1,77 @@
+"""The line through runs: exact where they are, steady where they are not, never faster than the items."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchmill.bench.case import Run, Series, Step
+from batchmill.bench.fit import Line, Point, Round, line_of, misfit
+
+
+def rounds(*walls, item=0.01, workers=1, start=0.2):
+    """A round for each dictionary of seconds by the number of items."""
+    return [Round(start, tuple(Point(n, wall, item, workers) for n, wall in one.items())) for one in walls]
+
+
+def test_start_is_what_the_first_run_took_longer_than_the_second():
+    runs = [
+        Run(wall, 0.1, [0.01] * items, "success", "process", 2, "", {})
+        for wall, items in ((0.45, 10), (0.05, 10), (0.5, 100))
+    ]
+    found = Round.of(Series([Step(10), Step(10), Step(None)], runs))
+    assert found.start == pytest.approx(0.4)
+    assert [(point.items, point.wall) for point in found.warm] == [(10, 0.05), (100, 0.5)]
+
+
+def test_exact_walls_give_the_exact_line():
+    line = line_of(rounds({10: 0.103, 100: 1.003, 300: 3.003}))
+    assert (line.start, line.per_item, line.fixed) == pytest.approx((0.2, 0.01, 0.003))
+    assert line.wall(10_000) == pytest.approx(100.203)
+    assert line.wall(10_000, cold=False) == pytest.approx(100.003)
+
+
+def test_one_slow_run_moves_nothing():
+    steady = {10: 0.1, 100: 1.0, 300: 3.0}
+    line = line_of(rounds(steady, {10: 0.1, 100: 2.5, 300: 3.0}, steady))
+    assert (line.per_item, line.fixed) == pytest.approx((0.01, 0.0), abs=1e-9)
+
+
+def test_noise_of_a_short_run_counts_less_than_a_long_distance():
+    line = line_of(
+        rounds({10: 0.13, 20: 0.17, 300: 3.0}, item=0.001)
+    )  # by the first two alone an item took 4 ms
+    assert line.per_item == pytest.approx((3.0 - 0.13) / 290)
+
+
+def test_fewer_items_than_workers_do_not_look_as_if_more_were_free():
+    line = line_of(rounds({2: 0.05, 8: 0.05}, item=0.05, workers=10))
+    assert line.per_item == pytest.approx(0.005)  # ten at once, 50 ms each
+    assert line.wall(8, cold=False) == pytest.approx(0.05)
+    assert line.wall(1000, cold=False) == pytest.approx(5.0)
+    assert line.bend == pytest.approx(10)
+
+
+def test_an_item_costs_no_less_than_its_own_seconds():
+    assert line_of(rounds({10: 3.0, 20: 2.0}, item=0.1)).per_item == pytest.approx(0.1)
+
+
+def test_a_start_below_nothing_is_none():
+    assert line_of(rounds({1: 0.01}, start=-0.1)).start == 0.0
+
+
+def test_without_items_there_is_only_what_the_run_takes():
+    line = line_of([Round(0.1, (Point(0, 0.5, 0.0, 1),))])
+    assert line == Line(0.1, 0.5, 0.0, 0.0)
+    assert line.wall(0) == pytest.approx(0.6)
+    assert line.bend == 1.0
+
+
+def test_one_number_of_items_is_enough():
+    line = line_of(rounds({15: 0.16}))
+    assert (line.per_item, line.fixed) == pytest.approx((0.01, 0.01))
+
+
+def test_a_misfit_is_told_by_the_worst_number_of_items():
+    line = Line(0.2, 0.0, 0.01, 0.01)
+    assert misfit(line, [Point(100, 1.0, 0.01, 1), Point(300, 6.0, 0.01, 1)]) == pytest.approx(0.5)
+    assert misfit(line, [Point(100, 1.0, 0.01, 1)]) == pytest.approx(0.0)
