@@ -240,11 +240,14 @@ def test_a_large_job_is_sent_again_to_who_has_forgotten_it(use: Any) -> None:
     assert batchmill.map(lambda item: item + len(ballast), range(100), executor="dask")[99] == 100_099
 
 
-def test_an_agent_of_another_version_says_so() -> None:
-    order = Order(0, "b", b"d", None, 0, 0, b"", True, 0, None, 0.0, 1.0)
+@pytest.mark.parametrize(
+    "wire", [0, "3 of Python 3.2"]
+)  # such a worker may come after versions were compared
+def test_an_agent_of_another_version_says_so(wire: Any) -> None:
+    order = Order(wire, "b", b"d", None, 0, 0, b"", True, 0, None, 0.0, 1.0)
     reply: Reply = pickle.loads(agent.run(pickle.dumps(order)))
     assert reply.status == "unable"
-    assert "install the same version" in reply.reason
+    assert f"not {wire}: install the same version of it, for the same minor version of Python" in reply.reason
 
 
 def test_workers_elsewhere_have_their_own_environment(

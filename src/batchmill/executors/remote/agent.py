@@ -282,7 +282,10 @@ def run(packed: bytes) -> bytes:
     came = time.perf_counter()
     order: Order = pickle.loads(packed)  # noqa: S301  # from who may have us run anything
     if order[0] != WIRE:
-        reason = f"batchmill there expects orders of form {WIRE}, not {order[0]}: install the same version"
+        reason = (
+            f"batchmill there expects orders of form {WIRE}, not {order[0]}: install the same version of it, "
+            "for the same minor version of Python"
+        )
         return pickle.dumps(Reply("unable", socket.gethostname(), reason=reason), 5)
     return _agent.serve(order, came)
 

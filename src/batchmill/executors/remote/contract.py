@@ -7,6 +7,7 @@ returned, or the news that they will not come.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -14,7 +15,9 @@ from batchmill.executors.contract import Chunk, WorkerDeath
 from batchmill.executors.remote.offer import Offer
 from batchmill.outcome import ErrorInfo, Tried
 
-WIRE = 3  # raised with every change of what travels
+FORM = 3  # raised with every change of what travels
+WIRE = f"{FORM} of Python {sys.version_info[0]}.{sys.version_info[1]}"
+"""What both sides must agree on: code that travels runs on the same minor version of Python alone."""
 
 
 class Order(NamedTuple):
@@ -22,7 +25,7 @@ class Order(NamedTuple):
     the pickle of a list of ``n_items``, ``plain`` if they are numbers, text and the like, which an agent may
     open. After ``seconds`` the agent hands in what it has."""
 
-    wire: int
+    wire: str
     batch: str
     digest: bytes
     job: bytes | None

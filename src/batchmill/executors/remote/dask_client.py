@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import Any
 
 import distributed
@@ -20,6 +21,8 @@ def quiet() -> None:
             logger.removeHandler(handler)
         logger.propagate = False
         logger.addHandler(logging.NullHandler())
+    # we tell of versions ourselves, and refuse those that would not work
+    warnings.filterwarnings("ignore", category=distributed.versions.VersionMismatchWarning)
 
 
 def client_of(address: str, security: Any = None) -> Any:
