@@ -12,10 +12,14 @@ from pathlib import Path
 
 from benchmarks.workload import MissingError
 
-REQUIREMENTS = {"pflow": ("pflow-cli==0.16.0", "psutil")}
-"""What each environment holds; pflow-cli pins versions that do not go together with the other peers'."""
+REQUIREMENTS = {"pflow": ("pflow-cli==0.16.0", "psutil"), "snakemake": ("snakemake>=8", "psutil")}
+"""What each environment holds; both pin versions that do not go together with the other peers'."""
 
-BUILDS = {"free-threaded": ("python3.14t", "python3.13t"), "pypy": ("pypy3.11", "pypy3")}
+BUILDS = {
+    "free-threaded": ("python3.14t", "python3.13t"),
+    "pypy": ("pypy3.11", "pypy3"),
+    "python-3.14": ("python3.14",),
+}
 """Environments that hold batchmill on another Python: what it may be called on the command path."""
 
 FOLDERS = "/opt/*/bin"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import itertools
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -101,6 +102,39 @@ def futures(chunk: int = 1) -> Mapper:
             yield lambda function, items: list(pool.map(function, items, chunksize=chunk))
 
     return opened
+
+
+def buffered_futures(buffer: int) -> Mapper:
+    """``ProcessPoolExecutor.map`` of Python 3.14 and later with at most ``buffer`` results ahead."""
+
+    @contextmanager
+    def opened() -> Iterator[Run]:
+        from concurrent.futures import ProcessPoolExecutor
+
+        _needs(3, 14)
+        with ProcessPoolExecutor(WORKERS) as pool:
+            run: Any = pool.map  # type checkers of older versions know no `buffersize`
+            yield lambda function, items: list(run(function, items, buffersize=buffer))
+
+    return opened
+
+
+def interpreters() -> Mapper:
+    """``InterpreterPoolExecutor`` of Python 3.14 and later: threads, each with an interpreter of its own."""
+
+    @contextmanager
+    def opened() -> Iterator[Run]:
+        _needs(3, 14)
+        pools: Any = importlib.import_module("concurrent.futures")
+        with pools.InterpreterPoolExecutor(WORKERS) as pool:
+            yield lambda function, items: list(pool.map(function, items))
+
+    return opened
+
+
+def _needs(*version: int) -> None:
+    if sys.version_info < version:
+        raise MissingError(f"it came with Python {'.'.join(map(str, version))}")
 
 
 def multiprocessing_pool(chunk: int | None = None) -> Mapper:

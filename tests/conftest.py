@@ -41,6 +41,9 @@ _IDS_OF_PYTEST = (str, int, float, bool, complex, type(None))
 
 Census = Callable[[], set[str]]
 Command = Callable[..., tuple[int, str, str]]
+_AS_DASK_ENDS = [
+    pytest.mark.filterwarnings(f"ignore::{name}") for name in ("DeprecationWarning", "ResourceWarning")
+]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -56,7 +59,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at markers to leave out what is slow
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of the cases of a test marked ``first_quick`` only the first is quick, the others are slow. So is what
-    runs on a cluster."""
+    runs on a cluster. Dask leaves sockets open as it ends, so there its warnings are ignored."""
     seen: set[str] = set()
     for item in items:
         if item.get_closest_marker("on_cluster") is not None:
@@ -64,6 +67,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.dask)
             if not CLUSTERS:
                 item.add_marker(pytest.mark.skip(reason="the extra `dask` is not installed"))
+        if item.get_closest_marker("own_clusters") is not None:
+            for mark in (pytest.mark.slow, pytest.mark.dask, *_AS_DASK_ENDS):
+                item.add_marker(mark)
         if item.get_closest_marker("first_quick") is not None:
             name = item.nodeid.partition("[")[0]
             if name in seen:

@@ -12,6 +12,7 @@ from benchmarks.workload import OURS, Role, Side, Target, Workload, items_per_se
 
 STEPS = 300_000
 ALONE = "one after another"
+LATEST = "python-3.14"
 
 
 def _side(name: str, mapper: Mapper, environment: str, role: Role = "peer", share: float = 1.0) -> Side:
@@ -35,6 +36,24 @@ ROWS = (
         ),
         aim=(Target(1.9, ALONE),),
         least=(Target(1.8, ALONE),),
+    ),
+    Workload(
+        name="cpu-3.14",
+        title="pure Python on 2 cores, Python 3.14",
+        measures="items of 300,000 steps per second of wall time, workers warm",
+        unit="items/s",
+        better="higher",
+        score=items_per_second,
+        sizes={"full": 200, "quick": 100, "smoke": 8},
+        sides=(
+            _side(OURS, mappers.ours("process"), LATEST, "ours"),
+            _side("concurrent.futures", mappers.futures(), LATEST),
+            _side("concurrent.futures, buffersize 64", mappers.buffered_futures(64), LATEST),
+            _side("InterpreterPoolExecutor", mappers.interpreters(), LATEST),
+            _side(ALONE, mappers.one_by_one(), LATEST, share=0.5),
+        ),
+        aim=(Target(1.0, "concurrent.futures"), Target(1.0, "InterpreterPoolExecutor")),
+        least=(Target(0.97, "concurrent.futures"),),
     ),
     Workload(
         name="cpu-pypy",

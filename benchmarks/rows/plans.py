@@ -118,7 +118,9 @@ def sorted_by_library(shape: Shape) -> Opening:
     return opening
 
 
-def _row(name: str, title: str, ours: Opening, shape: Shape) -> Workload:
+def _row(
+    name: str, title: str, ours: Opening, shape: Shape, n: int = 1000, aim: float = 50, least: float = 80
+) -> Workload:
     return Workload(
         name=name,
         title=title,
@@ -126,10 +128,10 @@ def _row(name: str, title: str, ours: Opening, shape: Shape) -> Workload:
         unit="µs/node",
         better="lower",
         score=cpu_micros,
-        sizes={"full": 1000, "quick": 1000, "smoke": 20},
+        sizes={"full": n, "quick": n, "smoke": 20},
         sides=(Side(OURS, ours, "ours"), Side("graphlib", sorted_by_library(shape), "limit")),
-        aim=(Target(50),),
-        least=(Target(80),),
+        aim=(Target(aim),),
+        least=(Target(least),),
     )
 
 
@@ -179,4 +181,6 @@ ROWS = (
     _row("plan-chain", "a chain of 1,000 nodes", scheduled(chain), chain),
     _row("plan-fan", "a fan-out to 1,000 nodes and back", scheduled(fan), fan),
     _row("plan-check", "reading and checking 1,000 nodes that fan out", checked(fan), fan),
+    _row("plan-chain-10000", "a chain of 10,000 nodes", scheduled(chain), chain, 10_000, 40, 60),
+    _row("plan-check-10000", "reading and checking 10,000 in a chain", checked(chain), chain, 10_000, 40, 60),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -114,6 +115,26 @@ def _httpx() -> Iterator[Get]:
         yield lambda url: client.get(url).json()
 
 
+@contextmanager
+def _aiohttp(n: int) -> Iterator[Ready]:
+    """aiohttp on an event loop of its own, awaited together."""
+    if importlib.util.find_spec("aiohttp") is None:
+        raise MissingError("no package aiohttp")
+    with serving(WAIT) as url:
+
+        async def got() -> list[int]:
+            aiohttp = importlib.import_module("aiohttp")
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE)) as session:
+
+                async def get(number: int) -> int:
+                    async with session.get(f"{url}/items/{number}") as answer:
+                        return int((await answer.json())["n"])
+
+                return await asyncio.gather(*map(get, range(n)))
+
+        yield Ready(lambda: expect(asyncio.run(got()), [1] * n, "answers"))
+
+
 GETS = Workload(
     name="http-gets",
     title="1,000 HTTP GETs of 50 ms, 100 at once",
@@ -127,6 +148,7 @@ GETS = Workload(
         Side("urllib3 in threads", _in_threads(_urllib3)),
         Side("requests in threads", _in_threads(_requests)),
         Side("httpx in threads", _in_threads(_httpx)),
+        Side("aiohttp, awaited", _aiohttp),
     ),
     aim=(Target(1.2),),
     least=(Target(1.5),),

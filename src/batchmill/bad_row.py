@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 
 class BadRow(str):
     """The text of such a row, as far as it can be read; ``message`` says where it stands and what is wrong.
@@ -18,10 +16,10 @@ class BadRow(str):
         row.message = message
         return row
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return BadRow, (str(self), self.message)
 
 
-def as_text(item: Any) -> Any:
+def as_text(item: object) -> object:
     """``item``, or the mere text of a bad row."""
     return str(item) if type(item) is BadRow else item

@@ -53,7 +53,7 @@ class Block:
     shares_cpu: bool = False
 
     @classmethod
-    def of(cls, outcome: Outcome, item: Any) -> Block:
+    def of(cls, outcome: Outcome, item: object) -> Block:
         """A block of one item."""
         return cls.made(outcome.index, [outcome], (item,))
 
@@ -65,7 +65,7 @@ class Block:
         return cls(index, [value], [wall], {}, (item,), {0: began}, worker)
 
     @classmethod
-    def made(cls, start: int, outcomes: Sequence[Outcome], items: Sequence[Any]) -> Block:
+    def made(cls, start: int, outcomes: Sequence[Outcome], items: Sequence[object]) -> Block:
         """A block of neighbouring items whose outcomes are known; all are of the first one's worker."""
         special = {offset: one for offset, one in enumerate(outcomes) if not one.plain}
         began = {offset: one.began for offset, one in enumerate(outcomes)}

@@ -78,7 +78,7 @@ class ErrorInfo:
     address: str = ""
     refusals: Refusals = NO_REFUSALS
     used: Spent = NOTHING_SPENT
-    cause: Any = field(default=None, compare=False, repr=False)
+    cause: object = field(default=None, compare=False, repr=False)
 
     @property
     def waiting(self) -> bool:
@@ -204,7 +204,7 @@ class Outcome:
             return self.tried
         return (Tried.of(self.began, self.wall, self.worker, self.error)._replace(waited=self.waits.limit),)
 
-    def as_error(self, item: Any) -> dict[str, Any]:
+    def as_error(self, item: object) -> dict[str, object]:
         """The entry of a batch's ``errors`` list; ``item`` is put in as it is, of a bad row its text."""
         if self.error is None:
             raise ValueError("a success has no error entry")

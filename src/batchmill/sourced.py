@@ -20,34 +20,34 @@ class Sourced:
 
     __slots__ = ("item", "place")
 
-    def __init__(self, item: Any, place: Any) -> None:
+    def __init__(self, item: object, place: object) -> None:
         self.item = item
         self.place = place
 
 
-def at_line(path: str, line: int, row: Any) -> Any:
+def at_line(path: str, line: int, row: object) -> object:
     """A row as an item that tells where it was read; a bad row tells that already."""
     return row if type(row) is BadRow else Sourced(row, {PATH: path, LINE: line})
 
 
-def bare(item: Any) -> Any:
+def bare(item: object) -> object:
     """The item alone."""
     return item.item if type(item) is Sourced else item
 
 
-def all_bare(items: Sequence[Any]) -> Sequence[Any]:
+def all_bare(items: Sequence[object]) -> Sequence[object]:
     """The items alone; ``items`` itself where none of them tells more."""
     return [bare(item) for item in items] if Sourced in set(map(type, items)) else items
 
 
-def grouped(items: list[Any]) -> Any:
+def grouped(items: list[Any]) -> object:
     """Items as one group."""
     if Sourced not in set(map(type, items)):
         return items
     return Sourced([bare(one) for one in items], [one.place for one in items])
 
 
-def names_of(item: Any, names: Sequence[str], source_name: str) -> Mapping[str, Any]:
+def names_of(item: object, names: Sequence[str], source_name: str) -> Mapping[str, object]:
     """What templates call an item: the item by each of ``names``, its place by ``source_name``."""
     if type(item) is not Sourced:
         return dict.fromkeys(names, item)

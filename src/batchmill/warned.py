@@ -91,11 +91,11 @@ class Warnings:
         return tuple(sorted(found, key=_order))
 
 
-def _order(warned: Warned) -> tuple[Any, ...]:
+def _order(warned: Warned) -> tuple[object, ...]:
     """Those that are no node's stay as they came."""
     return (True, _numbered(warned.path), _numbered(warned.node)) if warned.node else (False,)
 
 
-def _numbered(text: str) -> list[Any]:
+def _numbered(text: str) -> list[object]:
     """``text`` in pieces that sort by number where they are numbers."""
     return [int(piece) if piece.isdecimal() else piece for piece in _NUMBER.split(text)]

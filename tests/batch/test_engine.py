@@ -130,5 +130,5 @@ def test_an_executor_there_is_none_of(name: str, hint: str) -> None:
 
 def test_what_is_no_function_is_refused() -> None:
     no_function: Any = 7
-    with pytest.raises(InvalidSetting, match="a function or a node is needed, not int"):
+    with pytest.raises(InvalidSetting, match="the first argument must be a function or a node, not int"):
         batchmill.map(no_function, [1])

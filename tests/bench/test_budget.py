@@ -6,6 +6,7 @@ import pytest
 
 from batchmill.bench.budget import (
     LEAST_ITEMS,
+    LEAST_SECONDS,
     PROBE_SECONDS,
     Probe,
     affordable,
@@ -42,6 +43,9 @@ def test_rounds_are_given_up_before_there_are_too_few_items_to_see_anything():
     rounds, counts = affordable(slow, CASES, 3, 60)
     assert rounds < 3
     assert counts[-1] >= LEAST_ITEMS
+    short = Probe(300, 0.0055, 0.01, waits=False)  # in three rounds, no more than 16 items
+    rounds, counts = affordable(short, CASES, 3, 8.5)
+    assert (rounds, counts[-1] * short.item >= LEAST_SECONDS) == (2, True)
     assert affordable(COMPUTES, CASES, 3, 60) == (3, (30, 100, 300))
     assert affordable(Probe(3, 0.1, 0.0, waits=False), CASES, 3, 60) == (3, (1, 3))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from batchmill.bench.figures import quantile
@@ -72,3 +74,11 @@ def test_a_run_that_failed_is_told_with_its_number_of_items(compared, costs):
 def test_a_quantile_of_nothing_is_nothing():
     assert quantile([], 0.5) == 0.0
     assert quantile([1, 2, 3, 4], 0.95) == 4
+
+
+def test_every_key_of_the_json_is_described(compared, costs):
+    found, _ = compared({"sequential": costs(**SEQUENTIAL), "process": costs(**PROCESS)})
+    told = found.as_json()
+    described = (Path(__file__).parents[2] / "docs" / "bench.md").read_text("utf-8")
+    for key in (*told, *told["advice"], *told["cases"][1], *told["cases"][1]["case"]):
+        assert f"`{key}`" in described, key

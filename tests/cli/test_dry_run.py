@@ -182,3 +182,89 @@ def test_inputs_may_be_given(folder):
     folder.run()
     assert folder.told()["nodes"][0]["kept"] == 3
     assert folder.told("who=me")["nodes"][0]["changed_by"] == ["prompt"]
+
+
+def nested(items, inner=(1, 2, 3, 4), word="s", **batch):
+    """A workflow for each item, whose second node has items of its own: those from 3 on need a gate."""
+    fetch = {"id": "fetch", "type": "shell", "params": {"command": "echo ${it}; echo fetch >> log"}}
+    command = f"echo {word}; echo score >> log; test ${{n}} -lt 3 || test -e gate"
+    of = {"items": list(inner), "as": "n", "error_handling": "continue"}
+    score = {"id": "score", "type": "shell", "params": {"command": command}, "batch": of}
+    last = {"id": "last", "type": "shell", "params": {"command": "test -e gate && echo ${score.count}"}}
+    inside = {"inputs": {"it": {}}, "nodes": [fetch, score, last]}
+    params = {"workflow": inside, "inputs": {"it": "${item}"}}
+    return {
+        "id": "each",
+        "type": "workflow",
+        "params": params,
+        "batch": {"items": list(items), "error_handling": "continue", **batch},
+    }
+
+
+def ran(path):
+    return sorted((path / "log").read_text().split())
+
+
+@pytest.mark.parametrize("executor", ["sequential", "process"])
+def test_what_would_run_inside_of_items_is_named(folder, tmp_path, executor):
+    folder.write(nested("ab", executor=executor))
+    assert folder.run() == 1
+    before = ran(tmp_path)
+    files = sorted(one.name for one in (tmp_path / ".batchmill").rglob("*") if one.is_file())
+    assert folder.lines()[:-1] == [
+        "each: 0 kept, 2 redone, 0 new, 0 changed, 0 gone",
+        "  each[0].fetch: 1 kept",
+        "  each[0].score: 2 kept, 2 to run (items 2, 3)",
+        "  each[0].last: not known before `each[0].score` has run",
+        "  each[1].fetch: 1 kept",
+        "  each[1].score: 2 kept, 2 to run (items 2, 3)",
+        "  each[1].last: not known before `each[1].score` has run",
+    ]
+    assert ran(tmp_path) == before
+    assert files == sorted(one.name for one in (tmp_path / ".batchmill").rglob("*") if one.is_file())
+    (tmp_path / "gate").write_text("open")
+    assert folder.command("resume", "last", "-q")[0] == 0
+    assert ran(tmp_path) == sorted(before + ["score"] * 4)  # as was said
+
+
+def test_only_the_first_items_and_inner_items_are_named(folder):
+    folder.write(nested(range(7), range(1, 12)))
+    folder.run()
+    (each,) = folder.told()["nodes"]
+    assert (each["redone"], each["items_inside"], each["first"]) == (7, 7, [0, 1, 2, 3, 4])
+    assert [one["item"] for one in each["inside"]] == [0, 1, 2, 3, 4]
+    fetch, score, last = each["inside"][0]["nodes"]
+    assert (fetch["kept"], score["kept"], score["new"]) == (1, 2, 9)
+    assert score["first"] == [2, 3, 4, 5, 6]
+    assert last["waits_for"] == "each[0].score"
+    lines = folder.lines()
+    assert "  each[4].score: 2 kept, 9 to run (items 2, 3, 4, 5, 6 and 4 more)" in lines
+    assert "  and 2 more unfinished items of which something is saved" in lines
+
+
+def test_inside_of_an_item_it_is_told_what_has_changed(folder):
+    folder.write(nested("a"))
+    folder.run()
+    folder.write(nested("a", word="t"))
+    assert folder.lines()[:3] == [
+        "each: 0 kept, 0 redone, 0 new, 1 changed, 0 gone; changed by the workflow inside",
+        "  each[0].fetch: 1 kept",
+        "  each[0].score: 2 to run, 2 changed (items 0, 1, 2, 3)",
+    ]
+    folder.write(nested("b"))
+    assert folder.lines()[0].startswith("each: 0 kept, 0 redone, 0 new, 1 changed")
+    assert not any(line.startswith("  ") for line in folder.lines())  # nothing is saved of this one
+
+
+def test_it_looks_inside_of_items_inside_of_items(folder, tmp_path):
+    inside = {"inputs": {"at": {}}, "nodes": [nested(["x ${at}", "y"]), FAILS]}
+    outer = {"workflow": inside, "inputs": {"at": "${item}"}}
+    folder.write({"id": "out", "type": "workflow", "params": outer, "batch": {"items": [1]}})
+    folder.run()
+    lines = folder.lines()
+    assert lines[:3] == [
+        "out: 0 kept, 1 redone, 0 new, 0 changed, 0 gone",
+        "  out[0].each: 2 to run (items 0, 1)",
+        "    out[0].each[0].fetch: 1 kept",
+    ]
+    assert "    out[0].each[1].score: 2 kept, 2 to run (items 2, 3)" in lines

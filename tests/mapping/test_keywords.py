@@ -146,7 +146,7 @@ def test_unknown_ones_are_named_with_what_was_meant(call, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: batchmill.map([1], same), "a function or a node is needed, not list"),
+        (lambda: batchmill.map([1], same), "the first argument must be a function or a node, not list"),
         (lambda: batchmill.map(BatchNode, [1]), "BatchNode is a class: give a node of it, BatchNode()"),
         (lambda: batchmill.imap(same, [1], ordered="no"), "`ordered` must be true or false, not 'no'"),
         (lambda: batchmill.imap(same, [1], indexed=1), "`indexed` must be true or false, not 1"),

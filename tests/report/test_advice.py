@@ -59,6 +59,18 @@ def test_short_items_are_not_blamed_for_slots_that_stood_empty_at_the_end():
     assert [one.kind for one in report.advice] != ["tail"]
 
 
+def test_no_order_is_advised_for_items_that_take_the_same_time():
+    node = Node("n", "shell", True, "thread", slots=4, total=5, visits=[Visit(0.0, 20.0, 4)], wall=20.0)
+    rows = [Row("n", index, "ok", index // 4 * 10.0, 10.0, index % 4) for index in range(5)]
+    found = finding(Facts(Run("7f3a", "f", "success", 0.0, 20.0), [node], lambda: rows))
+    assert (found.kind, found.switch) == ("tail", "")
+
+
+def test_advice_for_map_names_its_option(simulated):
+    run = changed(simulated(800, cpu=0.05, slots=4, sigma=0.1), type="batchmill.nodes.command:CommandNode")
+    assert finding(run.facts()).switch == "-j 8"
+
+
 def test_a_stage_without_input():
     nodes = [
         Node(name, "shell", True, "thread", total=10, visits=[Visit(0.0, 10.0)], wall=10.0)

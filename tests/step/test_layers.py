@@ -24,7 +24,7 @@ def test_where_branches_meet_all_is_seen():
     root.put("a", {"x": 1})
     left, right = root.layer(), root.layer()
     left.put("b", {"x": 2})
-    right.put_failed("c", {"error": "no"}, {"error"})
+    right.set("c", NodeOutputs({"error": "no"}, frozenset({"error"})))
     both = joined([left, right])
     assert set(both.values) == {"a", "b", "c", LLM_CALLS_KEY}
     assert dict(both.failed) == {"c": frozenset({"error"})}
@@ -53,7 +53,7 @@ def test_calls_of_branches_come_in_document_order():
 def test_a_dropped_node_has_no_outputs_and_a_failed_one_keeps_what_it_says():
     root = Namespace({})
     root.put("a", {"x": 1})
-    root.put_failed("b", {"error": "no"}, {"error"})
+    root.set("b", NodeOutputs({"error": "no"}, frozenset({"error"})))
     above = root.layer()
     above.drop(["a", "b", "never ran"])
     assert set(above.values) == {"b", LLM_CALLS_KEY}

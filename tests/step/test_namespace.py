@@ -8,6 +8,7 @@ import pytest
 
 from batchmill.errors import UnresolvedReference
 from batchmill.step import LLM_CALLS_KEY, Namespace
+from batchmill.step.namespace import NodeOutputs
 from batchmill.template import Scope, compile_value
 
 BATCH = {
@@ -43,7 +44,7 @@ def test_recorded_calls_read_like_a_list_in_document_order() -> None:
 
 def test_a_later_visit_replaces_outputs_and_forgets_the_failure() -> None:
     namespace = Namespace({})
-    namespace.put_failed("a", {"error": "no", "x": 0}, {"error"})
+    namespace.set("a", NodeOutputs({"error": "no", "x": 0}, frozenset({"error"})))
     assert resolved("${a.x ?? 9}", namespace.scope()) == 9
     assert resolved("${a.error ?? 9}", namespace.scope()) == "no"
     namespace.put("a", {"x": 1})
@@ -67,7 +68,7 @@ def test_a_snapshot_is_not_changed_by_what_happens_later() -> None:
 
 def test_a_snapshot_knows_which_nodes_failed() -> None:
     namespace = Namespace({})
-    namespace.put_failed("a", {"x": 0}, ())
+    namespace.set("a", NodeOutputs({"x": 0}, frozenset()))
     assert resolved("${a.x ?? 5}", taken(namespace, "${a.x ?? 5}")) == 5
 
 

@@ -433,9 +433,9 @@ def test_commands_that_print_numbers_may_be_given_anything(command: str) -> None
     [
         ('x=${v}; eval "run $x"', r"eval would run a value as code.*\(\$x holds one\)"),
         ('x=${v}; sh -c "run $x"', r"sh would run a value as code.*\(\$x holds one\)"),
-        ('x=${v}; read "$x"', r"read would take a value for the name.*\(\$x holds one\)"),
-        ("x=${v}; y=$x; echo $${!y}", r"taken for the name.*\(\$y holds one\)"),
-        ("x=${v}; echo $${x@P}", r"would be run as code there \(\$x holds one\)"),
+        ('x=${v}; read "$x"', r"read would read a value as the name.*\(\$x holds one\)"),
+        ("x=${v}; y=$x; echo $${!y}", r"as the name.*\(\$y holds one\)"),
+        ("x=${v}; echo $${x@P}", r"as code there \(\$x holds one\)"),
         ('f() { eval "$1"; }; f ${v}', "eval would run a value as code"),
         ("sh -c 'eval \"$1\"' sh ${v}", "eval would run a value as code"),
         ('x=${v}; echo "$x" | sh', "reads from its input"),

@@ -137,7 +137,7 @@ def test_what_would_be_run_is_refused_in_every_form(words: list[str]) -> None:
     with pytest.raises(
         TemplateSyntaxError, match=r"-- sh -c|use another|send it|no value here|use it without|given"
     ):
-        review_words(words, "hand it over as an argument: -- sh -c 'echo \"$1\"' sh {}; given")
+        review_words(words, "pass it as an argument: -- sh -c 'echo \"$1\"' sh {}; given")
     try:
         refused_as_text(words)
     except TemplateSyntaxError:
@@ -147,7 +147,7 @@ def test_what_would_be_run_is_refused_in_every_form(words: list[str]) -> None:
 @pytest.mark.parametrize("words", AS_A_PROGRAM, ids=" ".join)
 def test_program_text_with_a_value_in_it_is_refused(words: list[str]) -> None:
     with pytest.raises(
-        StructureSyntaxError, match=r"hand it over|awk, which|environment|git's configuration|put a v"
+        StructureSyntaxError, match=r"pass it|awk, which|environment|git's configuration|put a v"
     ):
         compile_command(words, allow_raw=False)
     text = " ".join(map(shlex.quote, words))

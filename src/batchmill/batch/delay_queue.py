@@ -32,7 +32,7 @@ class DelayQueue:
         return found
 
     def seconds(self) -> float | None:
-        """Until the next is due, None where there is none."""
+        """Seconds until the next entry is due; None if there is none."""
         return max(0.0, self._heap[0][0] - time.monotonic()) if self._heap else None
 
     def clear(self) -> list[Chunk]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from batchmill.batch.admissions.contract import Admission
 from batchmill.batch.admissions.job_permits import JobPermits
@@ -54,7 +54,7 @@ class Gatherer(Protocol):
     def add(self, block: Block) -> None:
         """Take a block."""
 
-    def add_cancelled(self, items: Sequence[Any]) -> None:
+    def add_cancelled(self, items: Sequence[object]) -> None:
         """Take the items that no worker had taken, at the end."""
 
 
@@ -71,7 +71,7 @@ class BatchEnd:
     failure: str | None
     stopped: bool
     fault: Exception | None
-    metadata: dict[str, Any]
+    metadata: dict[str, object]
     unread: bool = False
     waiting: bool = False
 
@@ -95,7 +95,7 @@ class Batch:
     def __init__(
         self,
         task: Task,
-        items: Iterable[Any] | StreamBuffer,
+        items: Iterable[object] | StreamBuffer,
         settings: BatchSettings,
         *,
         ordered: bool,
@@ -133,7 +133,7 @@ class Batch:
         self.waiting = 0  # items that wait for a service which answers later
 
     def _run_by(self, apart: bool) -> tuple[Executor, ExecutorSettings]:
-        """Who runs the items, and with which settings."""
+        """The executor that runs the items, and its settings."""
         settings = self.settings
         given = settings.for_executor(self._chosen, self._died, self._placed)
         if apart and not settings.traits.side_by_side:
@@ -141,7 +141,7 @@ class Batch:
         return executor_named(settings.executor), given
 
     def _admissions(self) -> Iterator[Admission]:
-        """What has to let items start, in the order in which it is asked."""
+        """The admissions that must let items start, in the order in which they are asked."""
         settings = self.settings
         if settings.gate is not None:
             from batchmill.batch.admissions.gate_claim import RateLimited  # few batches have a limit
@@ -201,7 +201,7 @@ class Batch:
         if self.on_worker is not None:
             self.on_worker(place)
 
-    def gather(self, on_block: OnBlock | None = None) -> BatchResult[Any]:
+    def gather(self, on_block: OnBlock | None = None) -> BatchResult[object]:
         """Run the batch to its end; see :func:`run_batch`."""
         gathering = Gathering()
         ending = self.run_into(gathering, on_block)
@@ -253,7 +253,7 @@ class Batch:
             waiting=waiting and not cut_short,
         )
 
-    def metadata(self, seconds: float, count: int) -> dict[str, Any]:
+    def metadata(self, seconds: float, count: int) -> dict[str, object]:
         """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``
         how many items there were."""
         settings, choice = self.settings, self.choice
@@ -284,14 +284,14 @@ def waits_in_words(items: int) -> str:
 
 def run_batch(
     task: Task,
-    items: Iterable[Any],
+    items: Iterable[object],
     settings: BatchSettings,
     *,
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
     on_block: OnBlock | None = None,
     log: ItemLog | None = None,
-) -> BatchResult[Any]:
+) -> BatchResult[object]:
     """Run ``task`` on every item and gather the outcomes.
 
     ``on_block`` is called in the caller's thread for every block as it comes, in no order; it may put
@@ -305,7 +305,7 @@ def run_batch(
 
 def stream_batch(
     task: Task,
-    items: Iterable[Any],
+    items: Iterable[object],
     settings: BatchSettings,
     *,
     ordered: bool = True,

@@ -192,8 +192,8 @@ class Intake:
         return None
 
     def put_back(self, chunk: Chunk, seconds: float = 0.0) -> None:
-        """Under the lock: items are to be taken again, if anything still is, and not before some seconds have
-        passed."""
+        """Under the lock: put items back to be taken again, after some seconds, if anything may still be
+        taken."""
         if self.stopped:
             self._file(not_run(chunk))
         elif seconds:
@@ -224,7 +224,7 @@ class Intake:
 
     @property
     def starving(self) -> bool:
-        """Whether a worker waits for items and there are none now."""
+        """Whether a worker waits for items while there are none."""
         with self._lock:
             return self._idle > 0 and not self.supply.returned
 

@@ -74,7 +74,7 @@ def judged(block: Block, judge: Judge) -> None:
             block.replace(offset, replace(block.outcome(offset), value=None, error=error))
 
 
-def judged_again(known: Mapping[int, Outcome], items: Sequence[Any], judge: Judge) -> dict[int, Outcome]:
+def judged_again(known: Mapping[int, Outcome], items: Sequence[object], judge: Judge) -> dict[int, Outcome]:
     """The same of outcomes of earlier passes, by their offset into ``items``."""
     found: dict[int, Outcome] = {}
     for offset, one in known.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from batchmill.block import Block
 from batchmill.executors.contract import Chunk
@@ -20,7 +19,7 @@ def not_run(chunk: Chunk) -> Block:
     return Block.made(chunk.start, outcomes, chunk.items)
 
 
-def parts(start: int, items: Sequence[Any], known: Mapping[int, Outcome]) -> Iterator[Block | Chunk]:
+def parts(start: int, items: Sequence[object], known: Mapping[int, Outcome]) -> Iterator[Block | Chunk]:
     """Neighbouring items that are all known, as a block of their outcomes, or all not, as a chunk."""
     if isinstance(known, AllKnown) and len(known) == len(items):
         yield known.block

@@ -50,8 +50,8 @@ class Outlet:
             judged(block, self._judge)
 
     def put(self, block: Block) -> bool:
-        """Under the lock: count a block and put it where the consumer finds it; whether it can be handed
-        out."""
+        """Under the lock: count a block and give it to the consumer's side. Returns whether it can be
+        delivered now."""
         self._complete(block)
         errors = [outcome.error for outcome in block.special.values() if outcome.error is not None]
         failed = sum(error.kind != "cancelled" for error in errors)

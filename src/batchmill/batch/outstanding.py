@@ -1,4 +1,4 @@
-"""The items of a batch that are out: taken by a worker, and neither delivered nor given back yet.
+"""The items of a batch that are out: taken by a worker, and neither delivered nor returned yet.
 
 Every item is settled once for each time it was taken. A plain counter would not notice a second delivery: it
 would be one too low, reach zero while another item still runs, and end the batch without that item's result.

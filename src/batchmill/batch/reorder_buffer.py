@@ -27,7 +27,7 @@ class ReorderBuffer:
         return self.handed_out in self._early if self._ordered else bool(self._came)
 
     def put(self, block: Block) -> bool:
-        """Take a block in; whether it can be handed out now."""
+        """Add a block. Returns whether it can be delivered now."""
         if not self._ordered:
             self._came.append(block)
             return True

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import reduce
-from typing import Any
 
 from batchmill.block import Block, together
 from batchmill.executors.contract import Chunk
@@ -31,7 +30,7 @@ class SeparateAttempts:
         self._lock = threading.Lock()
         self._before: dict[int, Outcome] = {}  # what failed attempts took and recorded, all together
 
-    def after_failure(self, outcome: Outcome, item: Any) -> tuple[Chunk, float] | None:
+    def after_failure(self, outcome: Outcome, item: object) -> tuple[Chunk, float] | None:
         """The next step for an item whose attempt ended so, and the wait in seconds; None if that was the
         last attempt."""
         if outcome.again is None or outcome.error is None:

@@ -68,7 +68,7 @@ class BatchSettings:
 
     @property
     def traits(self) -> Traits:
-        """What is special about the executor."""
+        """The traits of the executor."""
         return TRAITS[self.executor]
 
     def for_executor(
@@ -77,7 +77,7 @@ class BatchSettings:
         on_death: OnDeath | None = None,
         on_worker: OnWorker | None = None,
     ) -> ExecutorSettings:
-        """The part an executor needs to know, and whom it tells."""
+        """The settings that an executor needs, and the callbacks that it calls."""
         return ExecutorSettings(
             max_concurrent=self.max_concurrent,
             chunk_size=self.chunk_size,

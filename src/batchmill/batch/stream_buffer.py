@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from batchmill.errors import BatchmillError
 from batchmill.executors.running.weighing import bytes_in
@@ -38,7 +37,7 @@ class StreamBuffer:
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
         self._emptied = threading.Condition(self._lock)
-        self._items: deque[Any] = deque()
+        self._items: deque[object] = deque()
         self._total = selection.count(total)
         self._choosing = None if selection == EVERY_ITEM else Choosing(selection)  # the producer's
         self._fault: BatchmillError | None = None  # of choosing: there is no further item
@@ -72,7 +71,7 @@ class StreamBuffer:
         if tell is not None:
             tell()
 
-    def put(self, items: Sequence[Any], waits: Callable[[bool], None] | None = None) -> None:
+    def put(self, items: Sequence[object], waits: Callable[[bool], None] | None = None) -> None:
         """Hand items over; waits first while the buffer is full and somebody still takes from it.
 
         ``waits`` is told True before such a wait and False after it. A wait ends when half of the buffer
@@ -91,7 +90,7 @@ class StreamBuffer:
         elif len(chosen):
             self._put(chosen, waits)
 
-    def _put(self, items: Sequence[Any], waits: Callable[[bool], None] | None) -> None:
+    def _put(self, items: Sequence[object], waits: Callable[[bool], None] | None) -> None:
         each = bytes_in(items) / max(1, len(items))
         with self._lock:
             self._each = max(0.9 * self._each, each)
@@ -134,7 +133,7 @@ class StreamBuffer:
             self._filled.notify_all()
         self._tell_of_it()
 
-    def take(self, most: int) -> Sequence[Any]:
+    def take(self, most: int) -> Sequence[object]:
         """What there is, at least one item, without waiting for more to fill a chunk; empty at the end.
 
         While more may come at most half of what is there is taken, so that other workers find some too.
@@ -172,8 +171,8 @@ class StreamBuffer:
             self._emptied.notify_all()
         self._tell_of_it()
 
-    def rest(self) -> Sequence[Any]:
-        """What was not taken; waits for the producer's end."""
+    def rest(self) -> Sequence[object]:
+        """The items that nobody took; waits until the producer has ended."""
         with self._lock:
             while not self._ended:
                 self._filled.wait()

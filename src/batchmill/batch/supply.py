@@ -59,7 +59,7 @@ class Supply:
 
     @property
     def remaining(self) -> int | None:
-        """How many items were not read yet, None where nobody knows."""
+        """How many items were not read yet, None if nobody knows."""
         return self._source.remaining()
 
     def stop_reading(self) -> None:
@@ -71,7 +71,7 @@ class Supply:
         self._put_off.put(chunk, seconds)
 
     def return_due(self) -> float | None:
-        """Return what is due; seconds until there is something, None where nothing was put off."""
+        """Return what is due; seconds until there is something, None if nothing was put off."""
         if not self._put_off:
             return None
         self.returned.extend(self._put_off.due())
@@ -92,13 +92,14 @@ class Supply:
         return chunk
 
     def can_give(self, most: int, tell: Callable[[], None], *, here: bool) -> bool:
-        """Whether the source has something or is to be waited for by who takes; else it tells when it has."""
+        """Whether the source has items, or the taker should wait for it. Otherwise the source notifies when
+        it has items."""
         return self._source.instant or self._source.ready(tell, self._at_once(most), here=here)
 
     def _at_once(self, most: int) -> int:
         return max(most, MATCHED_TOGETHER) if self._matching else most
 
-    def take_now(self, most: int) -> Sequence[Any]:
+    def take_now(self, most: int) -> Sequence[object]:
         """Read up to ``most`` items of an instant source, under the lock."""
         return self._source.take(most)
 
@@ -116,7 +117,7 @@ class Supply:
             return Reading(items, {}, error)
         return Reading(items, known)
 
-    def number(self, items: Sequence[Any], *, stopped: bool) -> Chunk | None:
+    def number(self, items: Sequence[object], *, stopped: bool) -> Chunk | None:
         """Give items that were read their indices. Nothing read is the end of the source, unless that was
         told to stop."""
         if (not items and not stopped) or self._source.remaining() == 0:

@@ -31,7 +31,7 @@ class UnderWay:
             with self._lock:
                 self._batches.pop(place, None)
 
-    def look(self) -> dict[str, Any]:
+    def look(self) -> dict[str, object]:
         """By address how many items are ``in_flight``, which is handed to workers, and the ``oldest`` of them
         with their seconds. Of batches inside of items there may be very many: the one around them tells."""
         with self._lock:

@@ -2,7 +2,7 @@
 
     Intake --take--> admissions --> worker --deliver--> ReorderBuffer --blocks--> consumer
        ^                              |
-       +--- given back, put off ------+
+       +--- returned, put off ------+
 
 It hands out items, limits how many are ahead of the consumer, saves outcomes in the journal and puts them in
 order. It is the :class:`~batchmill.executors.contract.Channel` every executor works on.
@@ -168,7 +168,7 @@ class Window:
         self._return(self._admissions.withdraw(chunk) if self._admissions else chunk)
 
     def _return(self, chunk: Chunk, after: float = 0.0, what: str = "given back") -> None:
-        """Items that are out are to be taken again, if anything still is, ``after`` some seconds."""
+        """Put items back to be taken again ``after`` some seconds, if anything may still be taken."""
         with self._lock:
             fault = self._intake.settle(chunk.start, len(chunk), what)
             if fault is None:
@@ -239,7 +239,7 @@ class Window:
         _call(callbacks)
 
     def stop(self) -> None:
-        """Let no new item start; items that run finish, those given back end as cancelled."""
+        """Let no new item start; items that run finish, those returned end as cancelled."""
         with self._lock:
             callbacks = self._begin_stop()
         _call(callbacks)

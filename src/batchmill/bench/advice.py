@@ -10,7 +10,7 @@ from typing import Any
 from batchmill.bench.crossing import TIE, about, best_at, stretches
 from batchmill.bench.figures import Figures
 from batchmill.traits import TRAITS
-from batchmill.values.words import count, duration
+from batchmill.values.words import count, duration, share
 
 SHORT_SECONDS = 50e-6
 TIED = "as fast as"
@@ -110,5 +110,5 @@ def _nature(here: Sequence[Figures]) -> str:
     one = next((one for one in here if not one.case.traits.side_by_side), here[0])
     if one.p50 < SHORT_SECONDS:
         return f"An item takes {duration(one.p50)}, so what counts is the cost of handing it over."
-    waits = one.cpu.median < 0.5 * one.measured[-1].wall.median
-    return f"An item takes {duration(one.p50)}, most of which it {'waits' if waits else 'computes'}."
+    busy = min(1.0, one.cpu.median / one.measured[-1].wall.median)
+    return f"An item takes {duration(one.p50)} and keeps a core busy for {share(busy)} of that."

@@ -15,7 +15,8 @@ PROCESS_SECONDS = 0.5  # a new interpreter with batchmill imported, and its end
 WORKERS_SECONDS = 0.4  # starting worker processes here
 CLUSTER_SECONDS = 3.0  # meeting the workers of a cluster, or starting them
 SURE = 0.85  # of the time that there is: what is expected may take a little longer
-LEAST_ITEMS = 10  # to be measured, if need be in fewer rounds
+LEAST_ITEMS = 10  # to be measured, if need be in fewer rounds; and the least seconds of sequential work
+LEAST_SECONDS = 0.25
 FILLED = 4  # items a worker in the run that starts the workers: each of them has to get one
 MOST_ITEMS = 100_000  # that are measured: more say no more
 
@@ -47,11 +48,13 @@ class Probe:
 def affordable(
     probe: Probe, cases: Sequence[Case], rounds: int, seconds: float
 ) -> tuple[int, tuple[int, ...]]:
-    """The rounds and the numbers of items to measure within ``seconds``: fewer rounds where otherwise there
-    would be so few items that nothing could be seen."""
+    """The rounds and the numbers of items to measure within ``seconds``: fewer rounds where otherwise runs
+    would be so short that nothing could be seen in them."""
     for fewer in range(rounds, 0, -1):
         counts = counts_of(probe, cases, fewer, seconds)
-        if not counts or counts[-1] in (probe.items, MOST_ITEMS) or counts[-1] >= LEAST_ITEMS:
+        if not counts or counts[-1] in (probe.items, MOST_ITEMS):
+            return fewer, counts
+        if counts[-1] >= LEAST_ITEMS and counts[-1] * probe.item >= LEAST_SECONDS:
             return fewer, counts
     return 1, counts
 

@@ -59,7 +59,7 @@ class Watch:
         return sum(known) if len(known) == len(self.totals) else None
 
 
-def measure(request: dict[str, Any]) -> dict[str, Any]:
+def measure(request: dict[str, Any]) -> dict[str, object]:
     """The runs of ``request["steps"]``, as plain data; ``{"fault": text}`` where one could not be run."""
     runs = []
     for number, step in enumerate(request["steps"]):
@@ -124,7 +124,7 @@ def _stopping(seconds: float | None, stop: CancelToken) -> Iterator[Callable[[],
             timer.cancel()
 
 
-def _batch_of(result: RunResult, node: str) -> dict[str, Any]:
+def _batch_of(result: RunResult, node: str) -> dict[str, object]:
     """How the batch was run that has the most items."""
     told = result.nodes.get(node, {})
     batch = told.get("batch", told)
@@ -142,13 +142,13 @@ def _restore(original: Path, folder: Path) -> None:
     copied(original, folder)
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """Of a value's JSON text, without what says how it was computed."""
     text = json.dumps(_compared(value), sort_keys=True, default=list)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _compared(value: Any) -> Any:
+def _compared(value: object) -> object:
     if isinstance(value, dict):
         return {key: _compared(one) for key, one in value.items() if key != MEASURED}
     if isinstance(value, list):
@@ -169,7 +169,7 @@ def _cpu() -> float:
     return used
 
 
-def serve(call: Callable[[dict[str, Any]], dict[str, Any]] = measure) -> None:
+def serve(call: Callable[[dict[str, Any]], dict[str, object]] = measure) -> None:
     """Read a request, answer it. The answer has a line of its own, whatever else is printed."""
     request = json.load(sys.stdin)
     answer = os.dup(1)

@@ -43,7 +43,7 @@ def measure(workload: Workload, case: Case, steps: Sequence[Step], *, in_place: 
     return Series(tuple(steps), runs, peak)
 
 
-def _moved(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _moved(request: dict[str, Any], folder: Path) -> dict[str, object]:
     """The request for a copy of the working folder, with the document of the copy where it lies in there."""
     document, moved = request["document"], {**request, "restore": str(Path.cwd())}
     if isinstance(document, str) and Path(document).is_relative_to(Path.cwd()):

@@ -24,12 +24,12 @@ class Workload:
     about: str = ""
 
 
-def of_file(file: str, raw: Any, values: dict[str, Any], text: dict[str, str]) -> Workload:
+def of_file(file: str, raw: object, values: dict[str, object], text: dict[str, str]) -> Workload:
     """The workload of a document's file; ``raw`` is what it holds."""
     return Workload(Path(file).stem, str(Path(file).absolute()), values, text, writes=_writes(raw))
 
 
-def _writes(raw: Any) -> bool:
+def _writes(raw: object) -> bool:
     """Whether a node of any type but :data:`READING_TYPES` stands anywhere in it."""
     if isinstance(raw, list):
         return any(map(_writes, raw))

@@ -28,7 +28,7 @@ FILES = {
 class FilesAtTheEnd:
     """The files by the options that ask for them, and the ``journal`` that the run is noted in: that in which
     it is kept, or a temporary one where it is kept in none and files are asked for. What writes them is
-    imported where there are any: most runs have none, and begin sooner."""
+    imported if there are any: most runs have none, and begin sooner."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     journal: Journal | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 def nothing() -> None:
-    """What is done when nobody waits for the command to be loaded."""
+    """Does nothing: the default if nobody waits until the command is loaded."""
 
 
 @dataclass(slots=True)

@@ -71,13 +71,13 @@ def _sum(entries: list[LedgerEntry]) -> dict[str, Any]:
 
 
 def _lines(passes: dict[int, list[LedgerEntry]]) -> list[str]:
-    """A line for each pass, where there were several."""
+    """A line for each pass, if there were several."""
     if len(passes) < 2:
         return []
     return [f"pass {number}: {spending(**_sum(entries))}" for number, entries in passes.items()]
 
 
-def calls_in(file: str) -> list[dict[str, Any]]:
+def calls_in(file: str) -> list[dict[str, object]]:
     """The recorded calls of a result. Raises :class:`StorageError` for a file that has none in it."""
     try:
         told = from_json(_stdin() if file == "-" else Path(file).read_text("utf-8"))

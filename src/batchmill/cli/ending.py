@@ -37,7 +37,7 @@ def last_words(
 
 
 def _show(result: RunResult, folder: str, node: str, index: int) -> str:
-    """The command that shows an item; empty where none is kept."""
+    """The command that shows an item; empty if none is kept."""
     if result.journal is None or is_inside_item(node) or not os.path.exists(result.journal):
         return ""
     which = f"--node {shlex.quote(node)} --item {index}"
@@ -51,7 +51,7 @@ def _spent(result: RunResult) -> list[str]:
 
 
 def _of_resuming(result: RunResult, folder: str) -> list[str]:
-    """What a resumed run kept, and how one that is not done is gone on with."""
+    """Lines that say what a resumed run kept, and how to continue a run that is not done."""
     errors = result.errors if result.environment else ()
     storage = [one for one in errors if one["node"] is None and one["type"] == "StorageError"]
     lines = [f"error: {one['message']}" for one in storage]  # the summary cuts what is long
@@ -87,7 +87,7 @@ def _all_gone(result: RunResult) -> list[str]:
 
 
 def _way_on(result: RunResult, folder: str) -> list[str]:
-    """The command that goes on with a run that was interrupted or failed, or that had failed items."""
+    """The command that continues a run that was interrupted or failed, or that had failed items."""
     if result.journal is None or not os.path.exists(result.journal):
         return []
     if result.status == "waiting":
@@ -107,7 +107,7 @@ def _has_failed(node: Mapping[str, Any]) -> bool:
 
 
 def way_on(run: str, journal: str | None, folder: str) -> str:
-    """The command that resumes a run, called in ``folder``, in a line; empty where the run is not kept."""
+    """The command that resumes a run, called in ``folder``, in a line; empty if the run is not kept."""
     return "" if journal is None else f"resume with: batchmill resume {run}{_option(journal, folder)}"
 
 

@@ -25,7 +25,7 @@ SIGNAL_BASE = 128  # a shell reports a command ended by signal n as 128 + n
 
 
 class Exit(IntEnum):
-    """What the command's exit code says."""
+    """The exit codes of the command."""
 
     SUCCESS = 0
     FAILED = 1

@@ -27,7 +27,7 @@ class HelpInstead(click.ClickException):
 
 
 def say(text: str) -> None:
-    """Write a message to stderr; a stderr that nobody reads is no error."""
+    """Write a message to stderr. If nobody reads stderr, that is not an error."""
     try:
         click.echo(text, err=True, color=colour(os.environ))
     except OSError:
@@ -101,8 +101,8 @@ def _label() -> str:
 
 
 def error_details(error: Mapping[str, Any]) -> str:
-    """What is known of an error of an item besides its message, to stand behind that: the line of the user's
-    code, and in lines of their own the traceback and what was printed until then."""
+    """The details of an item's error, to append to its message: the line of the user's code, and, on lines
+    of their own, the traceback and the output until then."""
     text = str(error.get("traceback") or "")
     told = at_own_line(text)
     if text:

@@ -1,4 +1,5 @@
-"""A run of a flow that ``batchmill resume`` goes on with: found by its name, begun with the store it had."""
+"""Continue a run of a flow for ``batchmill resume``: find the flow by its name and start it with the store
+it had."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def is_flow(run: RunRecord) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FlowResume:
-    """What goes on with a run of a flow; called as :class:`~batchmill.cli.fulfil.Begin` is. ``again`` has one
+    """What continues a run of a flow; called as :class:`~batchmill.cli.fulfil.Begin` is. ``again`` has one
     that is at its end but for failed items run once more."""
 
     run: RunRecord
@@ -41,7 +42,7 @@ class FlowResume:
     again: bool
 
     def __call__(
-        self, *, listeners: Iterable[Listener], stop: CancelToken, cancel: CancelToken, **_: Any
+        self, *, listeners: Iterable[Listener], stop: CancelToken, cancel: CancelToken, **_: object
     ) -> RunResult:
         """The result. Raises :class:`InvalidSetting` for a flow that cannot be found or begun."""
         if self.run.finished and not self.again:
@@ -70,7 +71,7 @@ class FlowResume:
             fault = error
         return self._result(shared, fault, resuming)
 
-    def _result(self, shared: Mapping[str, Any], fault: Exception | None, resuming: Resuming) -> RunResult:
+    def _result(self, shared: Mapping[str, object], fault: Exception | None, resuming: Resuming) -> RunResult:
         with Reader(self.journal) as reader:
             run = reader.run(self.run.name)
             nodes, calls = reader.nodes(run), [call for _, call in reader.calls(run)]
@@ -98,7 +99,7 @@ class FlowResume:
         return RunResult(run.name, status, **fields, journal=str(self.journal.path), untouched=run.finished)
 
 
-def _entry(fault: Exception) -> dict[str, Any]:
+def _entry(fault: Exception) -> dict[str, object]:
     info = describe(fault)
     told = {"type": info.type, "message": info.message, "attempts": 1, "kind": info.kind}
     return {"node": None, "index": None, "item": None, **told, "traceback": info.traceback}
@@ -110,7 +111,7 @@ def _either(stop: CancelToken, cancel: CancelToken) -> CancelToken:
 
 
 @contextmanager
-def _importing(run: RunRecord) -> Iterator[Any]:
+def _importing(run: RunRecord) -> Iterator[object]:
     """The flow of a run, imported from where it was found. Raises :class:`InvalidSetting`."""
     told = run.settings[FLOW]
     named = told.get("named")
@@ -136,7 +137,7 @@ def _importing(run: RunRecord) -> Iterator[Any]:
                 sys.path.remove(one)
 
 
-def _module(named: str) -> Any:
+def _module(named: str) -> object:
     """A module by its name, or of a file that was run as a script."""
     try:
         if not named.endswith(".py"):

@@ -1,4 +1,4 @@
-"""What the commands that run something share: ``run``, ``map`` and ``resume``."""
+"""Code that the commands ``run``, ``map`` and ``resume`` share."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Given:
     text: dict[str, str] = field(default_factory=dict)
     warnings: tuple[tuple[str, Warned], ...] = ()
 
-    def told(self, document: Any) -> tuple[Warned, ...]:
+    def told(self, document: object) -> tuple[Warned, ...]:
         """The warnings of inputs that are used, but for those of which the raw ``document`` says that they
         are numbers."""
         declared = document.get("inputs") if isinstance(document, dict) else None
@@ -41,7 +41,7 @@ class Given:
         )
 
 
-def _is_number(spec: dict[str, Any]) -> bool:
+def _is_number(spec: dict[str, object]) -> bool:
     return spec.get("type") in ("number", "integer", "float", "int")
 
 
@@ -108,7 +108,7 @@ def _pairs(words: Iterable[str], form: str) -> dict[str, str]:
     return found
 
 
-def _parsed(name: str, text: str) -> Any:
+def _parsed(name: str, text: str) -> object:
     try:
         return from_json(text)
     except NotJson as error:
@@ -116,7 +116,7 @@ def _parsed(name: str, text: str) -> Any:
         raise click.UsageError(f"--set-json {name}: {text!r} is not JSON ({error}); {hint}") from None
 
 
-def _from_file(file: Path) -> tuple[Mapping[str, Any], tuple[tuple[str, Warned], ...]]:
+def _from_file(file: Path) -> tuple[Mapping[str, object], tuple[tuple[str, Warned], ...]]:
     """The inputs in a file, and what may not be meant there, with the input's name. Raises
     :class:`InvalidDocument` with line and column for a fault in it."""
     draft = load(file)

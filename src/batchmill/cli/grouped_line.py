@@ -20,7 +20,7 @@ _BEFORE, _BEHIND = " \t\n;&|(<>", " \t\n;&|)<>`"
 
 
 def positional(parts: Sequence[str | Placeholder]) -> Iterator[str]:
-    """The pieces of the line's text. Raises :class:`click.UsageError` where ``{}`` is no word of its own."""
+    """The pieces of the line's text. Raises :class:`click.UsageError` if a ``{}`` is not a separate word."""
     texts = "".join(one for one in parts if isinstance(one, str))
     if any(isinstance(one, Placeholder) for one in parts) and (found := _UNSURE.search(texts)):
         raise click.UsageError(f"with -n {found[0]} cannot stand in a line with {{}}: {_INSTEAD}")

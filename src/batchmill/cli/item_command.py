@@ -16,7 +16,7 @@ written         stands for
 
 With several items for each command (``-n``) a word with a placeholder in it stands once for each of them.
 
-Several words run without a shell, each as it is. One word is a line for the shell: the item is handed over
+Several words run without a shell, each as it is. One word is a line for the shell: the item is passed
 beside the text there, so whatever it holds is one word of the command and nothing else.
 """
 
@@ -39,7 +39,7 @@ from batchmill.template import review_words
 
 ITEM = "item"  # what templates call it
 AS_IT_IS = " | raw"  # nothing is pasted where there is no shell, and text that is JSON stays the text it is
-_AS_ARGUMENT = "hand it over as an argument: -- sh -c 'echo \"$1\"' sh {}; or give the command as one word"
+_AS_ARGUMENT = "pass it as an argument: -- sh -c 'echo \"$1\"' sh {}; or give the command as one word"
 
 # A word in braces has no blanks, quotes and signs of a shell's or awk's own text in it; the key of a row may
 # have blanks inside. ``${x}`` is the shell's own, wherever it stands, and ``{{`` is a brace.

@@ -40,7 +40,7 @@ class ItemFeed:
         link: bool = False,
         allow_empty: bool = False,
         limit: int | None = None,
-        change: Callable[[Any], Any] | None = None,
+        change: Callable[[Any], object] | None = None,
         group: int = 1,
     ) -> None:
         self._sources = sources
@@ -58,10 +58,10 @@ class ItemFeed:
         if not self.first and not allow_empty and limit != 0:
             raise _nothing(sources)
 
-    def __call__(self) -> Iterable[Any]:
+    def __call__(self) -> Iterable[object]:
         return self._items
 
-    def _opened(self, source: ItemSource) -> Iterable[Any]:
+    def _opened(self, source: ItemSource) -> Iterable[object]:
         if source.missing:
             if self._allow_empty:
                 return []
@@ -77,14 +77,14 @@ class ItemFeed:
             )
         return self._without_own(list(items))
 
-    def _without_own(self, items: Sequence[Any]) -> Sequence[Any]:
+    def _without_own(self, items: Sequence[object]) -> Sequence[object]:
         own = self._own.among(items)
         if not own:
             return items
         self._say(f"note: left out, as files of this run: {', '.join(str(items[one]) for one in own)}")
         return without(items, own)
 
-    def _together(self, opened: Sequence[Iterable[Any]], link: bool) -> Iterable[Any]:
+    def _together(self, opened: Sequence[Iterable[object]], link: bool) -> Iterable[object]:
         """A list of a value of each source for every item. All but the first are read at once."""
         first, others = opened[0], [list(one) for one in opened[1:]]
         for source, values in zip(self._sources[1:], others, strict=True):
@@ -96,8 +96,8 @@ class ItemFeed:
         return ChunkedIterable(lambda: _product(_pieces(first), others), wake=wake)
 
     def _linked(
-        self, first: Iterable[Any], others: list[list[Any]], wake: Callable[[], None] | None
-    ) -> Iterable[Any]:
+        self, first: Iterable[object], others: list[list[object]], wake: Callable[[], None] | None
+    ) -> Iterable[object]:
         """Those of a pipe, which may be long in coming, are compared with the others as they come."""
         known = others if wake is not None else [list(first), *others]
         lengths = [len(values) for values in known]
@@ -114,7 +114,7 @@ def _nothing(sources: Sequence[ItemSource]) -> NothingThere:
     return NothingThere(f"nothing to do: {told} (--allow-empty accepts that)\n{FORMS}")
 
 
-def _pieces(items: Iterable[Any]) -> Iterator[Sequence[Any]]:
+def _pieces(items: Iterable[object]) -> Iterator[Sequence[object]]:
     if isinstance(items, ChunkedIterable):
         yield from items.read()
         return
@@ -123,14 +123,16 @@ def _pieces(items: Iterable[Any]) -> Iterator[Sequence[Any]]:
         yield piece
 
 
-def _product(first: Iterator[Sequence[Any]], others: list[list[Any]]) -> Iterator[Sequence[Any]]:
+def _product(first: Iterator[Sequence[object]], others: list[list[object]]) -> Iterator[Sequence[object]]:
     for piece in first:
         every = itertools.product(piece, *others)
         while made := [list(one) for one in itertools.islice(every, TOGETHER)]:
             yield made
 
 
-def _side_by_side(first: Iterator[Sequence[Any]], others: list[list[Any]]) -> Iterator[Sequence[Any]]:
+def _side_by_side(
+    first: Iterator[Sequence[object]], others: list[list[object]]
+) -> Iterator[Sequence[object]]:
     place = 0
     for piece in first:
         rows = [
@@ -147,12 +149,12 @@ def _side_by_side(first: Iterator[Sequence[Any]], others: list[list[Any]]) -> It
         raise InvalidSetting(f"--link: the first source has {place:,} items, the others {len(others[0]):,}")
 
 
-def _changed(items: Iterable[Any], change: Callable[[Any], Any]) -> Iterable[Any]:
+def _changed(items: Iterable[object], change: Callable[[Any], object]) -> Iterable[object]:
     wake = items.wake if isinstance(items, ChunkedIterable) else None
     return ChunkedIterable(lambda: ([change(item) for item in piece] for piece in _pieces(items)), wake=wake)
 
 
-def _limited(items: Iterable[Any], limit: int | None) -> Iterable[Any]:
+def _limited(items: Iterable[object], limit: int | None) -> Iterable[object]:
     if limit is None:
         return items
     if isinstance(items, (list, range)):
@@ -162,12 +164,12 @@ def _limited(items: Iterable[Any], limit: int | None) -> Iterable[Any]:
     )
 
 
-def _grouped(items: Iterable[Any], size: int) -> Iterable[Any]:
+def _grouped(items: Iterable[object], size: int) -> Iterable[object]:
     wake = items.wake if isinstance(items, ChunkedIterable) else None
     return ChunkedIterable(lambda: _groups(_pieces(items), size), wake=wake)
 
 
-def _groups(pieces: Iterator[Sequence[Any]], size: int) -> Iterator[Sequence[Any]]:
+def _groups(pieces: Iterator[Sequence[object]], size: int) -> Iterator[Sequence[object]]:
     """Lists of ``size`` items, the last one of what is left."""
     begun: list[Any] = []
     for piece in pieces:
@@ -180,7 +182,7 @@ def _groups(pieces: Iterator[Sequence[Any]], size: int) -> Iterator[Sequence[Any
         yield [begun]
 
 
-def _first(pieces: Iterator[Sequence[Any]], limit: int) -> Iterator[Sequence[Any]]:
+def _first(pieces: Iterator[Sequence[object]], limit: int) -> Iterator[Sequence[object]]:
     """The first ``limit`` items; what is behind them is not read."""
     left = limit
     while left > 0:
@@ -191,7 +193,7 @@ def _first(pieces: Iterator[Sequence[Any]], limit: int) -> Iterator[Sequence[Any
         left -= len(piece)
 
 
-def _looked_into(items: Iterable[Any]) -> tuple[Iterable[Any], Sequence[Any]]:
+def _looked_into(items: Iterable[object]) -> tuple[Iterable[object], Sequence[object]]:
     """The same items, and the first of them."""
     if isinstance(items, (list, range, LazyList)):
         return items, items[:1]

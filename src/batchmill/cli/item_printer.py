@@ -41,7 +41,7 @@ class Manner:
 
 @dataclass(slots=True)
 class ItemPrinter:
-    """Results go to ``file`` where there is one, else to ``data``; what commands say on stderr goes there as
+    """Results go to ``file`` if there is one, else to ``data``; what commands say on stderr goes there as
     each ends, with the names of those that failed.
 
     Concurrency: ``ended`` is called from any thread, ``put`` by one; ``_lock`` is held while something is
@@ -176,7 +176,7 @@ class Ended:
 
     @classmethod
     def recorded(
-        cls, index: int, item: Any, value: Any, error: Mapping[str, Any] | None, attempts: int
+        cls, index: int, item: object, value: Any, error: Mapping[str, Any] | None, attempts: int
     ) -> Ended:
         """One of an earlier pass, as the journal has it."""
         if error is None:

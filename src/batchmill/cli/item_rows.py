@@ -35,7 +35,7 @@ class Printed:
         return bool(self.text) or self.path is not None
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, some at a time. Raises OSError where the file is gone."""
+        """The bytes, some at a time. Raises OSError if the file is gone."""
         if self.path is None:
             if self.text:
                 yield self.text.encode("utf-8", "surrogateescape")
@@ -45,7 +45,7 @@ class Printed:
                 yield chunk
 
     def size(self) -> int:
-        """Bytes; 0 where the file is gone."""
+        """Bytes; 0 if the file is gone."""
         if self.path is None:
             return len(self.text.encode("utf-8", "surrogateescape"))
         try:
@@ -74,7 +74,7 @@ class Printed:
         yield '"'
 
 
-def in_memory(outputs: Mapping[str, Any]) -> dict[str, Any]:
+def in_memory(outputs: Mapping[str, object]) -> dict[str, Any]:
     """The outputs of an item of ``map`` with all that was printed in them, however much that is."""
     whole: dict[str, Any] = {key: value for key, value in outputs.items() if not key.endswith("_file")}
     for stream in STREAMS:
@@ -104,7 +104,9 @@ def _filled(number: int) -> bytes:
     return found
 
 
-def row_pieces(index: int, item: Any, outputs: Mapping[str, Any], failed: Outcome | None) -> Iterator[str]:
+def row_pieces(
+    index: int, item: object, outputs: Mapping[str, object], failed: Outcome | None
+) -> Iterator[str]:
     """The line of one item, in pieces: ``index``, ``item``, ``stdout``, ``stderr`` and ``exit_code``; of one
     that failed what there is to tell of its error before them. What is no UTF-8 is base64, as
     ``stdout_is_binary`` says then."""

@@ -107,8 +107,8 @@ class ItemSource:
             return f"{self.value} is one item, the name of the file; for its rows write --items @{self.value}"
         return ""
 
-    def opened(self) -> Iterable[Any]:
-        """The items, read as they are asked for. Raises what reading raises."""
+    def opened(self) -> Iterable[object]:
+        """The items, read lazily. Raises what reading raises."""
         if self.kind == "list":
             return list(self.spec)
         if self.kind == "lines":
@@ -126,7 +126,7 @@ class ItemSource:
 
     @property
     def emptiness(self) -> str:
-        """What is said of it where it names nothing."""
+        """The message for a source that has no items."""
         if self.from_stdin:
             return "standard input is empty"
         if self.missing:
@@ -146,7 +146,7 @@ def source_of(written: str, end: str = "") -> ItemSource:
     return ItemSource(written, _spec(written), end)
 
 
-def _spec(written: str) -> Any:
+def _spec(written: str) -> object:
     if written == "-":
         return {"stdin": "lines"}
     if not written:
@@ -161,7 +161,7 @@ def _spec(written: str) -> Any:
     return {"glob": written}
 
 
-def literal(value: Any) -> Any:
+def literal(value: object) -> Any:
     """A value of the command line within a document, where ``${`` would begin a template."""
     if isinstance(value, str):
         return value.replace("${", "$${")
@@ -173,7 +173,7 @@ def literal(value: Any) -> Any:
 
 
 def _meant(word: str) -> str:
-    """What somebody may have meant who wrote a word that is no file."""
+    """A hint for a word that is not a file: what to write instead."""
     if found := _NUMBERS.fullmatch(word):
         first, last = (found[1], int(found[2]) + 1) if found[1] else (found[3] or "0", int(found[4]))
         return f"; for numbers write range:{first}:{last}"
@@ -183,7 +183,7 @@ def _meant(word: str) -> str:
     return ""
 
 
-def _file(path: str) -> dict[str, Any]:
+def _file(path: str) -> dict[str, object]:
     if not path:
         raise click.BadParameter("write the name of a file after the @")
     suffix = _suffix(path)
@@ -207,7 +207,7 @@ _NOT_READ = {
 }
 
 
-def _json(written: str) -> Any:
+def _json(written: str) -> object:
     try:
         found = as_written(written)
     except NotJson as error:

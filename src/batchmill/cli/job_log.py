@@ -17,7 +17,7 @@ _SIGNALLED = 128
 class JobLog:
     """``command`` gives the command of an item as text. Used under the lock of who writes.
 
-    Lines are added to a file that is there. Raises :class:`StorageError` where it cannot be written.
+    Lines are added to a file that is there. Raises :class:`StorageError` if it cannot be written.
     """
 
     def __init__(self, path: str, command: Callable[[Any, int], str]) -> None:
@@ -30,7 +30,7 @@ class JobLog:
         except OSError as fault:
             raise self._fault(fault) from fault
 
-    def add(self, index: int, item: Any, outputs: Mapping[str, Any], wall: float) -> None:
+    def add(self, index: int, item: object, outputs: Mapping[str, object], wall: float) -> None:
         """Enter an item that took ``wall`` seconds and has just ended."""
         code = outputs.get("exit_code")
         number = code - _SIGNALLED if isinstance(code, int) and code > _SIGNALLED else 0

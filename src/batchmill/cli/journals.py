@@ -1,4 +1,4 @@
-"""Where a command looks for runs: in the journal it is told, or in those of the folder it is called in."""
+"""Where a command looks for runs: in the journal that you name, or in those of the working folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Journals:
     """The journal at ``path``; without one those of the working folder, of documents and of ``map``.
 
     A context manager, which closes what was opened; with ``only_read`` it can write nothing. Used by
-    one thread. Raises :class:`~batchmill.errors.StorageError` where there is none at all.
+    one thread. Raises :class:`~batchmill.errors.StorageError` if there is none at all.
     """
 
     def __init__(self, path: str | None, *, only_read: bool = False) -> None:
@@ -80,7 +80,7 @@ class Journals:
         return next((one for one in found if one.run.status == "running"), None) or self.run(LAST)
 
     def to_resume(self, name: str | None, failed_only: bool = False) -> Found:
-        """The run to go on with; see :func:`~batchmill.journal.journal.chosen_to_resume`."""
+        """The run to continue; see :func:`~batchmill.journal.journal.chosen_to_resume`."""
         return self._chosen(name, lambda runs: chosen_to_resume(runs, name, failed_only))
 
     def _chosen(self, name: str | None, choose: Callable[[Sequence[RunRecord]], RunRecord]) -> Found:

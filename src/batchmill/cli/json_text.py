@@ -10,7 +10,7 @@ from batchmill.lists.lazy import READ_TOGETHER
 from batchmill.values import to_json
 
 
-def as_json(value: Any, indent: int | None = None) -> str:
+def as_json(value: object, indent: int | None = None) -> str:
     """``value`` as JSON text."""
     return to_json(value, indent=indent)
 

@@ -219,7 +219,8 @@ def command(
 
 
 def _job(asked: dict[str, Any], words: tuple[str, ...]) -> MapJob:
-    """What the options ask for. Raises :class:`click.UsageError` for what contradicts itself."""
+    """The job that the options describe. Raises :class:`click.UsageError` for options that contradict each
+    other."""
     if asked["nul"] and asked["delimiter"] is not None:
         raise click.UsageError("-0 and -d both say what ends a line: keep one")
     if asked["link"] and len(asked["items"]) < 2:
@@ -257,7 +258,7 @@ def _check_form(path: str) -> None:
         raise click.UsageError(f"--collect {fault}") from fault
 
 
-def _batch(asked: dict[str, Any]) -> dict[str, Any]:
+def _batch(asked: dict[str, Any]) -> dict[str, object]:
     """The batch block, but for the items."""
     goes_on = asked["on_error"] == "continue" and asked["halt"] is None
     if asked["tolerate"] is not None and not goes_on:
@@ -274,7 +275,7 @@ def _batch(asked: dict[str, Any]) -> dict[str, Any]:
     return {**batch, **{key: value for key, value in optional.items() if value is not None}}
 
 
-def _params(asked: dict[str, Any]) -> dict[str, Any]:
+def _params(asked: dict[str, Any]) -> dict[str, object]:
     """The params of the command."""
     params = {"shell": asked["shell"], "cwd": asked["cwd"], "ok_codes": asked["ok_codes"]}
     found: dict[str, Any] = {key: value for key, value in params.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What one call of ``batchmill map`` asks for. It is kept with the run, which goes on as it was begun."""
+"""The job of one call of ``batchmill map``. It is saved with the run; ``resume`` continues the same job."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class MapJob:
 
     @property
     def shape(self) -> Shape:
-        """What the items look like."""
+        """The shape of the items."""
         sources = self.sources
         rows = any(source.rows for source in sources)
         if self.group > 1:
@@ -141,9 +141,9 @@ class MapJob:
         return {"nodes": [{"id": NODE, "type": TYPE, "params": params, "batch": batch}]}
 
     def feed(self, own: FileTable, say: Callable[[str], object], *, resuming: bool = False) -> ItemFeed:
-        """The items. Raises :class:`click.UsageError` where there are none.
+        """The items. Raises :class:`click.UsageError` if there are none.
 
-        When a run is gone on with, a pattern may match nothing any more: its files may be done, and moved.
+        When a run is continued, a pattern may match nothing any more: its files may be done, and moved.
         """
         sources = self.sources
         moved = resuming and all(source.kind == "glob" for source in sources)
@@ -160,11 +160,11 @@ class MapJob:
         self._check_rows(feed)
         return feed
 
-    def _columns(self, item: Any) -> Any:
+    def _columns(self, item: object) -> object:
         return item.split(self.colsep) if isinstance(item, str) else item
 
     def _check_rows(self, feed: ItemFeed) -> None:
-        """A mistyped column is told before anything runs: the rows of a table are all alike."""
+        """Report a mistyped column before anything runs; all rows of a table have the same columns."""
         sources = self.sources
         if not feed.first or not all(source.kind == "csv" for source in sources):
             return
@@ -199,7 +199,7 @@ class MapJob:
                     raise click.UsageError(f"{option} {path} is also {name}: nothing was opened")
             others[path] = f"{option} {path}"
 
-    def text_of(self, item: Any, index: int, outputs: str) -> str:
+    def text_of(self, item: object, index: int, outputs: str) -> str:
         """The command for an item, as somebody would type it."""
         (node,) = self.document(outputs, "")["nodes"]
         params = StepParams(CommandNode, node["params"])
@@ -215,7 +215,7 @@ def _are_one(path: str, other: str) -> bool:
         return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _as_typed(command: Any) -> str:
+def _as_typed(command: object) -> str:
     if not isinstance(command, ShellCommand):
         return shlex.join(map(str, command)) if isinstance(command, list) else str(command)
     if command.argv:

@@ -1,4 +1,4 @@
-"""``batchmill map`` from its job to its end: begun, or gone on with."""
+"""A run of ``batchmill map``, new or continued, from its job to its end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ SOURCE = "batchmill map"  # what the journal calls the document
 
 @dataclass(frozen=True, slots=True)
 class MapRun:
-    """A job, its items, and how its results are written. ``folder`` is for what is not held in memory."""
+    """A job, its items, and how its results are written. ``folder`` is for large outputs, which are not
+    held in memory."""
 
     job: MapJob
     journal: Journal | None
@@ -114,7 +115,7 @@ def map_run(
     job: MapJob,
     journal: Journal | None,
     as_json: bool,
-    remembered: dict[str, Any],
+    remembered: dict[str, object],
     cluster: str | None = None,
     noted: Journal | None = None,
 ) -> Iterator[tuple[MapRun, Callable[..., RunResult]]]:
@@ -139,9 +140,9 @@ def map_run(
 
 @contextmanager
 def map_resumed(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> Iterator[MapRun]:
-    """A run of ``map`` that is gone on with; ``again`` says that one that is finished is, too.
+    """A run of ``map`` that is continued; ``again`` says that one that is finished is, too.
 
-    Raises :class:`InvalidSetting` where its items are not there any more.
+    Raises :class:`InvalidSetting` if its items are not there any more.
     """
     job = MapJob.of(run.settings[MAP])
     _be_nice(job)
@@ -157,7 +158,7 @@ def map_resumed(run: RunRecord, journal: Journal, as_json: bool, again: bool) ->
 def items_of_map(run: RunRecord, journal: Journal) -> dict[str, Attachment]:
     """The items of a run of ``map`` alone, for who does nothing with them.
 
-    Raises :class:`InvalidSetting` where they are not there any more.
+    Raises :class:`InvalidSetting` if they are not there any more.
     """
     return {NODE: Attachment(_feed(MapJob.of(run.settings[MAP]), journal, run.name))}
 
@@ -197,7 +198,7 @@ def _feed(job: MapJob, journal: Journal | None, run: str | None = None) -> ItemF
 
 
 def _as_typed(fault: InvalidDocument) -> click.UsageError:
-    """What is wrong with the command, with the placeholders that were typed."""
+    """The problems of the command, in terms of the placeholders that the user typed."""
     told = "; ".join(f"{one.message}{f'; {one.hint}' if one.hint else ''}" for one in fault.problems)
     return click.UsageError(f"the command: {as_typed(told)}")
 

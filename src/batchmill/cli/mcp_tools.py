@@ -26,10 +26,8 @@ Tools = dict[str, dict[str, Any]]
 
 
 def show_tools(path: Path, type_name: str | None, json_wanted: bool) -> int:
-    """Print the tools of all servers in a file, or the one that ``type_name`` names.
-
-    A server that cannot be asked is told of on stderr, and the exit code is 1 then.
-    """
+    """Print the tools of all servers in a file, or the one that ``type_name`` names. If a server does not
+    answer, print why on stderr and exit with 1."""
     servers, faults = servers_in(path)
     if faults:
         problems = tuple(Problem(path_text(fault.path), fault.message, fault.hint) for fault in faults)
@@ -70,7 +68,7 @@ def _only(tools: Tools, type_name: str) -> Tools:
     return {type_name: tools[type_name]}
 
 
-def _entry(name: str, tool: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(name: str, tool: Mapping[str, object]) -> dict[str, object]:
     return {
         "type": name,
         "summary": _summary(tool),

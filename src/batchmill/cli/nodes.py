@@ -58,7 +58,7 @@ def described(node: type[Node]) -> dict[str, Any]:
     }
 
 
-def _entry(registry: Registry, name: str) -> dict[str, Any]:
+def _entry(registry: Registry, name: str) -> dict[str, object]:
     """One type in the list of all; a type whose code does not load says so in place of its params."""
     try:
         return {**described(registry.get(name)), "type": name}
@@ -66,7 +66,7 @@ def _entry(registry: Registry, name: str) -> dict[str, Any]:
         return {"type": name, "error": str(error)}
 
 
-def _param_json(param: Param) -> dict[str, Any]:
+def _param_json(param: Param) -> dict[str, object]:
     told: dict[str, Any] = {"name": param.name, "type": param.type, "required": param.required}
     if not param.required:
         told["default"] = param.default

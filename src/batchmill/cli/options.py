@@ -189,7 +189,7 @@ def talk(command: Command) -> Command:
     )(command)
 
 
-def remembered(name: str | None, as_json: bool, progress: str) -> dict[str, Any]:
-    """What of a command's options is kept with the run, to hold when it is resumed."""
+def remembered(name: str | None, as_json: bool, progress: str) -> dict[str, object]:
+    """The options of a command that are saved with the run and apply again when it is resumed."""
     told = {"name": name, "json": as_json, "progress": None if progress == "auto" else progress}
     return {key: value for key, value in told.items() if value}

@@ -1,5 +1,5 @@
 """The folder for what commands print and memory should not hold: beside the journal, where the run may be
-gone on with, else among temporary files until the run has ended.
+continued, else among temporary files until the run has ended.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def new_name() -> str:
 @contextmanager
 def outputs_folder(journal: Journal | None, name: str) -> Iterator[str]:
     """The folder called ``name`` beside the journal, which makes it if need be; without a journal a temporary
-    one. Raises :class:`StorageError` where there can be none."""
+    one. Raises :class:`StorageError` if there can be none."""
     if journal is not None:
         folder = journal.outputs_of(name)
         try:
@@ -55,7 +55,7 @@ def outputs_folder(journal: Journal | None, name: str) -> Iterator[str]:
 @contextmanager
 def temporary_folder(what: str) -> Iterator[str]:
     """A folder of this process's own for ``what``, which goes with the block, or when this process was killed
-    with the next one that asks for such a folder. Raises :class:`StorageError` where there can be none."""
+    with the next one that asks for such a folder. Raises :class:`StorageError` if there can be none."""
     _sweep(tempfile.gettempdir())
     try:
         made = tempfile.mkdtemp(prefix=PREFIX)

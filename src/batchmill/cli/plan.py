@@ -134,14 +134,14 @@ def show_plan(
         click.echo("\n".join([*_drawn(plan, told, form), *([] if since is None else lines(since))]))
 
 
-def _drawn(plan: Plan, told: dict[str, Any], form: Form) -> list[str]:
+def _drawn(plan: Plan, told: dict[str, object], form: Form) -> list[str]:
     if form == "tree":
         return list(tree_lines(plan, told))
     return list((mermaid if form == "mermaid" else dot)(diagram_of(plan, told)))
 
 
 def _since(file: str, inputs: Given, journal_path: str | None) -> Rehearsed:
-    """What the latest run of a document is known to have results for. Raises :class:`UsageError` where there
+    """What the latest run of a document is known to have results for. Raises :class:`UsageError` if there
     was none."""
     source = os.path.abspath(file)
     with Journals(journal_path, only_read=True) as journals:
@@ -153,7 +153,7 @@ def _since(file: str, inputs: Given, journal_path: str | None) -> Rehearsed:
 
 
 def _add_earlier(told: dict[str, Any], file: str, journal_path: str | None) -> None:
-    """Add to estimates what the latest run of the document with calls used, where there is one."""
+    """Add to the estimates what the latest run of the document that made calls used."""
     estimates = {node["id"]: node["estimate"] for node in told["nodes"] if "estimate" in node}
     if not estimates:
         return
@@ -169,7 +169,7 @@ def _add_earlier(told: dict[str, Any], file: str, journal_path: str | None) -> N
                 return
 
 
-def _inputs(plan: Plan, given_inputs: Given) -> dict[str, Any]:
+def _inputs(plan: Plan, given_inputs: Given) -> dict[str, object]:
     """The inputs that are known; missing ones are not. Raises :class:`InvalidDocument` for a wrong one."""
     every = {**given_inputs.values, **given_inputs.text}
     values, problems = check_inputs(plan.workflow, every, frozenset(given_inputs.text))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -21,7 +20,7 @@ from batchmill.report import terminal
 from batchmill.report.model import Values
 
 
-def formats(command: Callable[..., Any]) -> Callable[..., Any]:
+def formats(command: Callable[..., object]) -> Callable[..., object]:
     """An option for each of :data:`FORMATS`."""
     for name, one in reversed(FORMATS.items()):
         names = (f"--{name}", "-o") if name == "html" else (f"--{name}",)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.cli.item_rows import Printed
 from batchmill.errors import StorageError
@@ -27,7 +26,7 @@ class ResultFolder:
         except OSError as fault:
             raise self._fault(fault) from fault
 
-    def add(self, index: int, item: Any, outputs: Mapping[str, Any]) -> None:
+    def add(self, index: int, item: object, outputs: Mapping[str, object]) -> None:
         """Write the files of an item that has ended."""
         folder = os.path.join(self._path, str(index + 1))
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -69,7 +69,7 @@ class _Source(NamedTuple):
     def items(self) -> Iterator[ItemRecord]:
         return map(self.shown, self.reader.items(self.visit))
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, object]]:
         """The results as the rows of a table."""
         return (_flat(one) for one in self.items() if one.state != "failed")
 
@@ -83,7 +83,7 @@ def _json(source: _Source, *, lines: bool) -> Iterator[str]:
     yield last if number >= 0 or not lines else ""
 
 
-def _aligned(items: Iterable[ItemRecord], total: int | None) -> Iterator[Any]:
+def _aligned(items: Iterable[ItemRecord], total: int | None) -> Iterator[object]:
     """An entry for every item, null for those without a result."""
     place = 0
     for one in items:
@@ -93,12 +93,12 @@ def _aligned(items: Iterable[ItemRecord], total: int | None) -> Iterator[Any]:
     yield from [None] * ((total or 0) - place)
 
 
-def entry_of(one: ItemRecord) -> Any:
+def entry_of(one: ItemRecord) -> object:
     """What stands in ``results`` for an item."""
     return {**one.value, "item": one.item} if isinstance(one.value, dict) else one.value
 
 
-def _flat(one: ItemRecord) -> dict[str, Any]:
+def _flat(one: ItemRecord) -> dict[str, object]:
     """The row of a result: its position, its outputs, the item or the item's own keys."""
     value = one.value if isinstance(one.value, dict) else {"value": one.value}
     item = {f"item.{name}": part for name, part in one.item.items()} if isinstance(one.item, dict) else None

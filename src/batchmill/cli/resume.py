@@ -1,4 +1,4 @@
-"""``batchmill resume``: go on with a run that was interrupted or failed."""
+"""``batchmill resume``: continue a run that was interrupted or failed."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def command(
         return fulfil(request, caller)
 
 
-def _refuse_for_flows(given: dict[str, Any]) -> None:
+def _refuse_for_flows(given: dict[str, object]) -> None:
     """Raises :class:`click.UsageError` for what only documents and `map` know."""
     for name, value in given.items():
         if value:
@@ -186,7 +186,7 @@ def _items_of(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> I
 
 
 def _introduce(found: Found) -> None:
-    """Say which run is gone on with, and what is not as it was when that began."""
+    """Say which run is continued, and what has changed since it began."""
     say(f"resuming {introduced(found)}")
     changed = changed_since(found.run.settings.get("around"))
     if changed:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -116,7 +115,7 @@ def command(
         return fulfil(request, caller)
 
 
-def _waited(begin: Callable[..., RunResult], go_on: Callable[..., RunResult], **told: Any) -> RunResult:
+def _waited(begin: Callable[..., RunResult], go_on: Callable[..., RunResult], **told: object) -> RunResult:
     """A run, and what comes of it once the services have answered for which it waits."""
     result = begin(**told)
     return go_on(result.run, **told) if result.status == "waiting" else result

@@ -65,9 +65,9 @@ def command(
     return 0
 
 
-def _without_visit(reader: Reader, run: RunRecord, visits: list[VisitRecord]) -> dict[str, dict[str, Any]]:
-    """What the result of a run says of nodes of which no outcome is kept, by address: those of ``finally``,
-    and those that were skipped."""
+def _without_visit(reader: Reader, run: RunRecord, visits: list[VisitRecord]) -> dict[str, dict[str, object]]:
+    """The entries of a run's result for nodes without a saved outcome, by address: those of ``finally``,
+    and skipped ones."""
     kept = {visit.address for visit in visits}
     inside = {address.rpartition(".")[0] for address in kept}
     found = {name: told for name, told in reader.nodes(run).items() if name not in kept | inside}
@@ -76,7 +76,7 @@ def _without_visit(reader: Reader, run: RunRecord, visits: list[VisitRecord]) ->
     return {name: found[name] for name in sorted(found, key=lambda name: order.get(name.split(".")[0], last))}
 
 
-def _ids(document: Any) -> Iterator[str]:
+def _ids(document: object) -> Iterator[str]:
     """The ids of a document's nodes in its order, whether they are listed or stand in a pipeline."""
     if isinstance(document, Mapping):
         if isinstance(document.get("id"), str):
@@ -116,7 +116,7 @@ def _show_item(
 def _show_errors(
     reader: Reader,
     visits: list[VisitRecord],
-    others: Mapping[str, Mapping[str, Any]],
+    others: Mapping[str, Mapping[str, object]],
     data: DataStream,
     as_list: bool,
 ) -> None:
@@ -145,7 +145,7 @@ def _errors(reader: Reader, visits: list[VisitRecord]) -> Iterator[tuple[str, di
                 yield address_of(entry["node"], index=entry["index"]), {**entry, "within": within}
 
 
-def _errors_of_others(others: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _errors_of_others(others: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, dict[str, object]]]:
     """What failed in nodes of which no outcome is kept."""
     for name, told in others.items():
         if told.get("status") == "failed":
@@ -153,7 +153,7 @@ def _errors_of_others(others: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple
             yield name, {"node": name, "index": None, "error": {"type": kind, "message": message}}
 
 
-def _json_list(values: Iterator[Any]) -> Iterator[str]:
+def _json_list(values: Iterator[object]) -> Iterator[str]:
     yield "["
     for number, value in enumerate(values):
         yield (", " if number else "") + to_json(value)
@@ -170,7 +170,7 @@ def _show_run(
     reader: Reader,
     run: RunRecord,
     visits: list[VisitRecord],
-    others: Mapping[str, Mapping[str, Any]],
+    others: Mapping[str, Mapping[str, object]],
     data: DataStream,
     as_object: bool,
 ) -> None:
@@ -211,7 +211,7 @@ def _show_run(
         data.write_line(f"spent{' in all' if run.passes > 1 else ''}: {spending(**spent)}")
 
 
-def _as_visit(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
+def _as_visit(name: str, told: Mapping[str, object]) -> dict[str, Any]:
     """A node without outcomes in the form of those that have some, with how it ended."""
     failed = told.get("status") == "failed"
     counts = {"done": int(told.get("status") != "skipped"), "failed": int(failed), "degraded": 0}
@@ -228,7 +228,7 @@ def _ended(told: Mapping[str, Any]) -> str:
 
 
 def _spent(reader: Reader, run: RunRecord) -> dict[str, Any] | None:
-    """What the calls of all passes used, None where there were none."""
+    """The usage of the calls of all passes; None if there were none."""
     return sum_of(call for _, call in reader.calls(run))
 
 

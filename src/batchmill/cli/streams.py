@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from batchmill.cli.json_text import pieces
 from batchmill.errors import StorageError
@@ -15,7 +14,7 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 
 class DataStream:
-    """Where the command's own data goes. A reader that went away (``| head -1``) is no error."""
+    """The stream for the command's own data. A reader that stops early (``| head -1``) is not an error."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -40,7 +39,7 @@ class DataStream:
         """Write ``text`` and end the line where it has not ended."""
         self.write(text if text.endswith("\n") else text + "\n")
 
-    def write_json(self, value: Any, indent: int | None = None) -> None:
+    def write_json(self, value: object, indent: int | None = None) -> None:
         """Write plain JSON data followed by a line end; lazy lists in it are read as they are written."""
         self.write_pieces(pieces(value, indent))
         self.write("\n")
@@ -65,7 +64,7 @@ def data_only() -> Iterator[DataStream]:
     """Keep the real stdout for our own data and lead file descriptor 1 to stderr meanwhile.
 
     Whatever an item, a library or a child process prints then ends up on stderr. Raises
-    :class:`StorageError` where there is no stdout at all.
+    :class:`StorageError` if there is no stdout at all.
     """
     stand_in_for_closed()
     if sys.stdout is None:
@@ -82,7 +81,7 @@ def data_only() -> Iterator[DataStream]:
 
 
 def flush_stdout() -> None:
-    """Write what Python holds back; a reader that went away is no error."""
+    """Flush Python's buffer. A reader that stops early is not an error."""
     if sys.stdout is not None:  # None where the command was started without one
         try:
             sys.stdout.flush()

@@ -41,7 +41,7 @@ def _mapped(asked: dict[str, Any]) -> str:
 
 
 def introduced(found: Found) -> str:
-    """What is said of a run before it is gone on with."""
+    """The line about a run that is about to be continued."""
     again = f", {count(found.runs_ago, 'run')} ago" if found.runs_ago else ""
     return f"{found.run.name} ({title(found.run)}), begun {_when(found.run.started_at)}{again}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 import click
 
@@ -51,7 +50,7 @@ def _tell(warnings: tuple[Warned, ...]) -> None:
         say(warning_line(warned))
 
 
-def _verdict(file: str, problems: tuple[Problem, ...], warnings: tuple[Warned, ...]) -> dict[str, Any]:
+def _verdict(file: str, problems: tuple[Problem, ...], warnings: tuple[Warned, ...]) -> dict[str, object]:
     return {
         "schema": SCHEMA,
         "source": file,

@@ -22,7 +22,7 @@ _SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
 
 
 class Span(_Type):
-    """A time span such as ``90``, ``1.5m`` or ``2h``, in seconds. ``unit`` must be named where there is no
+    """A time span such as ``90``, ``1.5m`` or ``2h``, in seconds. ``unit`` must be named if there is no
     ``plain`` number."""
 
     name = "span"

@@ -20,8 +20,8 @@ from batchmill.warned import Warned
 
 @contextmanager
 def watching(progress: ProgressKind, quiet: bool, verbose: bool) -> Iterator[tuple[list[Listener], Summary]]:
-    """The listeners for progress, warnings and the summary; the display is closed at the end. Who wants no
-    progress is told the warnings all the same, who wants ``quiet`` is not."""
+    """The listeners for progress, warnings and the summary; closes the display at the end. Without
+    progress, warnings are still shown; with ``quiet`` they are not."""
     walls = Walls()
     summary = Summary(tracebacks=verbose, durations=walls.told)
     shown = display("none" if quiet else progress, sys.stderr, os.environ, verbose=verbose)
@@ -52,7 +52,7 @@ class Walls:
                 tally.add(wall)
 
     def told(self, node: str) -> str:
-        """Such as ``p50 1.2 s, p95 3 s, max 4 s``; empty where fewer than two items were run."""
+        """Such as ``p50 1.2 s, p95 3 s, max 4 s``; empty if fewer than two items were run."""
         tally = self._tallies.get(node)
         if tally is None or tally.count < 2:
             return ""

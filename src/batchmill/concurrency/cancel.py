@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
-from typing import Any
 
 
 class CancelToken:
@@ -64,8 +63,8 @@ class CancelToken:
 
         return remove
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> CancelToken:
+    def __deepcopy__(self, memo: dict[int, object]) -> CancelToken:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return CancelToken, ()

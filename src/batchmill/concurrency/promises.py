@@ -35,7 +35,7 @@ _SCALARS = KEPT_AS_THEY_ARE - {list, tuple, dict, set, frozenset}
 _PROMISES = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
-def awaits(function: Any) -> bool:
+def awaits(function: object) -> bool:
     """Whether calling ``function`` gives what must be awaited: it, what a partial holds, or its class's
     ``__call__`` was written with ``async def``."""
     while isinstance(function, functools.partial):
@@ -43,30 +43,30 @@ def awaits(function: Any) -> bool:
     return _is_async(function) or (not inspect.isroutine(function) and _is_async(_call_of(function)))
 
 
-def _call_of(thing: Any) -> Any:
+def _call_of(thing: object) -> object:
     return None if isinstance(thing, type) else getattr(type(thing), "__call__", None)  # noqa: B004  # its code
 
 
-def _is_async(function: Any) -> bool:
+def _is_async(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
-def is_promised(value: Any) -> bool:
+def is_promised(value: object) -> bool:
     """Whether ``value`` must be awaited to be a result."""
     return isinstance(value, (Coroutine, AsyncGenerator)) or _is_future(value) or _is_old_style(value)
 
 
-def _is_future(value: Any) -> bool:
+def _is_future(value: object) -> bool:
     asyncio = sys.modules.get("asyncio")  # who has a future of it has imported it
     return asyncio is not None and bool(asyncio.isfuture(value))
 
 
-def _is_old_style(value: Any) -> bool:
+def _is_old_style(value: object) -> bool:
     """A generator that ``types.coroutine`` made awaitable."""
     return isinstance(value, GeneratorType) and inspect.isawaitable(value)
 
 
-def kept(value: Any, cancel: CancelToken | None = None, seconds: float | None = None) -> Any:
+def kept(value: object, cancel: CancelToken | None = None, seconds: float | None = None) -> object:
     """``value`` as a result, after the table above; blocks until it is one.
 
     Raises what the user's code raises, :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, and what
@@ -79,31 +79,31 @@ def kept(value: Any, cancel: CancelToken | None = None, seconds: float | None = 
     return _listed(value, cancel, seconds) if isinstance(value, Generator) else value
 
 
-def awaited(value: Any, cancel: CancelToken | None = None) -> Any:
+def awaited(value: object, cancel: CancelToken | None = None) -> Any:
     """The same, but a generator is given on as it is: to who takes its values one by one."""
     if type(value) in KEPT_AS_THEY_ARE or not is_promised(value):
         return value
     return _run(value, cancel, None)
 
 
-def _run(value: Any, cancel: CancelToken | None, seconds: float | None) -> Any:
+def _run(value: object, cancel: CancelToken | None, seconds: float | None) -> Any:
     """What a promise comes to, on the loop of :mod:`batchmill.concurrency.event_loop`."""
     coroutines = importlib.import_module("batchmill.concurrency.event_loop")  # with asyncio: 40 ms
     return coroutines.run_coroutine(lambda: settled(value), cancel, seconds)
 
 
-async def settled(value: Any) -> Any:
+async def settled(value: Any) -> object:
     """``value`` as a result, after the table above, for callers that await."""
     while type(value) not in KEPT_AS_THEY_ARE and is_promised(value):
         value = await _collected(value) if isinstance(value, AsyncGenerator) else await value
     return list(value) if isinstance(value, Generator) else value
 
 
-async def _collected(values: AsyncIterator[Any]) -> list[Any]:
+async def _collected(values: AsyncIterator[object]) -> list[object]:
     return [one async for one in values]
 
 
-def plain_result(value: Any, cancel: CancelToken | None = None, seconds: float | None = None) -> Any:
+def plain_result(value: object, cancel: CancelToken | None = None, seconds: float | None = None) -> Any:
     """The result of a node that runs Python: :func:`kept`, and what only hands out its values (``map``,
     ``zip``, ``csv.reader``) as the list of them, since an output is data.
 
@@ -135,13 +135,13 @@ def _a(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
-def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
+def _parts(value: object) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, (list, tuple)):
         return enumerate(value)
     return value.items() if isinstance(value, dict) else ()
 
 
-def _listed(values: Iterator[Any], cancel: CancelToken | None, seconds: float | None) -> list[Any]:
+def _listed(values: Iterator[object], cancel: CancelToken | None, seconds: float | None) -> list[object]:
     """The values, unless they are not all there in time: a generator may be endless."""
     end = None if seconds is None else time.monotonic() + seconds
     found = []

@@ -91,7 +91,7 @@ atexit.register(_held.close)
 
 
 def process_resource(key: Hashable, make: Callable[[], T]) -> T:
-    """The thing called ``key``, made by ``make`` where there is none yet."""
+    """The thing called ``key``, made by ``make`` if there is none yet."""
     return _held.get(key, make)
 
 

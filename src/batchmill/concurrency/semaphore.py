@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 LOOK_SECONDS = 0.3  # between looks whether the machine has room again
 
@@ -95,7 +94,7 @@ class FairSemaphore:
                 turn.notify()
 
     def working_on(self, permit: Permit | None) -> None:
-        """What the calling thread does from now on has this permit."""
+        """Let the calling thread hold this permit from now on."""
         self._current.permit = permit
 
     @contextmanager
@@ -127,8 +126,8 @@ class FairSemaphore:
                 self._free += permit.over
                 self._next()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> FairSemaphore:
+    def __deepcopy__(self, memo: dict[int, object]) -> FairSemaphore:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return FairSemaphore, (1,)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from batchmill.batch import BatchSettings, run_batch
 from batchmill.doctor.finding import Finding
@@ -17,7 +16,7 @@ from batchmill.mapping.functions import FunctionTask
 AREA = "cluster"
 
 
-def findings(cluster: str | dict[str, Any]) -> Iterator[Finding]:
+def findings(cluster: str | dict[str, object]) -> Iterator[Finding]:
     """What is at ``cluster``, and what is wrong there."""
     try:
         with probing() as probe:
@@ -36,7 +35,7 @@ def findings(cluster: str | dict[str, Any]) -> Iterator[Finding]:
         yield _there_and_back(cluster)
 
 
-def _there_and_back(cluster: str | dict[str, Any]) -> Finding:
+def _there_and_back(cluster: str | dict[str, object]) -> Finding:
     """An item really run: a process on a worker is started for it."""
     took = []
     settings = BatchSettings("dask", max_concurrent=1, cluster=cluster)

@@ -6,14 +6,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from batchmill.doctor import cluster as clusters
 from batchmill.doctor import interpreter, machine, packages, storage, terminal
 from batchmill.doctor.finding import Finding
 
 
-def examine(journal: Path, cluster: str | dict[str, Any] | None = None) -> Iterator[Finding]:
+def examine(journal: Path, cluster: str | dict[str, object] | None = None) -> Iterator[Finding]:
     """Look at everything a run needs; takes about half a second, most of it a worker process's start. The
     ``cluster`` is looked at where one is named.
 

@@ -68,7 +68,7 @@ class NodeError(BatchmillError):
         self,
         message: str,
         *,
-        outputs: Mapping[str, Any] | None = None,
+        outputs: Mapping[str, object] | None = None,
         retryable: bool = True,
         retry_after: float | None = None,
         refused: bool = False,
@@ -86,7 +86,7 @@ class NodeError(BatchmillError):
         self.type_name = type_name
         self.address = address
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         fields = {
             "outputs": self.outputs,
             "retryable": self.retryable,
@@ -114,7 +114,7 @@ class AttemptTimeout(BatchmillError, TimeoutError):
     """Raised when one attempt of one item took longer than its ``timeout``. ``outputs`` is what the node had
     written until then."""
 
-    def __init__(self, message: str, outputs: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, message: str, outputs: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.outputs = dict(outputs or {})
 
@@ -199,7 +199,7 @@ class BatchFailed(BatchmillError):
     Its cause is the exception of the first item that failed, or a :class:`RemoteTraceback`.
     """
 
-    def __init__(self, message: str, result: Any = None) -> None:
+    def __init__(self, message: str, result: object = None) -> None:
         super().__init__(message, result)
         self.message = message
         self.result = result
@@ -223,7 +223,7 @@ class InternalError(BatchmillError):
     """Raised when batchmill contradicts itself: our bug, please report it with the traceback."""
 
 
-def tell_outputs(error: BaseException, outputs: Mapping[str, Any]) -> None:
+def tell_outputs(error: BaseException, outputs: Mapping[str, object]) -> None:
     """Attach a node's diagnostic outputs (``stdout``) to an exception of the user's code."""
     try:
         if isinstance(error, (NodeError, AttemptTimeout)):

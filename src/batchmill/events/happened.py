@@ -142,7 +142,7 @@ class Published:
     node. Pieces of an ``attempt`` (from 1) that failed stay published."""
 
     node: str
-    piece: Any
+    piece: object
     index: int | None = None
     attempt: int = 1
 

@@ -92,7 +92,7 @@ class Summary:
             if entry.get("kind") != "cancelled":
                 self._count(entry.get("node") or "the run", entry)
 
-    def _count(self, node: str, entry: Mapping[str, Any]) -> None:
+    def _count(self, node: str, entry: Mapping[str, object]) -> None:
         key = (node, str(entry.get("type", "error")))
         self._groups.setdefault(key, _Group(*key, entry)).number += 1
 

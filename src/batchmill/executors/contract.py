@@ -1,4 +1,4 @@
-"""What an executor is given, what it does and what it gives back.
+"""What an executor is given, what it does and what it returns.
 
 An executor knows no nodes and no documents. It takes numbered items out of a :class:`Channel`, has
 a :class:`Task` run on each, and delivers :class:`~batchmill.block.Block`\\ s into the same channel;
@@ -38,8 +38,8 @@ class Task:
         return False
 
     @property
-    def only_function(self) -> Callable[..., Any] | None:
-        """The function that is all there is to the task, None where there is more."""
+    def only_function(self) -> Callable[..., object] | None:
+        """The function that is all there is to the task, None if there is more."""
         return None
 
     @property
@@ -71,7 +71,7 @@ class Task:
         """Run one attempt; whatever is raised becomes the attempt's error."""
         raise NotImplementedError
 
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> object:
         """The same as a coroutine, of a task that ``awaits``."""
         raise NotImplementedError
 
@@ -196,7 +196,7 @@ class Channel(Protocol):
 
     @property
     def starving(self) -> bool:
-        """Whether a worker waits for items and there are none now."""
+        """Whether a worker waits for items while there are none."""
 
     def blocks(self) -> Iterator[Block]:
         """Yield what was delivered, in the owner's order, until all is; waits for more.
@@ -205,7 +205,7 @@ class Channel(Protocol):
         """
 
     def ready(self) -> Iterator[Block]:
-        """Yield what can be handed out now, without waiting."""
+        """Yield what can be delivered now, without waiting."""
 
     def stop(self) -> None:
         """Let no new item start; items that have not started end as cancelled."""
@@ -243,7 +243,7 @@ class ExecutorSettings:
     - ``by_attempt``: the channel starts each attempt: a worker makes one attempt of an item and hands it back
       with what happens next (:attr:`Outcome.again`). ``by_permit``: taking waits until the run has a free
       worker.
-    - ``slots``: the worker processes that batches of a run share; each is given back between two chunks.
+    - ``slots``: the worker processes that batches of a run share; each is returned between two chunks.
     - ``worker_numbers``: numbers the workers of the batch.
     - ``keep_exceptions``: keep the exceptions of failed items themselves.
     - ``cluster``: where workers on other machines are (see :mod:`batchmill.executors.remote.where`), None for

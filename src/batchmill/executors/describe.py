@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 from batchmill.errors import (
     AttemptTimeout,
@@ -66,7 +65,7 @@ def outline(error: BaseException) -> ErrorInfo:
     )
 
 
-def _seconds(value: Any) -> float | None:
+def _seconds(value: object) -> float | None:
     """A wait that an exception asks for; whatever else it has under that name says nothing to us."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
         return float(value)

@@ -37,7 +37,7 @@ class Effort(NamedTuple):
     of_all: float
 
     def since(self, before: Effort) -> Effort:
-        """What was added after ``before``."""
+        """The difference from ``before``."""
         waits = None if self.waits is None or before.waits is None else self.waits - before.waits
         return Effort(self.cpu - before.cpu, waits, self.of_all - before.of_all)
 

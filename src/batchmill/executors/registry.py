@@ -18,7 +18,7 @@ KINDS = {
 
 def executor_named(name: str) -> Executor:
     """The executor of that name. Raises :class:`InvalidSetting` for a name there is none of,
-    :class:`ExecutorUnavailable` where this Python lacks what it takes."""
+    :class:`ExecutorUnavailable` if this Python lacks what it takes."""
     if name not in KINDS:
         import difflib  # for the error alone
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import threading
-from typing import Any
 
 
 class WorkerNumbers:
@@ -19,7 +18,7 @@ class WorkerNumbers:
         self._free: list[int] = []  # a heap
         self._known = 0
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return WorkerNumbers, ()  # workers of another process are others
 
     def acquire(self) -> int:

@@ -12,7 +12,6 @@ import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from batchmill.lists.spill import unnamed_file
 
@@ -62,7 +61,7 @@ class SharedLog:
         return os.getpid(), self._number, (found.st_dev, found.st_ino)
 
     @contextmanager
-    def locked(self) -> Iterator[list[dict[str, Any]]]:
+    def locked(self) -> Iterator[list[dict[str, object]]]:
         """Hold the lock; gives what others have written since the last time."""
         fcntl.flock(self._number, fcntl.LOCK_EX)
         try:
@@ -73,7 +72,7 @@ class SharedLog:
         finally:
             fcntl.flock(self._number, fcntl.LOCK_UN)
 
-    def append(self, change: dict[str, Any]) -> None:
+    def append(self, change: dict[str, object]) -> None:
         """Write a change of our own, with the lock held."""
         data = json.dumps(change).encode() + b"\n"
         os.pwrite(self._number, data, self._read)

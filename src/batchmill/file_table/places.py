@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 PARTIAL = ".partial"
 """Ends the name of a file that is written beside the one whose place it takes once it is complete."""
@@ -32,7 +32,7 @@ def place_of(path: str | int) -> Place | None:
     return Place(os.path.realpath(path) if isinstance(path, str) else "", (found.st_dev, found.st_ino))
 
 
-def places_of(items: Iterable[Any]) -> list[tuple[int, Place]]:
+def places_of(items: Iterable[object]) -> list[tuple[int, Place]]:
     """The positions of the texts among ``items`` that name something which is there, each with where it
     leads; of what is no regular file that is all that is told."""
     folders: dict[str, str] = {}

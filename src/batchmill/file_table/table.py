@@ -115,7 +115,7 @@ class FileTable:
             inode = entry.inode if place is None else place.inode
             self._put(replace(entry, open=False, inode=inode), gone=not kept)
 
-    def among(self, items: Sequence[Any]) -> list[int]:
+    def among(self, items: Sequence[object]) -> list[int]:
         """The positions of the texts in ``items`` that name what is no item of the run: a file or folder that
         it writes for itself, or a file that it is to write and has not finished."""
         there = places_of(items)
@@ -196,10 +196,10 @@ class FileTable:
             inode = change.pop("inode")
             self._apply(Entry(**change, inode=tuple(inode) if inode else None), gone=gone)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> FileTable:
+    def __deepcopy__(self, memo: dict[int, object]) -> FileTable:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         with self._at_work():
             changes = [{**asdict(entry), "gone": False} for entry in self._entries.values()]
             if self._log is None:
@@ -210,13 +210,13 @@ class FileTable:
             return _elsewhere, (changes, None if self._log is None else self._log.address)
 
 
-def without(items: Sequence[Any], positions: Iterable[int]) -> list[Any]:
+def without(items: Sequence[object], positions: Iterable[int]) -> list[object]:
     """The items but for those at ``positions``."""
     left_out = set(positions)
     return [item for position, item in enumerate(items) if position not in left_out]
 
 
-def _elsewhere(changes: list[dict[str, Any]], address: Address | None) -> FileTable:
+def _elsewhere(changes: list[dict[str, object]], address: Address | None) -> FileTable:
     """The table in another process: the same one where its log can be had, else what was in it."""
     table = FileTable()
     table._log = None if address is None else SharedLog.at(address)

@@ -21,11 +21,11 @@ from batchmill.flow.typevars import ParamsT, SharedT
 class _OfItems(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
     """Shared by both nodes: a visit with a result for each item."""
 
-    async def _kept_async(self, call: Call, prep_res: Any) -> Any:
+    async def _kept_async(self, call: Call, prep_res: object) -> Any:
         with batch_visit(call):
             return await self._exec(prep_res)
 
-    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def _tried_async(self, prep_res: object, result_of: Callable[[Any], Awaitable[object]]) -> Any:
         return await super()._tried_async(prep_res, read_out_async)  # of an item, whatever asks for it
 
 
@@ -86,7 +86,9 @@ class AsyncParallelBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, Par
             return await self.post_async(shared, entries, None if options == DEFAULTS else actions)
 
 
-async def _entries(flow: Any, shared: Any, entries: Iterable[Mapping[str, Any]], limit: int | None) -> Any:
+async def _entries(
+    flow: Any, shared: object, entries: Iterable[Mapping[str, object]], limit: int | None
+) -> Any:
     options = options_of(flow)
     if options.executor is not None:
         return await off_the_loop(lambda cancel: flow_batch(flow, shared, entries, options, cancel))

@@ -15,7 +15,7 @@ from batchmill.flow.walking import AsyncWalker, told
 class AsyncFlow(Flow[SharedT, ParamsT], AsyncNode[SharedT, ParamsT, Any, Any]):
     """A :class:`Flow` of sync and async nodes, run with ``run_async``. A sync node blocks the event loop."""
 
-    async def _orch_async(self, shared: SharedT, params: Any = None) -> Any:
+    async def _orch_async(self, shared: SharedT, params: object = None) -> Any:
         async def run(node: Any) -> Any:
             return await node._run_async(shared) if isinstance(node, AsyncNode) else node._run(shared)
 

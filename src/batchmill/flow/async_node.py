@@ -10,7 +10,7 @@ from typing import Any, Unpack, cast
 from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.promises import settled
 from batchmill.executors.contract import Task
-from batchmill.flow.calls import Attempts, Call
+from batchmill.flow.calls import Call, NodeAttempts
 from batchmill.flow.item_tasks import AsyncOwnRetriesTask
 from batchmill.flow.journaled import RunKeywords, run_of
 from batchmill.flow.keeping import SingleVisit
@@ -23,11 +23,11 @@ from batchmill.flow.warned import class_of
 from batchmill.values.tracebacks import warn
 
 
-def _as_it_is(work: Any) -> Awaitable[Any]:
+def _as_it_is(work: object) -> Awaitable[Any]:
     return settled(pieces(work)) if isinstance(work, AsyncGenerator) else cast(Awaitable[Any], work)
 
 
-def read_out_async(work: Any) -> Awaitable[Any]:
+def read_out_async(work: object) -> Awaitable[Any]:
     """The result of what ``exec_async`` gave; values that a generator yields are published."""
     return settled(pieces(work))
 
@@ -58,14 +58,14 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
     async def _exec(self, prep_res: Any) -> Any:
         return await self._tried_async(prep_res, _as_it_is)
 
-    async def _item_async(self, item: Any) -> Any:
+    async def _item_async(self, item: object) -> Any:
         """``exec_async`` of an item of a batch, whose result must be one by then."""
         return await self._tried_async(item, read_out_async)
 
-    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[object]]) -> Any:
         """What ``exec_async`` comes to after its retries; ``result_of`` awaits what it returned."""
         limit = options_of(self).timeout
-        with Attempts(self):
+        with NodeAttempts(self):
             tries: Tries | None = None
             for retry in itertools.count():
                 self.cur_retry = retry
@@ -83,7 +83,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
                     await asyncio.sleep(wait)
         return None
 
-    async def _kept_async(self, call: Call, prep_res: Any) -> Any:
+    async def _kept_async(self, call: Call, prep_res: object) -> Any:
         """What ``exec_async`` comes to in a run that is kept or listened to."""
         visit = SingleVisit(call, prep_res)
         if not visit.known:

@@ -45,7 +45,7 @@ class BatchNode(Node[SharedT, ParamsT, Any, Any]):
         with batch_visit(call):
             return self._exec(prep_res)
 
-    def _tried(self, prep_res: Any, result_of: Callable[[Any], Any]) -> Any:
+    def _tried(self, prep_res: object, result_of: Callable[[Any], object]) -> Any:
         return super()._tried(prep_res, read_out)  # of an item, whatever asks for it
 
 

@@ -20,28 +20,28 @@ from batchmill.errors import InvalidSetting
 class Branches(list[Any]):
     """Nodes that follow one together. ``>>`` has what comes next follow each of them."""
 
-    def __init__(self, nodes: Iterable[Any] = ()) -> None:
+    def __init__(self, nodes: Iterable[object] = ()) -> None:
         super().__init__(nodes)
         strange = [one for one in self if not isinstance(getattr(one, "successors", None), dict)]
         if strange or not self:
             found = repr(strange[0]) if strange else "an empty one"
             raise InvalidSetting(f"a list of parallel nodes must hold nodes, not {found}")
 
-    def next(self, node: Any, action: str = "default") -> Any:
+    def next(self, node: object, action: str = "default") -> Any:
         """Have ``node`` follow each of these where its action is ``action``."""
         following = Branches(node) if isinstance(node, (list, tuple)) else node
         for one in self:
             one.next(following, action)
         return following
 
-    def __rshift__(self, other: Any) -> Any:
+    def __rshift__(self, other: object) -> Any:
         return self.next(other)
 
 
 class Steps(Protocol):
     """Who knows what follows a node."""
 
-    def get_next_node(self, curr: Any, action: str | None) -> Any:
+    def get_next_node(self, curr: object, action: str | None) -> Any:
         """The node after ``curr``, or several; None at the end."""
 
 
@@ -82,7 +82,7 @@ Walked = tuple[list[Any], Ends]
 Walk = Generator[Visit | Together, Any, Walked]
 
 
-def walk(steps: Steps, frontier: Sequence[Any], stops: frozenset[int] = frozenset()) -> Walk:
+def walk(steps: Steps, frontier: Sequence[object], stops: frozenset[int] = frozenset()) -> Walk:
     """Go on from the nodes in ``frontier``, up to those whose ids are in ``stops``; these are returned.
 
     A :class:`Visit` is answered with the copy that was run, its action and its result; a :class:`Together`
@@ -113,28 +113,28 @@ def walk(steps: Steps, frontier: Sequence[Any], stops: frozenset[int] = frozense
         frontier = [*waiting, *held, *(node for arrived, _ in walked for node in arrived)]
 
 
-def starts(node: Any) -> list[Any]:
+def starts(node: object) -> list[Any]:
     """Where a flow begins: at a node, at several, at none."""
     return _listed(Branches(node) if isinstance(node, (list, tuple)) else node)
 
 
-def _listed(following: Any) -> list[Any]:
+def _listed(following: object) -> list[Any]:
     if following is None:
         return []
     return list(following) if isinstance(following, Branches) else [following]
 
 
-def _distinct(nodes: Iterable[Any]) -> list[Any]:
+def _distinct(nodes: Iterable[object]) -> list[Any]:
     return list({id(one): one for one in nodes}.values())
 
 
-def _reached_twice(starts: Iterable[Any]) -> frozenset[int]:
+def _reached_twice(starts: Iterable[object]) -> frozenset[int]:
     """The ids of nodes that can be reached from more than one of ``starts``, themselves included."""
     counted = Counter(one for start in starts for one in _reachable(start))
     return frozenset(one for one, times in counted.items() if times > 1)
 
 
-def _reachable(start: Any) -> set[int]:
+def _reachable(start: object) -> set[int]:
     seen: set[int] = set()
     waiting = [start]
     while waiting:

@@ -27,11 +27,11 @@ class Call:
     returned that was called last within it.
 
     ``shared``, ``recorder`` and ``run`` are those of the call around it where they are not given. ``run`` is
-    what the nodes of a run share that is kept or listened to, None where there is no such; ``place`` is where
+    what the nodes of a run share that is kept or listened to, None if there is no such; ``place`` is where
     the node stands that is about to be run (``visiting``), or within which nodes are run; ``visit`` is that
     of a batch node, and ``index`` the number of an item.
 
-    Concurrency: a Call belongs to the thread or task that entered it; :class:`Attempts` made by its
+    Concurrency: a Call belongs to the thread or task that entered it; :class:`NodeAttempts` made by its
     child tasks report the retry they ended at to it, the last of them wins.
     """
 
@@ -49,7 +49,7 @@ class Call:
         "visiting",
     )
 
-    def __init__(self, node: object, shared: Any = None, recorder: Recorder | None = None) -> None:
+    def __init__(self, node: object, shared: object = None, recorder: Recorder | None = None) -> None:
         self.node = node
         self.shared = shared
         self.recorder = recorder
@@ -71,7 +71,7 @@ class Call:
         _innermost.set(self)
         return self
 
-    def tell(self, result: Any) -> None:
+    def tell(self, result: object) -> None:
         """Report the result to the enclosing call."""
         if self.around is not None:
             self.around.last = result
@@ -82,7 +82,7 @@ class Call:
         _innermost.set(self.around)
 
 
-class Attempts(Call):
+class NodeAttempts(Call):
     """The part of a call in which ``exec`` is tried; ``post`` reads the retry it ended at."""
 
     __slots__ = ()
@@ -91,7 +91,7 @@ class Attempts(Call):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         around = self.around
-        if around is not None and around.node is self.node and not isinstance(around, Attempts):
+        if around is not None and around.node is self.node and not isinstance(around, NodeAttempts):
             around.retry = self.retry
         _innermost.set(around)
 
@@ -109,7 +109,7 @@ def innermost() -> Call | None:
     return _innermost.get()
 
 
-def tell_last(result: Any) -> None:
+def tell_last(result: object) -> None:
     """Have the innermost call know what the last node within it came to."""
     call = _innermost.get()
     if call is not None:
@@ -123,13 +123,13 @@ class CurRetry:
     in the node's ``__dict__`` too, where the original keeps it.
     """
 
-    def __get__(self, node: Any, owner: type | None = None) -> Any:
+    def __get__(self, node: object, owner: type | None = None) -> Any:
         if node is None:
             return self
         call = call_of(node)
         return node.__dict__.get("cur_retry", 0) if call is None else call.retry
 
-    def __set__(self, node: Any, value: int) -> None:
+    def __set__(self, node: object, value: int) -> None:
         call = call_of(node)
         if call is not None:
             call.retry = value
@@ -141,7 +141,7 @@ def current_recorder() -> Records:
 
     It is ``shared["__llm_calls__"]``, put there if need be; in a worker process it is the item's own,
     and what it records travels back with the item. Raises :class:`RuntimeError` outside of a run and
-    where the shared store is no mapping.
+    if the shared store is no mapping.
     """
     call = _innermost.get()
     if call is not None and call.recorder is not None:
@@ -151,7 +151,7 @@ def current_recorder() -> Records:
     return recorder_in(call.shared)
 
 
-def recorder_in(shared: MutableMapping[str, Any]) -> Records:
+def recorder_in(shared: MutableMapping[str, object]) -> Records:
     """What stands under ``shared["__llm_calls__"]``; a new recorder where nothing does.
 
     A program's own list is left in place: appending to a list loses nothing on any interpreter.

@@ -20,9 +20,9 @@ from typing import Any
 class Replaced:
     """Another value stands here."""
 
-    value: Any
+    value: object
 
-    def onto(self, old: Any) -> Any:
+    def onto(self, old: object) -> object:
         return self.value
 
 
@@ -30,9 +30,9 @@ class Replaced:
 class Grown:
     """A list was continued by ``tail``."""
 
-    tail: list[Any]
+    tail: list[object]
 
-    def onto(self, old: Any) -> Any:
+    def onto(self, old: object) -> object:
         if not isinstance(old, list):
             return list(self.tail)
         old.extend(self.tail)
@@ -43,10 +43,10 @@ class Grown:
 class Members:
     """A set gained ``added`` and lost ``removed``."""
 
-    added: set[Any]
-    removed: set[Any]
+    added: set[object]
+    removed: set[object]
 
-    def onto(self, old: Any) -> Any:
+    def onto(self, old: object) -> object:
         if not isinstance(old, set):
             return set(self.added)
         old |= self.added
@@ -58,13 +58,13 @@ class Members:
 class Entries:
     """A dictionary whose entries changed; ``removed`` are keys that are gone."""
 
-    changed: dict[Any, Change] = field(default_factory=dict)
-    removed: list[Any] = field(default_factory=list)
+    changed: dict[object, Change] = field(default_factory=dict)
+    removed: list[object] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.removed)
 
-    def onto(self, old: Any) -> Any:
+    def onto(self, old: object) -> object:
         target = old if isinstance(old, MutableMapping) else {}
         for key, change in self.changed.items():
             target[key] = change.onto(target.get(key))
@@ -80,11 +80,11 @@ Change = Replaced | Grown | Members | Entries
 class Imprint:
     """What a container held: ``kind`` is its type, ``held`` imprints of its entries or the entries."""
 
-    kind: type[dict[Any, Any]] | type[list[Any]] | type[set[Any]]
+    kind: type[dict[object, object]] | type[list[object]] | type[set[object]]
     held: Any
 
 
-def imprint(value: Any) -> Any:
+def imprint(value: object) -> object:
     """What to compare ``value`` with later: containers by their entries, anything else by itself."""
     if isinstance(value, dict):
         return Imprint(dict, {key: imprint(entry) for key, entry in value.items()})
@@ -95,8 +95,8 @@ def imprint(value: Any) -> Any:
     return value
 
 
-def changes_since(before: Any, now: Any) -> Change | None:
-    """What makes ``now`` of what ``before`` is the imprint of; None where nothing changed."""
+def changes_since(before: object, now: object) -> Change | None:
+    """What makes ``now`` of what ``before`` is the imprint of; None if nothing changed."""
     if not isinstance(before, Imprint) or not isinstance(now, before.kind):
         return None if before is now else _whole(now)
     if isinstance(now, dict):
@@ -107,7 +107,7 @@ def changes_since(before: Any, now: Any) -> Change | None:
     return Members(added, removed) if added or removed else None
 
 
-def _entries_since(before: dict[Any, Any], now: dict[Any, Any]) -> Entries:
+def _entries_since(before: dict[object, object], now: dict[object, object]) -> Entries:
     entries = Entries(removed=[key for key in before if key not in now])
     for key, value in now.items():
         change = changes_since(before[key], value) if key in before else _whole(value)
@@ -116,7 +116,7 @@ def _entries_since(before: dict[Any, Any], now: dict[Any, Any]) -> Entries:
     return entries
 
 
-def _list_since(before: list[Any], now: list[Any]) -> Change | None:
+def _list_since(before: list[object], now: list[object]) -> Change | None:
     kept = len(before)
     pairs = zip(before, now, strict=False)
     if len(now) < kept or any(changes_since(old, new) is not None for old, new in pairs):
@@ -124,7 +124,7 @@ def _list_since(before: list[Any], now: list[Any]) -> Change | None:
     return Grown(now[kept:]) if len(now) > kept else None
 
 
-def _whole(value: Any) -> Change:
+def _whole(value: object) -> Change:
     """A value that is new: containers as changes to an empty one, so that those of two entries meet."""
     if type(value) is dict:
         return Entries({key: _whole(entry) for key, entry in value.items()})

@@ -41,7 +41,7 @@ class Place(NamedTuple):
     parts: Mapping[str, str]
 
 
-def places_in(start: Any, within: str, *, keyed: bool) -> dict[int, Place]:
+def places_in(start: object, within: str, *, keyed: bool) -> dict[int, Place]:
     """The places of all nodes of one flow, by their ids; of several of one class the further ones have
     numbers. ``keyed`` says whether their parts of keys are wanted."""
     found: dict[int, Place] = {}
@@ -57,7 +57,7 @@ def places_in(start: Any, within: str, *, keyed: bool) -> dict[int, Place]:
     return found
 
 
-def reachable(start: Any) -> list[Any]:
+def reachable(start: object) -> list[Any]:
     """The nodes of one flow in the order of their links."""
     found: dict[int, Any] = {}
     waiting = starts(start)[::-1]
@@ -71,7 +71,7 @@ def reachable(start: Any) -> list[Any]:
     return list(found.values())
 
 
-def parts_of(node: Any) -> dict[str, str]:
+def parts_of(node: object) -> dict[str, str]:
     """The parts of a node that its results depend on. An attribute of unknown content, such as a client,
     counts by its class."""
     own = {name: _content(value) for name, value in vars(node).items() if name not in _NO_CONTENT}
@@ -82,14 +82,14 @@ def parts_of(node: Any) -> dict[str, str]:
     }
 
 
-def key_of(parts: Mapping[str, str], **more: Any) -> ContentKey:
+def key_of(parts: Mapping[str, str], **more: object) -> ContentKey:
     """The key of a visit; ``more`` are values by names of parts. Raises :class:`NoDigest`."""
     whole = {**parts, **{name: _part(value) for name, value in more.items()}}
     return ContentKey(digest_of(sorted(whole.items())), whole)
 
 
 def parts_inside(flow: Any, seen: frozenset[int] = frozenset()) -> list[Any]:
-    """What of all nodes inside a flow belongs to its results, to any depth."""
+    """The content of all nodes inside a flow, at any depth, that its results depend on."""
     nodes = [one for one in reachable(flow.start_node) if id(one) not in seen]
     inside = seen | {id(one) for one in nodes}
     return [
@@ -98,7 +98,7 @@ def parts_inside(flow: Any, seen: frozenset[int] = frozenset()) -> list[Any]:
     ]
 
 
-def store_digest(store: Any, left_out: frozenset[str]) -> str:
+def store_digest(store: object, left_out: frozenset[str]) -> str:
     """The digest of a shared store; values of unknown content count by their class."""
     if not isinstance(store, Mapping):
         return _content(store)
@@ -123,12 +123,12 @@ def _source(kind: type) -> str:
         return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _content(value: Any) -> str:
+def _content(value: object) -> str:
     try:
         return _part(value)
     except NoDigest:
         return f"a {type(value).__qualname__}"
 
 
-def _part(value: Any) -> str:
+def _part(value: object) -> str:
     return digest_of(value).hex()[:_PART_CHARACTERS]

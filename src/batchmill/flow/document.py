@@ -30,13 +30,13 @@ class DocumentNode(Node[MutableMapping[str, Any], dict[str, Any], dict[str, Any]
     def __init__(
         self,
         type_name: str,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         /,
         *,
         name: str | None = None,
         max_retries: int = 1,
         wait: float = 0,
-        **more: Any,
+        **more: object,
     ) -> None:
         super().__init__(max_retries, wait)
         written = {**(params or {}), **more}

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def exec_batch(
-    node: Any, items: Iterable[Any], options: BatchOptions, cancel: CancelToken | None = None
+    node: Any, items: Iterable[object], options: BatchOptions, cancel: CancelToken | None = None
 ) -> BatchResults[Any]:
     """``exec`` of a batch node on every item. Raises :class:`~batchmill.errors.BatchFailed`."""
     settings = options.settings(max_retries=node.max_retries, retry_wait=node.wait)
@@ -41,7 +41,11 @@ def exec_batch(
 
 
 def flow_batch(
-    flow: Any, shared: Any, entries: Iterable[Any], options: BatchOptions, cancel: CancelToken | None = None
+    flow: object,
+    shared: object,
+    entries: Iterable[object],
+    options: BatchOptions,
+    cancel: CancelToken | None = None,
 ) -> BatchResults[Any]:
     """Every entry of a batch flow; the values are last actions, or what the last nodes came to.
 
@@ -67,17 +71,17 @@ def flow_batch(
     return _checked(result, [_applied(end, shared) for end in result.values])
 
 
-def _checked(result: BatchResult[Any], values: Iterable[Any]) -> BatchResults[Any]:
+def _checked(result: BatchResult[object], values: Iterable[object]) -> BatchResults[Any]:
     cause = cause_of(result.first_failure) if result.failure is not None else None
     return BatchResults.of(result, values).checked(result.failure, cause)
 
 
-def _recorder(shared: Any) -> None:
+def _recorder(shared: object) -> None:
     if isinstance(shared, MutableMapping):
         recorder_in(shared)
 
 
-def _applied(end: FlowEnd | None, shared: MutableMapping[str, Any]) -> Any:
+def _applied(end: FlowEnd | None, shared: MutableMapping[str, object]) -> Any:
     if end is None:
         return None
     if end.changes is not None:
@@ -87,7 +91,7 @@ def _applied(end: FlowEnd | None, shared: MutableMapping[str, Any]) -> Any:
 
 def _run(
     task: Task,
-    items: Iterable[Any],
+    items: Iterable[object],
     settings: BatchSettings,
     options: BatchOptions,
     cancel: CancelToken | None,

@@ -29,7 +29,7 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
         super().__init__()
         self.start_node = start
 
-    def start(self, start: Any) -> Any:
+    def start(self, start: object) -> Any:
         """Set the start node and return it, so that ``>>`` can follow."""
         self.start_node = start
         return start
@@ -45,7 +45,7 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
             warn(f"Flow ends: '{action}' not found in {list(curr.successors)}, after {class_of(curr)}")
         return successor
 
-    def _orch(self, shared: SharedT, params: Any = None) -> Any:
+    def _orch(self, shared: SharedT, params: object = None) -> Any:
         walker = Walker(self, shared, params or dict(cast(Any, self.params)))
         return told(walker.make(walk(self, starts(self.start_node))))
 

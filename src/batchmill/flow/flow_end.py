@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from batchmill.flow.changes import Change
 
@@ -13,5 +12,5 @@ class FlowEnd:
     """Of an entry that ran in another process: the last action, or what the last node came to, as ``value``;
     and what it changed in the store."""
 
-    value: Any
+    value: object
     changes: Change | None

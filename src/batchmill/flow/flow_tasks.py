@@ -34,14 +34,14 @@ class FlowTask(Task):
 
     share = True  # every run copies what it needs, and the store is shared on purpose
 
-    def __init__(self, flow: Any, shared: Any, isolate: bool, results: bool = False) -> None:
+    def __init__(self, flow: object, shared: object, isolate: bool, results: bool = False) -> None:
         self.flow = flow
         self.shared = shared
         self.isolate = isolate
         self.results = results
         self._around = innermost()
 
-    def _call(self, flow: Any, index: int) -> Call:
+    def _call(self, flow: object, index: int) -> Call:
         """The call of an entry, on whichever thread: within the one that the task was made in."""
         call = Call(flow, self.shared)
         if self._around is not None and self._around.run is not None:
@@ -77,10 +77,10 @@ class AsyncFlowTask(FlowTask):
 class ShippedFlowTask(Task):
     """One entry of a batch flow in another process: on a copy of the store, with the changes as result."""
 
-    def __init__(self, flow: Any, shared: Mapping[str, Any], results: bool = False) -> None:
+    def __init__(self, flow: object, shared: Mapping[str, object], results: bool = False) -> None:
         self.flow = detached(flow)
         self.results = results
-        self.shared = {key: value for key, value in shared.items() if key != LLM_CALLS_KEY}
+        self.shared: dict[str, Any] = {key: value for key, value in shared.items() if key != LLM_CALLS_KEY}
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> FlowEnd:
         store = isolated(self.shared)
@@ -92,7 +92,7 @@ class ShippedFlowTask(Task):
             attempt.recorder.extend(recorded)
         return FlowEnd(value, changes_since(before, store))
 
-    def _run(self, store: dict[str, Any], item: Mapping[str, Any], attempt: Attempt) -> Any:
+    def _run(self, store: dict[str, object], item: Mapping[str, object], attempt: Attempt) -> Any:
         flow = flow_for_one_run(self.flow)
         params = {**flow.params, **item}
         if is_async(flow):
@@ -101,13 +101,13 @@ class ShippedFlowTask(Task):
             action = flow._orch(store, params)
             return call.last if self.results else action
 
-    async def _run_async(self, flow: Any, store: dict[str, Any], params: dict[str, Any]) -> Any:
+    async def _run_async(self, flow: Any, store: dict[str, object], params: dict[str, object]) -> Any:
         with Call(flow, store) as call:
             action = await flow._orch_async(store, params)
             return call.last if self.results else action
 
 
-def flow_task(flow: Any, shared: Any, isolate: bool, results: bool) -> Task:
+def flow_task(flow: object, shared: object, isolate: bool, results: bool) -> Task:
     """The task of a batch flow whose entries run in this process."""
     return (AsyncFlowTask if is_async(flow) else FlowTask)(flow, shared, isolate, results)
 
@@ -115,7 +115,7 @@ def flow_task(flow: Any, shared: Any, isolate: bool, results: bool) -> Task:
 class StoreTask(Task):
     """A whole flow on a store of each item's own: the item is the store, the value what became of it."""
 
-    def __init__(self, flow: Any) -> None:
+    def __init__(self, flow: object) -> None:
         self.flow = flow
 
     def run(self, item: Mapping[str, Any], index: int, attempt: Attempt) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class StoreTask(Task):
         del store[LLM_CALLS_KEY]
         return store
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> StoreTask:
+    def __deepcopy__(self, memo: dict[int, object]) -> StoreTask:
         return StoreTask(alone(self.flow))
 
     def __reduce__(self) -> tuple[Any, ...]:

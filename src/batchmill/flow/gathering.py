@@ -16,7 +16,7 @@ OnFailure = Literal["cancel", "finish", "go on"]
 class Gathering:
     """Awaits ``work(item, index)`` for every item, each in a task of its own, ``limit`` at a time.
 
-    ``results`` are in item order, None where there is none yet. The first exception stops the start of
+    ``results`` are in item order, None if there is none yet. The first exception stops the start of
     further items; ``on_failure`` says whether those under way are cancelled, finish, or go on; it is raised
     when they have ended, in the last case at once. ``limit`` None starts all at once.
 

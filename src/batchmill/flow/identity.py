@@ -22,7 +22,7 @@ NOT_CONTENT = frozenset({LLM_CALLS_KEY})
 
 
 def is_same(run: RunRecord, record: RunRecord, left: str | None) -> bool:
-    """Whether a run is one to go on with: of the same flow, not at its end, of that name or that store.
+    """Whether a run is one to continue: of the same flow, not at its end, of that name or that store.
     ``left`` is what the store held when the run failed in this process."""
     then, now = run.settings.get(FLOW), record.settings[FLOW]
     if run.finished or not isinstance(then, Mapping):
@@ -34,7 +34,7 @@ def is_same(run: RunRecord, record: RunRecord, left: str | None) -> bool:
     return now["store"] in (then.get("store"), left)
 
 
-def record_of(flow: Any, shared: Any, name: str | None, masker: Masker) -> RunRecord:
+def record_of(flow: object, shared: Any, name: str | None, masker: Masker) -> RunRecord:
     """What a journal keeps of a run of a flow."""
     store = dict(shared) if is_store(shared) else None
     kept = {key: one for key, one in (store or {}).items() if key not in NOT_CONTENT}
@@ -50,7 +50,7 @@ def record_of(flow: Any, shared: Any, name: str | None, masker: Masker) -> RunRe
 
 
 def masker_of(shared: Any) -> Masker:
-    """Hides what the store, or a variable of the environment, has under a name that tells of a secret."""
+    """Hides values of the store, or of environment variables, whose names suggest a secret."""
     masker = Masker()
     for told, values in (("the store's", shared), ("the variable", os.environ)):
         for key, value in values.items() if is_store(values) else ():
@@ -63,11 +63,11 @@ def named(name: str | None) -> dict[str, Any]:
     return {} if name is None else {"name": name}
 
 
-def is_store(shared: Any) -> bool:
+def is_store(shared: object) -> bool:
     return isinstance(shared, Mapping)
 
 
-def _fits(store: Mapping[str, Any]) -> bool:
+def _fits(store: Mapping[str, object]) -> bool:
     """Whether a store can be kept as it is."""
     try:
         return is_exact(dict(store)) and len(json.dumps(dict(store))) <= LARGEST_STORE
@@ -75,14 +75,14 @@ def _fits(store: Mapping[str, Any]) -> bool:
         return False
 
 
-def _label(flow: Any) -> str:
+def _label(flow: object) -> str:
     """What a flow is known by: its class, and the classes it begins with."""
     begins = starts(getattr(flow, "start_node", None))
     inside = f"({', '.join(type(one).__name__ for one in begins)})" if begins else ""
     return f"{type(flow).__qualname__}{inside}"
 
 
-def _source(flow: Any) -> str:
+def _source(flow: object) -> str:
     """The file that the flow's own classes are from."""
     begins = starts(getattr(flow, "start_node", None))
     for one in (flow, *begins):
@@ -93,8 +93,8 @@ def _source(flow: Any) -> str:
     return _label(flow)
 
 
-def importable(flow: Any) -> str | None:
-    """``module:name`` of a flow that stands at the top level of a module; None where it does not. For one in
+def importable(flow: object) -> str | None:
+    """``module:name`` of a flow that stands at the top level of a module; None if it does not. For one in
     the script that is run, ``path/of/script.py:name``."""
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("batchmill", "builtins") or not hasattr(module, "__dict__"):
@@ -108,5 +108,5 @@ def importable(flow: Any) -> str | None:
     return None
 
 
-def nodes_of(flow: Any) -> list[Any]:
+def nodes_of(flow: object) -> list[Any]:
     return reachable(getattr(flow, "start_node", None))

@@ -12,19 +12,21 @@ import copy
 import dataclasses
 from collections import deque
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _PLAIN = (str, int, float, bool, complex, bytes, type(None))
 
 
-def isolated(start: Any) -> Any:
+def isolated(start: T) -> T:
     """A copy of the graph that begins at ``start``, nested flows included; links lead to copies."""
     return _copied(start, {})
 
 
-def alone(node: Any) -> Any:
+def alone(node: T) -> T:
     """A copy of one node with its own state and without successors."""
-    twin = detached(node)
+    twin: T = detached(node)
     _complete([twin], {id(node): twin})
     return twin
 
@@ -36,15 +38,15 @@ def detached(node: Any) -> Any:
     return twin
 
 
-def _copied(value: Any, memo: dict[int, Any]) -> Any:
+def _copied(value: T, memo: dict[int, object]) -> T:
     """``value`` or its copy; ``memo`` maps the id of what was copied to the copy."""
-    waiting: list[Any] = []
-    result = _copy(value, memo, waiting)
+    waiting: list[object] = []
+    result: T = _copy(value, memo, waiting)
     _complete(waiting, memo)
     return result
 
 
-def _complete(waiting: list[Any], memo: dict[int, Any]) -> None:
+def _complete(waiting: list[object], memo: dict[int, object]) -> None:
     """Give shallow copies of nodes a state of their own.
 
     Graphs are as deep as flows are long, so nodes are put on a list of work instead of recursing.
@@ -55,7 +57,7 @@ def _complete(waiting: list[Any], memo: dict[int, Any]) -> None:
             twin.__dict__[name] = _copy(attribute, memo, waiting)
 
 
-def _copy(value: Any, memo: dict[int, Any], waiting: list[Any]) -> Any:
+def _copy(value: object, memo: dict[int, object], waiting: list[object]) -> Any:
     if isinstance(value, _PLAIN):
         return value
     if id(value) in memo:
@@ -67,7 +69,7 @@ def _copy(value: Any, memo: dict[int, Any], waiting: list[Any]) -> Any:
     return _copy_state(value, memo, waiting)
 
 
-def _copy_state(value: Any, memo: dict[int, Any], waiting: list[Any]) -> Any:
+def _copy_state(value: Any, memo: dict[int, object], waiting: list[object]) -> Any:
     if isinstance(value, tuple):
         return _copy_tuple(value, memo, waiting)
     if not _is_state(value):
@@ -85,18 +87,18 @@ def _copy_state(value: Any, memo: dict[int, Any], waiting: list[Any]) -> Any:
     return twin
 
 
-def _is_node(value: Any) -> bool:
+def _is_node(value: object) -> bool:
     """By its shape: the node classes stand above this module, and make tasks that copy with it."""
     return isinstance(getattr(value, "successors", None), dict) and not isinstance(value, type)
 
 
-def _is_state(value: Any) -> bool:
+def _is_state(value: object) -> bool:
     if isinstance(value, (dict, list, set, deque, bytearray, SimpleNamespace)):
         return True
     return dataclasses.is_dataclass(value) and not isinstance(value, type) and hasattr(value, "__dict__")
 
 
-def _copy_tuple(value: tuple[Any, ...], memo: dict[int, Any], waiting: list[Any]) -> Any:
+def _copy_tuple(value: tuple[object, ...], memo: dict[int, object], waiting: list[object]) -> Any:
     entries = [_copy(entry, memo, waiting) for entry in value]
     if all(new is old for new, old in zip(entries, value, strict=True)):
         return value

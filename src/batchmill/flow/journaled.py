@@ -82,7 +82,7 @@ class RunKeywords(TypedDict, total=False):
     resuming: Resuming | None
 
 
-def run_of(flow: Any, shared: Any, **given: Unpack[RunKeywords]) -> AbstractContextManager[FlowRun]:
+def run_of(flow: object, shared: object, **given: Unpack[RunKeywords]) -> AbstractContextManager[FlowRun]:
     """Around a run of ``flow`` on ``shared``; see :class:`RunKeywords`.
 
     Raises :class:`~batchmill.errors.UnknownSetting` for another keyword, and what the run raises.
@@ -95,8 +95,8 @@ def run_of(flow: Any, shared: Any, **given: Unpack[RunKeywords]) -> AbstractCont
 
 @contextmanager
 def _run_of(
-    flow: Any,
-    shared: Any,
+    flow: object,
+    shared: object,
     *,
     journal: Journal | str | Path | None = None,
     name: str | None = None,
@@ -145,7 +145,7 @@ def _listeners(listeners: Iterable[Listener], on_piece: OnPiece | None) -> list[
     return [*found, heard]
 
 
-def _journal_of(given: Any) -> Journal:
+def _journal_of(given: object) -> Journal:
     if isinstance(given, Journal):
         return given
     if isinstance(given, (str, os.PathLike)) and str(given):
@@ -160,7 +160,7 @@ def _checked(name: str | None) -> str | None:
 
 
 def _opened(
-    journal: Journal, flow: Any, shared: Any, name: str | None, resuming: Resuming | None
+    journal: Journal, flow: object, shared: object, name: str | None, resuming: Resuming | None
 ) -> SqliteRunLog:
     """The log of a run, continued or new."""
     masker = masker_of(shared)
@@ -190,7 +190,7 @@ def _opened(
 def _resumed(
     journal: Journal, run: RunRecord, record: RunRecord, masker: Masker, lock: RunLock
 ) -> SqliteRunLog:
-    """A further pass of a run. What it is known by stays what it was."""
+    """Another pass of a run. Its identity does not change."""
     settings = {**record.settings, FLOW: run.settings[FLOW], **named(run.label or None)}
     now = replace(record, id=run.id, source=run.source, folder=run.folder, name=run.name, settings=settings)
     now = replace(now, started_at=run.started_at, inputs=run.inputs)
@@ -202,8 +202,8 @@ def _resumed(
 
 
 @contextmanager
-def _ended(log: SqliteRunLog, shared: Any) -> Iterator[list[FlowRun]]:
-    """Enter how a run ended; what it raised goes on, with a note on how it is resumed."""
+def _ended(log: SqliteRunLog, shared: object) -> Iterator[list[FlowRun]]:
+    """Save how a run ended. Its exception propagates, with a note on how to resume the run."""
     holder: list[FlowRun] = []
     began = time.perf_counter()
     try:
@@ -247,7 +247,7 @@ def _note(error: BaseException, log: SqliteRunLog) -> None:
     error.add_note(f"run {log.name} is saved in {log.path}; to continue it, {again}{other}")
 
 
-def _result(log: SqliteRunLog, status: str, shared: Any, nodes: Any, wall: float) -> str | None:
+def _result(log: SqliteRunLog, status: str, shared: object, nodes: Any, wall: float) -> str | None:
     """The result of a run as ``batchmill results`` gives it; None for one that is too large to be kept."""
     result = log.masker.value(
         {

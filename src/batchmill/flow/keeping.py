@@ -51,7 +51,7 @@ class Making:
 class SingleVisit:
     """``exec`` of a node that is not a batch."""
 
-    def __init__(self, call: Call, prep_res: Any) -> None:
+    def __init__(self, call: Call, prep_res: object) -> None:
         run: FlowRun = call.run
         self._run, self._call = run, call
         self._place = place_here(run, call)
@@ -91,7 +91,7 @@ class SingleVisit:
 class BatchVisit:
     """``exec`` of a batch node, item by item.
 
-    ``log`` is what the engine is given to keep outcomes of items; None where nothing is kept. A context
+    ``log`` is what the engine is given to keep outcomes of items; None if nothing is kept. A context
     manager, which ends the visit.
 
     Concurrency: items may be run by any thread or task; ``_lock`` guards what is read of the journal.
@@ -109,7 +109,7 @@ class BatchVisit:
             inner = log.batch_not_kept(place.address) if key is None else log.batch(place.address, key, None)
             self.log = TypedItemLog(inner, told=run.told)
 
-    def item(self, item: Any, index: int, one: Callable[[Any], Any]) -> Any:
+    def item(self, item: object, index: int, one: Callable[[Any], object]) -> Any:
         """The result of ``one`` item."""
         known = self._known(item, index)
         if known is not None:
@@ -118,7 +118,7 @@ class BatchVisit:
             made.value = one(item)
         return made.value
 
-    async def item_async(self, item: Any, index: int, one: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def item_async(self, item: object, index: int, one: Callable[[Any], Awaitable[object]]) -> Any:
         """The same, awaited."""
         known = self._known(item, index)
         if known is not None:
@@ -127,7 +127,7 @@ class BatchVisit:
             made.value = await one(item)
         return made.value
 
-    def _known(self, item: Any, index: int) -> Outcome | None:
+    def _known(self, item: object, index: int) -> Outcome | None:
         with self._lock:
             self._count += 1
             found = {} if self.log is None or not self.log.knows else self.log.match(index, (item,))
@@ -137,7 +137,7 @@ class BatchVisit:
         return outcome
 
     @contextmanager
-    def _making(self, item: Any, index: int) -> Iterator[Making]:
+    def _making(self, item: object, index: int) -> Iterator[Making]:
         made, error, began = Making(), None, time.perf_counter()
         recorder = Recorder()
         try:
@@ -156,7 +156,7 @@ class BatchVisit:
                 self.log.record(Block.of(_outcome(index, made.value, error, began, records), item))
 
     def counted(self, count: int, failed: int) -> None:
-        """What the engine counted."""
+        """The counts of the engine."""
         self._count, self._failed = count, failed
 
     def publish(self, block: Block) -> None:
@@ -175,8 +175,8 @@ class BatchVisit:
         self.run.end(self.place, self._node, self._began, error, (self._count, self._failed))
 
 
-def visit_of(node: Any) -> BatchVisit | None:
-    """The visit of a batch node that is under way here; None where nothing is kept and nobody listens."""
+def visit_of(node: object) -> BatchVisit | None:
+    """The visit of a batch node that is under way here; None if nothing is kept and nobody listens."""
     call = call_of(node)
     while isinstance(call, KeptCall):
         call = call.around
@@ -184,8 +184,8 @@ def visit_of(node: Any) -> BatchVisit | None:
     return visit
 
 
-def kept_items(node: Any, one: Callable[[Any], Awaitable[Any]]) -> Callable[[Any, int], Awaitable[Any]]:
-    """``one`` by item and index; where there is a visit it keeps what items come to."""
+def kept_items(node: object, one: Callable[[Any], Awaitable[object]]) -> Callable[[Any, int], Awaitable[Any]]:
+    """``one`` by item and index; if there is a visit it keeps what items come to."""
     visit = visit_of(node)
     if visit is None:
         return lambda item, index: one(item)
@@ -207,7 +207,7 @@ def batch_visit(call: Call) -> Iterator[None]:
 
 
 @contextmanager
-def entries_visit(flow: Any, shared: Any) -> Iterator[BatchVisit | None]:
+def entries_visit(flow: object, shared: Any) -> Iterator[BatchVisit | None]:
     """Around the entries of a batch flow that run in other processes, on copies of ``shared``: each is kept
     as a whole, with what it changed."""
     call = call_of(flow)
@@ -233,7 +233,7 @@ def place_here(run: FlowRun, call: Call) -> Place:
 
 
 def prefix_of(call: Call | None) -> str:
-    """What the addresses of nodes inside a call begin with."""
+    """The prefix of the addresses of nodes inside a call."""
     run = None if call is None else call.run
     while call is not None and call.run is run:
         if call.place is not None:
@@ -242,14 +242,14 @@ def prefix_of(call: Call | None) -> str:
     return ""
 
 
-def _key(place: Place, node: Any, **more: Any) -> ContentKey | None:
+def _key(place: Place, node: Any, **more: object) -> ContentKey | None:
     try:
         return key_of(place.parts, **{PARAMS: node.params}, **more)
     except NoDigest:
         return None
 
 
-def _single_log(run: FlowRun, place: Place, node: Any, prep_res: Any) -> SingleLog | None:
+def _single_log(run: FlowRun, place: Place, node: object, prep_res: object) -> SingleLog | None:
     if run.log is None:
         return None
     key = _key(place, node, **{PREPARED: prep_res})
@@ -257,7 +257,7 @@ def _single_log(run: FlowRun, place: Place, node: Any, prep_res: Any) -> SingleL
 
 
 def _outcome(
-    index: int, value: Any, error: BaseException | None, began: float, records: tuple[Any, ...]
+    index: int, value: object, error: BaseException | None, began: float, records: tuple[object, ...]
 ) -> Outcome:
     wall = time.perf_counter() - began
     if error is None:
@@ -268,7 +268,7 @@ def _outcome(
     return Outcome(index, error=info, wall=wall, records=records, began=began, worker=0)
 
 
-def _extend(call: Call, records: Sequence[Any]) -> None:
+def _extend(call: Call, records: Sequence[object]) -> None:
     """Hand records on to where the call records."""
     if not records:
         return

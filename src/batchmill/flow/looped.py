@@ -21,9 +21,9 @@ Work = Callable[[Any, int], Awaitable[Any]]
 
 
 async def gather_items(
-    node: Any,
+    node: object,
     work: Work,
-    items: Iterable[Any],
+    items: Iterable[object],
     options: BatchOptions,
     *,
     limit: int | None,
@@ -52,7 +52,7 @@ async def gather_items(
 
 
 def _retried(work: Work, options: BatchOptions, attempts: int) -> Work:
-    async def tried(item: Any, index: int) -> Any:
+    async def tried(item: object, index: int) -> Any:
         tries = Tries(attempts, options.retry_wait)
         for retry in itertools.count():
             try:
@@ -73,7 +73,7 @@ class _Tally:
     Concurrency: used in one event loop's thread.
     """
 
-    def __init__(self, node: Any, work: Work, items: list[Any], options: BatchOptions) -> None:
+    def __init__(self, node: object, work: Work, items: list[object], options: BatchOptions) -> None:
         self.items = items
         self.watch = FailureWatch(options.settings().failures, len(items))
         self.exceeded: BatchFailed | None = None
@@ -82,8 +82,8 @@ class _Tally:
         self._work = work
         self._failed: dict[int, Outcome] = {}
 
-    async def attempt(self, item: Any, index: int) -> Any:
-        """The item's result; None where it failed and the batch goes on."""
+    async def attempt(self, item: object, index: int) -> Any:
+        """The item's result; None if it failed and the batch goes on."""
         with Call(self._node) as call:
             try:
                 value = await self._work(item, index)

@@ -11,7 +11,7 @@ from batchmill.concurrency.promises import awaited, kept
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.flow.branches import Branches
-from batchmill.flow.calls import Attempts, Call, CurRetry
+from batchmill.flow.calls import Call, CurRetry, NodeAttempts
 from batchmill.flow.item_tasks import OwnRetriesTask
 from batchmill.flow.journaled import RunKeywords, run_of
 from batchmill.flow.keeping import SingleVisit
@@ -27,7 +27,7 @@ AnyNode = Any
 """A node of any types. Any, because None may follow a node: an explicit end."""
 
 
-def read_out(value: Any) -> Any:
+def read_out(value: object) -> Any:
     """The result of what ``exec`` returned; values that a generator yields are published."""
     return kept(pieces(value))
 
@@ -57,7 +57,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
     def next(self, node: Several, action: str = "default") -> Branches: ...
     @overload
     def next(self, node: NextT, action: str = "default") -> NextT: ...
-    def next(self, node: Any, action: str = "default") -> Any:
+    def next(self, node: object, action: str = "default") -> Any:
         """Have ``node`` follow when ``post`` returns ``action``; returns ``node``, so that calls chain.
 
         Warns if the action already has a successor. ``None`` as ``node`` ends the flow there. The nodes of a
@@ -92,7 +92,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
             call.tell(exec_res)
             return awaited(self.post(shared, prep_res, exec_res))
 
-    def _kept(self, call: Call, prep_res: Any) -> Any:
+    def _kept(self, call: Call, prep_res: object) -> Any:
         """The result of ``exec`` in a run that is saved or listened to."""
         visit = SingleVisit(call, prep_res)
         if not visit.known:
@@ -119,7 +119,7 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
     def __rshift__(self, other: Several) -> Branches: ...
     @overload
     def __rshift__(self, other: NextT) -> NextT: ...
-    def __rshift__(self, other: Any) -> Any:
+    def __rshift__(self, other: object) -> Any:
         return self.next(other)
 
     def __rrshift__(self, several: Several) -> Self:
@@ -146,7 +146,7 @@ class ConditionalTransition:
     def __rshift__(self, tgt: Several) -> Branches: ...
     @overload
     def __rshift__(self, tgt: NextT) -> NextT: ...
-    def __rshift__(self, tgt: Any) -> Any:
+    def __rshift__(self, tgt: object) -> Any:
         return self.src.next(tgt, self.action)
 
 
@@ -185,9 +185,9 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
     def _exec(self, prep_res: Any) -> Any:
         return self._tried(prep_res, read_out if running() else awaited)
 
-    def _tried(self, prep_res: Any, result_of: Callable[[Any], Any]) -> Any:
+    def _tried(self, prep_res: Any, result_of: Callable[[Any], object]) -> Any:
         """The result of ``exec`` after its retries; ``result_of`` makes it from what ``exec`` returned."""
-        with Attempts(self):
+        with NodeAttempts(self):
             tries: Tries | None = None
             for retry in itertools.count():
                 self.cur_retry = retry
@@ -202,7 +202,7 @@ class Node(BaseNode[SharedT, ParamsT, PrepT, ExecT]):
                     time.sleep(wait)
         return None
 
-    def _item(self, item: Any) -> Any:
+    def _item(self, item: object) -> Any:
         """``exec`` of one item of a batch, read out to a result."""
         return self._tried(item, read_out)
 

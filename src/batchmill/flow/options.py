@@ -81,7 +81,7 @@ class BatchOptions:
     isolate: bool | None = None
     results: bool = False
 
-    def __new__(cls, *_: Any, **given: Any) -> Self:
+    def __new__(cls, *_: object, **given: object) -> Self:
         if unknown := given.keys() - cls.__dataclass_fields__.keys():
             refuse("BatchOptions()", sorted(unknown), cls.__dataclass_fields__)
         return object.__new__(cls)
@@ -112,7 +112,7 @@ class BatchOptions:
     def fail_fast(self) -> bool:
         return self.error_handling == "fail_fast"
 
-    def settings(self, **instead: Any) -> BatchSettings:
+    def settings(self, **instead: object) -> BatchSettings:
         """The settings for the engine; ``instead`` replaces keys of the block."""
         keys: dict[str, Any] = {
             "executor": self.executor or ("thread" if self.max_concurrent is not None else "sequential"),
@@ -146,7 +146,7 @@ class BatchOptions:
 DEFAULTS = BatchOptions()
 
 
-def options_of(node: Any) -> BatchOptions:
+def options_of(node: object) -> BatchOptions:
     """The options of a node, defaults if it has none. An attribute of that name with another type belongs to
     the program and is ignored."""
     found = getattr(node, "batch_options", None)

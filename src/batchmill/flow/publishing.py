@@ -11,7 +11,7 @@ from batchmill.flow.calls import Call, Records, innermost
 from batchmill.flow.running import FlowRun
 
 
-def publish(piece: Any) -> None:
+def publish(piece: object) -> None:
     """Send a piece of what ``exec`` is making to the listeners of the run; without listeners it does nothing.
 
     Listeners are called in the thread or task that publishes, before this returns; pieces from a worker
@@ -24,7 +24,7 @@ def publish(piece: Any) -> None:
     _publish(call, piece)
 
 
-def _publish(call: Call, piece: Any) -> None:
+def _publish(call: Call, piece: object) -> None:
     run: FlowRun | None = call.run
     if run is None or not run.bus.heard:
         return
@@ -39,7 +39,7 @@ def _publish(call: Call, piece: Any) -> None:
     run.bus.emit(Published(address, piece, index, call.retry + 1))
 
 
-def pieces(value: Any) -> Any:
+def pieces(value: object) -> Any:
     """Return what ``exec`` returned; in a saved or observed run, publish what a generator yields."""
     call = innermost()
     if call is None or call.run is None:
@@ -57,13 +57,13 @@ def running() -> bool:
     return call is not None and call.run is not None
 
 
-def _told(call: Call, values: Iterator[Any]) -> Iterator[Any]:
+def _told(call: Call, values: Iterator[object]) -> Iterator[Any]:
     for value in values:
         _publish(call, value)
         yield value
 
 
-async def _told_async(call: Call, values: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _told_async(call: Call, values: AsyncIterator[object]) -> AsyncIterator[Any]:
     async for value in values:
         _publish(call, value)
         yield value

@@ -23,14 +23,14 @@ class BatchResults(list[T]):
         self,
         values: Iterable[T] = (),
         errors: Iterable[dict[str, Any]] = (),
-        metadata: dict[str, Any] | None = None,
+        metadata: dict[str, object] | None = None,
     ) -> None:
         super().__init__(values)
         self.errors = list(errors)
         self.metadata = metadata or {}
 
     @classmethod
-    def of(cls, result: BatchResult[Any], values: Iterable[Any]) -> BatchResults[Any]:
+    def of(cls, result: BatchResult[Any], values: Iterable[object]) -> BatchResults[Any]:
         """The results of an engine's result, with ``values`` instead of its own."""
         return BatchResults(values, result.errors, result.metadata)
 

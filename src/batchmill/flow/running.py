@@ -32,7 +32,7 @@ class NodeTally:
     failed: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """As the ``nodes`` of a result have it."""
+        """The sums as an entry of a result's ``nodes``."""
         told = {"type": self.type, "status": self.status, "wall": round(self.wall, 6), "visits": self.visits}
         if not self.is_batch:
             return told
@@ -57,7 +57,7 @@ class FlowRun:
     _graphs: OrderedDict[tuple[int, str], tuple[Any, dict[int, Place]]] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=threading.Lock)
 
-    def place_of(self, flow: Any, node: Any, within: str) -> Place:
+    def place_of(self, flow: Any, node: object, within: str) -> Place:
         """Where ``node`` of ``flow`` stands. Nodes count as they were when the flow first came to run: what
         ``exec`` and ``post`` add to their lists since is no part of their content."""
         start = flow.start_node
@@ -70,7 +70,7 @@ class FlowRun:
                     self._graphs.popitem(last=False)
         return known[1].get(id(node)) or self.place_alone(node, within)
 
-    def place_alone(self, node: Any, within: str = "") -> Place:
+    def place_alone(self, node: object, within: str = "") -> Place:
         """The place of a node that no flow holds."""
         return Place(within + type(node).__name__, parts_of(node) if self.log is not None else {})
 
@@ -84,7 +84,7 @@ class FlowRun:
     def end(
         self,
         place: Place,
-        node: Any,
+        node: object,
         began: float,
         error: BaseException | None,
         items: tuple[int, int] | None = None,

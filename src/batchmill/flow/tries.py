@@ -46,7 +46,7 @@ class Tries:
 
     def again(self, retry: int, error: Exception) -> float | None:
         """The try that the node counts as ``retry``, from 0, ended in ``error``: the seconds to wait before
-        the next one, None where that was the last. A node may move its counter, to give up early say."""
+        the next one, None if that was the last. A node may move its counter, to give up early say."""
         self._attempts.number = retry + 1
         then = self._attempts.failed(outline(error))
         return then.seconds if isinstance(then, Wait) else None

@@ -1,4 +1,4 @@
-"""Results of ``exec`` as JSON that gives back the very value, types of Python's own included.
+"""Results of ``exec`` as JSON that returns the very value, types of Python's own included.
 
 A value that JSON holds as it is stays as it is. Any other one becomes an object with the key ``$type``::
 
@@ -33,7 +33,7 @@ class NotTyped(Exception):  # an answer, not an error of anybody's
     """Raised for a value of a type that is not in the table."""
 
 
-_AS_TEXT: dict[type, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
+_AS_TEXT: dict[type, tuple[Callable[[Any], str], Callable[[str], object]]] = {
     bytes: (lambda value: base64.b64encode(value).decode("ascii"), base64.b64decode),
     datetime.datetime: (datetime.datetime.isoformat, datetime.datetime.fromisoformat),
     datetime.date: (datetime.date.isoformat, datetime.date.fromisoformat),
@@ -43,13 +43,13 @@ _AS_TEXT: dict[type, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     complex: (str, complex),
     type(Path()): (str, Path),
 }
-_OF_PARTS: dict[type, Callable[[list[Any]], Any]] = {tuple: tuple, set: set, frozenset: frozenset}
+_OF_PARTS: dict[type, Callable[[list[object]], object]] = {tuple: tuple, set: set, frozenset: frozenset}
 _OF_FIELDS: tuple[type, ...] = (NodeResult, FlowEnd, Replaced, Grown, Members, Entries)
 
 _BY_NAME = {kind.__name__: kind for kind in (*_AS_TEXT, *_OF_PARTS, *_OF_FIELDS, dict, float)}
 
 
-def typed(value: Any) -> Any:
+def typed(value: object) -> object:
     """``value`` as JSON. Raises :class:`NotTyped`."""
     try:
         return value if holds(value) else _packed(value)
@@ -57,12 +57,12 @@ def typed(value: Any) -> Any:
         raise NotTyped(type(value).__name__) from fault
 
 
-def holds(value: Any) -> bool:
+def holds(value: object) -> bool:
     """Whether JSON holds the value as it is."""
     return is_exact(value) and not _looks_typed(value)
 
 
-def untyped(written: Any) -> Any:
+def untyped(written: object) -> object:
     """The value that :func:`typed` was given. Raises ValueError for what it cannot have made."""
     if not _looks_typed(written):
         return written
@@ -72,11 +72,11 @@ def untyped(written: Any) -> Any:
         raise ValueError(f"no value of a flow: {str(written)[:80]}") from fault
 
 
-def _looks_typed(value: Any) -> bool:
+def _looks_typed(value: object) -> bool:
     return type(value) is dict and TYPE in value
 
 
-def _packed(value: Any) -> Any:
+def _packed(value: Any) -> object:
     kind = type(value)
     if kind in _EXACT:
         return value
@@ -95,17 +95,17 @@ def _packed(value: Any) -> Any:
     raise NotTyped(kind.__name__)
 
 
-def _packed_dict(value: Mapping[Any, Any]) -> Any:
+def _packed_dict(value: Mapping[object, object]) -> object:
     if TYPE not in value and all(type(key) is str for key in value):
         return {key: _packed(one) for key, one in value.items()}
     return _tagged(dict, [[_packed(key), _packed(one)] for key, one in value.items()])
 
 
-def _tagged(kind: type, of: Any) -> dict[str, Any]:
+def _tagged(kind: type, of: object) -> dict[str, object]:
     return {TYPE: kind.__name__, OF: of}
 
 
-def _unpacked(written: Any) -> Any:
+def _unpacked(written: object) -> object:
     if type(written) is list:
         return [_unpacked(one) for one in written]
     if type(written) is not dict:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from batchmill.block import Block
 from batchmill.flow.publishing import Piece
@@ -24,7 +23,7 @@ class TypedItemLog(LogAround):
         self._told = told
         self._closed = False
 
-    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
+    def match(self, start: int, items: Sequence[object]) -> Mapping[int, Outcome]:
         known: dict[int, Outcome] = {}
         for offset, outcome in super().match(start, items).items():
             try:
@@ -41,7 +40,7 @@ class TypedItemLog(LogAround):
         outcomes = [typed_outcome(_without_pieces(one)) for one in block.outcomes()]
         super().record(Block.made(block.start, outcomes, block.items))
 
-    def enter(self, index: int, records: Sequence[Any]) -> None:
+    def enter(self, index: int, records: Sequence[object]) -> None:
         super().enter(index, [one for one in records if not isinstance(one, Piece)])
 
     def close(self, total: int | None, *, read: bool = True) -> None:
@@ -53,7 +52,7 @@ class TypedItemLog(LogAround):
 class _NotShown:
     """In the place of a value that cannot even be shown."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self._type = type(value).__qualname__
 
     def __repr__(self) -> str:

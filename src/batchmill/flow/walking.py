@@ -32,7 +32,7 @@ class Walker:
     Concurrency: branches call in from their own threads; nothing here changes.
     """
 
-    def __init__(self, flow: Any, shared: Any, params: Any) -> None:
+    def __init__(self, flow: object, shared: object, params: object) -> None:
         self._flow = flow
         self._shared = shared
         self._params = params
@@ -100,7 +100,9 @@ def told(walked: Walked) -> Any:
 class AsyncWalker(Walker):
     """A :class:`Walker` in an event loop; ``run`` awaits a node."""
 
-    def __init__(self, flow: Any, shared: Any, params: Any, run: Callable[[Any], Awaitable[Any]]) -> None:
+    def __init__(
+        self, flow: object, shared: object, params: object, run: Callable[[Any], Awaitable[object]]
+    ) -> None:
         super().__init__(flow, shared, params)
         self._run = run
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 
 _INDEX = re.compile(r"\[[0-9]+\]$")
-_ITEM = re.compile(r"\[[0-9]+\]")
 
 
 def address_of(node: str, *, within: str = "", index: int | None = None) -> str:
@@ -23,8 +22,3 @@ def address_of(node: str, *, within: str = "", index: int | None = None) -> str:
 def without_index(address: str) -> str:
     """The address of the node itself, where ``address`` is that of one of its items."""
     return _INDEX.sub("", address)
-
-
-def without_items(address: str) -> str:
-    """The address of a node in all runs of its sub-workflow together, whichever items they are for."""
-    return _ITEM.sub("", address)

@@ -75,10 +75,10 @@ class RunServices:
 
     @property
     def permits(self) -> FairSemaphore | None:
-        """What each node and item needs that is to run; None where nothing is counted."""
+        """What each node and item needs that is to run; None if nothing is counted."""
         return None if self.quota is None else self.quota.permits
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         travels = "executor", "jobs", "limit", "run", "withheld", "files", "calls", "items"
         told = {name: getattr(self, name) for name in travels}
         return _services_in_worker, (self.run_inside, told)
@@ -166,7 +166,7 @@ class NodeFrame:
         """Whether no node may start any more."""
         return self.stop.cancelled or self.cancel.cancelled
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # The namespace stays behind: a sub-workflow has one of its own.
         travels = "address", "depth", "folder", "inside", "workdir", "again", "secrets"
         told = {name: getattr(self, name) for name in travels}

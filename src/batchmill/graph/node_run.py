@@ -29,7 +29,7 @@ class SubReport:
     degraded: bool = False
     environment: bool = False
     secrets: tuple[str, ...] = ()
-    reports: Mapping[str, Any] = field(default_factory=dict)
+    reports: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[Warned, ...] = ()
 
 
@@ -45,7 +45,7 @@ ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
 class NodeRun:
     """One run of a node with all its attempts, items or iterations.
 
-    ``failure`` says why the node failed, None where it did not. ``outputs`` go into the namespace in
+    ``failure`` says why the node failed, None if it did not. ``outputs`` go into the namespace in
     either case; after a failure templates may rely on those named in ``present``. ``errors`` are plain
     entries as a run lists them, without the node. ``batch`` has what a batch node tells of itself.
     ``stopped`` says that the visit was cut short from outside, ``environment`` that the machine failed
@@ -100,7 +100,7 @@ class NodeRun:
         return "degraded" if self.errors or self.unresolved or self.degraded else "success"
 
     def blame(self, error: ErrorInfo, place: str) -> None:
-        """Set the cause. Of an error that arose inside a sub-workflow the address and the words are told."""
+        """Set the cause. For an error inside a sub-workflow, keep its address and its message."""
         known = bool(error.address)
         self.cause = error if known else replace(error, address=place, message=f"{place}: {error.message}")
 
@@ -151,13 +151,13 @@ class NodeRun:
         self.inner_reports += report.reports.items()
 
 
-def _calls(node: str, recorded: Recorded) -> Sequence[Any]:
+def _calls(node: str, recorded: Recorded) -> Sequence[object]:
     """The calls among the records of an item of ``node``, those of sub-workflows included."""
     index, records = recorded
     return joined(_calls_of(record, node, index) for record in records)
 
 
-def _calls_of(record: Any, node: str, index: int | None) -> Sequence[Any]:
+def _calls_of(record: object, node: str, index: int | None) -> Sequence[object]:
     if isinstance(record, SubReport):
         return record.calls
     return () if isinstance(record, (Unresolved, Warned)) else (signed(record, node, index),)
@@ -168,7 +168,7 @@ def _inner_errors(recorded: Recorded) -> Sequence[dict[str, Any]]:
     return joined(record.errors for record in recorded[1] if isinstance(record, SubReport))
 
 
-def signed(record: Any, node: str, index: int | None) -> Any:
+def signed(record: object, node: str, index: int | None) -> Any:
     """A record of a call that tells which node and item made it, where it does not tell already."""
     if isinstance(record, LLMCall):
         own = record.index if record.index is not None else index
@@ -178,7 +178,7 @@ def signed(record: Any, node: str, index: int | None) -> Any:
     return record
 
 
-def error_entry(error: ErrorInfo, attempts: int) -> dict[str, Any]:
+def error_entry(error: ErrorInfo, attempts: int) -> dict[str, object]:
     """An error that is not that of an item, with the keys of one that is."""
     outcome = Outcome(0, error=error, attempts=attempts)
     return {**outcome.as_error(None), "index": None}

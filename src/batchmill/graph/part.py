@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from batchmill.errors import InvalidSetting
 from batchmill.graph.compile.plan import Plan
@@ -35,7 +34,7 @@ class Part:
         return None if only is start is until is None else cls(only, start, until)
 
     @classmethod
-    def kept(cls, written: Any) -> Part | None:
+    def kept(cls, written: object) -> Part | None:
         """The part that :meth:`as_json` wrote; None for what is none."""
         if not isinstance(written, Mapping):
             return None

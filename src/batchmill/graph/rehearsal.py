@@ -7,18 +7,19 @@ run and why; their outputs are unknown, and so is everything that refers to them
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from batchmill.attempt import Attempt
 from batchmill.batch import BatchEnd
 from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.sinks import DroppedResults, KeptResults
 from batchmill.block import Block
-from batchmill.errors import BatchmillError
+from batchmill.errors import BatchmillError, InternalError
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.node_run import NodeRun, faulty_visit
-from batchmill.graph.visits.batched import items_at
+from batchmill.graph.visits.batched import items_at, keys_of, step_of
 from batchmill.graph.visits.collecting import batch_visit, entries
 from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.looping import run_loop
@@ -26,12 +27,15 @@ from batchmill.graph.visits.single import run_single
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.items.sources import as_source
 from batchmill.journal.contract import ItemLog, Kept
+from batchmill.journal.rehearsed_items import RehearsedInside, RehearsedItems
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.nodes.workflow import WorkflowNode
 from batchmill.outcome import Outcome
 from batchmill.template import Path, compile_value
 
 TOGETHER = 500  # items that are looked for at once
+MOST_NAMED = 5  # items, of a batch, that a forecast names
+MOST_LOOKED_INTO = 1_000  # unfinished items of a batch of sub-workflows
 NOT_READ = "standard input"
 NOT_CALLED = "the function of its items"
 METADATA = "batch_metadata"
@@ -42,7 +46,10 @@ _WOULD_RUN = "it would run"
 class Forecast:
     """What a resumed run would do at one node: ``counts`` of its items, or of its visits; what ``changed`` in
     it. ``waits_for`` names what must run before anything is known; ``fault`` says why nothing can be known.
-    ``left_out`` items never began and are not wanted."""
+    ``left_out`` items never began and are not wanted. ``first`` are the positions of the first items of a
+    batch that would run. ``inside`` looks into the first of those that run a sub-workflow of which something
+    is saved, ``n_inside`` is their number.
+    """
 
     node: str
     counts: Kept = field(default_factory=Kept)
@@ -50,6 +57,9 @@ class Forecast:
     waits_for: str | None = None
     fault: str | None = None
     left_out: int = 0
+    first: list[int] = field(default_factory=list)
+    inside: list[InsideItem] = field(default_factory=list)
+    n_inside: int = 0
 
     @property
     def again(self) -> int:
@@ -59,8 +69,27 @@ class Forecast:
     def as_json(self) -> dict[str, Any]:
         """The forecast as plain data."""
         told: dict[str, Any] = {"node": self.node, **self.counts.as_json(), "changed_by": self.changed}
-        more = {"waits_for": self.waits_for, "fault": self.fault, "left_out": self.left_out or None}
+        more = {
+            "waits_for": self.waits_for,
+            "fault": self.fault,
+            "left_out": self.left_out or None,
+            "first": self.first or None,
+            "inside": [one.as_json() for one in self.inside] or None,
+            "items_inside": self.n_inside or None,
+        }
         return {**told, **{name: value for name, value in more.items() if value is not None}}
+
+
+@dataclass(frozen=True, slots=True)
+class InsideItem:
+    """What would run inside the item at ``index``, of whose sub-workflow something is saved: by node."""
+
+    index: int
+    nodes: list[Forecast]
+
+    def as_json(self) -> dict[str, object]:
+        """The item as plain data."""
+        return {"item": self.index, "nodes": [one.as_json() for one in self.nodes]}
 
 
 class Rehearsal:
@@ -69,8 +98,8 @@ class Rehearsal:
     Used with one job, so by one thread at a time.
     """
 
-    def __init__(self, log: SqliteRunLog) -> None:
-        self._log = log
+    def __init__(self) -> None:
+        self.log: SqliteRunLog | RehearsedInside | None = None  # that of the nodes that were visited
         self._forecasts: dict[str, Forecast] = {}
         self._unknown: set[str] = set()  # addresses of nodes of which it is not known what they give
         self._batches: set[str] = set()  # of which it is, but for how they are run
@@ -89,10 +118,11 @@ class Rehearsal:
             return self._unknown_visit(place)
         if node.spec.batch is not None:
             return self._batch(node, node.spec.batch, around)
-        before = self._log.counts()
+        log = self._log_of(around)
+        before = log.counts()
         visit = run_single(node, around) if node.spec.loop is None else run_loop(node, node.spec.loop, around)
         if not issubclass(node.kind, WorkflowNode):  # of which the nodes inside are counted
-            self._count(place, before)
+            self._count(place, log, before)
         inside = any(one.startswith(f"{place}.") for one in self._unknown)
         return self._unknown_visit(place) if inside or place in self._unknown else visit
 
@@ -103,10 +133,17 @@ class Rehearsal:
     def _of(self, place: str) -> Forecast:
         return self._forecasts.setdefault(place, Forecast(place))
 
-    def _count(self, place: str, before: Kept) -> None:
-        forecast, now = self._of(place), self._log.counts()
+    def _log_of(self, around: NodeFrame) -> SqliteRunLog | RehearsedInside:
+        if not isinstance(around.log, (SqliteRunLog, RehearsedInside)):
+            raise InternalError("a rehearsal needs a log that counts")
+        if self.log is None:
+            self.log = around.log
+        return around.log
+
+    def _count(self, place: str, log: SqliteRunLog | RehearsedInside, before: Kept) -> None:
+        forecast, now = self._of(place), log.counts()
         forecast.counts = forecast.counts + (now - before)
-        forecast.changed = list(self._log.changes.get(place, ()))
+        forecast.changed = list(log.changes.get(place, ()))
 
     def _unknown_visit(self, place: str) -> NodeRun:
         """Continue the walk as if the node had succeeded; its outputs are unknown."""
@@ -114,7 +151,7 @@ class Rehearsal:
         return NodeRun(failure=_WOULD_RUN, stopped=True)
 
     def _waits_for(self, node: PlannedNode, around: NodeFrame) -> str | None:
-        """The first node that this one refers to and of which it is not known what it gives."""
+        """The first node that this one refers to and whose outputs are not known."""
         for path in _references(node):
             for one in path.walk():
                 place = around.place(one.root)
@@ -127,13 +164,14 @@ class Rehearsal:
         return None
 
     def _batch(self, node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> NodeRun:
-        place, before = around.place(node.id), self._log.counts()
+        place, counting = around.place(node.id), self._log_of(around)
+        before, unknown = counting.counts(), _Unknown()
         done = ResultCollector(KeptResults() if spec.keeps_results else DroppedResults())
         every = True
         try:
             items = items_at(node, spec, around)
             log = batch_log(node, spec, items, around)
-            for found in _matched(log, items):
+            for found in _matched(log, items, unknown):
                 every = _collect(found, done, spec.item) and every
         except (BatchmillError, OSError) as fault:
             self._of(place).fault = f"{fault}"
@@ -141,11 +179,61 @@ class Rehearsal:
         if log is not None:
             log.close(done.count)
             self._of(place).left_out = log.left_out
-        self._count(place, before)
+        self._count(place, counting, before)
+        self._of(place).first = [index for index, _ in unknown.first[:MOST_NAMED]]
+        self._look_inside(node, spec, around, unknown)
         if not every or spec.results_path is not None:  # a file is not written, so it is not known either
             return self._unknown_visit(place)
         self._batches.add(place)
         return batch_visit(place, done, BatchEnd(None, False, None, {}), 0)
+
+    def _look_inside(self, node: PlannedNode, spec: BatchSpec, around: NodeFrame, unknown: _Unknown) -> None:
+        """Walk the sub-workflows of unfinished items as their next attempts would."""
+        saved = around.services.items
+        if not issubclass(node.kind, WorkflowNode) or not isinstance(saved, RehearsedItems):
+            return
+        # an item's own folder is made for an attempt only, and belongs to what its inside is known by
+        if node.spec.workdir is not None or not (saved.any_left or isinstance(around.log, RehearsedInside)):
+            return
+        forecast = self._of(around.place(node.id))
+        for index, item in unknown.first:
+            inside = _inside(node, spec, around, index, item)
+            if inside is not None:
+                forecast.n_inside += 1
+                if len(forecast.inside) < MOST_NAMED:
+                    forecast.inside.append(inside)
+
+
+@dataclass(slots=True)
+class _Unknown:
+    """The first items of a batch that would run, with their positions."""
+
+    first: list[tuple[int, object]] = field(default_factory=list)
+
+    def add(self, index: int, item: object) -> None:
+        if len(self.first) < MOST_LOOKED_INTO:
+            self.first.append((index, item))
+
+
+def _inside(
+    node: PlannedNode, spec: BatchSpec, around: NodeFrame, index: int, item: object
+) -> InsideItem | None:
+    """The forecast of the inside of an item; None if nothing of it is saved, or an attempt would say why it
+    cannot even begin."""
+    walk = Rehearsal()
+    frame = replace(around, services=replace(around.services, rehearsal=walk))
+    try:
+        step_of(node, spec, frame, keys_of(node, frame)).run(item, index, Attempt())
+    except Exception as fault:  # noqa: BLE001  # in most cases that something inside would run
+        if not isinstance(fault, (BatchmillError, OSError)):
+            return None
+    if not isinstance(walk.log, RehearsedInside):
+        return None
+    for one in walk.forecasts:
+        changed = min(one.counts.new, walk.log.left(one.node))
+        one.counts = replace(one.counts, new=one.counts.new - changed, changed=changed)
+    saved = any(one.counts.kept or one.counts.changed or one.inside for one in walk.forecasts)
+    return InsideItem(index, walk.forecasts) if saved else None
 
 
 def _tells_how_it_ran(path: Path) -> bool:
@@ -164,13 +252,16 @@ def _references(node: PlannedNode) -> Iterator[Path]:
         yield from compile_value([spec.loop.while_, spec.loop.until, dict(spec.loop.carry)]).references
 
 
-def _matched(log: ItemLog | None, items: Any) -> Iterator[Block | int]:
-    """The items in order: blocks of those that are known, and the numbers of others in between."""
+def _matched(log: ItemLog | None, items: Any, unknown: _Unknown) -> Iterator[Block | int]:
+    """The items in order: blocks of those that are known, and the numbers of others in between. Those that
+    would run are added to ``unknown``."""
     source, start = as_source(items), 0
     while part := source.take(TOGETHER):
         known: Mapping[int, Outcome] = {} if log is None else log.match(start, part)
         for offset, item in enumerate(part):
             outcome = known.get(offset)
+            if outcome is None:
+                unknown.add(start + offset, item)
             if outcome is None or outcome.error is not None:
                 yield start + offset
             else:

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
@@ -31,6 +30,7 @@ from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.lists import materialize
 from batchmill.nodes import NodeResult
 from batchmill.nodes.access.secrets import bound_secrets
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.process import END_SECONDS
 from batchmill.outcome import ErrorInfo
 from batchmill.step import Namespace
@@ -56,7 +56,7 @@ class SubWorkflowRun:
         self._node = node
         self._around = around
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt, index: int | None) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt, index: int | None) -> NodeResult:
         """Run it once; see :class:`~batchmill.nodes.workflow.SubRun`."""
         address = self._around.place(self._node, index)
         self._check_depth(address, params["max_depth"])
@@ -102,13 +102,13 @@ class SubWorkflowRun:
         )
         raise NodeError(f"{address}: {message}", retryable=False, type_name="MaxDepth", address=address)
 
-    def _inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _inputs(self, given: Mapping[str, object]) -> dict[str, object]:
         values, faults = input_values(self._workflow.plan.inputs, given, way="`inputs.{}`")
         if faults:
             raise InvalidParams(f"{self._workflow.source}: {in_words(faults)}")
         return values
 
-    def _key_of(self, values: Mapping[str, Any]) -> str:
+    def _key_of(self, values: Mapping[str, object]) -> str:
         """What tells this run of it from others, where anything in it asks for that."""
         if not self._workflow.gives_keys:
             return ""
@@ -117,9 +117,9 @@ class SubWorkflowRun:
         except NoDigest:
             return ""
 
-    def _masker(self, values: Mapping[str, Any]) -> Masker:
-        """Who is told the secrets among the inputs: the run's own masker, or in a worker process one whose
-        secrets go up with the report."""
+    def _masker(self, values: Mapping[str, object]) -> Masker:
+        """The masker that learns the secrets among the inputs: the run's own, or, in a worker process, one
+        whose secrets travel back with the report."""
         masker = Masker() if self._around.in_worker else self._around.masker
         for name, spec in self._workflow.plan.inputs.items():
             if spec.secret:
@@ -154,7 +154,7 @@ class SubWorkflowRun:
             workdir=attempt.folder or self._around.workdir,
         )
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> SubWorkflowRun:
+    def __deepcopy__(self, memo: dict[int, object]) -> SubWorkflowRun:
         return self
 
 

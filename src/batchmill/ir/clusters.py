@@ -30,8 +30,8 @@ def written_cluster(text: str | None) -> str | dict[str, Any] | None:
     return found
 
 
-def checked_cluster(cluster: Any) -> Any:
-    """``cluster`` as it was given. Raises :class:`~batchmill.errors.InvalidSetting` where it is no place."""
+def checked_cluster(cluster: object) -> Any:
+    """Return ``cluster``. Raises :class:`~batchmill.errors.InvalidSetting` if it is not a place."""
     if cluster is None:
         return None
     if isinstance(cluster, str):
@@ -69,6 +69,6 @@ def _check_env(names: Any) -> None:
             raise InvalidSetting(f"`env` of `cluster` has {name!r}, which is no name of a variable")
 
 
-def _check_address(text: Any) -> None:
+def _check_address(text: object) -> None:
     if not isinstance(text, str) or not re.search(ADDRESS, text):
         raise InvalidSetting(f"the cluster {text!r} is none of {FORMS}")

@@ -61,7 +61,7 @@ class _Filling:
         self.origins: dict[DocumentPath, DocumentPath] = {}
         self._defaults = defaults
 
-    def step(self, raw: Any, path: DocumentPath) -> Any:
+    def step(self, raw: Any, path: DocumentPath) -> object:
         """A node, or all nodes in a step of a pipeline."""
         if isinstance(raw, list):
             return [self.step(one, (*path, place)) for place, one in enumerate(raw)]
@@ -95,8 +95,8 @@ class _Filling:
                 self.origins[(*path, key)] = (*at, key)
 
     def _joined(
-        self, own: dict[str, Any], more: Mapping[str, Any], path: DocumentPath, at: DocumentPath
-    ) -> dict[str, Any]:
+        self, own: dict[str, Any], more: Mapping[str, object], path: DocumentPath, at: DocumentPath
+    ) -> dict[str, object]:
         new = {key: value for key, value in more.items() if key not in own}
         self.origins.update({(*path, key): (*at, key) for key in new})
         return {**own, **new}

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from batchmill.values.places import JsonPath, path_text
 
@@ -37,7 +36,7 @@ class Doubt:
     fault: Fault
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value of a document for a message: short JSON text, or its kind where that would be long."""
     if isinstance(value, (dict, list)):
         return kind_of(value)
@@ -48,11 +47,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 
-def _printable(value: Any) -> bool:
+def _printable(value: object) -> bool:
     return not isinstance(value, str) or value.isprintable()
 
 
-def kind_of(value: Any) -> str:
+def kind_of(value: object) -> str:
     """What a value is, in words: ``text``, ``a number``, ``a list``, ..."""
     kinds = ((bool, "a boolean"), (str, "text"), (int, "a number"), (float, "a number"))
     containers = ((list, "a list"), (dict, "an object"), (type(None), "null"))
@@ -63,7 +62,7 @@ def kind_of(value: Any) -> str:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """``did you mean `thread`?``, or nothing where no choice is near or there are too many to compare."""
+    """``did you mean `thread`?``, or nothing if no choice is near or there are too many to compare."""
     few = list(islice(choices, _MOST_CHOICES + 1))
     if len(few) > _MOST_CHOICES:
         return ""

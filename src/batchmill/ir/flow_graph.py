@@ -131,7 +131,7 @@ class FlowGraph:
 
 
 def flow_graph(outline: Outline) -> FlowGraph | None:
-    """The graph of a document, None where its nodes, edges or start are not sound."""
+    """The graph of a document, None if its nodes, edges or start are not sound."""
     edges, known = edges_in_force(outline), {node.id for node in outline.nodes}
     places = known | outline.gates
     if outline.broken or outline.start not in places or len(outline.by_id) != len(outline.all_nodes):

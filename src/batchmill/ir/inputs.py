@@ -21,8 +21,8 @@ class _Mismatch(Exception):  # never leaves this module
 
 
 def check_inputs(
-    workflow: Workflow, given: Mapping[str, Any], text: frozenset[str] = frozenset()
-) -> tuple[dict[str, Any], list[Problem]]:
+    workflow: Workflow, given: Mapping[str, object], text: frozenset[str] = frozenset()
+) -> tuple[dict[str, object], list[Problem]]:
     """The value of every declared input, and every problem with those that were given.
 
     The names in ``text`` were given as text, ``name=value``: their values are read as the declared type
@@ -35,10 +35,10 @@ def check_inputs(
 
 def input_values(
     inputs: Mapping[str, InputSpec],
-    given: Mapping[str, Any],
+    given: Mapping[str, object],
     text: frozenset[str] = frozenset(),
     way: str = "{}=VALUE",
-) -> tuple[dict[str, Any], list[Fault]]:
+) -> tuple[dict[str, object], list[Fault]]:
     """The same for inputs by themselves; each fault's path is ``("inputs", name)``.
 
     ``way`` says how an input is given, with its name in place of ``{}``.
@@ -69,7 +69,7 @@ def _missing(name: str, spec: InputSpec, way: str) -> Fault:
     return Fault(("inputs", name), f"the input `{name}` is missing", hint)
 
 
-def _value(spec: InputSpec, value: Any, is_text: bool) -> Any:
+def _value(spec: InputSpec, value: object, is_text: bool) -> object:
     read = _from_text(spec, value, is_text) if isinstance(value, str) else value
     if not is_type(read, spec.json_type):
         raise _Mismatch(f"must be {type_words(spec.json_type)}, not {_seen(spec, read)}")
@@ -83,11 +83,11 @@ def _value(spec: InputSpec, value: Any, is_text: bool) -> Any:
     return read
 
 
-def _seen(spec: InputSpec, value: Any) -> str:
+def _seen(spec: InputSpec, value: object) -> str:
     return kind_of(value) if spec.secret else shown(value)
 
 
-def _from_text(spec: InputSpec, value: str, is_text: bool) -> Any:
+def _from_text(spec: InputSpec, value: str, is_text: bool) -> object:
     """``value`` read as its type says; it stays text where that does not work, and fails the type then.
 
     Text that came as a value with a type of its own (not ``is_text``) is read only for a list or an object.
@@ -101,7 +101,7 @@ def _from_text(spec: InputSpec, value: str, is_text: bool) -> Any:
     return _number(spec, value) if spec.json_type in ("integer", "number") else value
 
 
-def _number(spec: InputSpec, value: str) -> Any:
+def _number(spec: InputSpec, value: str) -> object:
     try:
         return exact_number(value)
     except LostDigits as error:
@@ -111,7 +111,7 @@ def _number(spec: InputSpec, value: str) -> Any:
         return value
 
 
-def _container(spec: InputSpec, value: str) -> Any:
+def _container(spec: InputSpec, value: str) -> object:
     try:
         return from_json(value)
     except NotJson as error:

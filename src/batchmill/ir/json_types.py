@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.lists import LazyList
 
@@ -20,12 +19,12 @@ _WORDS = {
 }
 
 
-def is_type(value: Any, types: str) -> bool:
+def is_type(value: object, types: str) -> bool:
     """Whether ``value`` is of one of ``types``, names joined with ``|``; ``any`` takes everything."""
     return any(_is(value, name) for name in types.split("|"))
 
 
-def _is(value: Any, name: str) -> bool:
+def _is(value: object, name: str) -> bool:
     if name == ANY:
         return True
     if isinstance(value, bool):

@@ -64,14 +64,6 @@ class Draft:
         """Whether the document was read from a file, whose path is ``source`` then."""
         return not (self.from_stdin or isinstance(self.positions, NoPositions))
 
-    def locate(self, path: DocumentPath, *, key: bool = False) -> Position:
-        """Line and column, from 1, of the value at ``path``, or of its key.
-
-        Of what is not in the text, the place of the nearest value around it; ``(0, 0)`` for a
-        document that has no text.
-        """
-        return _place(Fault(path, "", on_key=key), self.positions.find(_prefixes(path)))
-
     def problems(self, faults: Iterable[Fault]) -> tuple[Problem, ...]:
         """These faults and those of reading as problems with their places, in text order."""
         placed = list(self.faults)
@@ -82,7 +74,7 @@ class Draft:
         return tuple(_problem(fault, position) for fault, position in placed)
 
     def warnings(self, doubts: Iterable[Doubt]) -> tuple[Warned, ...]:
-        """What is hardly meant as warnings with their places, in text order."""
+        """The doubts as warnings with their places, in text order."""
         every = list(dict.fromkeys(doubts))
         placed = zip(every, self._positions_of([doubt.fault for doubt in every]), strict=True)
         return tuple(
@@ -95,11 +87,11 @@ class Draft:
         return [_place(fault, places) for fault in faults]
 
 
-def load(source: str | Path | dict[str, Any] | Draft) -> Draft:
+def load(source: str | Path | dict[str, object] | Draft) -> Draft:
     """Read a document from a ``.json``, ``.yaml`` or ``.yml`` file, or take one as a dictionary; one that has
-    been read is given back as it is.
+    been read is returned as it is.
 
-    A file of any other name is read as JSON. Raises :class:`InvalidDocument` where the source is no
+    A file of any other name is read as JSON. Raises :class:`InvalidDocument` if the source is no
     document at all, and :class:`StorageError` where the file cannot be read.
     """
     if isinstance(source, Draft):
@@ -133,7 +125,7 @@ def load_stdin(content: bytes) -> Draft:
     return replace(draft, from_stdin=True)
 
 
-def _path_of(source: Any) -> Path:
+def _path_of(source: object) -> Path:
     if not isinstance(source, (str, os.PathLike)) or not isinstance(os.fspath(source), str):
         raise _invalid(
             "document", Fault((), f"is given by a path or as a dictionary, not as {kind_of(source)}")
@@ -151,7 +143,7 @@ def _is_yaml(path: Path) -> bool:
     return path.suffix.lower() in _YAML_SUFFIXES
 
 
-def _from_object(document: dict[str, Any]) -> Draft:
+def _from_object(document: dict[str, object]) -> Draft:
     try:
         faults = screen(document)
     except Unwalkable as error:
@@ -160,7 +152,7 @@ def _from_object(document: dict[str, Any]) -> Draft:
     return Draft(raw, faults=tuple((fault, NOWHERE) for fault in faults))
 
 
-def _copied(document: dict[str, Any]) -> Any:
+def _copied(document: dict[str, object]) -> object:
     try:
         return marshal.loads(marshal.dumps(document))  # noqa: S302  # our own bytes; ten times as fast
     except ValueError:  # classes that derive from those of plain data
@@ -250,7 +242,9 @@ class _JsonReading:
         """Raises :class:`NotJson`, RecursionError."""
         refused: list[None] = []
 
-        def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # called for every object: no attributes
+        def made(
+            pairs: list[tuple[str, object]],
+        ) -> dict[str, object]:  # called for every object: no attributes
             read = dict(pairs)
             if len(read) != len(pairs):
                 refused.append(None)

@@ -20,7 +20,7 @@ DEFAULT_ITEM_NAME = "item"
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The parts of a document that can be read. ``edges`` is None where the document has none.
+    """The parts of a document that can be read. ``edges`` is None if the document has none.
 
     ``start`` is the id of the first node, or the gate of the first block; ``steps`` and ``gates`` are
     those of a pipeline. ``finals`` are the nodes that run at the end whatever happened; no edge joins
@@ -48,7 +48,7 @@ class Outline:
         return (*self.nodes, *self.finals)
 
 
-def outline_of(raw: Any, faults: list[Fault], workflow: Workflow | None = None) -> Outline:
+def outline_of(raw: object, faults: list[Fault], workflow: Workflow | None = None) -> Outline:
     """The outline of a raw document whose structure has these faults; ``workflow`` where it has none."""
     document = raw if isinstance(raw, dict) else {}
     faulty = {fault.path[:length] for fault in faults for length in range(2, len(fault.path) + 1)}
@@ -64,7 +64,9 @@ def outline_of(raw: Any, faults: list[Fault], workflow: Workflow | None = None) 
     )
 
 
-def _of_nodes(document: dict[Any, Any], faulty: set[DocumentPath], workflow: Workflow | None) -> Outline:
+def _of_nodes(
+    document: dict[object, object], faulty: set[DocumentPath], workflow: Workflow | None
+) -> Outline:
     raw_nodes, raw_edges = _list(document.get("nodes")), document.get("edges")
     specs = [None] * len(raw_nodes) if workflow is None else workflow.nodes
     read = _Nodes(NodeSpec, faulty)
@@ -82,7 +84,7 @@ def _of_nodes(document: dict[Any, Any], faulty: set[DocumentPath], workflow: Wor
 
 
 def _finals(
-    document: dict[Any, Any], first: int, faulty: set[DocumentPath], workflow: Workflow | None
+    document: dict[object, object], first: int, faulty: set[DocumentPath], workflow: Workflow | None
 ) -> tuple[NodePart, ...]:
     """The nodes of ``finally``, counted from ``first`` on."""
     raw = _list(document.get(FINALLY))
@@ -93,7 +95,9 @@ def _finals(
     return tuple(part for part in found if part is not None)
 
 
-def _of_pipeline(document: dict[Any, Any], faulty: set[DocumentPath], workflow: Workflow | None) -> Outline:
+def _of_pipeline(
+    document: dict[object, object], faulty: set[DocumentPath], workflow: Workflow | None
+) -> Outline:
     models = workflow.pipeline if workflow is not None else None
     layout = lay_out(document["pipeline"], _Nodes(PipelineNode, faulty), models)
     blocks = list(all_blocks(layout.steps))
@@ -107,11 +111,11 @@ def _of_pipeline(document: dict[Any, Any], faulty: set[DocumentPath], workflow: 
     )
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _dict(value: Any) -> dict[Any, Any]:
+def _dict(value: object) -> dict[object, object]:
     return value if isinstance(value, dict) else {}
 
 
@@ -145,7 +149,7 @@ class _Nodes:
         )
 
 
-def _next(raw: Any) -> dict[str, tuple[str, ...]]:
+def _next(raw: object) -> dict[str, tuple[str, ...]]:
     return {
         action: tuple(one for one in _several(target) if isinstance(one, str))
         for action, target in _dict(raw).items()
@@ -153,7 +157,7 @@ def _next(raw: Any) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _several(target: Any) -> list[Any]:
+def _several(target: object) -> list[object]:
     return target if isinstance(target, list) else [target]
 
 
@@ -165,12 +169,12 @@ def _by_id(nodes: list[NodePart]) -> dict[str, NodePart]:
     return by_id
 
 
-def _item_name(batch: Any) -> str:
+def _item_name(batch: object) -> str:
     name = _dict(batch).get("as", DEFAULT_ITEM_NAME)
     return name if isinstance(name, str) else DEFAULT_ITEM_NAME
 
 
-def _edge(index: int, raw: Any) -> EdgePart | None:
+def _edge(index: int, raw: object) -> EdgePart | None:
     edge = _dict(raw)
     source, target, action = edge.get("from"), edge.get("to"), edge.get("action", DEFAULT_ACTION)
     if not (isinstance(source, str) and isinstance(target, str) and isinstance(action, str)):
@@ -180,7 +184,7 @@ def _edge(index: int, raw: Any) -> EdgePart | None:
     return EdgePart(("edges", index), source, target, action, "action" in edge, group)
 
 
-def _inputs(raw: dict[Any, Any], faulty: set[DocumentPath]) -> dict[str, InputSpec | None]:
+def _inputs(raw: dict[object, object], faulty: set[DocumentPath]) -> dict[str, InputSpec | None]:
     return {
         name: None if ("inputs", name) in faulty else InputSpec.model_validate(value)
         for name, value in raw.items()
@@ -188,6 +192,6 @@ def _inputs(raw: dict[Any, Any], faulty: set[DocumentPath]) -> dict[str, InputSp
     }
 
 
-def _outputs(raw: dict[Any, Any], faulty: set[DocumentPath]) -> dict[str, OutputSpec]:
+def _outputs(raw: dict[Any, object], faulty: set[DocumentPath]) -> dict[str, OutputSpec]:
     good = {name: value for name, value in raw.items() if ("outputs", name) not in faulty}
     return {name: OutputSpec.model_validate(value) for name, value in good.items()}

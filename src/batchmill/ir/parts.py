@@ -17,7 +17,7 @@ DEFAULT_ACTION = "default"  # also in nodes.contract, which ranks above
 
 @dataclass(frozen=True, slots=True)
 class NodePart:
-    """A node that has at least an id. ``spec`` is None where something in the node is wrong.
+    """A node that has at least an id. ``spec`` is None if something in the node is wrong.
 
     ``index`` counts the nodes in document order, ``path`` is the node's place and ``row`` that of the list
     it is a step of. ``next`` is what a step of a pipeline says of where its actions lead: nowhere where

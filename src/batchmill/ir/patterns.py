@@ -29,7 +29,7 @@ class PatternTooSlow(Exception):
 def check_quick(pattern: str, text: str) -> None:
     """Return where searching ``text`` for ``pattern`` takes no more than :data:`LIMIT_SECONDS`.
 
-    Raises :class:`PatternTooSlow` where it takes longer. A pattern that is no regular expression is not
+    Raises :class:`PatternTooSlow` if it takes longer. A pattern that is no regular expression is not
     looked at.
     """
     if _is_quick(pattern, text) or not sys.executable:

@@ -74,7 +74,7 @@ def all_blocks(steps: tuple[PipelineStep, ...]) -> Iterator[Block]:
                 yield from all_blocks(branch)
 
 
-def lay_out(raw: Any, read_node: ReadNode, models: list[PipelineNode | Parallel] | None) -> Layout:
+def lay_out(raw: object, read_node: ReadNode, models: list[PipelineNode | Parallel] | None) -> Layout:
     """The nodes and edges of a raw pipeline; ``models`` are its steps where it has no faults."""
     layout = Layout()
     reading = _Reading(layout, read_node)
@@ -92,7 +92,7 @@ class _Reading:
         self._layout = layout
         self._read_node = read_node
 
-    def row(self, raw: Any, path: DocumentPath, models: Any) -> list[NodePart | Block]:
+    def row(self, raw: object, path: DocumentPath, models: Any) -> list[NodePart | Block]:
         """The steps of a list, with the edges from each to the next."""
         if not isinstance(raw, list):
             self._layout.whole = False
@@ -104,13 +104,15 @@ class _Reading:
             self._edges_out(step, _begin(following))
         return steps
 
-    def _branch(self, raw: Any, path: DocumentPath, model: Any) -> list[NodePart | Block]:
+    def _branch(self, raw: object, path: DocumentPath, model: object) -> list[NodePart | Block]:
         if isinstance(raw, list):
             return self.row(raw, path, model)
         step = self._step(raw, path, path, model)
         return [] if step is None else [step]
 
-    def _step(self, raw: Any, path: DocumentPath, row: DocumentPath, model: Any) -> NodePart | Block | None:
+    def _step(
+        self, raw: object, path: DocumentPath, row: DocumentPath, model: Any
+    ) -> NodePart | Block | None:
         if isinstance(raw, dict) and "parallel" in raw:
             return self._block(raw, path, model)
         node = self._read_node(len(self._layout.nodes), path, row, raw, model)
@@ -120,7 +122,7 @@ class _Reading:
         self._layout.nodes.append(node)
         return node
 
-    def _block(self, raw: dict[Any, Any], path: DocumentPath, model: Parallel | None) -> Block | None:
+    def _block(self, raw: dict[object, object], path: DocumentPath, model: Parallel | None) -> Block | None:
         branches, place = raw["parallel"], (*path, "parallel")
         if not isinstance(branches, list):
             self._layout.whole = False

@@ -33,7 +33,7 @@ class Positions(Protocol):
 
 
 class NoPositions:
-    """Of a document that was given as an object."""
+    """The positions of a document that is an object and has no text."""
 
     def find(self, paths: Collection[DocumentPath]) -> dict[DocumentPath, Place]:
         return {}

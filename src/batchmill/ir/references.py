@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault, all_of, did_you_mean
@@ -46,7 +46,7 @@ class Site:
 
 
 def sites_in(
-    value: Any, path: DocumentPath, node: NodePart | None, kind: SiteKind
+    value: object, path: DocumentPath, node: NodePart | None, kind: SiteKind
 ) -> tuple[list[Site], list[Fault]]:
     """Every template in a value of the document, and the faults of those that cannot be read."""
     if is_large(value) and not may_hold_templates(value):
@@ -66,7 +66,7 @@ def syntax_fault(path: DocumentPath, error: TemplateSyntaxError, on_key: bool = 
 
 
 def texts_in(
-    value: Any, path: DocumentPath, marks: tuple[str, ...] = ("${",)
+    value: object, path: DocumentPath, marks: tuple[str, ...] = ("${",)
 ) -> Iterator[tuple[DocumentPath, str, bool]]:
     """Every text with one of ``marks`` in a value, in order, with its place; True for the key of that
     place."""
@@ -86,7 +86,7 @@ def texts_in(
 
 
 class ReferenceCheck:
-    """Knows the names of one document; ``graph`` is None where nothing can be said of the order."""
+    """Knows the names of one document; ``graph`` is None if nothing can be said of the order."""
 
     def __init__(self, outline: Outline, graph: FlowGraph | None) -> None:
         self._outline = outline
@@ -127,7 +127,7 @@ class ReferenceCheck:
         return late[:1]
 
     def node_of(self, path: Path, site: Site) -> NodePart | None:
-        """The node that a path starts from, None where it starts from an input, an item or nothing."""
+        """The node that a path starts from, None if it starts from an input, an item or nothing."""
         if site.kind == "select" or path.root in self._local_names(site):
             return None
         return self._outline.by_id.get(path.root)
@@ -248,7 +248,7 @@ def _chooses(site: Site) -> bool:
 
 
 def _unknown_of_item(path: Path, site: Site) -> Fault | None:
-    """What is wrong with a reference to what is known of an item besides."""
+    """The fault of a reference to ``__item__``, or None."""
     spec = site.node.spec if site.node is not None else None
     if path.segments == ("key",) or (path.segments == ("workdir",) and (spec is None or spec.workdir)):
         return None
@@ -260,7 +260,7 @@ def _unknown_of_item(path: Path, site: Site) -> Fault | None:
 
 
 def unknown_of_source(path: Path, site: Site) -> Fault | None:
-    """What is wrong with a reference to the place that an item was read from."""
+    """The fault of a reference to ``__source__``, or None."""
     batch = site.node.spec.batch if site.node is not None and site.node.spec is not None else None
     if batch is None:  # something is wrong with it
         return None

@@ -25,10 +25,10 @@ class Unwalkable(Exception):  # carries a fault, is one of no caller outside ir
         self.fault = fault
 
 
-def screen(raw: Any) -> list[Fault]:
+def screen(raw: object) -> list[Fault]:
     """Every value in ``raw`` that is not JSON. Raises :class:`Unwalkable` past the limits."""
     faults = list(_leaf_faults((), raw))
-    stack: list[tuple[DocumentPath, Any]] = [((), raw)]
+    stack: list[tuple[DocumentPath, object]] = [((), raw)]
     count = 1
     while stack:
         path, container = stack.pop()
@@ -44,7 +44,7 @@ def screen(raw: Any) -> list[Fault]:
 
 
 def _faults_within(
-    path: DocumentPath, container: dict[Any, Any] | list[Any], stack: list[tuple[DocumentPath, Any]]
+    path: DocumentPath, container: dict[Any, Any] | list[Any], stack: list[tuple[DocumentPath, object]]
 ) -> Iterator[Fault]:
     """The faults of a container's own keys and leaves; containers in it go on the stack."""
     is_object = isinstance(container, dict)
@@ -64,7 +64,7 @@ def _faults_within(
             yield from _leaf_faults((*path, key), value)
 
 
-def _leaf_faults(path: DocumentPath, value: Any) -> Iterator[Fault]:
+def _leaf_faults(path: DocumentPath, value: object) -> Iterator[Fault]:
     if isinstance(value, float):
         if not math.isfinite(value):
             yield Fault(path, "must be a finite number: JSON has no NaN or Infinity")

@@ -84,11 +84,11 @@ def servers_in(path: Path) -> tuple[dict[str, McpServerSpec], list[Fault]]:
     return specs, faults + more
 
 
-def _switched_off(raw: Any) -> bool:
+def _switched_off(raw: object) -> bool:
     return isinstance(raw, dict) and raw.get("disabled") is True
 
 
-def _known(raw: Any) -> Any:
+def _known(raw: object) -> object:
     if not isinstance(raw, dict):
         return raw
     kept = {key: value for key, value in raw.items() if key in McpServerSpec.model_fields}
@@ -97,7 +97,7 @@ def _known(raw: Any) -> Any:
     return kept
 
 
-def _file(path: Path, at: DocumentPath) -> tuple[dict[str, Any], list[Fault]]:
+def _file(path: Path, at: DocumentPath) -> tuple[dict[str, object], list[Fault]]:
     try:
         draft = load(path)
     except InvalidDocument as error:
@@ -107,7 +107,7 @@ def _file(path: Path, at: DocumentPath) -> tuple[dict[str, Any], list[Fault]]:
     return draft.raw, [Fault(at, f"{path}: {problem}") for problem in draft.problems(())]
 
 
-def _read_each(raw: Any, model: type[Any], at: DocumentPath) -> tuple[dict[str, Any], list[Fault]]:
+def _read_each(raw: object, model: type[Any], at: DocumentPath) -> tuple[dict[str, Any], list[Fault]]:
     """Each entry of a table through ``model``; faults say where in the file they are."""
     if not isinstance(raw, dict):
         return {}, [Fault(at, f"must be an object, not {kind_of(raw)}")]

@@ -49,7 +49,7 @@ class Settled:
         return fault
 
 
-def settle(raw: dict[Any, Any], inputs: Mapping[str, Any] | None = None) -> Settled:
+def settle(raw: dict[object, object], inputs: Mapping[str, object] | None = None) -> Settled:
     """``raw`` with the values of its settings: those of ``inputs``, else the defaults of the inputs."""
     declared = raw.get("inputs")
     settling = _Settling(declared if isinstance(declared, dict) else {}, inputs)
@@ -66,7 +66,7 @@ def settle(raw: dict[Any, Any], inputs: Mapping[str, Any] | None = None) -> Sett
 class _Settling:
     """One pass over a document."""
 
-    def __init__(self, declared: Mapping[Any, Any], inputs: Mapping[str, Any] | None) -> None:
+    def __init__(self, declared: Mapping[object, object], inputs: Mapping[str, object] | None) -> None:
         self.faults: list[Fault] = []
         self.settings: dict[DocumentPath, str] = {}
         self.used: set[str] = set()
@@ -110,7 +110,7 @@ class _Settling:
             )
         return None
 
-    def _values_of(self, name: str) -> list[Any]:
+    def _values_of(self, name: str) -> list[object]:
         """The value of an input in a list; nothing in it where that is not known yet."""
         if self._inputs is not None:
             return [self._inputs[name]] if name in self._inputs else []

@@ -34,7 +34,7 @@ class Stage:
 
 
 def streamed_items(batch: BatchSpec) -> tuple[str, str] | None:
-    """The node and the output that the items are written to come from; None where they are anything but
+    """The node and the output that the items are written to come from; None if they are anything but
     ``${node.results}`` or ``${node.succeeded}``."""
     if not isinstance(batch.items, str):
         return None
@@ -80,7 +80,7 @@ def way_back(node: NodePart, outline: Outline, incoming: Mapping[str, list[EdgeP
 
 
 def _before(name: str, outline: Outline, incoming: Mapping[str, list[EdgePart]]) -> NodePart | None:
-    """The node that the one way to a node comes from, through gates; None where there are several ways."""
+    """The node that the one way to a node comes from, through gates; None if there are several ways."""
     while len(edges := incoming.get(name, [])) == 1:
         name = edges[0].source
         if name not in outline.gates:

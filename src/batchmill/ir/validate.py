@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from batchmill.errors import Problem
 from batchmill.ir.defaults import Completed, completed
@@ -32,7 +31,7 @@ from batchmill.ir.settled import Settled, settle
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found: ``workflow`` is None where the structure is not sound.
+    """What was found: ``workflow`` is None if the structure is not sound.
 
     ``faults`` have no place in the text yet, :meth:`problems` gives it to them. ``sites`` are the
     templates outside of params; ``references`` judges those inside in the same way. ``graph`` is None
@@ -60,7 +59,7 @@ class Validation:
         return [told for fault in written if (told := self.settled.explained(fault)) is not None]
 
 
-def validate(draft: Draft, inputs: Mapping[str, Any] | None = None) -> Validation:
+def validate(draft: Draft, inputs: Mapping[str, object] | None = None) -> Validation:
     """Check a document's structure, names, edges, and the references outside of node params; ``inputs`` are
     those of a run, where they are known."""
     if not isinstance(draft.raw, dict):

@@ -1,4 +1,4 @@
-"""JSON Schemas that a document states for its inputs. jsonschema is imported only where there is one.
+"""JSON Schemas that a document states for its inputs. jsonschema is imported only if there is one.
 
 jsonschema recurses, through native code too, and where that meets the end of the stack is not the same
 on every interpreter. So the depth of a schema and of the references that are followed have limits here.
@@ -31,7 +31,7 @@ class _TooManyReferences(Exception):  # never leaves this module
 
 
 def schema_fault(schema: Schema) -> str | None:
-    """Why ``schema`` is no JSON Schema, None where it is one."""
+    """Why ``schema`` is not a valid JSON Schema; None if it is one."""
     if schema is None or isinstance(schema, bool):
         return None
     if _levels(schema) > MAX_LEVELS:
@@ -45,7 +45,7 @@ def schema_fault(schema: Schema) -> str | None:
     return None
 
 
-def _levels(value: Any) -> int:
+def _levels(value: object) -> int:
     if isinstance(value, dict):
         return 1 + max(map(_levels, value.values()), default=0)
     if isinstance(value, list):
@@ -53,7 +53,7 @@ def _levels(value: Any) -> int:
     return 0
 
 
-def value_faults(value: Any, schema: Schema, secret: bool) -> list[str]:
+def value_faults(value: object, schema: Schema, secret: bool) -> list[str]:
     """What ``schema`` (a sound one) finds wrong with ``value``; a secret value is not shown.
 
     References inside the schema are followed, references to other documents are never fetched.
@@ -79,7 +79,7 @@ def value_faults(value: Any, schema: Schema, secret: bool) -> list[str]:
         return [f"the schema refers to itself more than {MAX_REFERENCES} levels deep"]
 
 
-def _kind_for(schema: dict[str, Any] | bool) -> Any:
+def _kind_for(schema: dict[str, object] | bool) -> Any:
     """jsonschema's class for the draft that a schema names, else for 2020-12."""
     import jsonschema  # heavy, and few documents state a schema
 
@@ -94,7 +94,7 @@ def _limited(kind: Any) -> Any:
     depth = [0]
 
     def counted(follow: Keyword) -> Keyword:
-        def run(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        def run(validator: Any, reference: object, instance: object, schema: object) -> Iterator[Any]:
             if depth[0] >= MAX_REFERENCES:
                 raise _TooManyReferences
             depth[0] += 1
@@ -116,7 +116,7 @@ def _limited(kind: Any) -> Any:
 def _timed(follow: Keyword) -> Keyword:
     """``follow``, run once its patterns are known not to take for ever on this value."""
 
-    def run(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+    def run(validator: Any, value: object, instance: object, schema: Any) -> Any:
         if isinstance(instance, str) and isinstance(value, str):
             check_quick(value, instance)
         elif isinstance(instance, dict):

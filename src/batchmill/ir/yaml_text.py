@@ -63,7 +63,7 @@ class YamlDocument:
 
 
 def read_yaml(text: str) -> YamlDocument:
-    """Read one YAML document. Raises :class:`YamlError`, and Unwalkable where it is nested too deep."""
+    """Read one YAML document. Raises :class:`YamlError`, and Unwalkable if it is nested too deep."""
     import yaml  # heavy, and a JSON document does not need it
 
     loader = getattr(yaml, "CLoader", yaml.Loader)  # libyaml is not there on every interpreter
@@ -81,7 +81,7 @@ def read_yaml(text: str) -> YamlDocument:
 class _Open:
     """A container that is being filled; ``key`` is the name of the value to come in a mapping, ``merges``
     that it is merged. ``merged`` are the mappings whose keys it has where it does not say them itself, the
-    first one that has a key first; None where nothing was merged."""
+    first one that has a key first; None if nothing was merged."""
 
     value: dict[str, Any] | list[Any]
     path: DocumentPath
@@ -89,15 +89,15 @@ class _Open:
     key: str | None = None
     key_position: Position = (0, 0)
     merges: bool = False
-    merged: list[dict[str, Any]] | None = None
+    merged: list[dict[str, object]] | None = None
 
 
 class _Builder:
-    def __init__(self, events: Iterator[Any]) -> None:
+    def __init__(self, events: Iterator[object]) -> None:
         self._events = events
         self._out = YamlDocument()
         self._stack: list[_Open] = []
-        self._anchors: dict[str, Any] = {}
+        self._anchors: dict[str, object] = {}
         self._n_merged = 0
 
     def document(self) -> YamlDocument:
@@ -165,7 +165,7 @@ class _Builder:
             raise Unwalkable(Fault(path, f"is nested deeper than {MAX_DEPTH} levels", "flatten the document"))
         self._stack.append(_Open([] if is_list else {}, path, event.anchor))
 
-    def _end(self, event: Any) -> None:
+    def _end(self, event: object) -> None:
         done = self._stack.pop()
         if done.merged and isinstance(done.value, dict):
             self._merge(done.value, done.merged, done)
@@ -187,7 +187,7 @@ class _Builder:
             path = (*top.path, event.value)
             self._out.faults.append((Fault(path, "stands twice in its object", on_key=True), _at(event)))
 
-    def _note(self, event: Any) -> DocumentPath:
+    def _note(self, event: object) -> DocumentPath:
         """Note the place of the value that begins with ``event``; returns its path."""
         at = _at(event)
         if not self._stack:
@@ -203,7 +203,7 @@ class _Builder:
             self._out.places[path] = Place(at, top.key_position)
         return path
 
-    def _put(self, value: Any) -> None:
+    def _put(self, value: object) -> None:
         if not self._stack:
             self._out.value = value
             return
@@ -227,7 +227,7 @@ class _Builder:
         fault = Fault(top.path, "`<<` takes an object, or a list of objects", "merge with `<<: *anchor`")
         self._out.faults.append((fault, top.key_position))
 
-    def _merge(self, value: dict[str, Any], merged: list[dict[str, Any]], done: _Open) -> None:
+    def _merge(self, value: dict[str, object], merged: list[dict[str, object]], done: _Open) -> None:
         """Give a mapping the keys of those merged into it, in front of its own."""
         own = dict(value)
         value.clear()
@@ -241,7 +241,7 @@ class _Builder:
             self._out.places[(*done.path, key)] = at
         value.update(own)
 
-    def _anchor(self, name: str | None, value: Any) -> None:
+    def _anchor(self, name: str | None, value: object) -> None:
         if name is not None:
             self._anchors[name] = value
 
@@ -268,7 +268,7 @@ def plain_value(text: str) -> Any:
     return exact_float(text) if _FLOAT.fullmatch(text) else text
 
 
-def _says_more(text: str, value: Any) -> bool:
+def _says_more(text: str, value: object) -> bool:
     """Whether a plain word that was read as a number may have been meant as text, as a part of it is lost:
     a plus, zeros in front (a zip code), zeros at the end of a fraction (a version), an ``e`` among
     digits (a hash)."""
@@ -280,14 +280,14 @@ def _says_more(text: str, value: Any) -> bool:
     return (len(whole) > 1 and whole[0] == "0") or (len(fraction) > 1 and fraction[-1] == "0")
 
 
-def _plain_or_none(text: str) -> Any:
+def _plain_or_none(text: str) -> object:
     try:
         return plain_value(text)
     except ValueError:
         return None
 
 
-def _has_tag(value: Any, tag: str) -> bool:
+def _has_tag(value: object, tag: str) -> bool:
     if tag == "null":
         return value is None
     if tag == "bool":

@@ -71,20 +71,20 @@ class CsvForm:
         return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
 
 
-def _need(good: bool, name: str, words: str, value: Any) -> None:
+def _need(good: bool, name: str, words: str, value: object) -> None:
     if not good:
         raise InvalidSetting(f"`{name}` of the source 'csv' must be {words}, not {value!r}")
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _is_mark(value: Any) -> bool:
+def _is_mark(value: object) -> bool:
     return isinstance(value, str) and len(value) == 1 and value not in "\r\n"
 
 
-def _are_names(value: Any) -> bool:
+def _are_names(value: object) -> bool:
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
         return False
     return len(set(value)) == len(value)
@@ -104,7 +104,7 @@ def _is_encoding(value: Any) -> bool:
 
 def csv_rows(
     stream: Opened, source: str, form: CsvForm, *, keep_bad: bool = False, placed: bool = False
-) -> Iterator[list[Any]]:
+) -> Iterator[list[object]]:
     """The rows that came together. ``keep_bad`` makes a :class:`~batchmill.bad_row.BadRow` of one that cannot
     be read, ``placed`` a :class:`~batchmill.sourced.Sourced` of the others. Raises :class:`StorageError`,
     which names ``source`` and the line."""
@@ -115,7 +115,7 @@ def csv_rows(
         feed = _Feed(lines, form)
         reader = form.reader(feed)
         make: Make | None = None
-        rows: list[Any] = []
+        rows: list[object] = []
         reading = True
         while reading:
             try:
@@ -165,7 +165,7 @@ class _Feed(Iterator[str]):
         self.begun: Lines = []
         self.bad: BadRow | None = None
 
-    def together(self, make: Make) -> Iterator[list[Any]]:
+    def together(self, make: Make) -> Iterator[list[object]]:
         """Between two rows: the next rows as they come together, as long as none of them needs a look at its
         lines. Then they are to be read one by one."""
         if self.begun or self._skip or self._comment is not None:

@@ -27,7 +27,7 @@ class FunctionItems(Iterable[Any]):
     that came before, and the errors of loading the function.
     """
 
-    def __init__(self, function: Any, args: Any, inputs: Any) -> None:
+    def __init__(self, function: Any, args: object, inputs: object) -> None:
         fault = misspelt(function) if isinstance(function, str) else f"a function is named, not {function!r}"
         if fault:
             raise InvalidSetting(f"the source 'python': {fault}")
@@ -52,7 +52,7 @@ class FunctionItems(Iterable[Any]):
             raise NodeError(f"{message}{where}", retryable=False, type_name=type(fault).__name__) from fault
 
 
-def _each(made: Any, name: str) -> Iterator[Any]:
+def _each(made: Any, name: str) -> Iterator[object]:
     if isinstance(made, AsyncIterator):
         return _awaited(made)
     made = awaited(made)
@@ -62,11 +62,11 @@ def _each(made: Any, name: str) -> Iterator[Any]:
     return iter(made)
 
 
-def _awaited(items: AsyncIterator[Any]) -> Iterator[Any]:
+def _awaited(items: AsyncIterator[Any]) -> Iterator[object]:
     """One item after another, all awaited on the one event loop."""
     coroutines = importlib.import_module("batchmill.concurrency.event_loop")  # with asyncio: 40 ms
 
-    async def following() -> Any:
+    async def following() -> object:
         return await anext(items, _END)
 
     while (item := coroutines.run_coroutine(following, None, None)) is not _END:

@@ -15,7 +15,6 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 from batchmill.items.byte_streams import InputStopped
 
@@ -34,14 +33,14 @@ class IteratorSource:
     appending takes the deque's own lock where there is no GIL: no processor puts the look first then.
     """
 
-    def __init__(self, items: Iterable[Any], *, wake: Callable[[], None] | None = None) -> None:
-        self._iterator: Iterator[Any] = iter(items)
+    def __init__(self, items: Iterable[object], *, wake: Callable[[], None] | None = None) -> None:
+        self._iterator: Iterator[object] = iter(items)
         self._wake = wake
         self._context = contextvars.copy_context()  # what the caller set is what the iterator sees
         self._lock = threading.Lock()
         self._fence = threading.Lock()
         self._asked = threading.Condition(self._lock)
-        self._items: deque[Any] = deque()
+        self._items: deque[object] = deque()
         self._tell: Callable[[], None] | None = None  # somebody waits
         self._room = 1  # items that may be there before reading pauses
         self._paused = False
@@ -116,7 +115,7 @@ class IteratorSource:
         if tell is not None:
             tell()
 
-    def take(self, most: int) -> Sequence[Any]:
+    def take(self, most: int) -> Sequence[object]:
         if self._thread is None:
             return self._read_here()
         came = threading.Event()
@@ -131,7 +130,7 @@ class IteratorSource:
                 self._asked.notify()
             return taken
 
-    def _read_here(self) -> Sequence[Any]:
+    def _read_here(self) -> Sequence[object]:
         """The next item, read by whoever takes it: more might not come at once."""
         if self._over:
             return ()
@@ -154,6 +153,6 @@ class IteratorSource:
         if self._wake is not None:
             self._wake()
 
-    def rest(self) -> Sequence[Any]:
+    def rest(self) -> Sequence[object]:
         """What was read and never taken."""
         return list(self._items.copy())

@@ -19,7 +19,7 @@ ReadFile = Callable[[Opened, str], Iterator[list[Any]]]
 """The items of one file, by what opens it and the path that messages name."""
 
 
-def paths_of(kind: str, written: Any, folder: str, leave_out: LeaveOut | None = None) -> list[str]:
+def paths_of(kind: str, written: object, folder: str, leave_out: LeaveOut | None = None) -> list[str]:
     """The paths of the files of a source, each once, in the order written; those of a pattern in the order
     of their text. A pattern that is the name of a file means that file. Folders are no files.
 
@@ -37,7 +37,7 @@ def paths_of(kind: str, written: Any, folder: str, leave_out: LeaveOut | None = 
     return list(found)
 
 
-def as_path(kind: str, value: Any) -> str:
+def as_path(kind: str, value: object) -> str:
     """``value`` as a path. Raises :class:`InvalidSetting` where it is none."""
     if not isinstance(value, str) or not value:
         raise InvalidSetting(f"the source {kind!r} needs a path as text, not {value!r}")
@@ -50,7 +50,7 @@ def read_files(paths: list[str], folder: str, read: ReadFile) -> ChunkedIterable
     live = {place for place in places if is_live(place)}
     waker = Waker() if live else None
 
-    def pieces() -> Iterator[list[Any]]:
+    def pieces() -> Iterator[list[object]]:
         for path, place in zip(paths, places, strict=True):
             yield from read(partial(opened, place, waker if place in live else None), path)
 

@@ -32,7 +32,7 @@ def parquet_rows(paths: list[str], folder: str, columns: Any, *, placed: bool = 
         raise MissingExtra("parquet", "reading a Parquet file") from fault
     faults = (pyarrow.ArrowException, OSError, ValueError)
 
-    def pieces() -> Iterator[list[Any]]:
+    def pieces() -> Iterator[list[object]]:
         for path in paths:
             done = 0
             try:
@@ -50,7 +50,7 @@ def parquet_rows(paths: list[str], folder: str, columns: Any, *, placed: bool = 
     return ChunkedIterable(pieces, files=[os.path.join(folder, path) for path in paths])
 
 
-def _rows(pa: Any, place: str, columns: Sequence[str] | None) -> Iterator[list[Any]]:
+def _rows(pa: Any, place: str, columns: Sequence[str] | None) -> Iterator[list[object]]:
     before = file_state(place)
     if before is None:
         raise OSError("this is no file; Parquet is not read from a pipe")
@@ -60,7 +60,7 @@ def _rows(pa: Any, place: str, columns: Sequence[str] | None) -> Iterator[list[A
             if file_state(place) != before:
                 raise OSError(CHANGED)
             try:
-                rows: list[Any] = batch.select(names).to_pylist()
+                rows: list[object] = batch.select(names).to_pylist()
             except ValueError as fault:
                 raise ValueError(f"{_column_of(batch, names)}: {fault}{_FINER}") from fault
             yield rows

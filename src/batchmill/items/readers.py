@@ -59,7 +59,7 @@ Reader = Callable[[Any, Options, Reading], "Iterable[Any]"]
 """Opens a source: what its key holds, what stands beside it, and how it is read."""
 
 
-def _glob(pattern: Any, options: Options, how: Reading) -> ChunkedIterable:
+def _glob(pattern: object, options: Options, how: Reading) -> ChunkedIterable:
     """The paths that match, in the order of their text; see :mod:`batchmill.items.globbing`."""
     paths = find_paths(os.path.expanduser(as_path("glob", pattern)), how.folder)
     leave_out = how.leave_out
@@ -71,17 +71,17 @@ def _glob(pattern: Any, options: Options, how: Reading) -> ChunkedIterable:
     return ChunkedIterable(pieces)
 
 
-def _lines(path: Any, options: Options, how: Reading) -> ChunkedIterable:
+def _lines(path: object, options: Options, how: Reading) -> ChunkedIterable:
     """Each line of text files, without its end; blank ones too."""
     return _of_files("lines", path, how, partial(_texts, how=how))
 
 
-def _jsonl(path: Any, options: Options, how: Reading) -> ChunkedIterable:
+def _jsonl(path: object, options: Options, how: Reading) -> ChunkedIterable:
     """The JSON value on each line that is not blank."""
     return _of_files("jsonl", path, how, partial(_values, how=how))
 
 
-def _csv(path: Any, options: Options, how: Reading) -> ChunkedIterable:
+def _csv(path: object, options: Options, how: Reading) -> ChunkedIterable:
     """Each row as an object keyed by the names of its file's header; all values are text, blank lines are
     passed over. ``options`` are those of :class:`~batchmill.items.csv_rows.CsvForm`.
 
@@ -99,7 +99,7 @@ def _range(bounds: Any, options: Options, how: Reading) -> range:
     return range(*bounds)
 
 
-def _stdin(form: Any, options: Options, how: Reading) -> ChunkedIterable:
+def _stdin(form: object, options: Options, how: Reading) -> ChunkedIterable:
     """Standard input as ``"lines"``, as ``"jsonl"``, or as ``"nul"``: names that each end with a NUL."""
     if form == "nul":
         return names_in_stdin(b"\0")
@@ -111,19 +111,19 @@ def _stdin(form: Any, options: Options, how: Reading) -> ChunkedIterable:
     return ChunkedIterable(partial(read, stream, STDIN), wake=waker.wake, files=standard_input_numbers())
 
 
-def _parquet(path: Any, options: Options, how: Reading) -> ChunkedIterable:
+def _parquet(path: object, options: Options, how: Reading) -> ChunkedIterable:
     """Each row of Parquet files as an object."""
     paths = paths_of("parquet", path, how.folder, how.leave_out)
     return parquet_rows(paths, how.folder, options.get("columns"), placed=how.placed)
 
 
-def _sqlite(path: Any, options: Options, how: Reading) -> ChunkedIterable:
+def _sqlite(path: object, options: Options, how: Reading) -> ChunkedIterable:
     """Each row of a query as an object."""
     parameters = options.get("parameters", ())
     return rows_of_query(as_path("sqlite", path), how.folder, options.get("query"), parameters)
 
 
-def _product(sides: Any, options: Options, how: Reading) -> Iterable[Any]:
+def _product(sides: object, options: Options, how: Reading) -> Iterable[object]:
     """Every combination of the items of several sources, as objects."""
     exclude = options.get("exclude", ())
     if not isinstance(exclude, (list, tuple)) or not all(isinstance(one, Mapping) for one in exclude):
@@ -131,19 +131,19 @@ def _product(sides: Any, options: Options, how: Reading) -> Iterable[Any]:
     return combinations(_sides("product", sides, how), exclude)
 
 
-def _zip(sides: Any, options: Options, how: Reading) -> Iterable[Any]:
+def _zip(sides: object, options: Options, how: Reading) -> Iterable[object]:
     """The items of several sources side by side, as objects."""
     return side_by_side(_sides("zip", sides, how))
 
 
-def _sides(kind: str, sides: Any, how: Reading) -> dict[str, Iterable[Any]]:
+def _sides(kind: str, sides: object, how: Reading) -> dict[str, Iterable[object]]:
     if not isinstance(sides, Mapping) or not sides:
         raise InvalidSetting(f"the source {kind!r} needs an object of lists and sources, not {sides!r}")
     how = replace(how, keep_bad=False, placed=False)
     return {name: _side(f"{kind}.{name}", side, how) for name, side in sides.items()}
 
 
-def _side(name: str, side: Any, how: Reading) -> Iterable[Any]:
+def _side(name: str, side: object, how: Reading) -> Iterable[object]:
     if isinstance(side, Mapping):
         return _opened(side, how)
     if isinstance(side, (list, tuple, range, LazyList)):
@@ -151,7 +151,7 @@ def _side(name: str, side: Any, how: Reading) -> Iterable[Any]:
     raise InvalidSetting(f"`{name}` must be a list or a source, not {side!r}")
 
 
-def _python(function: Any, options: Options, how: Reading) -> FunctionItems:
+def _python(function: object, options: Options, how: Reading) -> FunctionItems:
     """What a function of Python gives."""
     return FunctionItems(function, options.get("args", ()), options.get("inputs", {}))
 
@@ -179,11 +179,11 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 """What may stand beside the key of a source."""
 
 
-def _of_files(kind: str, path: Any, how: Reading, read: ReadFile) -> ChunkedIterable:
+def _of_files(kind: str, path: object, how: Reading, read: ReadFile) -> ChunkedIterable:
     return read_files(paths_of(kind, path, how.folder, how.leave_out), how.folder, read)
 
 
-def _texts(stream: Opened, source: str, how: Reading) -> Iterator[list[Any]]:
+def _texts(stream: Opened, source: str, how: Reading) -> Iterator[list[object]]:
     with stream() as read:
         for lines in numbered_lines(read, source, keep_bad=how.keep_bad):
             if how.placed:
@@ -192,7 +192,7 @@ def _texts(stream: Opened, source: str, how: Reading) -> Iterator[list[Any]]:
                 yield [text for _, text in lines]
 
 
-def _values(stream: Opened, source: str, how: Reading) -> Iterator[list[Any]]:
+def _values(stream: Opened, source: str, how: Reading) -> Iterator[list[object]]:
     with stream() as read:
         for lines in numbered_lines(read, source, keep_bad=how.keep_bad):
             values: list[Any] = []
@@ -212,7 +212,7 @@ def _values(stream: Opened, source: str, how: Reading) -> Iterator[list[Any]]:
 
 
 def open_source(
-    spec: Mapping[str, Any], folder: str | os.PathLike[str] | None = None, **how: Any
+    spec: Mapping[str, object], folder: str | os.PathLike[str] | None = None, **how: Any
 ) -> Iterable[Any]:
     """The items of a document's source, such as ``{"glob": "data/*.csv"}``.
 
@@ -222,17 +222,17 @@ def open_source(
     return _opened(spec, Reading(os.fspath(folder) if folder is not None else "", **how))
 
 
-def _opened(spec: Mapping[str, Any], how: Reading) -> Iterable[Any]:
+def _opened(spec: Mapping[str, object], how: Reading) -> Iterable[object]:
     kind, options = _kind(spec), dict(spec)
     return READERS[kind](options.pop(kind), options, how)
 
 
-def is_source(spec: Mapping[str, Any]) -> bool:
+def is_source(spec: Mapping[str, object]) -> bool:
     """Whether an object names a source; there may be something wrong with what it says of it."""
     return any(kind in spec for kind in READERS)
 
 
-def _kind(spec: Mapping[str, Any]) -> str:
+def _kind(spec: Mapping[str, object]) -> str:
     kinds = [kind for kind in spec if kind in READERS]
     if not kinds and len(spec) == 1:
         raise InvalidSetting(f"there is no source {next(iter(spec))!r}, only {', '.join(READERS)}")

@@ -43,7 +43,7 @@ class Selection:
     min_items: int = 0
     first: int | None = None
 
-    def of(self, items: Iterable[Any]) -> Iterable[Any]:
+    def of(self, items: Iterable[object]) -> Iterable[Any]:
         """What is to be run of ``items``. What is not in memory is read, and
         :class:`~batchmill.errors.TooFewItems` raised, with iteration."""
         steps = list(self._steps())

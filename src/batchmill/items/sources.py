@@ -21,7 +21,7 @@ class Source(Protocol):
         once when it would not, from any thread. ``most`` is how many items are about to be taken, ``here``
         says that they are to be read in the thread that takes them, where that matters."""
 
-    def take(self, most: int) -> Sequence[Any]:
+    def take(self, most: int) -> Sequence[object]:
         """Up to ``most`` further items, empty at the end. Raises what reading raises, after the items
         that came before it were taken."""
 
@@ -31,19 +31,19 @@ class Source(Protocol):
     def stop(self) -> None:
         """Nothing more will be taken: a ``take`` that waits for another batch returns. From any thread."""
 
-    def rest(self) -> Sequence[Any]:
+    def rest(self) -> Sequence[object]:
         """What is left and known without reading."""
 
 
 class SequenceSource:
     """Items that all exist already, in memory or (not ``instant``) in a file."""
 
-    def __init__(self, items: Sequence[Any], *, instant: bool = True) -> None:
+    def __init__(self, items: Sequence[object], *, instant: bool = True) -> None:
         self.instant = instant
         self._items = items
         self._position = 0
 
-    def take(self, most: int) -> Sequence[Any]:
+    def take(self, most: int) -> Sequence[object]:
         start = self._position
         taken = self._items[start : start + most]
         self._position += len(taken)
@@ -58,7 +58,7 @@ class SequenceSource:
     def stop(self) -> None:
         """There is nothing to wake."""
 
-    def rest(self) -> Sequence[Any]:
+    def rest(self) -> Sequence[object]:
         return self._items[self._position :]
 
 
@@ -72,7 +72,7 @@ class ChunkedIterable:
 
     def __init__(
         self,
-        read: Callable[[], Iterator[Sequence[Any]]],
+        read: Callable[[], Iterator[Sequence[object]]],
         *,
         wake: Callable[[], None] | None = None,
         files: Sequence[str | int] = (),
@@ -96,7 +96,7 @@ class ChunkedSource:
 
     def __init__(self, pieces: ChunkedIterable) -> None:
         self._pieces = pieces.read()
-        self._piece: Sequence[Any] = ()
+        self._piece: Sequence[object] = ()
         self._position = 0
         self._fault: BaseException | None = None
 
@@ -107,7 +107,7 @@ class ChunkedSource:
     def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
         return True
 
-    def take(self, most: int) -> Sequence[Any]:
+    def take(self, most: int) -> Sequence[object]:
         if self._fault is not None:
             raise self._fault
         try:
@@ -128,11 +128,11 @@ class ChunkedSource:
     def stop(self) -> None:
         """A read from a file ends by itself."""
 
-    def rest(self) -> Sequence[Any]:
+    def rest(self) -> Sequence[object]:
         return ()
 
 
-def as_source(items: Iterable[Any]) -> Source:
+def as_source(items: Iterable[object]) -> Source:
     """The source of any iterable; lists, tuples and ranges are read by slices."""
     if isinstance(items, (list, tuple, range)):
         return SequenceSource(items)

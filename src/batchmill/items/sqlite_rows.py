@@ -18,7 +18,7 @@ ROWS_TOGETHER = 10_000
 run: who writes to it while items run is not held up."""
 
 
-def rows_of_query(path: str, folder: str, query: Any, parameters: Any) -> ChunkedIterable:
+def rows_of_query(path: str, folder: str, query: object, parameters: object) -> ChunkedIterable:
     """Rows as objects by the names of their columns; ``parameters`` are bound to the ``?`` or the ``:name``
     of the query. The database is only read.
 
@@ -33,7 +33,7 @@ def rows_of_query(path: str, folder: str, query: Any, parameters: Any) -> Chunke
     path = os.path.expanduser(path)
     place = os.path.join(folder, path)
 
-    def pieces() -> Iterator[list[Any]]:
+    def pieces() -> Iterator[list[object]]:
         if not os.path.exists(place):
             raise StorageError(f"items cannot be read from {path}: there is no such file")
         try:
@@ -45,7 +45,7 @@ def rows_of_query(path: str, folder: str, query: Any, parameters: Any) -> Chunke
     return ChunkedIterable(pieces, files=[place])
 
 
-def _rows(place: str, query: str, parameters: Any) -> Iterator[list[Any]]:
+def _rows(place: str, query: str, parameters: Any) -> Iterator[list[object]]:
     uri = f"{Path(os.path.abspath(place)).as_uri()}?mode=ro"
     # One thread after another reads; each has done so before the next one does.
     with closing(sqlite3.connect(uri, uri=True, check_same_thread=False)) as connection:

@@ -18,7 +18,7 @@ Sides = Mapping[str, Iterable[Any]]
 Item = dict[str, Any]
 
 
-def combinations(sides: Sides, exclude: Sequence[Mapping[str, Any]]) -> Iterable[Item]:
+def combinations(sides: Sides, exclude: Sequence[Mapping[str, object]]) -> Iterable[Item]:
     """An item for every combination, the last side changing fastest, but for those that have all values of
     an object of ``exclude``. Sides that are read are held in memory, all but the first one.
 
@@ -79,11 +79,11 @@ def _words(lengths: Mapping[str, int]) -> str:
     return ", ".join(f"{name!r} has {count(length, 'item')}" for name, length in lengths.items())
 
 
-def _matches(item: Item, values: Mapping[str, Any]) -> bool:
+def _matches(item: Item, values: Mapping[str, object]) -> bool:
     return all(_equal(item[name], value) for name, value in values.items())
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _equal(one: object, other: object) -> bool:
     """Equality of JSON, in which true is not 1."""
     return (isinstance(one, bool) is isinstance(other, bool)) and bool(one == other)
 
@@ -125,7 +125,7 @@ class _Made(LazyList):
     __slots__ = ("_names", "_sides")
     instant = True
 
-    def __init__(self, names: list[str], sides: list[Sequence[Any]]) -> None:
+    def __init__(self, names: list[str], sides: list[Sequence[object]]) -> None:
         self._names, self._sides = names, sides
 
 

@@ -35,7 +35,7 @@ _FIRST_ITEM = re.compile(r"\[(\d+)\]")
 
 
 class CallRow(NamedTuple):
-    """What the statements ``add_call`` and ``add_call_left`` write; see the schema."""
+    """The values for the statements ``add_call`` and ``add_call_left``; see the schema."""
 
     id: str
     run: int
@@ -121,7 +121,7 @@ class Ledger:
         """The ledger of one visit of a node."""
         return VisitLedger(self, address, turn, is_batch)
 
-    def enter(self, address: str, turn: int | None, item: int | None, records: Sequence[Any]) -> None:
+    def enter(self, address: str, turn: int | None, item: int | None, records: Sequence[object]) -> None:
         """Enter the calls among what the attempts of an item recorded; those that stand here already stay."""
         position = self.positions.of(address)
         rows: list[CallRow] = []
@@ -132,7 +132,7 @@ class Ledger:
             rows.append(CallRow(name, *where, self._text(call)))
         self._put("add_call", rows)
 
-    def _text(self, call: dict[str, Any]) -> str:
+    def _text(self, call: dict[str, object]) -> str:
         try:
             text = encode(call)
         except NOT_JSON:
@@ -166,8 +166,8 @@ class VisitLedger:
     turn: int
     is_batch: bool
 
-    def enter(self, item: int, records: Sequence[Any]) -> None:
-        """Enter the calls of one item, or of the node where it is no batch."""
+    def enter(self, item: int, records: Sequence[object]) -> None:
+        """Enter the calls of one item, or of a node without a batch."""
         if records:
             self.ledger.enter(self.address, self.turn, item if self.is_batch else None, records)
 
@@ -177,7 +177,7 @@ class VisitLedger:
             self.enter(outcome.index, outcome.records)
 
 
-def visited(call: Mapping[str, Any]) -> tuple[str, int | None]:
+def visited(call: Mapping[str, object]) -> tuple[str, int | None]:
     """The node whose visit a call belongs to, and the item: of a call inside the items of a batch, those of
     the batch."""
     node, index = str(call.get("node") or ""), call.get("index")
@@ -189,7 +189,7 @@ def visited(call: Mapping[str, Any]) -> tuple[str, int | None]:
 
 def with_those_left(
     rows: Iterable[tuple[str, int, str]], left: Iterable[dict[str, Any]]
-) -> Iterator[tuple[int, dict[str, Any]]]:
+) -> Iterator[tuple[int, dict[str, object]]]:
     """The calls of ``rows`` (id, pass, JSON), each with its pass, and behind them those of ``left`` that are
     not among them: of a run that is at work, or was killed."""
     files = {call[_ID]: call for call in left}

@@ -24,7 +24,7 @@ class ChangedItems:
         self._others = self._same = 0
         self._other_example = self._same_example = ""
 
-    def note(self, index: int, item: Any, before: str, now: str | None) -> None:
+    def note(self, index: int, item: object, before: str, now: str | None) -> None:
         """Note an item that has no result, in whose place one with the JSON text ``before`` stood; its own
         is ``now``."""
         now = self._mask(now or "")
@@ -39,7 +39,7 @@ class ChangedItems:
             self._same_example = f"item {index}: {shortened(self._mask(words), _LONGEST)}"
 
     def reasons(self) -> list[str]:
-        """What changed, with how many items and an example of each kind; empty where nothing was noted."""
+        """What changed, with how many items and an example of each kind; empty if nothing was noted."""
         found = []
         if self._others:
             found.append(f"its items ({count(self._others, 'item')}, such as {self._other_example})")

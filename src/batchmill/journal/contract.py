@@ -66,7 +66,7 @@ class RunRecord:
 
     @property
     def limit(self) -> int | None:
-        """How many of the items of each batch it runs at the most; None where it runs all."""
+        """How many of the items of each batch it runs at the most; None if it runs all."""
         limit = self.settings.get("limit")
         return limit if type(limit) is int else None
 
@@ -130,11 +130,11 @@ class Kept:
         return asdict(self)
 
 
-def _never(records: Sequence[Any]) -> bool:
+def _never(records: Sequence[object]) -> bool:
     return False
 
 
-def _no_calls(records: Sequence[Any], node: str, index: int | None) -> list[tuple[str, dict[str, Any]]]:
+def _no_calls(records: Sequence[object], node: str, index: int | None) -> list[tuple[str, dict[str, object]]]:
     return []
 
 
@@ -152,7 +152,7 @@ class Codec(NamedTuple):
     read: Callable[[Sequence[Any]], tuple[Any, ...]]
     degraded: Callable[[Sequence[Any]], bool] = _never
     calls: Callable[[Sequence[Any], str, int | None], list[tuple[str, dict[str, Any]]]] = _no_calls
-    as_kept: Callable[[Sequence[Any]], tuple[Any, ...]] = tuple
+    as_kept: Callable[[Sequence[Any]], tuple[object, ...]] = tuple
 
 
 class ItemLog(Protocol):
@@ -167,23 +167,23 @@ class ItemLog(Protocol):
 
     @property
     def left_out(self) -> int:
-        """How many items were left out because they had never been begun, as was asked for."""
+        """The number of items that were left out, as requested, because they had never begun."""
 
-    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
+    def match(self, start: int, items: Sequence[object]) -> Mapping[int, Outcome]:
         """The outcomes that are known of ``items``, which begin at index ``start``, by their offset. Each
         known outcome is given once."""
 
     def record(self, block: Block) -> None:
         """Keep the outcomes of a block. Those of items that took long are on disk when it returns."""
 
-    def enter(self, index: int, records: Sequence[Any]) -> None:
+    def enter(self, index: int, records: Sequence[object]) -> None:
         """Keep what the attempts at an item recorded so far, which may be all that ever comes of it."""
 
     def flush(self) -> None:
         """Return once all that was recorded is on disk. Raises :class:`~batchmill.errors.StorageError`."""
 
     def close(self, total: int | None, *, read: bool = True) -> None:
-        """The visit has ended; ``total`` is the number of its items, None where nobody knows. ``read`` says
+        """The visit has ended; ``total`` is the number of its items, None if nobody knows. ``read`` says
         that all of them were read: what is known and did not come up is gone then."""
 
 

@@ -24,19 +24,19 @@ class NoDigest(Exception):  # an answer, not an error of anybody's
     """Raised for a value of unknown content: an object of a class of its own."""
 
 
-def digest_of(*values: Any) -> bytes:
+def digest_of(*values: object) -> bytes:
     """The digest of values together. Raises :class:`NoDigest`."""
     return _digest(values, _LEVELS)
 
 
-def _digest(values: Iterable[Any], levels: int) -> bytes:
+def _digest(values: Iterable[object], levels: int) -> bytes:
     hasher = blake2b(digest_size=DIGEST_BYTES)
     for value in values:
         _feed(hasher, value, levels)
     return hasher.digest()
 
 
-def _feed(hasher: Any, value: Any, levels: int) -> None:
+def _feed(hasher: Any, value: object, levels: int) -> None:
     """Raises :class:`NoDigest` for what holds more than ``levels`` of containers within each other."""
     if not levels:
         raise NoDigest(type(value).__name__)
@@ -49,7 +49,7 @@ def _feed(hasher: Any, value: Any, levels: int) -> None:
         _feed_other(hasher, value, levels)
 
 
-def _feed_other(hasher: Any, value: Any, levels: int) -> None:
+def _feed_other(hasher: Any, value: object, levels: int) -> None:
     """What JSON has no text for, by what it holds."""
     if isinstance(value, Mapping):
         _tagged(hasher, "{", (part for pair in value.items() for part in pair), levels, len(value))
@@ -70,7 +70,7 @@ def _feed_other(hasher: Any, value: Any, levels: int) -> None:
         raise NoDigest(type(value).__name__)
 
 
-def _feed_list(hasher: Any, values: Sequence[Any], levels: int) -> None:
+def _feed_list(hasher: Any, values: Sequence[object], levels: int) -> None:
     hasher.update(b"[%d:" % len(values))
     for start in range(0, len(values), _TOGETHER):
         part = list(values[start : start + _TOGETHER])
@@ -81,7 +81,7 @@ def _feed_list(hasher: Any, values: Sequence[Any], levels: int) -> None:
                 _feed(hasher, one, levels - 1)
 
 
-def _tagged(hasher: Any, tag: str, members: Iterable[Any], levels: int, count: int = -1) -> None:
+def _tagged(hasher: Any, tag: str, members: Iterable[object], levels: int, count: int = -1) -> None:
     hasher.update(f"{tag}{count}(".encode())
     for member in members:
         _feed(hasher, member, levels - 1)

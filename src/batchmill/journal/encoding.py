@@ -1,4 +1,4 @@
-"""Convert values to JSON text, and check that the text gives back the same value.
+"""Convert values to JSON text, and check that the text returns the same value.
 
 The encoder is made once: :func:`json.dumps` makes a new one for every call, which costs more than encoding a
 small object. Text is ASCII, so that every string, with unpaired surrogates, comes back as it was.
@@ -11,13 +11,13 @@ import json.encoder
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from batchmill.values import all_plain, is_exact
+from batchmill.values import all_plain, is_exact, shown
 
 NOT_JSON = (TypeError, ValueError, RecursionError)
 """What :func:`encode` raises for a value that JSON does not hold: an object, NaN, one that holds itself."""
 
 
-def _refuse(value: Any) -> Any:
+def _refuse(value: object) -> object:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
@@ -29,7 +29,7 @@ def _encoder() -> Callable[[Any], str]:
     quote = json.encoder.encode_basestring_ascii
     chunks = make(None, _refuse, quote, None, ":", ",", False, False, False)
 
-    def encode(value: Any) -> str:
+    def encode(value: object) -> str:
         made = chunks(value, 0)
         return made[0] if len(made) == 1 else "".join(made)
 
@@ -39,11 +39,20 @@ def _encoder() -> Callable[[Any], str]:
 encode = _encoder()
 """The JSON text of a value. Raises one of :data:`NOT_JSON`."""
 
+
+def encode_shown(value: object) -> str:
+    """The JSON text of a value; of one that JSON does not hold that of what is shown of it."""
+    try:
+        return encode(value)
+    except NOT_JSON:
+        return encode(shown(value))
+
+
 _BETWEEN = "~"
 _SEPARATOR = f",{encode(_BETWEEN)},"
 
 
-def encode_all(values: Sequence[Any]) -> list[str]:
+def encode_all(values: Sequence[object]) -> list[str]:
     """What :func:`encode` gives for each of ``values``, in one call: for small ones the call is most of it.
 
     They are encoded as one list, with a mark between them by which the text is parted again: within a text
@@ -52,7 +61,7 @@ def encode_all(values: Sequence[Any]) -> list[str]:
     """
     if not values:
         return []
-    marked: list[Any] = [_BETWEEN] * (2 * len(values) - 1)
+    marked: list[object] = [_BETWEEN] * (2 * len(values) - 1)
     marked[::2] = values
     texts = encode(marked)[1:-1].split(_SEPARATOR)
     return texts if len(texts) == len(values) else [encode(value) for value in values]
@@ -62,14 +71,14 @@ _decoded = json.JSONDecoder().raw_decode
 
 
 def decode(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError, TypeError for what is no text."""
+    """The value of a JSON text. Raises ValueError, or TypeError if it is not text."""
     value, end = _decoded(text)
     return value if end == len(text) else json.loads(text)  # which says what is wrong behind it
 
 
 def decode_all(texts: Sequence[str]) -> list[Any]:
     """What :func:`decode` gives for each of ``texts``, in one call; the marks between them tell whether each
-    text is that of one value. Raises ValueError where one is not."""
+    text is that of one value. Raises ValueError if one is not."""
     marked = decode("[" + _SEPARATOR.join(texts) + "]")
     if len(marked) != max(0, 2 * len(texts) - 1) or any(one != _BETWEEN for one in marked[1::2]):
         raise ValueError("not a value in each text")
@@ -77,7 +86,7 @@ def decode_all(texts: Sequence[str]) -> list[Any]:
     return found
 
 
-def are_exact(values: Sequence[Any]) -> list[bool]:
+def are_exact(values: Sequence[object]) -> list[bool]:
     """:func:`~batchmill.values.is_exact` of each of ``values``; quick where all are plain data, as outputs
     are."""
     return [True] * len(values) if all_plain(values) else list(map(is_exact, values))

@@ -64,7 +64,7 @@ class ValueFiles:
             raise
 
     def get(self, digest: str) -> str | None:
-        """The text with this digest; None where the file is gone or holds something else."""
+        """The text with this digest; None if the file is gone or holds something else."""
         try:
             data = self.path(digest).read_bytes()
         except (OSError, StorageError):

@@ -20,10 +20,12 @@ from batchmill.outcome import Outcome
 from batchmill.sourced import bare
 from batchmill.values import is_exact
 from batchmill.values.masking import Masker
+from batchmill.values.words import without_items
 
-PASS, ITEM, KEY, VALUE, ACTION, WALL, RECORDS, ATTEMPT, ENDED = (
+PASS, ITEM, NODE, KEY, VALUE, ACTION, WALL, RECORDS, ATTEMPT, ENDED = (
     "pass",
     "item",
+    "node",
     "key",
     "value",
     "action",
@@ -54,12 +56,13 @@ class ItemFile:
         self._descriptor = -1
         self._closed = False
 
-    def add(self, key: str, outcome: Outcome, value: Any, action: str) -> None:
-        """Keep an outcome; not one that JSON does not hold exactly, or in which there is a secret."""
+    def add(self, node: str, key: str, outcome: Outcome, value: Any, action: str) -> None:
+        """Keep an outcome of the node at that address; not one that JSON does not hold exactly, or in which
+        there is a secret."""
         try:
             if not is_exact(value):
                 return
-            line = {KEY: key, VALUE: value, ACTION: action, WALL: outcome.wall}
+            line = {NODE: without_items(node), KEY: key, VALUE: value, ACTION: action, WALL: outcome.wall}
             if outcome.records:
                 line[RECORDS] = self.codec.write(outcome.records)
             text = encode({**self._about, **line})
@@ -126,12 +129,12 @@ class InsideLog:
         self._file.close(failed=failed)
 
     def single(self, address: str, key: ContentKey, *, cached: bool) -> InsideNode:
-        return InsideNode(self, self._key(_inner(address), key.digest.hex()), key)
+        return InsideNode(self, address, self._key(_inner(address), key.digest.hex()), key)
 
     def batch(
         self, address: str, key: ContentKey, total: int | None, more: KeyMore | None, *, cached: bool
     ) -> InsideItems:
-        return InsideItems(self, self._key(_inner(address), key.digest.hex()), key, more)
+        return InsideItems(self, address, self._key(_inner(address), key.digest.hex()), key, more)
 
     def single_not_kept(self, address: str) -> NothingKept:
         return NothingKept()
@@ -145,8 +148,8 @@ class InsideLog:
         with self._lock:
             return any(self._known.values())
 
-    def take(self, key: str, index: int, standing: ContentKey) -> tuple[Outcome, str] | None:
-        """What is known, given once: of several the latest."""
+    def take(self, node: str, key: str, index: int, standing: ContentKey) -> tuple[Outcome, str] | None:
+        """What is known of the node at that address, given once: of several the latest."""
         with self._lock:
             lines = self._known.get(key)
             line = lines.pop() if lines else None
@@ -161,10 +164,10 @@ class InsideLog:
             return None
         return Outcome(index, value, wall=wall, records=records, kept=True), action
 
-    def put(self, key: str, outcome: Outcome, value: Any, action: str = "") -> None:
-        """Keep an outcome; not one inside of which something failed, for it is gone on with there."""
+    def put(self, node: str, key: str, outcome: Outcome, value: Any, action: str = "") -> None:
+        """Keep an outcome; not one inside of which something failed, for it is continued there."""
         if outcome.error is None and not self._file.codec.degraded(outcome.records):
-            self._file.add(key, outcome, value, action)
+            self._file.add(node, key, outcome, value, action)
 
     def _key(self, *parts: str) -> str:
         return digest_of(self._within, *parts).hex()
@@ -178,13 +181,14 @@ def _inner(address: str) -> str:
 class InsideNode:
     """See :class:`~batchmill.journal.contract.SingleLog`."""
 
-    def __init__(self, log: InsideLog, key: str, content: ContentKey) -> None:
-        self.known = log.take(key, 0, content)
+    def __init__(self, log: InsideLog, node: str, key: str, content: ContentKey) -> None:
+        self.known = log.take(node, key, 0, content)
         self._log = log
+        self._node = node
         self._key = key
 
     def record(self, outcome: Outcome, action: str) -> None:
-        self._log.put(self._key, outcome, outcome.value, action)
+        self._log.put(self._node, self._key, outcome, outcome.value, action)
 
 
 class InsideItems:
@@ -192,8 +196,11 @@ class InsideItems:
 
     left_out = 0
 
-    def __init__(self, log: InsideLog, key: str, content: ContentKey, more: KeyMore | None) -> None:
+    def __init__(
+        self, log: InsideLog, node: str, key: str, content: ContentKey, more: KeyMore | None
+    ) -> None:
         self._log = log
+        self._node = node
         self._key = key
         self._content = content
         self._more = more
@@ -206,7 +213,7 @@ class InsideItems:
         known: dict[int, Outcome] = {}
         for offset, item in enumerate(items):
             key = self._key_of(item, start + offset)
-            found = None if key is None else self._log.take(key, start + offset, self._content)
+            found = self._log.take(self._node, key or "", start + offset, self._content)
             if found is not None:
                 known[offset] = found[0]
         return known
@@ -214,10 +221,10 @@ class InsideItems:
     def record(self, block: Block) -> None:
         for outcome, item in zip(block.outcomes(), block.items, strict=False):
             if outcome.error is None and (key := self._key_of(item, outcome.index)) is not None:
-                self._log.put(key, outcome, outcome.value)
+                self._log.put(self._node, key, outcome, outcome.value)
 
     def _key_of(self, item: Any, index: int) -> str | None:
-        """What an item is known by; None where that cannot be made."""
+        """What an item is known by; None if that cannot be made."""
         try:
             more = None if self._more is None else self._more(item, index)
             return digest_of(self._key, bare(item), more).hex()

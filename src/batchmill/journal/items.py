@@ -116,7 +116,7 @@ class SqliteItemLog:
 
     def _in_place(self, start: int, items: Sequence[Any]) -> Block | None:
         """The outcomes of items that are all known where they stand, as nearly all of a resumed run are, and
-        with nothing more to look at; None where one is not."""
+        with nothing more to look at; None if one is not."""
         matcher = self._matcher
         if matcher is None or matcher.empty or self._more is not None or self._missing is not None:
             return None
@@ -144,13 +144,13 @@ class SqliteItemLog:
                     self._changed.note(start + offset, items[offset], before[offset], now)
 
     def _key_of(self, item: Any, index: int) -> bytes | str | None:
-        """What the item is looked for by; None where that cannot be made, and nothing is known of it then."""
+        """What the item is looked for by; None if that cannot be made, and nothing is known of it then."""
         try:
             return self._rows.key_of(item, self._extra(item, index))[0]
         except Exception:  # noqa: BLE001  # whatever its templates meet: an attempt at the item says what
             return None
 
-    def _extra(self, item: Any, index: int) -> Any:
+    def _extra(self, item: Any, index: int) -> object:
         return None if self._more is None else self._more(item, index)
 
     def _conflict(self, start: int, count: int, found: dict[int, Found]) -> bool:
@@ -219,7 +219,7 @@ class SqliteItemLog:
             self._writer.wait(ticket)
 
     def _put_beside(self, base: int, block: Block) -> None:
-        """What the items waited for, and what they took."""
+        """The waits of the items, and what they used."""
         number = self._rows.number
         if block.waits:
             waits = [(base + offset, number, *one) for offset, one in block.waits.items()]

@@ -62,11 +62,14 @@ class ItemsUnderWay:
         if place.partition(".")[0].partition("[")[0] not in self.again:
             if attempt > 1:
                 known = self._of_killed_attempts(_lines(path), item)
-            elif self.number > 1 and self._take(item, path):
-                known = [line for line in _lines(path) if line.get(ITEM) == item]
+            elif self.number > 1 and (left := self._take(item, path)):
+                known = [line for line in _lines(left) if line.get(ITEM) == item]
         about = {ITEM: item, PASS: self.number, ATTEMPT: attempt}
         file = ItemFile(path, about, self.codec, (self.masker, masker), durable=self.durable)
-        return InsideLog(file, _by_key(known))
+        return self._log(file, _by_key(known))
+
+    def _log(self, file: ItemFile, known: dict[str, list[Line]]) -> InsideLog:
+        return InsideLog(file, known)
 
     def path(self, place: str, index: int) -> str:
         """The file of an item."""
@@ -81,19 +84,23 @@ class ItemsUnderWay:
             except OSError:  # nothing had been kept
                 continue
 
-    def _take(self, item: str, path: str) -> bool:
-        """Make the file that an earlier pass left of such an item that at ``path``."""
+    def _take(self, item: str, path: str) -> str:
+        """The file that an earlier pass left of such an item, which is that at ``path`` from now on; empty if
+        there is none."""
         with self._lock:
             if self._left is None:
                 self._left = self._of_earlier_passes()
             files = self._left.get(item)
             while files:
                 try:
-                    os.rename(files.pop(), path)
-                    return True
+                    return self._claim(files.pop(), path)
                 except OSError:  # another process has it
                     continue
-        return False
+        return ""
+
+    def _claim(self, left: str, path: str) -> str:
+        os.rename(left, path)
+        return path
 
     def _of_killed_attempts(self, lines: Iterator[Line], item: str) -> list[Line]:
         """What is known to a further attempt in this pass: what one left that was killed. One that failed is
@@ -117,7 +124,7 @@ class ItemsUnderWay:
                     found[item].append(path)
         return found
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> tuple[object, ...]:
         return self.folder, self.number, self.codec, self.masker, self.durable, self.again
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:

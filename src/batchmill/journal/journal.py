@@ -24,14 +24,13 @@ from batchmill.errors import StorageError, UnknownRun
 from batchmill.journal.calls import Ledger
 from batchmill.journal.contract import READER_LEFT, Codec, RunRecord
 from batchmill.journal.database import connect, faults
-from batchmill.journal.encoding import NOT_JSON, encode
+from batchmill.journal.encoding import encode_shown
 from batchmill.journal.files import ValueFiles
 from batchmill.journal.locks import RunLock, is_locked
 from batchmill.journal.rows import RowWriter
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.writer import Writer
-from batchmill.values import shown
 from batchmill.values.masking import Masker
 
 DEFAULT_PATH = Path(".batchmill/runs.sqlite")
@@ -197,7 +196,7 @@ class _closing_on_error:  # noqa: N801  # used like a function
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(self, kind: Any, error: object, trace: object) -> None:
         if kind is not None:
             self._connection.close()
 
@@ -205,14 +204,7 @@ class _closing_on_error:  # noqa: N801  # used like a function
 def _texts(run: RunRecord, masker: Masker) -> dict[str, str]:
     """The parts of a run that are kept as JSON."""
     parts = {"document": run.document, "inputs": dict(run.inputs), "settings": dict(run.settings)}
-    return {name: _text(masker.value(value)) for name, value in parts.items()}
-
-
-def _text(value: Any) -> str:
-    try:
-        return encode(value)
-    except NOT_JSON:
-        return encode(shown(value))
+    return {name: encode_shown(masker.value(value)) for name, value in parts.items()}
 
 
 def chosen(runs: Sequence[RunRecord], name: str) -> RunRecord:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from batchmill.block import Block
 from batchmill.journal.contract import ItemLog
@@ -28,14 +27,14 @@ class LogAround:
     def left_out(self) -> int:
         return 0 if self._log is None else self._log.left_out
 
-    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
+    def match(self, start: int, items: Sequence[object]) -> Mapping[int, Outcome]:
         return {} if self._log is None else self._log.match(start, items)
 
     def record(self, block: Block) -> None:
         if self._log is not None:
             self._log.record(block)
 
-    def enter(self, index: int, records: Sequence[Any]) -> None:
+    def enter(self, index: int, records: Sequence[object]) -> None:
         if self._log is not None:
             self._log.enter(index, records)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchmill.journal.contract import DEGRADED, OK
 from batchmill.journal.encoding import decode_all
@@ -140,7 +140,7 @@ class Matcher:
             self._search(start, keys, found)
         return found
 
-    def in_place(self, first: int, keys: Sequence[str]) -> tuple[list[Any], list[float]] | None:
+    def in_place(self, first: int, keys: Sequence[str]) -> tuple[list[object], list[float]] | None:
         """The values and wall times of items that all are where they were, the first as the outcome with the
         id ``first``, if all are plain successes; None, and none of them is given away, if one is not."""
         if self._claims is None or self._visits[:1] != [first >> POSITION_BITS] or self._shifts:
@@ -180,7 +180,7 @@ class Matcher:
                 self._take(offset, row, found)
         if len(found) == len(keys):
             return
-        by_key: dict[Any, list[KnownRow]] = {}
+        by_key: dict[object, list[KnownRow]] = {}
         for row in reversed(rows):
             by_key.setdefault(row.key, []).append(row)
         for offset, key in enumerate(keys):
@@ -207,7 +207,7 @@ class Matcher:
         """Look everywhere."""
         self._index()
         wanted = list(dict.fromkeys(key for o, key in enumerate(keys) if o not in found and key is not None))
-        places: dict[Any, list[int]] = {}
+        places: dict[object, list[int]] = {}
         for part in (wanted[at : at + _AT_ONCE] for at in range(0, len(wanted), _AT_ONCE)):
             marks = ",".join("?" * len(part))
             query = f"SELECT key, id FROM temp.{self._table} WHERE key IN ({marks}) ORDER BY id"  # noqa: S608  # no text of others

@@ -7,7 +7,7 @@ in the same transaction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchmill.journal.encoding import decode, encode
 from batchmill.journal.statements import statement
@@ -25,7 +25,7 @@ def _enter_recorded_calls(connection: sqlite3.Connection) -> None:
     rows = connection.execute(statement("recorded_in_format_1")).fetchall()
     latest = {(run, address, turn): identity >> 32 for run, address, turn, _, identity, _, _ in rows}
     positions: dict[tuple[int, str], int] = {}
-    entered: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    entered: dict[tuple[object, ...], tuple[object, ...]] = {}
     for run, address, turn, is_batch, identity, number, text in rows:
         visit, item = identity >> 32, identity & 0xFFFFFFFF
         position = positions.setdefault((run, address), len(positions))
@@ -41,7 +41,7 @@ def _enter_recorded_calls(connection: sqlite3.Connection) -> None:
     connection.executemany(statement("add_call"), entered.values())
 
 
-def _recorded(detail: str) -> Iterator[tuple[bool, dict[str, Any]]]:
+def _recorded(detail: str) -> Iterator[tuple[bool, dict[str, object]]]:
     """What an outcome recorded, as format 1 has it; whether it is a call, and its fields."""
     try:
         waiting = list(decode(detail).get("records", ()))

@@ -94,11 +94,11 @@ class Reader:
         return chosen(self.runs(), name)
 
     def to_resume(self, name: str | None, failed_only: bool = False) -> RunRecord:
-        """The run to go on with; see :func:`~batchmill.journal.journal.chosen_to_resume`."""
+        """The run to continue; see :func:`~batchmill.journal.journal.chosen_to_resume`."""
         return chosen_to_resume(self.runs(), name, failed_only)
 
     def result(self, run: RunRecord) -> dict[str, Any] | None:
-        """The object that ``--json`` printed at the end of the run; None where it is not kept."""
+        """The object that ``--json`` printed at the end of the run; None if it is not kept."""
         with self._reading():
             row = one_row(self._connection, statement("result_of"), (run.id,))
             found = decode(row[0]) if row is not None and row[0] is not None else None
@@ -146,7 +146,7 @@ class Reader:
         return VisitRecord(visit, address, turn, bool(is_batch), total, *counts)
 
     def last_end(self, visits: Sequence[VisitRecord], number: int) -> float | None:
-        """When the last outcome was made of pass ``number``, in seconds since the epoch; None where nobody
+        """When the last outcome was made of pass ``number``, in seconds since the epoch; None if nobody
         knows."""
         with self._reading():
             query = statement("last_end")
@@ -170,9 +170,9 @@ class Reader:
                 return
             yield from page
 
-    def heartbeat(self, run: RunRecord) -> tuple[float, dict[str, Any]] | None:
+    def heartbeat(self, run: RunRecord) -> tuple[float, dict[str, object]] | None:
         """What the run was at the last time that its pass of now said so, and when that was, in seconds since
-        the epoch; None where it never did."""
+        the epoch; None if it never did."""
         with self._reading():
             row = one_row(self._connection, statement("heartbeat_of"), (run.id,))
             if row is None or row[0] != run.passes:
@@ -180,20 +180,20 @@ class Reader:
             return float(row[1]), decode(row[2])
 
     def nodes(self, run: RunRecord) -> dict[str, dict[str, Any]]:
-        """What the result of the run says of its nodes, by address; empty while it is unfinished."""
+        """The entries of the run's result for its nodes, by address; empty while the run is unfinished."""
         with self._reading():
             rows = self._connection.execute(statement("nodes_of"), (run.id,)).fetchall()
             return {address: decode(detail) for address, _, _, _, detail in rows}
 
     def efforts(self, run: RunRecord) -> dict[str, tuple[float | None, int | None]]:
         """What the items of the run's nodes took, by address: CPU seconds, and the most memory in bytes that
-        a worker process had; None where nobody knows."""
+        a worker process had; None if nobody knows."""
         with self._reading():
             rows = self._connection.execute(statement("efforts_of"), (run.id,)).fetchall()
             return {address: (cpu, peak) for address, cpu, peak in rows}
 
     def commands(self, run: RunRecord) -> dict[str, tuple[float | None, int]]:
-        """What the commands took that the items of the run's nodes ran, by address: CPU seconds, None where
+        """What the commands took that the items of the run's nodes ran, by address: CPU seconds, None if
         nobody knows, and the bytes that they wrote to stdout."""
         with self._reading():
             rows = self._connection.execute(statement("commands_of"), (run.id,)).fetchall()
@@ -212,13 +212,13 @@ class Reader:
 
     def last_sign(self, run: RunRecord, since: float, before: float) -> float | None:
         """When the run last looked at its processes from ``since`` to ``before``, in seconds since the epoch;
-        None where it did not."""
+        None if it did not."""
         with self._reading():
             row = one_row(self._connection, statement("last_sample_before"), (run.id, since, before))
             return None if row is None or row[0] is None else float(row[0])
 
     def last_sample(self, run: RunRecord) -> MachineSample | None:
-        """The last of them; None where there is none."""
+        """The last one; None if there is none."""
         with self._reading():
             row = one_row(self._connection, statement("last_sample_of"), (run.id,))
             return None if row is None else MachineSample(*row)
@@ -240,7 +240,7 @@ class Reader:
 
     def columns(self, visit: VisitRecord) -> Iterator[tuple[Figures | None, list[ItemRecord]]]:
         """The same outcomes for counting, a page at a time: those of which only figures are to be told, None
-        where there are none, and the others. What is measured of items one by one is not among it."""
+        if there are none, and the others. What is measured of items one by one is not among it."""
         for page in self._pages("read_columns", visit):
             with self._reading():
                 plain = [row for row in page if row[-1]]
@@ -254,7 +254,7 @@ class Reader:
                 items = [self._item(row) for row in page]
             yield from items
 
-    def _pages(self, query: str, visit: VisitRecord) -> Iterator[list[tuple[Any, ...]]]:
+    def _pages(self, query: str, visit: VisitRecord) -> Iterator[list[tuple[object, ...]]]:
         at, end = first_id(visit.id), end_of(visit.id, visit.total if visit.is_batch else None)
         with self._reading():
             cursor = self._connection.execute(statement(query), (at, end))
@@ -276,7 +276,7 @@ class Reader:
             yield from with_those_left(rows, left)
 
     def item(self, visit: VisitRecord, index: int) -> ItemRecord | None:
-        """The outcome of one item; None where there is none."""
+        """The outcome of one item; None if there is none."""
         identity = first_id(visit.id) + index
         with self._reading():
             query = statement("read_outcomes")

@@ -177,7 +177,7 @@ class Figures:
 
 
 def figures_of(items: Sequence[ItemRecord]) -> Figures:
-    """The columns of items that are plain. Raises TypeError for what is no figure."""
+    """The columns of plain items. Raises TypeError for a value that is not a number."""
     return figures_of_rows(
         [
             (
@@ -197,8 +197,9 @@ def figures_of(items: Sequence[ItemRecord]) -> Figures:
     )
 
 
-def figures_of_rows(rows: Sequence[tuple[Any, ...]]) -> Figures:
-    """The columns of rows of ``read_figures``. Raises TypeError or OverflowError for what is no figure."""
+def figures_of_rows(rows: Sequence[tuple[object, ...]]) -> Figures:
+    """The columns of rows of ``read_figures``. Raises TypeError or OverflowError for a value that is not a
+    number."""
     index, _, _, _, wall, _, began, worker, for_limit, for_permit, *_ = zip(*rows, strict=True)
     return Figures(
         array("q", index), array("d", wall), array("d", began), array("q", worker),

@@ -26,7 +26,7 @@ class _NoWriter:
 
     fault: StorageError | None = None
 
-    def put(self, name: str, rows: Sequence[Any], after: Callable[[], object] | None = None) -> int:
+    def put(self, name: str, rows: Sequence[object], after: Callable[[], object] | None = None) -> int:
         return 0
 
     def wait(self, ticket: int) -> None:

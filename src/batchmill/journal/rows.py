@@ -105,7 +105,7 @@ class RowWriter:
         return _digest(text, more), text
 
     def texts_as_keys(self, items: Sequence[Any]) -> list[str] | None:
-        """What :meth:`key_of` makes of items that depend on nothing else, in few calls; None where one of
+        """What :meth:`key_of` makes of items that depend on nothing else, in few calls; None if one of
         them has another key than its text."""
         items = all_bare(items)
         if not items or BadRow in set(map(type, items)) or weight(items[0]) > _SMALL:
@@ -142,7 +142,7 @@ class RowWriter:
         worker: int | None,
     ) -> list[PlainRow | FullRow]:
         """What :meth:`key_of` and :meth:`row` make of small values, in few calls: this runs for every item.
-        Nothing where one of the rows needs more."""
+        Nothing if one of the rows needs more."""
         if weight(values[0]) + weight(items[0]) > _SMALL:
             return []
         try:

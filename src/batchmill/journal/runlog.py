@@ -296,12 +296,12 @@ class SqliteRunLog:
             for _, number, text in rows:
                 yield int(number), decode(text)
 
-    def event(self, kind: str, detail: Mapping[str, Any]) -> None:
+    def event(self, kind: str, detail: Mapping[str, object]) -> None:
         """Keep that something happened."""
         masked = self._rows.masker.value(shown(dict(detail)))
         self._writer.put("add_event", [(self.run.id, time.time(), kind, encode(masked))])
 
-    def beat(self, detail: Mapping[str, Any]) -> None:
+    def beat(self, detail: Mapping[str, object]) -> None:
         """Keep what the run is at, in place of what it was at before."""
         told = encode(self._rows.masker.value(dict(detail)))
         self._writer.put("beat", [(self.run.id, self.run.passes, time.time(), told)])
@@ -316,9 +316,9 @@ class SqliteRunLog:
         self._writer.flush()
 
     def finish(
-        self, status: str, wall: float, nodes: Mapping[str, Mapping[str, Any]], result: str | None
+        self, status: str, wall: float, nodes: Mapping[str, Mapping[str, object]], result: str | None
     ) -> None:
-        """Enter how the pass ended. Raises :class:`StorageError` where that cannot be written."""
+        """Enter how the pass ended. Raises :class:`StorageError` if that cannot be written."""
         rows = [
             (self.run.id, name, one.get("type", ""), one.get("status", ""), one.get("wall", 0.0), encode(one))
             for name, one in nodes.items()

@@ -41,7 +41,7 @@ def forget(journal: Journal, runs: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def _forgotten(journal: Journal, run: RunRecord) -> bool:
-    """Delete one run; False where some process runs it."""
+    """Delete one run; False if some process runs it."""
     try:
         lock = journal.lock(run.name)
     except RunLocked:

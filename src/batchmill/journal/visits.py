@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.block import Block
 from batchmill.journal.calls import VisitLedger
@@ -62,7 +62,7 @@ class CallsOnly:
     def __init__(self, ledger: VisitLedger) -> None:
         self._ledger = ledger
 
-    def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
+    def match(self, start: int, items: Sequence[object]) -> Mapping[int, Outcome]:
         return {}
 
     def record(self, outcomes: Block | Outcome, action: str = "") -> None:
@@ -71,7 +71,7 @@ class CallsOnly:
         else:
             self._ledger.enter(0, outcomes.records)
 
-    def enter(self, index: int, records: Sequence[Any]) -> None:
+    def enter(self, index: int, records: Sequence[object]) -> None:
         self._ledger.enter(index, records)
 
     def flush(self) -> None:

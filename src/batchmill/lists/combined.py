@@ -18,7 +18,7 @@ class MappedList(LazyList):
 
     __slots__ = ("_change", "_of")
 
-    def __init__(self, of: LazyList, change: Callable[[Any], Any]) -> None:
+    def __init__(self, of: LazyList, change: Callable[[Any], object]) -> None:
         self._of = of
         self._change = change
 
@@ -34,7 +34,7 @@ class JoinedList(LazyList):
 
     __slots__ = ("_ends", "_parts")
 
-    def __init__(self, parts: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, parts: Sequence[Sequence[object]]) -> None:
         self._parts = [part for part in parts if len(part)]
         self._ends = list(accumulate(map(len, self._parts)))
 
@@ -62,7 +62,7 @@ class FlatList(LazyList):
 
     __slots__ = ("_ends", "_expand", "_of")
 
-    def __init__(self, of: LazyList, expand: Callable[[Any], Sequence[Any]]) -> None:
+    def __init__(self, of: LazyList, expand: Callable[[Any], Sequence[object]]) -> None:
         self._of = of
         self._expand = expand
         self._ends = array("Q")  # where the elements that are made of each so many end
@@ -83,12 +83,12 @@ class FlatList(LazyList):
         return made[start - skipped : stop - skipped]
 
 
-def mapped(of: Sequence[Any], change: Callable[[Any], Any]) -> Sequence[Any]:
+def mapped(of: Sequence[object], change: Callable[[Any], object]) -> Sequence[Any]:
     """``change`` applied to each element: a list where ``of`` is held."""
     return MappedList(of, change) if isinstance(of, LazyList) else [change(one) for one in of]
 
 
-def joined(parts: Iterable[Sequence[Any]]) -> Sequence[Any]:
+def joined(parts: Iterable[Sequence[object]]) -> Sequence[Any]:
     """Lists one behind the other: a list where all of them are held."""
     some = [part for part in parts if len(part)]
     if any(isinstance(part, LazyList) for part in some):
@@ -96,6 +96,6 @@ def joined(parts: Iterable[Sequence[Any]]) -> Sequence[Any]:
     return [one for part in some for one in part]
 
 
-def flattened(of: Sequence[Any], expand: Callable[[Any], Sequence[Any]]) -> Sequence[Any]:
+def flattened(of: Sequence[object], expand: Callable[[Any], Sequence[object]]) -> Sequence[object]:
     """What ``expand`` makes of each element, one behind the other: a list where all of it is held."""
     return FlatList(of, expand) if isinstance(of, LazyList) else joined(map(expand, of))

@@ -36,10 +36,10 @@ class LazyList(Sequence[Any]):
         return False
 
     @overload
-    def __getitem__(self, index: int) -> Any: ...
+    def __getitem__(self, index: int) -> object: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: slice) -> list[object]: ...
+    def __getitem__(self, index: int | slice) -> object:
         if isinstance(index, slice):
             places = range(len(self))[index]
             if places.step == 1:
@@ -59,22 +59,22 @@ class LazyList(Sequence[Any]):
 
     __hash__ = None  # type: ignore[assignment]  # like a list
 
-    def __add__(self, other: Any) -> list[Any]:
+    def __add__(self, other: object) -> list[object]:
         return [*self, *other] if isinstance(other, (list, LazyList)) else NotImplemented
 
-    def __radd__(self, other: Any) -> list[Any]:
+    def __radd__(self, other: object) -> list[object]:
         return [*other, *self] if isinstance(other, list) else NotImplemented
 
     def __copy__(self) -> LazyList:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> LazyList:
+    def __deepcopy__(self, memo: dict[int, object]) -> LazyList:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return list, (list(self),)
 
-    def by_place(self) -> tuple[Any, ...] | None:
+    def by_place(self) -> tuple[object, ...] | None:
         """What :meth:`__reduce__` would return for the place of the elements in place of themselves; None
         where they have none that another process could read."""
         return None
@@ -93,7 +93,7 @@ class ByReference:
     def __init__(self, of: LazyList) -> None:
         self._of = of
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return self._of.by_place() or self._of.__reduce__()
 
 
@@ -111,7 +111,7 @@ def materialize(value: Any) -> Any:
     return [materialize(one) for one in value]
 
 
-def holds_lazy(value: Any) -> bool:
+def holds_lazy(value: object) -> bool:
     """Whether a lazy list is in ``value``, at any level of its dictionaries and lists, or is it."""
     if isinstance(value, (dict, list)):
         members = value.values() if isinstance(value, dict) else value

@@ -27,13 +27,13 @@ _ENTRY = 16  # bytes: offset + 1, and length << 8 | member, 8 each; member is 1 
 _TOGETHER = 16  # values in a list; who wants one of them reads all
 _SMALL, _LARGE = 8 << 10, 64 << 10  # bytes: what a list is meant to take, and what none may
 _FIRST_READ, _READ = 1 << 12, 1 << 16  # bytes read together once a second value is asked for
-ABSENT: Any = object()
+ABSENT: object = object()
 """In a run of values: the number at this place has none."""
 
 _KEPT = (1 << 64) - 1  # in place of an offset: the value is held, it cannot be written
 
 
-def _unknown(values: Sequence[Any]) -> bool:
+def _unknown(values: Sequence[object]) -> bool:
     return False
 
 
@@ -58,7 +58,7 @@ class Rows:
         self._most = most
         self._most_bytes = most_bytes
         self._together = 1  # values that go into one list; known once the first has been written
-        self._values: dict[int, Any] = {}  # all of them, or those that cannot be written
+        self._values: dict[int, object] = {}  # all of them, or those that cannot be written
         self._bytes = 0
         self._file: SpillFile | None = None
         self._pages: dict[int, int] = {}  # where each page is in the file
@@ -85,11 +85,11 @@ class Rows:
         """The number behind the highest one that has a value, 0 where none has."""
         return self._end
 
-    def put(self, number: int, value: Any) -> None:
+    def put(self, number: int, value: object) -> None:
         """Set the value of a number that has none yet. Raises :class:`~batchmill.lists.SpillError`."""
         self.put_run(number, (value,))
 
-    def put_run(self, start: int, values: Sequence[Any]) -> None:
+    def put_run(self, start: int, values: Sequence[object]) -> None:
         """Set the values of the numbers from ``start`` on, which have none yet and of which those that are
         given :data:`ABSENT` get none. Raises :class:`~batchmill.lists.SpillError`."""
         self._end = max(self._end, start + len(values))
@@ -111,7 +111,7 @@ class Rows:
             numbers = range(page * _PAGE, (page + 1) * _PAGE)
             self._write(file, numbers.start, [values.pop(number, ABSENT) for number in numbers])
 
-    def _write(self, file: SpillFile, start: int, values: Sequence[Any]) -> None:
+    def _write(self, file: SpillFile, start: int, values: Sequence[object]) -> None:
         self.plain = self.plain and self._are_plain([one for one in values if one is not ABSENT])
         entries, written = array("Q"), list[bytes]()
         offset, done = file.end, 0
@@ -132,7 +132,7 @@ class Rows:
         file.append(b"".join(written))
         self._enter(file, start, entries)
 
-    def _dumped(self, file: SpillFile, few: Sequence[Any]) -> bytes | None:
+    def _dumped(self, file: SpillFile, few: Sequence[object]) -> bytes | None:
         """Values as one list, None where they are not to be one."""
         if any(one is ABSENT for one in few):
             return None
@@ -142,7 +142,9 @@ class Rows:
             return None
         return data if len(data) <= _LARGE else None
 
-    def _dump_one(self, file: SpillFile, number: int, value: Any, entries: array[int], offset: int) -> bytes:
+    def _dump_one(
+        self, file: SpillFile, number: int, value: object, entries: array[int], offset: int
+    ) -> bytes:
         """A value by itself, and its entry; no bytes where it has none there."""
         data = b""
         if value is ABSENT:
@@ -174,7 +176,7 @@ class Rows:
             self._count += present
             done += some
 
-    def read(self, start: int, stop: int, otherwise: Any = None) -> list[Any]:
+    def read(self, start: int, stop: int, otherwise: object = None) -> list[Any]:
         """The values of the numbers from ``start`` to before ``stop``, ``otherwise`` for those without."""
         if self._file is None:
             return [self._values.get(number, otherwise) for number in range(start, stop)]
@@ -184,7 +186,7 @@ class Rows:
             for number, offset, length in self._entries(self._file, start, stop)
         ]
 
-    def present(self, start: int, stop: int) -> list[Any]:
+    def present(self, start: int, stop: int) -> list[object]:
         """Of the values there are, in the order of their numbers, those at ``start`` to before ``stop``."""
         if self._file is None:
             return [self._values[number] for number in sorted(self._values)[start:stop]]
@@ -224,7 +226,7 @@ class Rows:
             yield from zip(range(start, start + some), entries[::2], entries[1::2], strict=True)
             start += some
 
-    def _value(self, reader: _Reader, number: int, offset: int, length: int) -> Any:
+    def _value(self, reader: _Reader, number: int, offset: int, length: int) -> object:
         return (
             self._values[number] if offset == _KEPT else reader.value(offset - 1, length >> 8, length & 255)
         )
@@ -286,7 +288,7 @@ class RowsList(LazyList):
     def part(self, start: int, stop: int) -> list[Any]:
         return self._rows.read(start, stop)
 
-    def by_place(self) -> tuple[Any, ...] | None:
+    def by_place(self) -> tuple[object, ...] | None:
         return (type(self), (self._rows, self._count)) if self._rows.can_be_shared else None
 
 
@@ -308,5 +310,5 @@ class _PresentList(LazyList):
     def part(self, start: int, stop: int) -> list[Any]:
         return self._rows.present(start, stop)
 
-    def by_place(self) -> tuple[Any, ...] | None:
+    def by_place(self) -> tuple[object, ...] | None:
         return (type(self), (self._rows,)) if self._rows.can_be_shared else None

@@ -45,7 +45,7 @@ class SpillFile:
         """An empty file. Raises :class:`SpillError`."""
         return cls(unnamed_file())
 
-    def dump(self, value: Any) -> bytes:
+    def dump(self, value: object) -> bytes:
         """``value`` as bytes that :meth:`load` turns into an equal value. Raises :class:`NotWritable`."""
         try:
             data = self._dumps(value, 5)
@@ -100,7 +100,7 @@ class SpillFile:
             raise _refused(fault) from fault
         return found
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         found = os.fstat(self._number)
         return _opened, (os.getpid(), self._number, (found.st_dev, found.st_ino), self.end)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from typing import Any
 
 _LOOKED_AT = 64  # values inside one that are measured; the rest is taken to be like them
 _OBJECT, _REFERENCE = 64, 8  # bytes
@@ -12,7 +11,7 @@ _CONTAINERS = (dict, list, tuple)
 _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 
 
-def weight(value: Any) -> int:
+def weight(value: object) -> int:
     """Bytes, roughly: text and bytes as they are, containers and dataclasses by their first members."""
     try:
         if type(value) in _SCALARS:
@@ -22,7 +21,7 @@ def weight(value: Any) -> int:
         return _OBJECT
 
 
-def _weight(value: Any, left: list[int]) -> int:
+def _weight(value: object, left: list[int]) -> int:
     left[0] -= 1
     own = sys.getsizeof(value, 0) or _estimate(value)
     if type(value) in _SCALARS:  # as most are
@@ -37,14 +36,14 @@ def _weight(value: Any, left: list[int]) -> int:
     return own + (measured * len(members) // seen if seen else 0)
 
 
-def _members(value: Any) -> Collection[Any]:
+def _members(value: object) -> Collection[object]:
     if isinstance(value, _CONTAINERS):
         return value.values() if isinstance(value, dict) else value
     # of a dataclass with slots these are not part of its own size
     return [getattr(value, name, None) for name in getattr(type(value), "__dataclass_fields__", ())]
 
 
-def _estimate(value: Any) -> int:
+def _estimate(value: object) -> int:
     """Where objects do not tell their size, as on PyPy."""
     if isinstance(value, (str, bytes, bytearray)):
         return _OBJECT + len(value)

@@ -37,7 +37,7 @@ def map(  # noqa: A001
 ) -> BatchResult[R]: ...
 @overload
 def map(  # noqa: A001
-    function: MakesTask, items: Iterable[Any], **settings: Unpack[Settings]
+    function: MakesTask, items: Iterable[object], **settings: Unpack[Settings]
 ) -> BatchResult[Any]: ...
 @overload
 def map(  # noqa: A001
@@ -48,8 +48,8 @@ def map(  # noqa: A001
     **settings: Unpack[Settings],
 ) -> BatchResult[Any]: ...
 def map(  # noqa: A001  # the name users expect
-    function: Any,
-    items: Iterable[Any],
+    function: object,
+    items: Iterable[object],
     *,
     executor: Executor = "thread",
     max_concurrent: int | str | None = None,
@@ -63,16 +63,16 @@ def map(  # noqa: A001  # the name users expect
     error_handling: ErrorHandling = "fail_fast",
     tolerate: Mapping[str, float] | None = None,
     memory_limit: int | str | None = None,
-    rate_limit: Mapping[str, Any] | None = None,
+    rate_limit: Mapping[str, object] | None = None,
     retry_on: RetryOn | None = None,
     on_result: OnResult | None = None,
     progress: bool = False,
     return_exceptions: bool = False,
     initializer: Callable[..., object] | None = None,
-    initargs: Sequence[Any] = (),
+    initargs: Sequence[object] = (),
     max_items_per_worker: int | None = None,
-    cluster: str | Mapping[str, Any] | None = None,
-    **unknown: Any,
+    cluster: str | Mapping[str, object] | None = None,
+    **unknown: object,
 ) -> BatchResult[Any]:
     """Run ``function`` (or a node) on every item and return the results in input order.
 
@@ -119,26 +119,26 @@ def map(  # noqa: A001  # the name users expect
 @overload
 def starmap(
     function: Callable[..., Coroutine[Any, Any, R]],
-    items: Iterable[Iterable[Any]],
+    items: Iterable[Iterable[object]],
     **settings: Unpack[Settings],
 ) -> BatchResult[R]: ...
 @overload
 def starmap(
-    function: Callable[..., Yields[R]], items: Iterable[Iterable[Any]], **settings: Unpack[Settings]
+    function: Callable[..., Yields[R]], items: Iterable[Iterable[object]], **settings: Unpack[Settings]
 ) -> BatchResult[list[R]]: ...
 @overload
 def starmap(
-    function: Callable[..., R], items: Iterable[Iterable[Any]], **settings: Unpack[Settings]
+    function: Callable[..., R], items: Iterable[Iterable[object]], **settings: Unpack[Settings]
 ) -> BatchResult[R]: ...
 @overload
 def starmap(
     function: Callable[..., Any],
-    items: Iterable[Iterable[Any]],
+    items: Iterable[Iterable[object]],
     *,
     return_exceptions: bool,
     **settings: Unpack[Settings],
 ) -> BatchResult[Any]: ...
-def starmap(function: Any, items: Iterable[Iterable[Any]], **settings: Any) -> BatchResult[Any]:
+def starmap(function: object, items: Iterable[Iterable[object]], **settings: object) -> BatchResult[Any]:
     """Like :func:`map`, with the same settings, but unpack each item into the arguments of ``function``:
     ``starmap(pow, [(2, 5), (3, 2)])`` gives 32 and 9. Combine several iterables with :func:`zip`."""
     result: BatchResult[Any] = _calls(settings.get("executor"), items).of_starmap(function, items, settings)
@@ -175,7 +175,7 @@ def imap(
 @overload
 def imap(
     function: MakesTask,
-    items: Iterable[Any],
+    items: Iterable[object],
     *,
     ordered: bool = True,
     indexed: Literal[False] = False,
@@ -219,8 +219,8 @@ def imap(
     **settings: Unpack[Settings],
 ) -> Stream[Any]: ...
 def imap(
-    function: Any,
-    items: Iterable[Any],
+    function: object,
+    items: Iterable[object],
     *,
     ordered: bool = True,
     indexed: bool = False,
@@ -236,16 +236,16 @@ def imap(
     error_handling: ErrorHandling = "fail_fast",
     tolerate: Mapping[str, float] | None = None,
     memory_limit: int | str | None = None,
-    rate_limit: Mapping[str, Any] | None = None,
+    rate_limit: Mapping[str, object] | None = None,
     retry_on: RetryOn | None = None,
     on_result: OnResult | None = None,
     progress: bool = False,
     return_exceptions: bool = False,
     initializer: Callable[..., object] | None = None,
-    initargs: Sequence[Any] = (),
+    initargs: Sequence[object] = (),
     max_items_per_worker: int | None = None,
-    cluster: str | Mapping[str, Any] | None = None,
-    **unknown: Any,
+    cluster: str | Mapping[str, object] | None = None,
+    **unknown: object,
 ) -> Stream[Any]:
     """Like :func:`map`, with the same settings, but yield results while items run, and hold only a window of
     items.

@@ -46,7 +46,7 @@ async def amap(
 ) -> BatchResult[R]: ...
 @overload
 async def amap(
-    function: MakesTask, items: Iterable[Any], **settings: Unpack[Settings]
+    function: MakesTask, items: Iterable[object], **settings: Unpack[Settings]
 ) -> BatchResult[Any]: ...
 @overload
 async def amap(
@@ -56,7 +56,7 @@ async def amap(
     return_exceptions: bool,
     **settings: Unpack[Settings],
 ) -> BatchResult[Any]: ...
-async def amap(function: Any, items: Iterable[Any], **settings: Any) -> BatchResult[Any]:
+async def amap(function: object, items: Iterable[object], **settings: object) -> BatchResult[Any]:
     """Like :func:`~batchmill.map`, with the same settings, for async callers: their event loop keeps running
     meanwhile. ``items`` is read in another thread; ``on_result`` is called in the caller's thread.
 
@@ -167,7 +167,12 @@ def aimap(
     **settings: Unpack[Settings],
 ) -> AsyncStream[Any]: ...
 def aimap(
-    function: Any, items: Iterable[Any], *, ordered: bool = True, indexed: bool = False, **settings: Any
+    function: object,
+    items: Iterable[object],
+    *,
+    ordered: bool = True,
+    indexed: bool = False,
+    **settings: object,
 ) -> AsyncStream[Any]:
     """Like :func:`~batchmill.imap`, with the same settings, as an async iterator: ``async for value in
     batchmill.aimap(...)``. Functions and callbacks work as in :func:`amap`. Nothing runs before you ask for
@@ -220,7 +225,7 @@ def _serve(calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:
 def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[R], function: Callable[[], R]) -> None:
     """Settle ``done`` with the result of ``function``, in the loop's thread."""
 
-    def settle(settling: Callable[[Any], None], result: Any) -> None:
+    def settle(settling: Callable[[Any], None], result: object) -> None:
         if not done.done():
             settling(result)
 

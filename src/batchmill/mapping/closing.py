@@ -18,7 +18,7 @@ _lock = threading.Lock()
 _closer: threading.Thread | None = None
 
 
-def close_when_dropped(owner: object, running: Generator[Any, Any, Any]) -> weakref.finalize[..., Any]:
+def close_when_dropped(owner: object, running: Generator[Any, Any, Any]) -> weakref.finalize[..., object]:
     """Have ``running`` closed in the background once ``owner``, which it must not refer to, is gone.
 
     Detach what is returned when ``running`` has ended in another way. Until then ``running`` is kept

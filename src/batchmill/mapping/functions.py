@@ -49,7 +49,7 @@ class AsyncFunctionTask(FunctionTask[T, R]):
     def run(self, item: T, index: int, attempt: Attempt) -> Any:
         return kept(self.run_async(item, index, attempt), attempt.cancel, attempt.remaining())
 
-    async def run_async(self, item: T, index: int, attempt: Attempt) -> Any:
+    async def run_async(self, item: T, index: int, attempt: Attempt) -> object:
         """One attempt, to be awaited."""
         return await settled(self.function(item))
 
@@ -64,11 +64,11 @@ class StarTask(FunctionTask[Any, R]):
 class AsyncStarTask(AsyncFunctionTask[Any, R]):
     """The same, to be awaited."""
 
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> object:
         return await settled(self.function(*item))
 
 
-def as_star_task(function: Any) -> Task:
+def as_star_task(function: object) -> Task:
     """The task of a function that is called with the parts of each item.
 
     Raises :class:`InvalidSetting` for anything that cannot be called."""
@@ -77,7 +77,7 @@ def as_star_task(function: Any) -> Task:
     return (AsyncStarTask if awaits(function) else StarTask)(function)
 
 
-def as_task(function: Any) -> Task:
+def as_task(function: object) -> Task:
     """The task of a function, or of an object that makes its own with ``as_task()``, such as a node.
 
     Raises :class:`InvalidSetting` for anything else."""
@@ -88,5 +88,7 @@ def as_task(function: Any) -> Task:
         task: Task = make()
         return task
     if not callable(function):
-        raise InvalidSetting(f"a function or a node is needed, not {type(function).__name__}")
+        raise InvalidSetting(
+            f"the first argument must be a function or a node, not {type(function).__name__}"
+        )
     return (AsyncFunctionTask if awaits(function) else FunctionTask)(function)

@@ -51,17 +51,17 @@ class Settings(TypedDict, total=False):
     error_handling: ErrorHandling
     tolerate: Mapping[str, float] | None
     memory_limit: int | str | None
-    rate_limit: Mapping[str, Any] | None
+    rate_limit: Mapping[str, object] | None
     retry_on: RetryOn | None
     on_result: Callable[[ItemResult], object] | None
     progress: bool
     initializer: Callable[..., object] | None
-    initargs: Sequence[Any]
+    initargs: Sequence[object]
     max_items_per_worker: int | None
     cluster: str | Mapping[str, Any] | None
 
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, object] = {
     "executor": "thread",
     "max_concurrent": None,
     "chunk_size": None,
@@ -133,7 +133,9 @@ def _shared_gates() -> Gates:
     return made
 
 
-def chosen(given: Mapping[str, Any], owner: str, unknown: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def chosen(
+    given: Mapping[str, object], owner: str, unknown: Mapping[str, object] | None = None
+) -> dict[str, Any]:
     """The settings among the arguments of ``owner``, with defaults for the others. ``unknown`` are its
     unrecognised arguments.
 
@@ -162,7 +164,7 @@ def refuse(owner: str, names: Iterable[str], known: Iterable[str]) -> NoReturn:
     raise UnknownSetting(f"{owner} has no setting `{name}`; {hint or 'it has ' + ', '.join(choices)}")
 
 
-def settings_of(given: Mapping[str, Any]) -> BatchSettings:
+def settings_of(given: Mapping[str, object]) -> BatchSettings:
     """Convert some of the keywords to settings, with defaults for the others.
 
     Raises :class:`InvalidSetting` with all their faults.
@@ -190,7 +192,7 @@ def settings_of(given: Mapping[str, Any]) -> BatchSettings:
     return replace(settings, retry=retry, keep_exceptions=in_place, max_items_per_worker=most)
 
 
-def _of_block(executor: str, keys: Mapping[str, Any]) -> BatchSettings:
+def _of_block(executor: str, keys: Mapping[str, object]) -> BatchSettings:
     wanted = {name: _plain(value) for name, value in keys.items() if not _is_default(name, value)}
     cluster = checked_cluster(wanted.pop("cluster", None))
     if not wanted.keys() - {"executor"}:
@@ -234,7 +236,7 @@ def plainly_fine(executor: str, wanted: Mapping[str, Any]) -> BatchSettings | No
     )
 
 
-def _check_face(given: Mapping[str, Any]) -> None:
+def _check_face(given: Mapping[str, object]) -> None:
     for name in ("progress", "return_exceptions"):
         if not isinstance(given.get(name, False), bool):
             raise InvalidSetting(f"`{name}` must be true or false, not {given[name]!r}")
@@ -243,7 +245,7 @@ def _check_face(given: Mapping[str, Any]) -> None:
     _check_initializer(given.get("initializer"), given.get("initargs", ()))
 
 
-def _check_initializer(initializer: Any, arguments: Any) -> None:
+def _check_initializer(initializer: object, arguments: object) -> None:
     if initializer is None:
         if arguments != ():
             raise InvalidSetting("`initargs` are arguments of `initializer`, which is not given")
@@ -262,7 +264,7 @@ def prepared(task: Task, given: Mapping[str, Any]) -> Task:
     return task if initializer is None else Prepared(task, initializer, given.get("initargs", ()))
 
 
-def _classes(wanted: Any) -> tuple[type[BaseException], ...] | None:
+def _classes(wanted: object) -> tuple[type[BaseException], ...] | None:
     """The classes of ``retry_on``, which is one exception class or several."""
     if wanted is None:
         return None
@@ -273,12 +275,12 @@ def _classes(wanted: Any) -> tuple[type[BaseException], ...] | None:
     return found
 
 
-def _is_default(name: str, value: Any) -> bool:
+def _is_default(name: str, value: object) -> bool:
     default = DEFAULTS[name]
     return value is default or (type(value) is type(default) and bool(value == default))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Convert numbers of other libraries, such as numpy's, to Python's own, also inside mappings."""
     if isinstance(value, bool):
         return value

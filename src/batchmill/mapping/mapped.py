@@ -26,8 +26,8 @@ class Mapped:
     def __init__(
         self,
         task: Task,
-        items: Iterable[Any],
-        given: Mapping[str, Any],
+        items: Iterable[object],
+        given: Mapping[str, object],
         *,
         cancel: CancelToken | None = None,
         apart: bool = False,
@@ -72,6 +72,6 @@ class Mapped:
         )
 
 
-def _first_error(result: BatchResult[Any]) -> str:
+def _first_error(result: BatchResult[object]) -> str:
     real = [error for error in result.errors if error["kind"] != "cancelled"]
     return f"{result.failure}; first: {said(real[0])}" if real else str(result.failure)

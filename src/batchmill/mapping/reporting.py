@@ -97,6 +97,6 @@ def exception_of(error: ErrorInfo) -> BaseException:
     return said
 
 
-def _result(outcome: Outcome, item: Any) -> ItemResult:
+def _result(outcome: Outcome, item: object) -> ItemResult:
     error = None if outcome.error is None else outcome.as_error(item)
     return ItemResult(outcome.index, item, outcome.value, error, outcome.wall)

@@ -53,7 +53,7 @@ class Stream(Iterator[Y], Generic[Y]):
 
 
 def _values(
-    batch: Batch, errors: list[dict[str, Any]], reporting: Reporting, indexed: bool
+    batch: Batch, errors: list[dict[str, object]], reporting: Reporting, indexed: bool
 ) -> Generator[Any, None, None]:
     """The values of a batch as they come, with their indices where it is ``indexed``; errors are appended to
     ``errors``."""

@@ -16,20 +16,21 @@ from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.promises import awaited, plain_result, settled
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import DEFAULT_ACTION, AsyncRunNode, Node, NodeResult, Output
 from batchmill.record import LLM_CALLS_KEY
 
 _STEPS = ("prep", "exec", "post")
 
 
-def fits(found: Any) -> bool:
+def fits(found: object) -> bool:
     """Whether ``found`` is a class that :func:`adapt` can work with."""
     if not isinstance(found, type):
         return False
     return all(_method(found, step) or _method(found, f"{step}_async") for step in _STEPS)
 
 
-def _method(found: Any, name: str) -> Callable[..., Any] | None:
+def _method(found: object, name: str) -> Callable[..., object] | None:
     method = getattr(found, name, None)
     return method if callable(method) else None
 
@@ -45,7 +46,7 @@ def adapt(cls: type, type_name: str) -> type[Node]:
 class _OneRun:
     """One attempt: an object of the class, and the store it works on."""
 
-    def __init__(self, cls: type, params: Mapping[str, Any], attempt: Attempt) -> None:
+    def __init__(self, cls: type, params: Mapping[str, object], attempt: Attempt) -> None:
         self.params = params
         self.shared: dict[str, Any] = {**params, LLM_CALLS_KEY: attempt.recorder}
         self.node: Any = cls()
@@ -63,7 +64,7 @@ class _OneRun:
         """Note what ``post`` is given as the result when the object runs by itself."""
         whole = self.node.post
 
-        def noting(shared: Any, prepared: Any, result: Any) -> Any:
+        def noting(shared: object, prepared: object, result: object) -> Any:
             self.result = plain_result(result)
             return whole(shared, prepared, self.result)
 
@@ -73,7 +74,7 @@ class _OneRun:
         """The same for ``post_async``."""
         whole = self.node.post_async
 
-        async def noting(shared: Any, prepared: Any, result: Any) -> Any:
+        async def noting(shared: object, prepared: object, result: object) -> Any:
             self.result = plain_result(await settled(result))
             return await whole(shared, prepared, self.result)
 
@@ -99,7 +100,7 @@ class _Adapted(Node):
     open_outputs = True
     outputs = (Output("result", "any", "what `exec` returned, unless `post` wrote another `result`"),)
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         one = _OneRun(self.adapted, params, attempt)
         node, shared = one.node, one.shared
         if one.linkable("_run"):
@@ -111,7 +112,7 @@ class _Adapted(Node):
             action = awaited(node.post(shared, prepared, one.result))
         return one.ended(action, attempt.recorder)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # Made at run time, this class has no name that pickle could import: it is made again there.
         return _adapted_node, (self.adapted, self.type)
 
@@ -122,7 +123,7 @@ class _AsyncAdapted(AsyncRunNode):
     open_outputs = True
     outputs = (Output("result", "any", "what `exec_async` returned, unless another `result` was written"),)
 
-    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         one = _OneRun(self.adapted, params, attempt)
         node, shared = one.node, one.shared
         if one.linkable("_run_async"):
@@ -134,12 +135,12 @@ class _AsyncAdapted(AsyncRunNode):
             action = await _step(node, "post", shared, prepared, one.result)
         return one.ended(action, attempt.recorder)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _adapted_node, (self.adapted, self.type)
 
 
-async def _step(node: Any, name: str, *given: Any) -> Any:
-    """What one of the three methods comes to, of the one to be awaited where there is one."""
+async def _step(node: object, name: str, *given: object) -> object:
+    """What one of the three methods comes to, of the one to be awaited if there is one."""
     method = _method(node, f"{name}_async") or getattr(node, name)
     return await settled(method(*given))
 

@@ -50,14 +50,14 @@ class Captured:
                 self._written[name] = self._written.get(name, 0) + len(text)
 
     def write_bytes(self, name: str, data: bytes) -> None:
-        """Write bytes as the UTF-8 text they are, or go on with; what is none is kept as escapes."""
+        """Write bytes as the UTF-8 text they are, or continue; what is none is kept as escapes."""
         with self._lock:
             text = self._decoders.setdefault(name, _Decoder()).decode(data)
         self.write(name, text)
 
     @property
     def fault(self) -> str:
-        """Why what was printed is not all there as it was, empty where it is."""
+        """Why what was printed is not all there as it was, empty if it is."""
         if not (self._written or self._decoders or self.truncated):
             return ""
         with self._lock:
@@ -162,7 +162,7 @@ class _Stand(io.TextIOBase):
         return "replace" if self.real is None else self.real.errors
 
     @property
-    def buffer(self) -> Any:
+    def buffer(self) -> object:
         captured = _current.get()
         if captured is None and self.real is not None:
             return self.real.buffer
@@ -208,7 +208,7 @@ class _Installation:
                 sys.stdout = self._before("stdout", sys.stdout)
                 sys.stderr = self._before("stderr", sys.stderr)
 
-    def _before(self, name: str, real: Any) -> Any:
+    def _before(self, name: str, real: Any) -> object:
         """Under the lock: the stand-in for a stream."""
         if type(real) is _Stand:  # an abstract class takes long to look through its instances
             return real

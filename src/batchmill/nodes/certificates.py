@@ -6,7 +6,7 @@ import ssl
 
 
 def certificate_fault(error: BaseException | None) -> str:
-    """What is wrong with the other side's certificate, in words; empty where the error is another one."""
+    """The fault of the other side's certificate, in words; empty for other errors."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

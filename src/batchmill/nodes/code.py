@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.time_limit import run_limited
 from batchmill.errors import AttemptTimeout, tell_outputs
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.capture import Captured
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.next_action import chosen_actions
@@ -24,10 +24,10 @@ class CodeNode(Node):
 
     type = "code"
     requests = False
-    summary = "Run Python: its inputs are names in it, its `result` is the output, `next` picks the edge."
+    summary = "Run Python code: `inputs` are its names, `result` is its output, `next` chooses the edge."
     params = (
         Param("code", "string", "Python text; sets `result`, and may set `next`", True, templates="none"),
-        Param("inputs", "object", "names and the values they have in the code"),
+        Param("inputs", "object", "the names that the code can use, with their values"),
         Param("timeout", "number", "seconds until the code is abandoned", minimum=0.001, content=False),
         Param(
             "requires",
@@ -39,16 +39,16 @@ class CodeNode(Node):
     outputs = (
         Output("result", "any", "the value of `result` when the code ended, null if it set none"),
         Output("stdout", "string", "what the code printed", diagnostic=True),
-        Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
+        Output("stderr", "string", "what the code printed to sys.stderr", diagnostic=True),
         Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
     )
 
     @classmethod
-    def actions(cls, params: Mapping[str, Any]) -> frozenset[str] | None:
+    def actions(cls, params: Mapping[str, object]) -> frozenset[str] | None:
         code = params.get("code")
         return chosen_actions(code) if isinstance(code, str) else None
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         code, inputs = params.get("code"), params.get("inputs")
         faults = check_code(code) if isinstance(code, str) else []
         for name in inputs if isinstance(inputs, dict) else ():
@@ -60,7 +60,7 @@ class CodeNode(Node):
                 faults.append(("inputs", "`next` names the action to follow and cannot be an input"))
         return faults
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         program = Program.of(params["code"])
         inputs = params["inputs"] or {}
         seconds, captured = attempt.within(params["timeout"]), Captured()

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from hashlib import blake2b
@@ -15,6 +15,7 @@ from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, NodeError, StorageError, UnsafeValue
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.command_outputs import failure_of, timeout_message
 from batchmill.nodes.contract import NodeResult, Output, Param
 from batchmill.nodes.placeholders import Placeholder, view_of
@@ -72,7 +73,7 @@ class CommandNode(ShellNode):
     )
 
     @contextmanager
-    def seen(self, item: Any, index: int, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def seen(self, item: Any, index: int, params: BoundParams) -> Iterator[dict[str, object]]:
         """What templates see in the place of ``item``; a slot is held as long."""
         written = [Placeholder.of(one) for one in params.get("placeholders") or ()]
         names = {one.written for one in written}
@@ -91,7 +92,7 @@ class CommandNode(ShellNode):
             except UnsafeValue as fault:
                 raise UnsafeValue(as_typed(str(fault))) from None
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         params = {**_FIXED, **params, "command": present(params)}
         place = f"{(params['env'] or {}).get(INDEX_VARIABLE, '')}-{os.getpid()}-{_OURS}"
         out, err = (Spool(params["outputs"], f"{name}.{place}") for name in STREAMS)
@@ -111,10 +112,10 @@ class CommandNode(ShellNode):
 
     def _completed(
         self,
-        params: Mapping[str, Any],
+        params: BoundParams,
         attempt: Attempt,
         spools: tuple[Spool, Spool],
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         timeout = attempt.within(params["timeout"])
         try:
             completed = completed_command(params, timeout, attempt, self._withheld, spools)
@@ -131,7 +132,7 @@ class CommandNode(ShellNode):
         return outputs
 
 
-def present(params: Mapping[str, Any]) -> Any:
+def present(params: BoundParams) -> object:
     """The command without the words of items that the last group of all does not have."""
     command, size = params["command"], int(params.get(SIZE) or 0)
     missing = {place for place, number in params.get("members") or () if number >= size}
@@ -140,7 +141,7 @@ def present(params: Mapping[str, Any]) -> Any:
     return replace(command, argv=tuple(one for place, one in enumerate(command.argv) if place not in missing))
 
 
-def _of_group(item: list[Any], written: list[Placeholder]) -> dict[str, str]:
+def _of_group(item: list[object], written: list[Placeholder]) -> dict[str, str]:
     """What templates see of a group of items beside the texts of each: its size, those of items that it does
     not have, and a line for each item."""
     absent = {one.written: "" for one in written if one.source is not None and one.source >= len(item)}
@@ -174,7 +175,7 @@ def _failed(outputs: dict[str, Any], *, retryable: bool = True) -> NodeError:
     return NodeError(outputs["error"], outputs=outputs, retryable=retryable, type_name="CommandFailed")
 
 
-def _outputs(completed: Completed, spools: tuple[Spool, Spool]) -> dict[str, Any]:
+def _outputs(completed: Completed, spools: tuple[Spool, Spool]) -> dict[str, object]:
     outputs: dict[str, Any] = {}
     for name, spool, data in zip(STREAMS, spools, (completed.stdout, completed.stderr), strict=True):
         outputs[name] = _text(data) if spool.path is None else ""
@@ -198,7 +199,7 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def key_of(item: Any, run: str) -> str:
+def key_of(item: object, run: str) -> str:
     """What tells this item from all others of all runs: the same at every attempt and when the run is
     resumed, whatever its position."""
     text = json.dumps([run, item], sort_keys=True, default=str)

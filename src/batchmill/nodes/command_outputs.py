@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Mapping
 from typing import Any
 
 from batchmill.errors import NodeError
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.encodings import AUTO, BINARY, UTF_8, as_text, readable
 from batchmill.nodes.process import Completed
 from batchmill.values.redaction import shortened
@@ -23,7 +23,7 @@ _FAULTS = {
 }
 
 
-def outputs_of(completed: Completed, params: Mapping[str, Any]) -> dict[str, Any]:
+def outputs_of(completed: Completed, params: BoundParams) -> dict[str, Any]:
     """The outputs of a command that ended. Raises :class:`~batchmill.errors.NodeError` for output that cannot
     be given whole and as it is, but for a command that failed anyway."""
     said = readable(completed.stderr)
@@ -65,7 +65,7 @@ def _whole(data: bytes, cut: bool) -> bytes:
     return data
 
 
-def _too_much(most: int, outputs: dict[str, Any]) -> NodeError:
+def _too_much(most: int, outputs: dict[str, object]) -> NodeError:
     message = (
         f"the command printed more than {most:,} bytes (`max_output_bytes`); let it write to a file, raise "
         "the limit, or set `truncate` where the beginning is enough"
@@ -98,7 +98,7 @@ def _signal_name(number: int) -> str:
         return ""
 
 
-def outputs_of_none(error: OSError, program: str, folder: str | None) -> dict[str, Any]:
+def outputs_of_none(error: OSError, program: str, folder: str | None) -> dict[str, object]:
     """Outputs of a command that could not be started, in the words and numbers of a shell."""
     code = _NOT_STARTED
     if folder is not None and not os.path.isdir(folder):
@@ -118,7 +118,7 @@ def outputs_of_none(error: OSError, program: str, folder: str | None) -> dict[st
 
 
 def timeout_message(completed: Completed, timeout: float) -> str:
-    """What is said of a command that was killed at its timeout of so many seconds, with the end of its
+    """The message for a command that was killed at its timeout of so many seconds, with the end of its
     stderr."""
     message = f"the command did not end within {timeout:g} s and was killed with all it had started"
     if completed.escaped:

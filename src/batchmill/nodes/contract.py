@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from batchmill.attempt import Attempt
 from batchmill.file_table import FileTable
+from batchmill.nodes.bound import BoundParams
 from batchmill.policy import NO_RETRIES, RetryPolicy
 from batchmill.values.told_secrets import told_secret
 
@@ -109,19 +110,19 @@ class Node(ABC):
     """Whether every run that succeeds ends with the action ``default``."""
 
     @classmethod
-    def actions(cls, params: Mapping[str, Any]) -> frozenset[str] | None:
+    def actions(cls, params: BoundParams) -> frozenset[str] | None:
         """The actions that a run with these params, as written, may end with, without ``error``; None if
         unknown. Runs and imports nothing."""
         return frozenset({DEFAULT_ACTION}) if cls.only_default else None
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: BoundParams) -> bool:
         """Whether a run with these params, as written, is known to change something outside of it, which an
         outcome reused from an earlier run would not do."""
         return False
 
     @classmethod
-    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
+    def usual_retry(cls, params: BoundParams) -> RetryPolicy:
         """The default retry policy of attempts with these params, as written. The document's own keys
         override it one by one."""
         return NO_RETRIES
@@ -129,7 +130,7 @@ class Node(ABC):
     calls_models: ClassVar[bool] = False
     """Whether attempts call language models: unreported use then counts as an estimate."""
 
-    def expected_tokens(self, params: Mapping[str, Any]) -> float:
+    def expected_tokens(self, params: BoundParams) -> float:
         """Estimate the tokens of language models that an attempt with these (resolved, unchecked) params
         uses.
 
@@ -141,7 +142,7 @@ class Node(ABC):
         return characters_in(params) / CHARACTERS_PER_TOKEN + answer
 
     @classmethod
-    def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+    def content(cls, params: BoundParams) -> dict[str, Any]:
         """The params, as written or resolved, that can change the outputs, without those that equal their
         default."""
         declared = {param.name: param for param in cls.params}
@@ -151,31 +152,31 @@ class Node(ABC):
     """The params that name files whose content goes into the outputs."""
 
     @classmethod
-    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+    def files_read(cls, params: BoundParams) -> Iterable[str]:
         """The paths of those files; ``params`` has the params in :attr:`reads`, resolved and unchecked."""
         return ()
 
-    def expected_usd(self, params: Mapping[str, Any]) -> float:
+    def expected_usd(self, params: BoundParams) -> float:
         """Estimate the price in US dollars of an attempt with these (resolved, unchecked) params; 0 if
         unknown."""
         return 0.0
 
-    def is_free(self, params: Mapping[str, Any]) -> bool:
+    def is_free(self, params: BoundParams) -> bool:
         """Whether an attempt with these (resolved, unchecked) params surely calls no paid service."""
         return False
 
-    def expected_call(self, params: Mapping[str, Any]) -> ExpectedCall | None:
+    def expected_call(self, params: BoundParams) -> ExpectedCall | None:
         """Estimate the use of one call of a language model with these (resolved, unchecked) params; None if
         it makes no call, or the use is unknown."""
         return None
 
-    def is_booked(self, params: Mapping[str, Any]) -> bool:
+    def is_booked(self, params: BoundParams) -> bool:
         """Whether an attempt with these (resolved, unchecked) params only fetches the answer to a request
         that was made and paid before: no budget stops it."""
         return False
 
     @classmethod
-    def unpriced(cls, params: Mapping[str, Any]) -> str | None:
+    def unpriced(cls, params: BoundParams) -> str | None:
         """The model without a price that an attempt with these params may have to pay for; None if there is
         none. Params that still hold templates are unknown and are skipped."""
         return None
@@ -203,7 +204,7 @@ class Node(ABC):
     """Whether it only works on files: it runs here if workers do not have the folder of the run."""
 
     @classmethod
-    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+    def needs_folder(cls, params: BoundParams) -> str:
         """Why a run with these params, as written, needs the folder of the run, in words that follow "and";
         "" if its params hold all that it works on."""
         if cls.only_files:
@@ -215,7 +216,7 @@ class Node(ABC):
     """The params that hold secrets."""
 
     @classmethod
-    def credential(cls, params: Mapping[str, Any]) -> str:
+    def credential(cls, params: BoundParams) -> str:
         """The credential in these params, as written, in words such as "its `api_key`"; "" for none."""
         named = next((name for name in cls.credentials if params.get(name)), None) or told_secret(params)
         return f"its `{named}`" if named else ""
@@ -224,7 +225,7 @@ class Node(ABC):
     """The params, besides :attr:`reads`, that name files."""
 
     @classmethod
-    def stays(cls, params: Mapping[str, Any]) -> bool:
+    def stays(cls, params: BoundParams) -> bool:
         """Whether runs with these params, as written, must run in the process of the run itself, with any
         executor."""
         return False
@@ -242,12 +243,12 @@ class Node(ABC):
     the node runs again."""
 
     @classmethod
-    def files_made(cls, params: Mapping[str, Any], outputs: Mapping[str, Any]) -> Iterable[str]:
+    def files_made(cls, params: BoundParams, outputs: Mapping[str, Any]) -> Iterable[str]:
         """The paths of those files, for a run with these outputs; ``params`` are as written."""
         named = (outputs.get(name) for name in cls.makes)
         return [path for path in named if isinstance(path, str)]
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: BoundParams) -> list[tuple[str, str]]:
         """Check params as written, before anything runs: ``(param name, what is wrong)`` for each fault.
 
         Skip values that hold templates: they are not known yet. Run and import nothing. Presence, names,
@@ -264,7 +265,7 @@ class Node(ABC):
         return cls
 
     @abstractmethod
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         """Run with resolved params (defaults filled in, types checked); blocking.
 
         Respect ``attempt.deadline`` and ``attempt.cancel`` in long waits if you can. Raise
@@ -298,10 +299,10 @@ class AsyncRunNode(Node):
     """
 
     @abstractmethod
-    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         """:meth:`Node.run` as a coroutine. It is cancelled at a timeout, and when the run ends by force."""
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         loop = import_module(_EVENT_LOOP)
         result: NodeResult = loop.run_coroutine(
             lambda: self.run_async(params, attempt), attempt.cancel, attempt.remaining()
@@ -317,7 +318,7 @@ class ServiceNode(AsyncRunNode):
     call.
     """
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         # not `run_coroutine`: outside a run, what it opens must stay open for the next call
         loop = import_module(_EVENT_LOOP)
         result: NodeResult = loop.background().call(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import NodeResult, Output, Param
 from batchmill.nodes.files import copy_whole, full_path, in_words, paths_in, require_file
 from batchmill.nodes.places import require_free
@@ -16,7 +16,7 @@ class CopyFileNode(WritingNode):
     type = "copy-file"
     requests = False
     only_default = True
-    summary = "Copy a file with its mode and times, whole or not at all; folders are made."
+    summary = "Copy a file with its mode and times, whole or not at all; missing folders are created."
     params = (
         Param("source_path", "string", "the file to copy", required=True),
         Param("dest_path", "string", "the path of the copy, with its name", required=True),
@@ -29,17 +29,17 @@ class CopyFileNode(WritingNode):
     )
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: Mapping[str, object]) -> bool:
         return True
 
     reads = ("source_path",)
     makes = ("dest_path",)
 
     @classmethod
-    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+    def files_read(cls, params: Mapping[str, object]) -> Iterable[str]:
         return paths_in(params.get("source_path"))
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         source = full_path(params["source_path"], "source_path")
         dest = full_path(params["dest_path"], "dest_path")
         self.require_unused(dest)

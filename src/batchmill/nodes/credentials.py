@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.errors import InvalidParams
+from batchmill.nodes.bound import BoundParams
 
 MASK = "***"
 _LEAST_CHARACTERS = 4  # a shorter one is no secret, and would be found in every other word
 
 
-def credential(params: Mapping[str, Any], name: str) -> str:
+def credential(params: BoundParams, name: str) -> str:
     """The credential called ``name``, from the param or from the variable that ``<name>_env`` names; empty
     where neither is given. Raises :class:`~batchmill.errors.InvalidParams` for a variable that is not set."""
     variable = params[f"{name}_env"]
@@ -24,7 +24,7 @@ def credential(params: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def credential_faults(params: Mapping[str, Any], *names: str) -> list[tuple[str, str]]:
+def credential_faults(params: Mapping[str, object], *names: str) -> list[tuple[str, str]]:
     """For ``check``: credentials that are given in both ways."""
     return [
         (f"{name}_env", f"`{name}` is given too; one of them is enough")

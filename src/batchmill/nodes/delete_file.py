@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.files import full_path, in_words, refuse
 
@@ -36,10 +36,10 @@ class DeleteFileNode(Node):
     )
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: Mapping[str, object]) -> bool:
         return True
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         path = full_path(params["file_path"], "file_path")
         with in_words("delete", path):
             return NodeResult({"deleted": _delete(path, params["missing_ok"]), "file_path": path})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from batchmill.attempt import Attempt
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.template import to_text
 
@@ -14,14 +12,14 @@ class EchoNode(Node):
     type = "echo"
     requests = False
     only_default = True
-    summary = "Give back a message and whatever else it is given."
+    summary = "Return a message and other values unchanged."
     params = (
-        Param("message", "any", "what to say, turned into text", default="Hello, World!"),
-        Param("data", "any", "any value, passed through as it is"),
+        Param("message", "any", "the message; other values become text", default="Hello, World!"),
+        Param("data", "any", "any value, returned unchanged"),
         Param("prefix", "string", "put before the message"),
         Param("suffix", "string", "put after the message"),
-        Param("count", "integer", "how often the message is said, with spaces between", minimum=1),
-        Param("uppercase", "boolean", "say it in capital letters"),
+        Param("count", "integer", "how often to repeat the message, with spaces between", minimum=1),
+        Param("uppercase", "boolean", "write it in capital letters"),
     )
     outputs = (
         Output("echo", "string", "the message"),
@@ -32,7 +30,7 @@ class EchoNode(Node):
     open_outputs = True
     passes_params = True
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         message = to_text(params["message"])
         count = params["count"] or 1
         said = f"{params['prefix'] or ''}{message}{params['suffix'] or ''}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.errors import InvalidParams, NodeError
 
@@ -15,7 +14,7 @@ AUTO = "auto"
 UTF_8 = "utf-8"
 
 ENCODING_WORDS = (
-    "of the text; `binary` gives base64 of the bytes, `auto` text where they are UTF-8 and else base64"
+    "of the text; `binary` gives base64, `auto` gives text if the bytes are UTF-8, and base64 otherwise"
 )
 
 
@@ -59,7 +58,7 @@ def lookup(encoding: str | None, *, auto: bool = True) -> None:
         raise InvalidParams(fault)
 
 
-def encoding_faults(params: Mapping[str, Any], *, auto: bool = True) -> list[tuple[str, str]]:
+def encoding_faults(params: Mapping[str, object], *, auto: bool = True) -> list[tuple[str, str]]:
     """For ``check``: what is wrong with ``encoding`` as written."""
     encoding = params.get("encoding")
     if not isinstance(encoding, str) or "${" in encoding:

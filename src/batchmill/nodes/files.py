@@ -14,7 +14,6 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from batchmill.errors import InvalidParams, NodeError
 
@@ -42,7 +41,7 @@ _POINTLESS = (errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def full_path(value: str, param: str) -> str:
-    """The absolute path a param means, with ``~`` expanded. Raises InvalidParams for what is no path."""
+    """The absolute path of a param, with ``~`` expanded. Raises InvalidParams if it is not a path."""
     if not value:
         raise InvalidParams(f"param {param!r} is empty: it must be the path of a file")
     if "\0" in value:
@@ -55,7 +54,7 @@ def full_path(value: str, param: str) -> str:
     return path
 
 
-def paths_in(value: Any) -> Iterator[str]:
+def paths_in(value: object) -> Iterator[str]:
     """The paths that a param names: itself, those in a list, those of an object or under its ``path``; what
     is none is passed over."""
     if isinstance(value, str):
@@ -104,7 +103,7 @@ def refuse(action: str, path: str, why: str) -> NodeError:
 
 
 def make_folders(path: str) -> None:
-    """Make the folders that ``path`` is to be in. Raises :class:`OSError`."""
+    """Create the folders for the file ``path``. Raises :class:`OSError`."""
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
     except FileExistsError as error:  # the last of them is there and is a file

@@ -10,7 +10,7 @@ from batchmill.errors import InvalidParams, NodeError
 
 
 def misspelt(path: str) -> str | None:
-    """What is wrong with how a function is named, None where nothing is."""
+    """The fault of the name of a function; None if it has none."""
     module_name, colon, attribute = path.partition(":")
     names = [*module_name.split("."), *attribute.split(".")]
     if colon and all(name.isidentifier() for name in names):
@@ -21,7 +21,7 @@ def misspelt(path: str) -> str | None:
     return f"a function is written package.module:name, not {path!r}{hint}"
 
 
-def load_function(path: str, node_type: str) -> Callable[..., Any]:
+def load_function(path: str, node_type: str) -> Callable[..., object]:
     """The function at ``package.module:name``, for a node of the type ``node_type``.
 
     Raises :class:`~batchmill.errors.InvalidParams` for a name that leads to no function, and
@@ -43,5 +43,5 @@ def load_function(path: str, node_type: str) -> Callable[..., Any]:
         found = getattr(found, name)
     if not callable(found):
         raise InvalidParams(f"{node_type}: {path!r} is a {type(found).__name__}, which cannot be called")
-    function: Callable[..., Any] = found
+    function: Callable[..., object] = found
     return function

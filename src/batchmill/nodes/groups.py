@@ -41,7 +41,7 @@ class Group:
 
     Concurrency: any thread may call ``terminate`` and ``kill``; only the thread that runs the command calls
     everything else. ``_lock`` guards ``_reaped`` and ``_asked``, and prevents a signal after the process id
-    was given back.
+    was returned.
 
     ``cpu`` is the CPU seconds of the command and of what it waited for, once it was reaped; None if the
     system reaped it by itself.
@@ -51,8 +51,8 @@ class Group:
     def started(
         cls, start: Callable[[], subprocess.Popen[bytes]], stopped: Callable[[], bool]
     ) -> Group | None:
-        """The group of the command that ``start`` starts, once there is room for it; None where ``stopped``
-        says so first. Raises what starting raises, for want of room only where no command is about to leave
+        """The group of the command that ``start`` starts, once there is room for it; None if ``stopped``
+        says so first. Raises what starting raises, for want of room only if no command is about to leave
         some."""
         tries = 0
         while True:
@@ -93,7 +93,7 @@ class Group:
 
     @property
     def grace_ends(self) -> float:
-        """The :func:`time.monotonic` second up to which a group that was asked to end is waited for."""
+        """The :func:`time.monotonic` second until which to wait for a group that was told to end."""
         with self._lock:
             if self._asked is None:
                 raise InternalError("a command was waited for that nobody has asked to end")
@@ -208,7 +208,7 @@ class _Alive:
     @contextmanager
     def starting(self, most: int, stopped: Callable[[], bool]) -> Iterator[bool]:
         """While a command is being started, for which the exit waits; first until fewer than ``most`` run.
-        False where ``stopped`` says so before, or the process is at its exit: no command may start then."""
+        False if ``stopped`` says so before, or the process is at its exit: no command may start then."""
         with self._lock:
             if not self._ends_at_exit:
                 self._ends_at_exit = True
@@ -240,7 +240,7 @@ class _Alive:
             self._changed.notify()
 
     def wait_for_an_end(self, stopped: Callable[[], bool]) -> bool:
-        """Wait until one of the commands that run has ended; False where none runs."""
+        """Wait until one of the commands that run has ended; False if none runs."""
         with self._lock:
             before = len(self._groups)
             while self._groups and len(self._groups) >= before and not stopped():

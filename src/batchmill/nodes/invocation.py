@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
 
 from batchmill.errors import InvalidParams
 from batchmill.nodes.files import in_words
@@ -17,7 +16,7 @@ VALUE_PREFIX = "batchmill-"
 Way = tuple[list[str], dict[str, str]]
 
 
-def ways(command: Any, shell: str, files: ExitStack, folder: str | None = None) -> Iterator[Way]:
+def ways(command: object, shell: str, files: ExitStack, folder: str | None = None) -> Iterator[Way]:
     """Argument lists to try, cheapest first, each with the variables it needs; at least one.
 
     All of them do the same; the next one is for when the one before cannot be started. Files they need

@@ -8,7 +8,7 @@ from batchmill.errors import InvalidParams
 from batchmill.values import NotJson, NotPlain, container_in, plain, to_json
 
 
-def plain_param(value: Any, node: str, name: str) -> Any:
+def plain_param(value: object, node: str, name: str) -> Any:
     """``value`` as plain data. Raises :class:`~batchmill.errors.InvalidParams`."""
     try:
         return plain(value, f"`{name}`")
@@ -16,7 +16,7 @@ def plain_param(value: Any, node: str, name: str) -> Any:
         raise InvalidParams(f"{node}: {error}") from error
 
 
-def json_param(value: Any, node: str, name: str, *, indent: int | None = None) -> str:
+def json_param(value: object, node: str, name: str, *, indent: int | None = None) -> str:
     """``value`` as JSON text. Raises :class:`~batchmill.errors.InvalidParams`."""
     try:
         return to_json(value, f"`{name}`", indent=indent)
@@ -29,7 +29,7 @@ CONTAINERS = frozenset({"array", "object"})
 """Names of the types that text is read for."""
 
 
-def container_param(value: Any, types: Any, name: str) -> Any:
+def container_param(value: object, types: Any, name: str) -> object:
     """``value``; where it is text, and ``types`` (a name of JSON Schema's, or a list of them) are lists and
     objects alone, the list or object that the text writes as JSON. Other text is for whoever checks types.
 

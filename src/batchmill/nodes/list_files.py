@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from batchmill.attempt import Attempt
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.files import full_path, in_words
 
@@ -27,8 +27,8 @@ class ListFilesNode(Node):
         Param(
             "pattern",
             "string",
-            "of the path below the folder: * and ? within a name, [abc] one of these, ** any folders; "
-            "without a / the file's name must match",
+            "matched with the path below the folder: * and ? within a name, [abc] one of these, "
+            "** any folders; without a / it is matched with the file's name",
             default="*",
         ),
         Param("recursive", "boolean", "whether to look into folders of the folder", default=False),
@@ -36,11 +36,11 @@ class ListFilesNode(Node):
     )
     outputs = (
         Output("files", "array", "paths, each beginning with `path` as given (without it for `.`)"),
-        Output("count", "integer", "how many there are"),
+        Output("count", "integer", "the number of files"),
         Output("error", "string", "why the folder could not be read", diagnostic=True),
     )
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         full_path(params["path"], "path")
         folder = os.path.expanduser(params["path"])
         pattern = tuple(part for part in params["pattern"].split("/") if part not in ("", "."))

@@ -8,6 +8,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.concurrency.promises import plain_result
 from batchmill.errors import InvalidParams
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import DEFAULT_ACTION, Node, NodeResult, Output, Param
 from batchmill.nodes.functions import load_function, misspelt
 from batchmill.nodes.next_action import chosen_actions
@@ -31,36 +32,36 @@ class MergeNode(Node):
         Param(
             "mode",
             "string",
-            "array: a list of the values. dict: one object, of named values as they are, of listed objects "
-            "with the keys of all. concat: lists one after another, or text. first: the first value. "
-            "custom: what `function` or `code` makes of them",
+            "array: a list of the values. dict: one object, from named values, or from listed "
+            "objects with all their keys. concat: lists one after another, or text. first: the "
+            "first value. custom: the result of `function` or `code`",
             default="array",
             choices=("array", "dict", "concat", "first", "custom"),
         ),
         Param(
             "on_conflict",
             "string",
-            "in mode dict, where listed objects have different values under one key. error: fail. first, "
-            "last: that one stays. deep: objects are merged in turn, lists put one after another, of "
-            "anything else the last one stays",
+            "in mode dict, if listed objects have different values for one key. error: fail. "
+            "first, last: keep that one. deep: merge objects, append lists, and keep the last of "
+            "other values",
             default="error",
             choices=("error", "first", "last", "deep"),
         ),
         Param("separator", "string", "put between pieces of text in mode concat", default=""),
-        Param("function", "string", "for mode custom, as package.module:name: is given the values"),
+        Param("function", "string", "for mode custom, as package.module:name; it gets the values"),
         Param("code", "string", "Python for mode custom: reads `inputs`, sets `result`", templates="none"),
     )
     outputs = (
-        Output("result", "any", "the merged value; null in mode first when there is none"),
-        Output("count", "integer", "how many values were there, nulls not counted"),
+        Output("result", "any", "the merged value; null in mode first if there is none"),
+        Output("count", "integer", "the number of values, without nulls"),
     )
 
     @classmethod
-    def actions(cls, params: Mapping[str, Any]) -> frozenset[str] | None:
+    def actions(cls, params: Mapping[str, object]) -> frozenset[str] | None:
         code = params.get("code")
         return chosen_actions(code) if isinstance(code, str) else frozenset({DEFAULT_ACTION})
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         code, function = params.get("code"), params.get("function")
         faults = check_code(code) if isinstance(code, str) else []
         fault = misspelt(function) if isinstance(function, str) and "${" not in function else None
@@ -72,7 +73,7 @@ class MergeNode(Node):
             faults.append(("on_conflict", "named values cannot conflict; list them to merge what is in them"))
         return faults
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         inputs = _present(params["inputs"])
         if params["mode"] == "custom":
             return _custom(inputs, params, attempt)
@@ -90,7 +91,7 @@ def _values(inputs: Inputs) -> list[Any]:
     return list(inputs.values()) if isinstance(inputs, dict) else inputs
 
 
-def _custom(inputs: Inputs, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+def _custom(inputs: Inputs, params: BoundParams, attempt: Attempt) -> NodeResult:
     code, function = params["code"], params["function"]
     if (code is None) is (function is None):
         raise InvalidParams(f"merge: {NEEDS_ONE}")
@@ -102,19 +103,19 @@ def _custom(inputs: Inputs, params: Mapping[str, Any], attempt: Attempt) -> Node
     return NodeResult({"result": merged, "count": len(inputs)})
 
 
-def _array(inputs: Inputs, params: Mapping[str, Any]) -> list[Any]:
+def _array(inputs: Inputs, params: Mapping[str, object]) -> list[object]:
     return _values(inputs)
 
 
-def _first(inputs: Inputs, params: Mapping[str, Any]) -> Any:
+def _first(inputs: Inputs, params: Mapping[str, object]) -> object:
     return next(iter(_values(inputs)), None)
 
 
-def _dict(inputs: Inputs, params: Mapping[str, Any]) -> dict[str, Any]:
+def _dict(inputs: Inputs, params: BoundParams) -> dict[str, object]:
     return inputs if isinstance(inputs, dict) else merge_objects(inputs, params["on_conflict"])
 
 
-def _concat(inputs: Inputs, params: Mapping[str, Any]) -> Any:
+def _concat(inputs: Inputs, params: BoundParams) -> Any:
     values = _values(inputs)
     if values and all(isinstance(value, (list, tuple)) for value in values):
         return [one for value in values for one in value]
@@ -122,7 +123,7 @@ def _concat(inputs: Inputs, params: Mapping[str, Any]) -> Any:
     return separator.join(to_text(value) for value in values)
 
 
-_MODES: dict[str, Callable[[Inputs, Mapping[str, Any]], Any]] = {
+_MODES: dict[str, Callable[[Inputs, BoundParams], object]] = {
     "array": _array,
     "dict": _dict,
     "concat": _concat,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import NodeResult, Output, Param
 from batchmill.nodes.files import copy_whole, full_path, give_name, in_words, make_folders, require_file
 from batchmill.nodes.places import require_free
@@ -19,7 +19,7 @@ class MoveFileNode(WritingNode):
     requests = False
     removes = True
     only_default = True
-    summary = "Move or rename a file, also to another disk; folders are made."
+    summary = "Move or rename a file, also to another disk; missing folders are created."
     params = (
         Param("source_path", "string", "the file to move", required=True),
         Param("dest_path", "string", "the new path, with the name", required=True),
@@ -32,10 +32,10 @@ class MoveFileNode(WritingNode):
     )
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: Mapping[str, object]) -> bool:
         return True
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         source = full_path(params["source_path"], "source_path")
         dest = full_path(params["dest_path"], "dest_path")
         self.require_unused(dest)

@@ -19,7 +19,7 @@ class _Unknown(Exception):  # an answer, not an error of anybody's
 
 def chosen_actions(code: str) -> frozenset[str] | None:
     """The actions that ``code`` may end with: ``default``, and each text that stands where ``next`` is set.
-    None where it may be set to anything else, and for code that cannot be read."""
+    None if it may be set to anything else, and for code that cannot be read."""
     try:
         tree = ast.parse(code)
         return frozenset({DEFAULT_ACTION, *_set_in(tree)})

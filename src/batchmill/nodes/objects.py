@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 from batchmill.errors import InvalidParams
 from batchmill.values.redaction import shortened
@@ -13,14 +13,14 @@ OnConflict = Literal["error", "first", "last", "deep"]
 _SHOWN = 40
 
 
-def merge_objects(objects: Iterable[Any], on_conflict: OnConflict) -> dict[str, Any]:
+def merge_objects(objects: Iterable[object], on_conflict: OnConflict) -> dict[str, object]:
     """One object with the keys of all, in the order they are first met; none of ``objects`` is changed.
 
     Equal values are no conflict; lists under ``deep`` are put together all the same. Raises
     :class:`~batchmill.errors.InvalidParams` for a value that is no object, and for a conflict under
     ``error``.
     """
-    merged: dict[str, Any] = {}
+    merged: dict[str, object] = {}
     origin: dict[str, int] = {}  # where each key's value is from, for the error
     for number, value in enumerate(objects):
         if not isinstance(value, dict):
@@ -38,7 +38,7 @@ def merge_objects(objects: Iterable[Any], on_conflict: OnConflict) -> dict[str, 
     return merged
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: object, other: object) -> bool:
     """Whether JSON would show the same: ``true`` and ``1`` are equal in Python only."""
     if type(one) is not type(other):
         return False
@@ -48,7 +48,7 @@ def _same(one: Any, other: Any) -> bool:
         return one is other
 
 
-def _settled(earlier: Any, later: Any, on_conflict: OnConflict) -> Any:
+def _settled(earlier: object, later: object, on_conflict: OnConflict) -> object:
     if on_conflict == "first":
         return earlier
     if on_conflict == "deep":
@@ -59,12 +59,12 @@ def _settled(earlier: Any, later: Any, on_conflict: OnConflict) -> Any:
     return later
 
 
-def _conflict(key: str, first: int, earlier: Any, number: int, later: Any) -> str:
+def _conflict(key: str, first: int, earlier: object, number: int, later: object) -> str:
     return (
         f"merge: values {first} and {number} have different values under {key!r}, {_shown(earlier)} and "
         f"{_shown(later)}; set `on_conflict` to first, last or deep"
     )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return shortened(repr(value), _SHOWN)

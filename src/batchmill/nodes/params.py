@@ -37,7 +37,7 @@ class _Binder:
     second check; a param that is missing there takes any value. ``containers`` has the types of those that
     take lists and objects but no text."""
 
-    defaults: dict[str, Any]
+    defaults: dict[str, object]
     required: tuple[str, ...]
     known: frozenset[str]
     plain: dict[str, frozenset[type]]
@@ -67,7 +67,7 @@ def _binder(node_cls: type[Node]) -> _Binder:
     )
 
 
-def bind(node_cls: type[Node], params: Mapping[str, Any]) -> dict[str, Any]:
+def bind(node_cls: type[Node], params: Mapping[str, object]) -> dict[str, Any]:
     """``params`` (resolved) with defaults filled in; a null for an optional param means its default.
 
     Raises :class:`~batchmill.errors.InvalidParams` naming every param at fault, what was expected and
@@ -98,13 +98,13 @@ class Ahead:
     """Params whose constant part was bound ahead; ``bound`` is its result. ``accepted`` maps the name of each
     param to come to the exact types that need no second check, None if any value is fine."""
 
-    bound: dict[str, Any]
+    bound: dict[str, object]
     accepted: dict[str, frozenset[type] | None]
 
 
-def bind_ahead(node_cls: type[Node], constants: Mapping[str, Any], to_come: Iterable[str]) -> Ahead | None:
+def bind_ahead(node_cls: type[Node], constants: Mapping[str, object], to_come: Iterable[str]) -> Ahead | None:
     """What of :func:`bind` is the same for every item: ``constants`` are, and values for the names
-    ``to_come`` are not known yet. None where something needs a second look, which :func:`bind` gives it."""
+    ``to_come`` are not known yet. None if something needs a second look, which :func:`bind` gives it."""
     binder = _binder(node_cls)
     names = list(to_come)
     if not node_cls.open_params and not binder.known.issuperset([*constants, *names]):
@@ -122,7 +122,9 @@ def bind_ahead(node_cls: type[Node], constants: Mapping[str, Any], to_come: Iter
     return Ahead({**binder.defaults, **given}, {name: binder.plain.get(name) for name in names})
 
 
-def _with_containers(node_cls: type[Node], binder: _Binder, params: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_containers(
+    node_cls: type[Node], binder: _Binder, params: Mapping[str, object]
+) -> Mapping[str, object]:
     """``params`` with what text writes as JSON where a list or an object is wanted and no text."""
     texts = [name for name in binder.containers if type(params.get(name)) is str]
     if not texts:
@@ -134,7 +136,7 @@ def _with_containers(node_cls: type[Node], binder: _Binder, params: Mapping[str,
     return {**params, **read}
 
 
-def _look_again(node_cls: type[Node], params: Mapping[str, Any]) -> None:
+def _look_again(node_cls: type[Node], params: Mapping[str, object]) -> None:
     faults = check_params(node_cls, params)
     if faults:
         raise InvalidParams(f"{node_cls.type}: " + "; ".join(message for _, message in faults))
@@ -142,7 +144,7 @@ def _look_again(node_cls: type[Node], params: Mapping[str, Any]) -> None:
 
 def check_params(
     node_cls: type[Node],
-    params: Mapping[str, Any],
+    params: Mapping[str, object],
     unknown_yet: Callable[[Any], bool] = lambda value: False,
 ) -> list[tuple[str, str]]:
     """Every fault of ``params`` as ``(param name, what is wrong)``, in the order they were written.
@@ -165,7 +167,7 @@ def check_params(
     return faults
 
 
-def _fault(param: Param, value: Any) -> str | None:
+def _fault(param: Param, value: object) -> str | None:
     if value is None and not param.required:
         return None
     if param.templates == "shell" and isinstance(value, ShellCommand):
@@ -185,7 +187,7 @@ def _types(param: Param) -> list[type]:
     return [one for name in param.type.split("|") for one in JSON_TYPES[name]]
 
 
-def _has_type(value: Any, param: Param) -> bool:
+def _has_type(value: object, param: Param) -> bool:
     names = param.type.split("|")
     if "any" in names:
         return True
@@ -198,11 +200,11 @@ def _names(param: Param) -> str:
     return " or ".join(param.type.split("|"))
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return shortened(repr(value), _SHOWN_CHARACTERS)
 
 
-def _closest(value: Any, param: Param) -> str:
+def _closest(value: object, param: Param) -> str:
     close = difflib.get_close_matches(str(value), [str(choice) for choice in param.choices], 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

@@ -62,7 +62,7 @@ class Placeholder:
             return make(text_of(item[self.source]))
         return " ".join(make(text_of(one)) for one in item)
 
-    def _member(self, item: Any, several: bool) -> Any:
+    def _member(self, item: Any, several: bool) -> object:
         """The part of the row that is meant; of several rows the first that has it."""
         rows = item if several else [item]
         if self.source is not None:
@@ -75,7 +75,7 @@ class Placeholder:
                 fault = fault or missing
         raise fault or UnresolvedReference(self.written, "there is no row")
 
-    def _in(self, row: Any) -> Any:
+    def _in(self, row: object) -> object:
         if self.word and isinstance(row, Mapping) and self.word in row:
             return row[self.word]
         value = row
@@ -94,7 +94,7 @@ class _MissingKey(UnresolvedReference):
         return f"{self.reference} stands for nothing: {self.reason}"
 
 
-def _why_not(value: Any, key: str | int) -> str:
+def _why_not(value: object, key: str | int) -> str:
     if not isinstance(value, Mapping):
         kind = f"a list of {len(value)}" if isinstance(value, list) else f"the value {text_of(value)[:40]!r}"
         return f"{kind} has no {key!r}"
@@ -118,7 +118,7 @@ class Written(float):
 
     text: str
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Written, (self.text,)
 
 
@@ -128,7 +128,7 @@ def as_written(text: str) -> Any:
     return from_json(text, Written)
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """A value as it reads in a command: text as it is, everything else as JSON."""
     if isinstance(value, str):
         return value
@@ -151,7 +151,7 @@ def name_of(text: str) -> str:
 
 
 def folder_of(text: str) -> str:
-    """What is before the last part of a path, as dirname(1) gives it."""
+    """The folder part of a path, as dirname(1) prints it."""
     stripped = text.rstrip("/")
     if not stripped:
         return text[:1] or "."
@@ -169,7 +169,7 @@ PARTS: Mapping[str, Callable[[str], str]] = {
 """What of an item a placeholder stands for, by what is written between the braces."""
 
 
-def view_of(placeholders: Sequence[Placeholder], item: Any, several: bool, own: Mapping[str, str]) -> Any:
+def view_of(placeholders: Sequence[Placeholder], item: object, several: bool, own: Mapping[str, str]) -> Any:
     """What templates see in the place of the item: the texts by what is written for them. ``own`` has those
     that depend on more than the item."""
     texts = {one.written: one.text(item, several) for one in placeholders if one.written not in own}

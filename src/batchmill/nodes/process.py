@@ -75,7 +75,7 @@ def run_command(
     ``sinks`` take what comes out of stdout and stderr instead; they decide what they keep of it. Where the
     system has no descriptors or processes left it waits until another command of this process has ended.
     ``ending`` is told at the timeout how many seconds it may take from then on to end the command. ``env`` is
-    the whole environment, None for this process's own. Raises :class:`OSError` where the command cannot be
+    the whole environment, None for this process's own. Raises :class:`OSError` if the command cannot be
     started and :class:`ValueError` for text with NUL in it.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -234,7 +234,7 @@ class Sink(Protocol):
         """Take what came."""
 
     def value(self) -> bytes:
-        """What it holds in memory of it."""
+        """The part of the output that is held in memory."""
 
 
 class _Capped:

@@ -46,11 +46,11 @@ _CONTAINER_TYPES = {"list": "array", "dict": "object", "none": "null"}
 _BLOCKS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _FORMATTED = (ast.JoinedStr, getattr(ast, "TemplateStr", ast.JoinedStr))  # t-strings came with 3.14
-_PREDEFINED: dict[str, Any] = {
+_PREDEFINED: dict[str, object] = {
     # A class defined by the code looks its module up by this name (dataclasses do), so it must exist.
     "__name__": "__main__",
     "__builtins__": builtins,
-    "Any": Any,
+    "Any": object,
     "Optional": typing.Optional,
     "typing": typing,
 }
@@ -121,7 +121,7 @@ class Program:
             raise _failure(captured.fault, captured, "OutputLost")
         return Ran(self._result(namespace, captured), _action(namespace, captured), captured)
 
-    def _read_names(self, names: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _read_names(self, names: Mapping[str, object]) -> Mapping[str, object]:
         """``names`` with what text writes as JSON where the code declares a list or a dictionary."""
         if not self._containers:
             return names
@@ -132,7 +132,7 @@ class Program:
         read = {name: container_param(names[name], types[name], f"code: input {name!r}") for name in wanted}
         return {**names, **read}
 
-    def _check_names(self, names: Mapping[str, Any]) -> None:
+    def _check_names(self, names: Mapping[str, object]) -> None:
         if ACTION_NAME in names:
             raise InvalidParams(f"code: an input cannot be called {ACTION_NAME!r}, which names the action")
         for name in names:
@@ -142,7 +142,7 @@ class Program:
             if name in names and not _is_a(names[name], kind):
                 raise InvalidParams(f"code: input {name!r} is declared {kind}, not {_described(names[name])}")
 
-    def _result(self, namespace: dict[str, Any], captured: Captured) -> Any:
+    def _result(self, namespace: dict[str, object], captured: Captured) -> object:
         if "result" not in namespace:
             if self._results:
                 raise _failure("the code declares `result` and did not set it", captured)
@@ -263,7 +263,7 @@ def _base(kind: str) -> str:
     return kind.partition("[")[0].strip().removeprefix("typing.").lower()
 
 
-def _is_a(value: Any, kind: str) -> bool:
+def _is_a(value: object, kind: str) -> bool:
     """Whether ``value`` is what an annotation says; annotations of any but plain types say nothing."""
     accepted = _CHECKED.get(kind.strip("'\"").partition("[")[0].strip())
     if accepted is None or "|" in kind:
@@ -273,11 +273,11 @@ def _is_a(value: Any, kind: str) -> bool:
     return isinstance(value, accepted)
 
 
-def _described(value: Any) -> str:
+def _described(value: object) -> str:
     return f"{type(value).__name__} {shortened(repr(value), 60)}"
 
 
-def _action(namespace: dict[str, Any], captured: Captured) -> str:
+def _action(namespace: dict[str, object], captured: Captured) -> str:
     if ACTION_NAME not in namespace:
         return DEFAULT_ACTION
     action = namespace[ACTION_NAME]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.concurrency.promises import plain_result
 from batchmill.errors import NodeError
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.capture import capture
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.functions import load_function, misspelt
@@ -28,17 +28,17 @@ class PythonNode(Node):
     outputs = (
         Output("result", "any", "what the function returned"),
         Output("stdout", "string", "what it printed", diagnostic=True),
-        Output("stderr", "string", "what it printed to sys.stderr", diagnostic=True),
+        Output("stderr", "string", "what the code printed to sys.stderr", diagnostic=True),
     )
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         function = params.get("function")
         if not isinstance(function, str) or "${" in function:
             return []
         fault = misspelt(function)
         return [("function", fault)] if fault else []
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         function = load_function(params["function"], self.type)
         with capture() as captured:
             try:

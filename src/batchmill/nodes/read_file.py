@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from batchmill.attempt import Attempt
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.encodings import ENCODING_WORDS, UTF_8, as_text, encoding_faults, lookup
 from batchmill.nodes.files import full_path, in_words, paths_in, refuse, require_file
@@ -25,9 +25,7 @@ class ReadFileNode(Node):
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),
         Param("encoding", "string", ENCODING_WORDS, default=UTF_8),
-        Param(
-            "max_bytes", "integer", "a larger file is refused", default=MAX_BYTES, minimum=0, content=False
-        ),
+        Param("max_bytes", "integer", "refuse a larger file", default=MAX_BYTES, minimum=0, content=False),
     )
     outputs = (
         Output("content", "string", "the text, or base64 of the bytes"),
@@ -39,13 +37,13 @@ class ReadFileNode(Node):
     reads = ("file_path",)
 
     @classmethod
-    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+    def files_read(cls, params: Mapping[str, object]) -> Iterable[str]:
         return paths_in(params.get("file_path"))
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         return encoding_faults(params)
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         path = full_path(params["file_path"], "file_path")
         lookup(params["encoding"])
         data = _read(path, params["max_bytes"])

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.command_outputs import end_of, outputs_of, outputs_of_none, timeout_message
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.encodings import (
@@ -46,18 +47,18 @@ class ShellNode(Node):
         Param(
             "command",
             "string|array",
-            "the command; in a string, values of templates are handed over beside the text and never "
-            "pasted into it",
+            "the command; in a string, the shell gets values of templates as variables, never "
+            "pasted into the text",
             required=True,
             templates="shell",
         ),
-        Param("stdin", "any", "given to the command: text as it is, anything else as JSON"),
+        Param("stdin", "any", "the command's standard input: text as it is, anything else as JSON"),
         Param("cwd", "string", "the folder to run in; ~ is the home folder"),
         Param(
             "env",
             "object",
-            "added to the environment; null takes a variable away. Variables that hold the document's "
-            "credentials are not in it unless they are given here",
+            "variables to add to the environment; null removes one. Variables that hold the "
+            "document's credentials are not in it unless you name them here",
         ),
         Param(
             "timeout",
@@ -88,7 +89,7 @@ class ShellNode(Node):
     outputs: ClassVar[tuple[Output, ...]] = (
         Output("stdout", "string", "what the command printed, even if it failed"),
         Output("stdout_is_binary", "boolean", "whether `stdout` is base64 of it"),
-        Output("stderr", "string", "what it printed as errors", diagnostic=True),
+        Output("stderr", "string", "what the command printed to stderr", diagnostic=True),
         Output("exit_code", "integer", "0 is success; 128 + n after signal n", diagnostic=True),
         Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
         Output("truncated", "boolean", "whether output was cut", diagnostic=True),
@@ -105,18 +106,18 @@ class ShellNode(Node):
         self._folder = folder
 
     @classmethod
-    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+    def needs_folder(cls, params: Mapping[str, object]) -> str:
         folder = params.get("cwd")
         elsewhere = isinstance(folder, str) and folder.startswith(("/", "~", "${"))
         return "" if elsewhere else "its command runs there"
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         command = params.get("command")
         if command == [] or (isinstance(command, str) and not command.strip()):
             return [("command", "the command is empty")]
         return encoding_faults(params)
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         if attempt.cancel.cancelled:
             raise _cancelled()
         lookup(params["encoding"])
@@ -148,7 +149,7 @@ class NotStarted(Exception):  # never leaves this room
 
 
 def completed_command(
-    params: Mapping[str, Any],
+    params: Mapping[str, object],
     timeout: float | None,
     attempt: Attempt,
     withheld: frozenset[str],
@@ -171,7 +172,7 @@ def completed_command(
 
 
 def _completed(
-    params: Mapping[str, Any],
+    params: BoundParams,
     timeout: float | None,
     attempt: Attempt,
     withheld: frozenset[str],
@@ -208,7 +209,7 @@ def _completed(
     raise failure
 
 
-def _stdin(value: Any) -> bytes | None:
+def _stdin(value: object) -> bytes | None:
     if value is None:
         return None
     if isinstance(value, (bytes, bytearray)):
@@ -220,7 +221,7 @@ def _stdin(value: Any) -> bytes | None:
         raise InvalidParams(f"shell: `stdin` cannot be written as bytes: {error}") from error
 
 
-def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[bytes, bytes] | None:
+def _environment(added: Mapping[str, object], withheld: frozenset[str]) -> dict[bytes, bytes] | None:
     """As bytes: to decode a hundred variables and encode them again takes a tenth of what a command does."""
     if not added and not withheld:
         return None
@@ -237,7 +238,7 @@ def _environment(added: Mapping[str, Any], withheld: frozenset[str]) -> dict[byt
     return environment
 
 
-def _ended(params: Mapping[str, Any], outputs: dict[str, Any], *, retryable: bool = True) -> NodeResult:
+def _ended(params: Mapping[str, object], outputs: dict[str, Any], *, retryable: bool = True) -> NodeResult:
     if outputs["exit_code"] and not params["ignore_errors"]:
         if not outputs["stderr"].strip() and not outputs["stdout_is_binary"] and outputs["stdout"].strip():
             # many a checker says what is wrong on stdout

@@ -7,10 +7,11 @@ passes the work to a :class:`SubRun`, which the compiler of the document inserts
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InternalError
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 
 DEFAULT_MAX_DEPTH = 10
@@ -21,7 +22,7 @@ MOST_DEPTH = 40
 class SubRun(Protocol):
     """A compiled sub-workflow in the place of one node. Threads share it; it is pickled for processes."""
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt, index: int | None) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt, index: int | None) -> NodeResult:
         """Run it once, with a store of its own. ``params`` are the node's, ``index`` the item's position.
 
         Raises :class:`~batchmill.errors.NodeError` where it fails, with the address of the node inside.
@@ -60,7 +61,7 @@ class WorkflowNode(Node):
     def __init__(self, sub: SubRun | None = None) -> None:
         self._sub = sub
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         faults = []
         path, depth = params.get("workflow"), params.get("max_depth")
         if isinstance(path, str) and "${" in path:
@@ -69,10 +70,10 @@ class WorkflowNode(Node):
             faults.append(("max_depth", f"param 'max_depth' must be {MOST_DEPTH} or less, not {depth}"))
         return faults
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         return self._ready().run(params, attempt, None)
 
-    def run_item(self, params: Mapping[str, Any], attempt: Attempt, index: int) -> NodeResult:
+    def run_item(self, params: Mapping[str, object], attempt: Attempt, index: int) -> NodeResult:
         """What :meth:`run` is, for the item at position ``index`` of a batch."""
         return self._ready().run(params, attempt, index)
 

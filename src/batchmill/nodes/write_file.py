@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InvalidParams
 from batchmill.lists import LazyList
 from batchmill.nodes.append import append_whole
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import NodeResult, Output, Param
 from batchmill.nodes.encodings import BINARY, encoding_faults, lookup
 from batchmill.nodes.files import full_path, in_words, write_whole
@@ -23,7 +23,7 @@ class WriteFileNode(WritingNode):
     type = "write-file"
     requests = False
     only_default = True
-    summary = "Write a file, whole or not at all; its folders are made."
+    summary = "Write a file, whole or not at all; missing folders are created."
     params = (
         Param("file_path", "string", "the file; ~ is the home folder", required=True),
         Param(
@@ -33,7 +33,7 @@ class WriteFileNode(WritingNode):
             required=True,
         ),
         Param("append", "boolean", "add to the end of the file instead", default=False),
-        Param("encoding", "string", "of the text; `binary` when `content` is base64", default="utf-8"),
+        Param("encoding", "string", "of the text; `binary` if `content` is base64", default="utf-8"),
         Param("content_is_binary", "boolean", "whether `content` is base64 of the bytes", default=False),
     )
     outputs = (
@@ -45,18 +45,18 @@ class WriteFileNode(WritingNode):
     makes = ("file_path",)
 
     @classmethod
-    def files_made(cls, params: Mapping[str, Any], outputs: Mapping[str, Any]) -> Iterable[str]:
+    def files_made(cls, params: Mapping[str, object], outputs: Mapping[str, object]) -> Iterable[str]:
         # Of a file that is added to, one that is gone lacks what others added, who would not be run again.
         return () if params.get("append", False) is not False else super().files_made(params, outputs)
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: Mapping[str, object]) -> bool:
         return True
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         return encoding_faults(params, auto=False)
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         path = full_path(params["file_path"], "file_path")
         lookup(params["encoding"], auto=False)
         self.require_unused(path)
@@ -69,7 +69,7 @@ class WriteFileNode(WritingNode):
         return NodeResult({"written": True, "file_path": path})
 
 
-def _bytes(params: Mapping[str, Any]) -> bytes:
+def _bytes(params: BoundParams) -> bytes:
     content, encoding = params["content"], params["encoding"]
     if isinstance(content, (bytes, bytearray)):
         return bytes(content)
@@ -85,7 +85,7 @@ def _bytes(params: Mapping[str, Any]) -> bytes:
         raise InvalidParams(f"write-file: {character!r} of `content` does not exist in {encoding}") from error
 
 
-def _text(content: Any) -> str:
+def _text(content: object) -> str:
     """Text as it is; what is a list or an object as JSON, indented; of null nothing."""
     if isinstance(content, str):
         return content

@@ -15,7 +15,7 @@ from batchmill.values.words import count
 Told = dict[str, Any]
 
 
-def add_cluster(told: Told, cluster: str | Mapping[str, Any] | None) -> None:
+def add_cluster(told: Told, cluster: str | Mapping[str, object] | None) -> None:
     """Look what is at ``cluster`` where a batch of the plan ``told`` would run there, and add it under
     ``cluster``; those batches learn how many of their items run at once. A local one is not started for it.
     What cannot be reached is told with its remedy, and is no error: nothing runs."""
@@ -36,7 +36,7 @@ def cluster_lines(seen: Mapping[str, Any]) -> Iterator[str]:
         yield f"    -> {fault['remedy']}"
 
 
-def _looked_at(cluster: str | Mapping[str, Any] | None) -> Told:
+def _looked_at(cluster: str | Mapping[str, object] | None) -> Told:
     try:
         seats = local_seats(cluster)
         if seats is not None:

@@ -52,7 +52,7 @@ def described_plan(plan: Plan, around: NodeFrame, within: tuple[Plan, ...] = ())
     return {**told, "steps": _steps(plan.steps)} if plan.steps else told
 
 
-def _steps(row: Sequence[PipelineStep]) -> list[Any]:
+def _steps(row: Sequence[PipelineStep]) -> list[object]:
     """A pipeline as it is written: ids, and blocks with their branches."""
     return [
         {"parallel": [_steps(branch) for branch in step.branches], "on_error": step.on_error}
@@ -165,7 +165,7 @@ def _items(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Told:
     return _counted(items)
 
 
-def _counted(items: Iterable[Any]) -> Told:
+def _counted(items: Iterable[object]) -> Told:
     """The same of a source that has to be read for it: to its end, unless that takes long."""
     first: list[Any] = []
     count, over = 0, time.monotonic() + COUNTING_SECONDS
@@ -202,7 +202,7 @@ def _on_processes(node: PlannedNode, around: NodeFrame) -> bool:
     return settings_of(node, batch, around).traits.own_processes
 
 
-def _known_inputs(spec: NodeSpec, sub: SubPlan, around: NodeFrame) -> dict[str, Any]:
+def _known_inputs(spec: NodeSpec, sub: SubPlan, around: NodeFrame) -> dict[str, object]:
     """The inputs of a sub-workflow that are the same in every run of it."""
     given = spec.params.get("inputs") if spec.loop is None else "other ones each time"
     known: dict[str, Any] = {}

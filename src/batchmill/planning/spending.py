@@ -63,7 +63,7 @@ def _usd(value: float) -> float:
 
 
 def _expected(
-    node: PlannedNode, around: NodeFrame, items: Mapping[str, Any] | None
+    node: PlannedNode, around: NodeFrame, items: Mapping[str, object] | None
 ) -> Iterable[ExpectedCall]:
     """What single calls use."""
     made = around.make(node)

@@ -48,7 +48,7 @@ class Usage:
         )
 
     @staticmethod
-    def counts(record: Any) -> bool:
+    def counts(record: object) -> bool:
         """Whether a record is that of a call: it tells of tokens."""
         if isinstance(record, Mapping):
             return "input_tokens" in record or "output_tokens" in record
@@ -75,7 +75,7 @@ class Usage:
         )
 
     @classmethod
-    def total(cls, calls: Iterable[Any]) -> Usage:
+    def total(cls, calls: Iterable[object]) -> Usage:
         """The sum over ``calls``."""
         return sum(map(cls.of, calls), cls())
 
@@ -129,7 +129,7 @@ _NAMES = tuple(one.name for one in fields(LLMCall))
 _values_of = attrgetter(*_NAMES)
 
 
-def used_by(records: Iterable[Any]) -> Spent:
+def used_by(records: Iterable[object]) -> Spent:
     """What the calls among some records used together; one whose cost nobody knows adds none."""
     used = sum((Usage.of(one) for one in records if Usage.counts(one)), Usage())
     return Spent(used.calls, used.tokens, nano_usd(used.cost))

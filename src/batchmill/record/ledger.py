@@ -108,7 +108,7 @@ class LedgerEntry:
         }
 
 
-def ledger(calls: Iterable[Mapping[str, Any]]) -> list[LedgerEntry]:
+def ledger(calls: Iterable[Mapping[str, object]]) -> list[LedgerEntry]:
     """An entry for each node and model, in the order in which they are first met."""
     return added(map(LedgerEntry.of, calls))
 

@@ -25,10 +25,10 @@ class Recorder(Sequence[Any]):
     on a copy taken under the lock, so a loop over a recorder never sees a half-made change.
     """
 
-    def __init__(self, records: Iterable[Any] = ()) -> None:
+    def __init__(self, records: Iterable[object] = ()) -> None:
         self.used_before = NOTHING_SPENT
         self._lock = threading.Lock()
-        self._records: list[Any] = list(records)
+        self._records: list[object] = list(records)
         self.commands: Commands | None = None
 
     def ran(self, commands: Commands) -> None:
@@ -42,12 +42,12 @@ class Recorder(Sequence[Any]):
             taken, self.commands = self.commands, None
         return taken
 
-    def append(self, record: Any) -> None:
+    def append(self, record: object) -> None:
         """Add one record."""
         with self._lock:
             self._records.append(record)
 
-    def extend(self, records: Iterable[Any]) -> None:
+    def extend(self, records: Iterable[object]) -> None:
         """Add records together: nobody else's record comes in between."""
         added = list(records)
         with self._lock:
@@ -62,7 +62,7 @@ class Recorder(Sequence[Any]):
             self._records.clear()
         return taken
 
-    def snapshot(self) -> list[Any]:
+    def snapshot(self) -> list[object]:
         """A copy of the records as they are now."""
         with self._lock:
             return list(self._records)
@@ -75,10 +75,10 @@ class Recorder(Sequence[Any]):
         return iter(self.snapshot())
 
     @overload
-    def __getitem__(self, index: int) -> Any: ...
+    def __getitem__(self, index: int) -> object: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: slice) -> list[object]: ...
+    def __getitem__(self, index: int | slice) -> object:
         with self._lock:
             return self._records[index]
 
@@ -94,11 +94,11 @@ class Recorder(Sequence[Any]):
     def __repr__(self) -> str:
         return f"Recorder({self.snapshot()!r})"
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Recorder:
+    def __deepcopy__(self, memo: dict[int, object]) -> Recorder:
         return self
 
     def __copy__(self) -> Recorder:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Recorder, ()

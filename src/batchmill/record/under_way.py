@@ -19,7 +19,6 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from batchmill.errors import StorageError
 from batchmill.record.call import LLMCall
@@ -89,7 +88,7 @@ class CallsUnderWay:
             os.close(file)
 
 
-def calls_left(folder: str | Path) -> Iterator[dict[str, Any]]:
+def calls_left(folder: str | Path) -> Iterator[dict[str, object]]:
     """The calls that stand in a folder, as plain data with the number of their pass under
     :data:`NUMBER_KEY`."""
     try:
@@ -102,7 +101,7 @@ def calls_left(folder: str | Path) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def _last_line(path: str) -> dict[str, Any] | None:
+def _last_line(path: str) -> dict[str, object] | None:
     """The last whole line; None for a file whose process was killed before its call began."""
     try:
         lines = Path(path).read_bytes().split(b"\n")[:-1]

@@ -17,10 +17,12 @@ WORTH = 0.15  # of the run's slot-seconds: less is not worth a change
 WORTH_TRYING_AGAIN = 0.08  # what is lost to failures costs more than time
 BUSY = 0.8  # of a node's own slot-seconds: its slots are what there is too little of
 COMPUTES, WAITS = 0.8, 0.2  # CPU seconds a second
+UNEVEN = 1.5  # of the longest item to the median: from there on their order matters
 SHORT = 0.001  # seconds of an item: handing it over takes as long
 MOST = 5
 # types whose CPU seconds are those of other programs: no GIL holds those back
-IN_COMMANDS = frozenset({"shell", "command", "batchmill.nodes.command:CommandNode"})
+MAP_TYPE = "batchmill.nodes.command:CommandNode"  # of the node of `batchmill map`
+IN_COMMANDS = frozenset({"shell", "command", MAP_TYPE})
 
 Rule = Callable[[Report, Node, Shares], tuple[float, str, str] | None]
 
@@ -137,9 +139,16 @@ def _tail(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
         f"At the end of {_name(node)} slots stood empty for {duration(shares.tail)} while the last items "
         f"were at work; the longest took {duration(node.durations.most)}{times}."
     )
+    if typical > 0 and node.durations.most < UNEVEN * typical:  # their order hardly matters
+        return shares.tail, sentence, "chunk_size: 1" if node.executor == "process" else ""
     if node.executor == "process":
         return shares.tail, sentence, "chunk_size: 1, or the largest items first"
     return shares.tail, sentence, "the largest items first"
+
+
+def _at_once(node: Node, number_of_items: int) -> str:
+    """The setting for so many items at once: an option for ``batchmill map``, whose node has no document."""
+    return f"-j {number_of_items}" if node.type == MAP_TYPE else f"max_concurrent: {number_of_items}"
 
 
 def _start(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
@@ -200,11 +209,11 @@ def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
         sentence = f"{busy}, {share(1 - each)} of which they waited: threads wait as well, and more of them."
         return shares.work, sentence, "executor: thread"
     if each < WAITS:
-        sentence = f"{busy} and waited for {share(1 - each)} of that: more of them could wait at once."
+        sentence = f"{busy} and waited for {share(1 - each)} of that: more items could wait at once."
         wider = (
             'max_concurrent: "auto"'
             if node.type in ("http", "llm", "embeddings", "mcp")
-            else f"max_concurrent: {node.slots * 2}"
+            else _at_once(node, node.slots * 2)
         )
         return shares.work, sentence, wider if node.executor != "sequential" else "executor: thread"
     free = (report.provenance.cores or 0) - cores

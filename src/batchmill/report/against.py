@@ -26,7 +26,7 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one of the runs came to. ``cost`` is None where no call has a price; ``nodes`` has for each batch
+    """What one of the runs came to. ``cost`` is None if no call has a price; ``nodes`` has for each batch
     its ``ok`` and ``failed`` items, and ``p50``, ``p95`` and ``most``, seconds of an item, where any ran."""
 
     run: str

@@ -19,7 +19,7 @@ def call(run: Run, *words: str) -> str:
 
 
 def show(run: Run, node: str, index: int) -> str:
-    """The command that shows an item of a node; empty where none can."""
+    """The command that shows an item of a node; empty if none can."""
     if not run.kept:
         return ""
     return call(run, "show", run.name, "--node", node, "--item", str(index))

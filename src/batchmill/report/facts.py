@@ -28,7 +28,7 @@ class Facts:
     ``nodes`` have what is known of them beforehand: all fields but those that are counted from the streams
     (see :class:`~batchmill.report.aggregate.Aggregate`). ``rows`` gives each item once with ``final`` true,
     in any order; ``in_columns`` does the same, with those about which there is little to tell in columns.
-    ``describe(node, index)`` gives an item as JSON text, None where it is gone. ``adaptive``
+    ``describe(node, index)`` gives an item as JSON text, None if it is gone. ``adaptive``
     names for a node the limit that decides how many of its items may be under way. ``slot_names`` knows the
     hosts of a cluster. ``missing`` says of a
     section that cannot be shown why not."""

@@ -91,7 +91,7 @@ class Watched:
         return MachineNow(round(found.cores, 3), found.rss, found.processes)
 
     def _beat(self, now: float, over: bool) -> dict[str, Any]:
-        """What the run said lately that it is at; empty where it did not."""
+        """What the run said lately that it is at; empty if it did not."""
         found = None if over else self._reader.heartbeat(self._record)
         if found is None or now - found[0] > FRESH:
             return {}

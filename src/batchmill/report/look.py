@@ -25,8 +25,8 @@ class NodeNow:
     """A node. ``status`` is ``running`` or how it ended; ``total`` its items, None while nobody knows;
     ``retried`` items took more than one attempt. ``rate`` is items a second over the last ten seconds and
     ``mean_rate`` since this pass began it; ``p50``, ``p95`` and ``most`` are seconds of an item. ``left`` is
-    from how many seconds to how many it will take yet, None where nobody can tell. ``oldest`` are items that
-    are under way for the longest, ``in_flight`` the items that workers have now, None where the run did not
+    from how many seconds to how many it will take yet, None if nobody can tell. ``oldest`` are items that
+    are under way for the longest, ``in_flight`` the items that workers have now, None if the run did not
     say so lately. ``hosts`` are those of a cluster, each with the number of its slots that sent results."""
 
     id: str
@@ -51,7 +51,7 @@ class NodeNow:
 
 @dataclass(frozen=True, slots=True)
 class FailuresNow:
-    """Failures alike: how many, the last of them with its time (seconds since the epoch, None where nobody
+    """Failures alike: how many, the last of them with its time (seconds since the epoch, None if nobody
     knows) and the command that shows it."""
 
     node: str
@@ -93,7 +93,7 @@ class MachineNow:
 class Look:
     """A run at the time ``at``, seconds since the epoch; ``wall`` is seconds since the ``passes``-th pass
     began, or how long that took. ``failures`` are groups, the latest first; ``spent`` what calls of models
-    used in all passes, None where there were none. ``machine`` is None where nobody looked lately. ``died``
+    used in all passes, None if there were none. ``machine`` is None if nobody looked lately. ``died``
     is how many worker processes died in this pass, ``waiting`` are the batches of services it waits for."""
 
     run: str

@@ -110,7 +110,7 @@ def _example(one: Example) -> str:
 
 
 def _graph(report: Report) -> str:
-    """The nodes as a diagram for Mermaid; nothing where there is one node, or where they are too many."""
+    """The nodes as a diagram for Mermaid; nothing if there is one node, or where they are too many."""
     nodes = [node for node in report.nodes if not node.nested]
     if not 1 < len(nodes) <= MOST_NODES:
         return ""

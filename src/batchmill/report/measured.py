@@ -45,7 +45,7 @@ class RefusalSeries:
 @dataclass(frozen=True, slots=True)
 class Series:
     """The run over time: ``bins`` bins of ``seconds`` each, from the begin of the run. ``nodes`` are those
-    with the most slot-seconds, and where there are more, one named in ``others`` for all the rest together.
+    with the most slot-seconds, and if there are more, one named in ``others`` for all the rest together.
     ``tokens`` are those of calls that began in a bin; ``cost`` is the dollars spent up to the end of each."""
 
     seconds: float
@@ -64,7 +64,7 @@ class Series:
 class Lanes:
     """What the slots of a node did. Lane ``i`` stands for the slots from ``i * group`` on, ``group`` of them;
     behind the last lane no slot was used. ``names`` are those of the slots of a cluster, such as
-    ``host-a/0``; none where items ran on this machine.
+    ``host-a/0``; none if items ran on this machine.
 
     ``data`` is zlib-compressed bytes: for each of the ``lanes`` lanes, then for each of ``bins`` bins of
     time, how busy it was, 0 to 200 (half per cents, at least 1 if at all); then in the same order the number
@@ -88,7 +88,7 @@ class ItemColumns:
     each: state (its number), wall (0: unknown, else 8 steps an octave from 1 µs: ``1e-6 * 2**((n - 1) / 8)``
     seconds), slot (0: unknown, else slot + 1, 255 for all above), and the low and then the high byte of the
     difference modulo 65,536 between a start and that of the cell before, in units of ``tick`` seconds from
-    the begin of the run; the start 65,535 is unknown. ``in_order`` is False where cells are in the order in
+    the begin of the run; the start 65,535 is unknown. ``in_order`` is False if cells are in the order in
     which items came, as inside of items of another batch, where a position is not unique."""
 
     node: str
@@ -126,7 +126,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One failed item in full; texts are cut to 4 KB. ``input`` and ``params`` are JSON, None where values
+    """One failed item in full; texts are cut to 4 KB. ``input`` and ``params`` are JSON, None if values
     were not asked for."""
 
     index: int

@@ -20,10 +20,10 @@ class Run:
 
     ``name`` is the name it has in the journal, ``source`` its document. ``began`` is the time of day at which
     the first pass began, ``wall`` the seconds of all passes together: the length of the run time.
-    ``exit_code`` is that of its last pass. ``why`` says in words why it ended as it did, where there is more
-    to say than the status. ``resume`` is the command that goes on with it, empty where nothing is left to do;
-    ``journal`` is the option that names its journal in further commands, empty where it is found by itself.
-    ``kept`` is False where its journal goes with the run: no command finds it.
+    ``exit_code`` is that of its last pass. ``why`` says in words why it ended as it did, if there is more
+    to say than the status. ``resume`` is the command that continues it, empty if nothing is left to do;
+    ``journal`` is the option that names its journal in further commands, empty if it is found by itself.
+    ``kept`` is False if its journal goes with the run: no command finds it.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One time the run was begun or gone on with.
+    """One time the run was begun or continued.
 
     It began at the time of day ``began``, which is ``at`` in run time, and took ``wall`` seconds, or longer
     where ``at_least`` is set: of one that was killed nobody may have noted the end. ``ended`` says why it was
@@ -60,7 +60,7 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What ran, where, and with what; texts, secrets masked, empty where unknown.
+    """What ran, where, and with what; texts, secrets masked, empty if unknown.
 
     ``document`` is the file and ``digest`` its content's; ``inputs`` by name as JSON text; ``argv`` the
     command line. ``cores`` are those the run may use; ``gil`` is False on a free-threaded
@@ -176,7 +176,7 @@ class Node:
     """A node of the run, and what its items came to.
 
     ``id`` is its address, positions of items around it left out; ``executor`` and ``reason`` are those of a
-    batch node. ``total`` is the number of items, None where nobody knew it, and ``counts`` how many ended in
+    batch node. ``total`` is the number of items, None if nobody knew it, and ``counts`` how many ended in
     which state; they add up to the items that were seen. ``visits`` are the times it was under way (at most
     100, the others are in the figures), ``wall`` seconds in all. ``slots`` is how many items may be under way
     at once. ``work`` is the seconds of all attempts together. ``attempts`` counts attempts that are known of.

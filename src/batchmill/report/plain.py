@@ -19,7 +19,7 @@ class Plain:
 
     The columns are as long as one another and are those of :class:`~batchmill.report.rows.Row`: ``indexes``,
     ``starts``, ``walls``, ``slots``, seconds that items waited for a limit (``waited``) and for a permit
-    (``queued``), None where none of them did, and ``costs``, None where there are none. ``turn`` names the
+    (``queued``), None if none of them did, and ``costs``, None if there are none. ``turn`` names the
     time that the node was under way, where it was more than once, as in a loop; the first of its items has
     the index ``base``. Used by one thread."""
 

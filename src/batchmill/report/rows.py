@@ -41,7 +41,7 @@ class Attempt(NamedTuple):
     """One attempt of an item.
 
     ``at`` is when it began (run time), ``wall`` how long it took, in seconds. ``error`` is the type of what
-    went wrong, empty where nothing did, and ``message`` its text; ``kind`` is that of
+    went wrong, empty if nothing did, and ``message`` its text; ``kind`` is that of
     :class:`batchmill.outcome.ErrorInfo`. ``status`` is the HTTP status of an answer. Before the attempt the
     item waited ``waited`` seconds for a limit and ``paused`` seconds after the attempt before it;
     ``retry_after`` is what the service had asked for, in seconds. ``slot`` is the lane it ran on. ``refused``
@@ -84,14 +84,14 @@ class Row:
     ``node`` is the node's address; of a node inside items of a batch, the address with the positions of those
     left out (``site[*].crawl``), and ``address`` is the whole one (``site[3].crawl[7]``). ``index`` is the
     position among the items, from 0. ``start`` (run time) and ``wall`` (seconds) are those of its only
-    attempt, or from the begin of the first to the end of the last; ``start`` is None where nobody noted it,
+    attempt, or from the begin of the first to the end of the last; ``start`` is None if nobody noted it,
     as in journals of old. ``slot`` is the lane it ran on, from 0: items of one node on the same lane never
     overlap. ``waited`` is seconds for a limit before its first attempt, ``queued`` those for a permit
     of the run before all of them. ``tried`` lists the attempts of an item that had more than one, or whose
     only one failed; without it ``attempts`` is all that is known.
 
     ``cpu`` is seconds, ``rss`` bytes at the peak, ``bytes_out`` bytes written to stdout, ``cost`` US dollars,
-    each None where it is not known. ``error``, ``message`` and ``kind`` say why it failed, ``failure`` more
+    each None if it is not known. ``error``, ``message`` and ``kind`` say why it failed, ``failure`` more
     of that. ``command`` is the command it ran, as text for a shell, secrets masked; ``exit_code`` and
     ``signal`` are that command's. ``final`` is False for an outcome that a later pass put another one in
     place of: its time counts, and the item itself is counted by that other one."""
@@ -133,7 +133,7 @@ class Row:
 
 @dataclass(slots=True)
 class Call:
-    """One call of a language model: when it began (run time, None where nobody noted it), who asked and what
+    """One call of a language model: when it began (run time, None if nobody noted it), who asked and what
     it took.
 
     ``input_tokens`` include the ``cached_tokens``. ``cost`` is in US dollars, None without a price.
@@ -192,7 +192,7 @@ class Sample(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Death:
     """A worker process that died at ``at`` (run time): ``slot`` is its number, ``reason`` why batchmill
-    killed it, empty where it did not. It cost ``items`` items an attempt, from ``index`` on, None where
+    killed it, empty if it did not. It cost ``items`` items an attempt, from ``index`` on, None if
     none. ``host`` is that of a cluster, empty for this machine; where the cluster lost a whole worker, it is
     its name, and nothing is known of its slot and process."""
 

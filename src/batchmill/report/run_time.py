@@ -35,7 +35,7 @@ class RunTime:
         return here.at + max(0.0, moment - here.began)
 
     def of_all(self, moments: Sequence[float]) -> list[float] | None:
-        """Times of day in run time, as :meth:`of` has them; None where one of them is before the run."""
+        """Times of day in run time, as :meth:`of` has them; None if one of them is before the run."""
         numbers = {bisect_right(self._begins, one + ROUNDING) - 1 for one in (min(moments), max(moments))}
         if len(numbers) > 1 or -1 in numbers:
             found = [at for moment in moments if (at := self.of(moment)) is not None]

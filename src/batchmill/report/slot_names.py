@@ -36,7 +36,7 @@ class SlotNames:
         return names.index(name)
 
     def names(self, node: str) -> Sequence[str]:
-        """Those of the slots of a node, in order; none where it never ran on a cluster."""
+        """Those of the slots of a node, in order; none if it never ran on a cluster."""
         return self._names.get(node, ())
 
     def name(self, node: str, slot: int | None) -> str:

@@ -113,7 +113,7 @@ class NodeSums:
         )
 
     def _shares(self, steps: Sequence[LimitStep]) -> Shares | None:
-        """None where nobody noted what its slots did: of any of its items, or of a node that is no batch."""
+        """None if nobody noted what its slots did: of any of its items, or of a node that is no batch."""
         unknown = self._untimed or not (self._attempts or self.node.batch)
         if unknown or self.slots is None or not self.node.visits:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 
-from batchmill.values.words import bytes_, count, duration, number
+from batchmill.values.words import bytes_, count, duration, number, share
 
 __all__ = ["bytes_", "clock", "count", "day", "dollars", "duration", "number", "percent", "rate", "share"]
 
@@ -16,15 +16,6 @@ def rate(value: float, what: str = "items") -> str:
         if value * factor >= 1 or unit == "h":
             return f"{number(value * factor)} {what}/{unit}"
     raise AssertionError("unreachable: the last unit takes what is left")
-
-
-def share(value: float) -> str:
-    """A share of 1 as ``31 %``; what is not nothing never as 0, and what is not all never as 100."""
-    if 0 < value < 0.005:
-        return "< 1 %"
-    if 0.995 <= value < 1 - 1e-9:
-        return "> 99 %"
-    return f"{100 * value:.0f} %"
 
 
 def percent(part: float, whole: float) -> str:

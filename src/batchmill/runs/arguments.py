@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from batchmill.errors import InvalidSetting
 from batchmill.events import Listener
@@ -14,7 +13,7 @@ from batchmill.journal.journal import Journal
 
 
 def check_arguments(
-    params: Mapping[str, Any] | None, text_params: Mapping[str, str] | None, listeners: Iterable[Listener]
+    params: Mapping[str, object] | None, text_params: Mapping[str, str] | None, listeners: Iterable[Listener]
 ) -> tuple[Listener, ...]:
     """The listeners as a tuple. Raises :class:`InvalidSetting` for an argument of another kind."""
     _check_mapping("params", params)
@@ -25,7 +24,7 @@ def check_arguments(
     return heard
 
 
-def _check_mapping(name: str, given: Any) -> None:
+def _check_mapping(name: str, given: object) -> None:
     if given is None:
         return
     if not isinstance(given, Mapping):
@@ -45,5 +44,5 @@ def journal_of(given: Journal | str | Path) -> Journal:
     raise InvalidSetting(f"`journal` must be a path or a Journal, not {_shown(given)}")
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return repr(value) if isinstance(value, (int, float, str)) else kind_of(value)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 _STATUS = "/proc/self/status"
 VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
@@ -21,7 +20,7 @@ def surroundings() -> dict[str, str | None]:
     return {**{name: os.environ.get(name) for name in VARIABLES}, "umask": _umask()}
 
 
-def changed_since(then: Any) -> list[str]:
+def changed_since(then: object) -> list[str]:
     """The names of what is another one now than what :func:`surroundings` gave ``then``."""
     if not isinstance(then, Mapping):
         return []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from batchmill.file_table import FileTable
 from batchmill.graph.compile.file_uses import planned_files
@@ -60,7 +59,7 @@ def _documents(plan: Plan) -> list[str]:
     return sources
 
 
-def table_of(plan: Plan, inputs: Mapping[str, Any], own_files: Mapping[str, str]) -> FileTable:
+def table_of(plan: Plan, inputs: Mapping[str, object], own_files: Mapping[str, str]) -> FileTable:
     """The table that a run begins with."""
     table = FileTable()
     enter(table, own_files)

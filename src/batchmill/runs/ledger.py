@@ -67,7 +67,7 @@ def calls_of_the_run(log: SqliteRunLog | None, plan: Plan) -> Iterator[CallsUnde
 
 
 def all_calls(
-    told: Sequence[Any], log: SqliteRunLog | None, under_way: CallsUnderWay | None
+    told: Sequence[object], log: SqliteRunLog | None, under_way: CallsUnderWay | None
 ) -> Sequence[Any]:
     """The calls of the whole run, of which ``told`` are those that came back with the outcomes of this pass:
     with a journal those of every pass, else those of attempts too of which nothing came back.
@@ -91,14 +91,14 @@ def spent_before(log: SqliteRunLog) -> dict[str, Any] | None:
     return sum_of(call for number, call in log.calls() if number < log.run.passes)
 
 
-def sum_of(calls: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+def sum_of(calls: Iterable[dict[str, object]]) -> dict[str, Any] | None:
     """The sum of some calls; None where there are none."""
     whole: LedgerEntry = total(ledger(calls))
     told = whole.as_json()
     return {name: told[name] for name in ("calls", "tokens", "cost")} if whole.calls else None
 
 
-def _listed(calls: Iterable[Any]) -> Sequence[Any]:
+def _listed(calls: Iterable[object]) -> Sequence[Any]:
     """Calls as a list, which is not held where they are many."""
     rows, part, start = Rows(), list[Any](), 0
     for call in calls:

@@ -32,7 +32,7 @@ def outputs_of(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dic
     return outputs
 
 
-def _read_through(value: Any) -> None:
+def _read_through(value: object) -> None:
     """Have every element of the lists that are read later made plain now. Raises :class:`NotPlain`: once the
     outputs are being printed it is too late to say so."""
     if isinstance(value, LazyList):

@@ -27,8 +27,9 @@ def recall(plan: Plan, around: NodeFrame, log: SqliteRunLog | None, masker: Mask
         return
     known = recalled(Journal(log.path), log.run, CODEC, masker, addresses(plan))
     try:
-        rehearsal = Rehearsal(known)
-        inside = replace(around, log=known, services=replace(around.services, rehearsal=rehearsal))
+        rehearsal = Rehearsal()
+        services = replace(around.services, rehearsal=rehearsal, items=None)
+        inside = replace(around, log=known, services=services)
         for name in names:
             planned = plan.whole.nodes.get(name)
             if planned is None:  # a gate

@@ -18,6 +18,7 @@ from batchmill.journal.calls import visited
 from batchmill.journal.contract import Kept, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.reading import Reader
+from batchmill.journal.rehearsed_items import RehearsedItems
 from batchmill.journal.rehearsing import rehearsed
 from batchmill.record.ledger import LedgerEntry, total
 from batchmill.runs.journaled import RunRequest, told_of
@@ -92,7 +93,7 @@ class Rehearsed:
 
 def rehearse(
     run: str | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, object] | None = None,
     *,
     journal: Journal | str | Path = DEFAULT_PATH,
     failed_only: bool = False,
@@ -138,7 +139,7 @@ def rehearse(
 
 
 def changed_nodes(
-    journal: Journal, run: RunRecord, document: str | dict[str, Any], masker: Masker | None = None
+    journal: Journal, run: RunRecord, document: str | dict[str, object], masker: Masker | None = None
 ) -> list[Forecast]:
     """What remains to do in a finished run with an unchanged document: the forecasts of all nodes whose
     files, code or items have changed since, or whose written files are missing; empty if nothing changed.
@@ -186,11 +187,18 @@ def _forecasts(
     )
     try:
         with importing_from(order.plan.import_folders()), resource_scope():
-            rehearsal, told = Rehearsal(log), told_of(log)
+            rehearsal, told = Rehearsal(), told_of(log)
             inputs = {**order.inputs, RUN_KEY: told}
             limit = order.settings.limit
+            folder = str(journal.items / log.name)
             services = RunServices(
-                SubWorkflowRun, executor="sequential", jobs=1, limit=limit, run=told, rehearsal=rehearsal
+                SubWorkflowRun,
+                executor="sequential",
+                jobs=1,
+                limit=limit,
+                run=told,
+                rehearsal=rehearsal,
+                items=RehearsedItems(folder, log.run.passes, CODEC, known.masker, again=log.again),
             )
             around = NodeFrame(
                 services,

@@ -68,12 +68,12 @@ def document_of(run: RunRecord) -> str | dict[str, Any]:
     return document
 
 
-def is_done(run: RunRecord, document: str | dict[str, Any], given: bool, failed_only: bool) -> bool:
+def is_done(run: RunRecord, document: str | dict[str, object], given: bool, failed_only: bool) -> bool:
     """Whether the run has finished and nothing asks for more: no edit, no input that is ``given``."""
     return run.finished and not (given or failed_only) and load(document).raw == run.document
 
 
-def not_looked_at(run: RunRecord, document: str | dict[str, Any]) -> str:
+def not_looked_at(run: RunRecord, document: str | dict[str, object]) -> str:
     """Why it is not looked at whether the files of a finished run have changed; empty where it is."""
     if MAP in run.settings:
         return "runs of `map` are not looked at"
@@ -112,9 +112,9 @@ def settings_of(
     executor: str | None = None,
     jobs: int | None = None,
     own_files: Mapping[str, str] | None = None,
-    remembered: Mapping[str, Any] | None = None,
+    remembered: Mapping[str, object] | None = None,
     limit: int | Literal["all"] | None = None,
-    cluster: str | Mapping[str, Any] | None = None,
+    cluster: str | Mapping[str, object] | None = None,
     part: Part | None = None,
 ) -> RunSettings:
     """The settings of the run, but for those that are given."""
@@ -181,8 +181,8 @@ def _is_empty(node: PlannedNode, around: NodeFrame) -> bool:
 
 def order_of(
     run: RunRecord,
-    document: str | dict[str, Any],
-    params: Mapping[str, Any] | None,
+    document: str | dict[str, object],
+    params: Mapping[str, object] | None,
     text_params: Mapping[str, str] | None,
     settings: RunSettings,
     journal: Journal,
@@ -204,7 +204,7 @@ def order_of(
         raise
 
 
-def _declared(document: str | dict[str, Any]) -> set[str]:
+def _declared(document: str | dict[str, object]) -> set[str]:
     """The inputs that the document has now; of one that is edited some may be gone."""
     raw = load(document).raw
     inputs = raw.get("inputs") if isinstance(raw, dict) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from batchmill.batch import OnBlock
 from batchmill.concurrency.cancel import CancelToken
@@ -49,14 +49,14 @@ NOT_LOOKED_AT = "not-looked-at"
 
 def resume(
     run: str | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, object] | None = None,
     *,
     journal: Journal | str | Path = DEFAULT_PATH,
     failed_only: bool = False,
     executor: str | None = None,
     jobs: int | None = None,
     limit: int | Literal["all"] | None = None,
-    cluster: str | Mapping[str, Any] | None = None,
+    cluster: str | Mapping[str, object] | None = None,
     listeners: Iterable[Listener] = (),
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
@@ -65,7 +65,7 @@ def resume(
     masker: Masker | None = None,
     warnings: Iterable[Warned] = (),
     own_files: Mapping[str, str] | None = None,
-    remembered: Mapping[str, Any] | None = None,
+    remembered: Mapping[str, object] | None = None,
     attached: Mapping[str, Attachment] | None = None,
     last: CancelToken | None = None,
     only: str | None = None,
@@ -142,13 +142,13 @@ def _either(*tokens: CancelToken | None) -> CancelToken:
 def _one_pass(
     kept: Journal,
     found: RunRecord,
-    params: Mapping[str, Any] | None,
+    params: Mapping[str, object] | None,
     *,
     failed_only: bool,
     executor: str | None,
     jobs: int | None,
     limit: int | Literal["all"] | None,
-    cluster: str | Mapping[str, Any] | None,
+    cluster: str | Mapping[str, object] | None,
     listeners: Iterable[Listener],
     cancel: CancelToken | None,
     stop: CancelToken | None,
@@ -157,7 +157,7 @@ def _one_pass(
     masker: Masker | None,
     warnings: Iterable[Warned],
     own_files: Mapping[str, str] | None,
-    remembered: Mapping[str, Any] | None,
+    remembered: Mapping[str, object] | None,
     attached: Mapping[str, Attachment] | None,
     last: CancelToken | None,
     only: str | None,
@@ -198,7 +198,7 @@ def _one_pass(
         lock.release()
 
 
-def _as_it_was(reader: Reader, run: RunRecord, document: str | dict[str, Any]) -> RunResult | None:
+def _as_it_was(reader: Reader, run: RunRecord, document: str | dict[str, object]) -> RunResult | None:
     """The result that a finished run had; None where it is not kept."""
     found = reader.result(run)
     if found is None:

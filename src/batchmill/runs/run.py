@@ -78,7 +78,7 @@ def run(
     executor: str | None = None,
     jobs: int | None = None,
     limit: int | None = None,
-    cluster: str | Mapping[str, Any] | None = None,
+    cluster: str | Mapping[str, object] | None = None,
     listeners: Iterable[Listener] = (),
     cancel: CancelToken | None = None,
     stop: CancelToken | None = None,
@@ -89,7 +89,7 @@ def run(
     journal: Journal | str | Path | None = None,
     warnings: Iterable[Warned] = (),
     own_files: Mapping[str, str] | None = None,
-    remembered: Mapping[str, Any] | None = None,
+    remembered: Mapping[str, object] | None = None,
     attached: Mapping[str, Attachment] | None = None,
     last: CancelToken | None = None,
     only: str | None = None,
@@ -142,8 +142,8 @@ def run(
 
 
 def ordered(
-    document: str | Path | dict[str, Any] | Draft,
-    params: Mapping[str, Any] | None,
+    document: str | Path | dict[str, object] | Draft,
+    params: Mapping[str, object] | None,
     text_params: Mapping[str, str] | None,
     settings: RunSettings,
     registry: Registry | None = None,
@@ -306,13 +306,13 @@ def _walked(
     return only_told(log, result, around.services.calls) if log.temporary else finished(log, result)
 
 
-def _plain_error(entry: dict[str, Any]) -> dict[str, Any]:
+def _plain_error(entry: dict[str, object]) -> dict[str, Any]:
     """An error entry as JSON data. An item that cannot be shown becomes its ``repr``, shortened: an error
     list must never be what fails."""
     return {key: shown(value) for key, value in entry.items()}
 
 
-def _plain_call(call: Any) -> Any:
+def _plain_call(call: object) -> Any:
     return shown(call.as_json() if isinstance(call, LLMCall) else call)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from batchmill.errors import TemplateError
 from batchmill.graph.compile.plan import Plan
@@ -32,7 +31,7 @@ class Secrets:
     secret input, unless the value is too ordinary to be a secret. ``bound`` are those of ``secret_hosts``.
     """
 
-    def __init__(self, plan: Plan, inputs: Mapping[str, Any], masker: Masker) -> None:
+    def __init__(self, plan: Plan, inputs: Mapping[str, object], masker: Masker) -> None:
         self.masker = masker
         values = {name: inputs.get(name) for name, spec in plan.inputs.items() if spec.secret}
         names = set(_named(plan, inputs))
@@ -56,7 +55,7 @@ class Secrets:
                 self.masker.add(os.environ.get(name), f"the variable {name}")
 
 
-def _named(plan: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
+def _named(plan: Plan, inputs: Mapping[str, object]) -> Iterator[str]:
     """The variables of the environment that hold credentials, by name."""
     for one in plan.all_plans():
         for node in one.nodes.values():
@@ -82,12 +81,12 @@ def _referred(plan: Plan) -> Iterator[str]:
                         yield path.segments[0]
 
 
-def _expressions(value: Any) -> Iterator[Expression]:
+def _expressions(value: object) -> Iterator[Expression]:
     for _, text, _ in texts_in(value, ()):
         yield from expressions_in(text)[0]
 
 
-def _names_in(params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:
+def _names_in(params: Mapping[str, object], inputs: Mapping[str, object]) -> Iterator[str]:
     for key in _VARIABLE_PARAMS:
         written = params.get(key)
         if not isinstance(written, str):

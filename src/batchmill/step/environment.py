@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 
 class Environment(Mapping[str, str]):
@@ -22,7 +21,7 @@ class Environment(Mapping[str, str]):
     def __len__(self) -> int:
         return len(os.environ)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Environment, ()
 
 

@@ -54,7 +54,7 @@ class FolderPlacedItemStep(FolderItemStep, PlacedItemStep):
 
 
 def folder_step(
-    node: Node, params: StepParams, namespace: Namespace, folders: ItemFolders, **told: Any
+    node: Node, params: StepParams, namespace: Namespace, folders: ItemFolders, **told: object
 ) -> ItemStep:
     """The step of a batch node whose items have ``folders``; ``told`` is what
     :func:`~batchmill.step.item_step` takes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 from batchmill.errors import TemplateError, UnreadableRow
 from batchmill.nodes import Node
@@ -23,36 +22,36 @@ class Foreseen(ABC):
         """Whether nothing is to be run with the names of ``scope``."""
 
     @abstractmethod
-    def _scope_of(self, item: Any, index: int, folder: str | None = None) -> Scope:
+    def _scope_of(self, item: object, index: int, folder: str | None = None) -> Scope:
         """The names for one item."""
 
-    def expected_tokens(self, item: Any, index: int) -> float:
+    def expected_tokens(self, item: object, index: int) -> float:
         """About how many tokens of language models an attempt at this item uses; 0 where nobody knows."""
         params = self._resolved(item, index)
         return 0.0 if params is None else self.node.expected_tokens(params)
 
-    def expected_usd(self, item: Any, index: int) -> float:
+    def expected_usd(self, item: object, index: int) -> float:
         """About how many US dollars an attempt at this item costs; 0 where nobody knows."""
         params = self._resolved(item, index)
         return 0.0 if params is None else self.node.expected_usd(params)
 
-    def is_free(self, item: Any, index: int) -> bool:
+    def is_free(self, item: object, index: int) -> bool:
         """Whether an attempt at this item certainly asks nobody who is paid."""
         params = self._resolved(item, index)
         return params is not None and self.node.is_free(params)
 
-    def expected_call(self, item: Any, index: int) -> ExpectedCall | None:
+    def expected_call(self, item: object, index: int) -> ExpectedCall | None:
         """What a call of a language model for this item uses; None where none is made. Raises
         :class:`~batchmill.errors.TemplateError` where that is not known."""
         scope = self._scope_of(item, index)
         return None if self.skips(scope) else self.node.expected_call(self._params.resolve(scope))
 
-    def is_booked(self, item: Any, index: int) -> bool:
+    def is_booked(self, item: object, index: int) -> bool:
         """Whether an attempt at this item makes no request but one that was made already."""
         params = self._resolved(item, index)
         return params is not None and self.node.is_booked(params)
 
-    def _resolved(self, item: Any, index: int) -> dict[str, Any] | None:
+    def _resolved(self, item: object, index: int) -> dict[str, object] | None:
         try:
             scope = self._scope_of(item, index)
             return None if self.skips(scope) else self._params.resolve(scope)

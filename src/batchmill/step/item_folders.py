@@ -62,12 +62,12 @@ class ItemFolders:
 
     root: str
     top: str
-    keyed: tuple[Any, ...]
+    keyed: tuple[object, ...]
     remove: Literal["success", "always", "never"] = "success"
     keep: FilesToKeep | None = None
 
     @contextmanager
-    def of(self, item: Any, index: int, attempt: Attempt) -> Iterator[OwnFolder]:
+    def of(self, item: object, index: int, attempt: Attempt) -> Iterator[OwnFolder]:
         """The folder of one attempt. Raises :class:`~batchmill.errors.NodeError` where there can be none."""
         name = self.name_of(item, index)
         path = self._made(name)
@@ -86,7 +86,7 @@ class ItemFolders:
                 os.rmdir(folder)
                 folder = os.path.dirname(folder)
 
-    def name_of(self, item: Any, index: int) -> str:
+    def name_of(self, item: object, index: int) -> str:
         """What the folders of an item are called: by its position and its content."""
         try:
             return f"{index}-{digest_of(*self.keyed, bare(item)).hex()[:_KEY_CHARACTERS]}"
@@ -127,7 +127,7 @@ class OwnFolder:
     attempt: Attempt
     removed: bool = field(default=False)
 
-    def finished(self, value: Any, scope: Callable[[], Scope]) -> Any:
+    def finished(self, value: Any, scope: Callable[[], Scope]) -> object:
         """What the attempt gave, with the files that are kept; the folders of the item go. An attempt that
         was given up meanwhile touches nothing any more."""
         if self.attempt.cancel.cancelled:

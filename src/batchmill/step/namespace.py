@@ -63,7 +63,7 @@ class Namespace:
 
     def __init__(
         self,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, object],
         *,
         permissive: bool = False,
         nodes: Collection[str] = (),
@@ -88,7 +88,7 @@ class Namespace:
         below = self if self._depth < MOST_LAYERS else self._flattened()
         return below._on_top({}, {})
 
-    def told_of_run(self, **known: Any) -> Namespace:
+    def told_of_run(self, **known: object) -> Namespace:
         """A new layer on this one that knows more of the run itself."""
         made = self.layer()
         made._inputs = {**self._inputs, RUN_KEY: {**self._inputs.get(RUN_KEY, {}), **known}}
@@ -129,13 +129,9 @@ class Namespace:
             layer = layer._below
         return found
 
-    def put(self, node: str, outputs: dict[str, Any]) -> None:
+    def put(self, node: str, outputs: dict[str, object]) -> None:
         """Set the outputs of a node that succeeded, in place of those of an earlier visit."""
         self.set(node, NodeOutputs(outputs))
-
-    def put_failed(self, node: str, outputs: dict[str, Any], present: Iterable[str]) -> None:
-        """Set what a failed node has to say; of that, ``present`` is what templates may rely on."""
-        self.set(node, NodeOutputs(outputs, frozenset(present)))
 
     def set(self, node: str, entry: NodeOutputs) -> None:
         """Set what a node has put under its id."""
@@ -150,7 +146,7 @@ class Namespace:
         self._entries.update(entries)
         self.lazy = self.lazy or lazy
 
-    def record(self, calls: Sequence[Any], place: int, visit: int = 0) -> None:
+    def record(self, calls: Sequence[object], place: int, visit: int = 0) -> None:
         """Add the calls that a visit recorded; ``place`` is the node's in the document."""
         if calls:
             self._calls[place, visit] = calls
@@ -247,7 +243,7 @@ class _Values(Mapping[str, Any]):
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> object:
         entry = self._namespace.entry(name)
         if entry is not None and entry.outputs is not None:
             return entry.outputs
@@ -331,5 +327,5 @@ def joined(branches: Sequence[Namespace]) -> Namespace:
     return made if made._depth < MOST_LAYERS else made._flattened()._on_top({}, {})
 
 
-def _as_json(call: Any) -> Any:
+def _as_json(call: object) -> object:
     return call.as_json() if isinstance(call, LLMCall) else call

@@ -29,8 +29,8 @@ class StepParams:
     Immutable once made: one object serves all copies of a step in a process.
     """
 
-    def __init__(self, node: type[Node], params: Mapping[str, Any]) -> None:
-        self.constants: dict[str, Any] = {}
+    def __init__(self, node: type[Node], params: Mapping[str, object]) -> None:
+        self.constants: dict[str, object] = {}
         self.templates: list[tuple[str, Readable]] = []
         treatment = {param.name: param.templates for param in node.params}
         self.urls = frozenset(name for name, kind in treatment.items() if kind == "url")
@@ -82,14 +82,14 @@ class StepParams:
                     found.setdefault(keys[1] if len(keys) > 1 else None, []).extend(expression.references)
         return found
 
-    def resolve(self, scope: Scope) -> dict[str, Any]:
+    def resolve(self, scope: Scope) -> dict[str, object]:
         """The params for one item; a fresh dictionary. Raises :class:`TemplateError`."""
         resolved = dict(self.constants)
         for name, template in self.templates:
             resolved[name] = template.resolve(scope)
         return resolved
 
-    def bound(self, node: type[Node], scope: Scope) -> dict[str, Any]:
+    def bound(self, node: type[Node], scope: Scope) -> dict[str, object]:
         """The params for one item, resolved and bound to what ``node`` declares; a fresh dictionary. Raises
         :class:`TemplateError` and :class:`~batchmill.errors.InvalidParams`."""
         ahead = self._ahead

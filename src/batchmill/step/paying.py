@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
@@ -22,7 +21,7 @@ class Teller:
         self._node = node
         self._bus = bus
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Teller, (self._node,)
 
     @property
@@ -46,7 +45,7 @@ class Paying:
     in_dollars: bool = False
     teller: Teller | None = None
 
-    def check(self, node: Node, params: Mapping[str, Any]) -> None:
+    def check(self, node: Node, params: Mapping[str, object]) -> None:
         """Raise :class:`NodeError` for an attempt that may have to pay what nobody can tell."""
         model = node.unpriced(params) if self.in_dollars else None
         if model is not None:

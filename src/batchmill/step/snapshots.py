@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from batchmill.lists import LazyList, materialize
 from batchmill.template import Path
@@ -11,7 +10,7 @@ from batchmill.template import Path
 _BULKY = ("results", "succeeded", "errors")  # what grows with the items in the outputs of a batch node
 
 
-def reached_part(value: Any, keys: set[Any]) -> Any:
+def reached_part(value: object, keys: set[object]) -> object:
     """``value`` without the item lists of a batch node that are not among ``keys``; a key that is not text
     (the node's outputs as a whole, a nested path) may be any of them."""
     if not isinstance(value, dict) or "batch_metadata" not in value:
@@ -21,7 +20,7 @@ def reached_part(value: Any, keys: set[Any]) -> Any:
     return {key: member for key, member in value.items() if key not in _BULKY or key in keys}
 
 
-def hold_lists(values: dict[str, Any], whole: Iterable[Path]) -> None:
+def hold_lists(values: dict[str, object], whole: Iterable[Path]) -> None:
     """Put real lists in place of lazy ones where ``whole`` leads to all of such a list, or of its node."""
     for path in whole:
         outputs = values.get(path.root)

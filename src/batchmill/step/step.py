@@ -64,7 +64,7 @@ class Step(Foreseen, Task):
         params: StepParams,
         namespace: Namespace,
         *,
-        carried: Mapping[str, Any] | None = None,
+        carried: Mapping[str, object] | None = None,
         folder: str | None = None,
         paying: Paying = FREE,
         when: Compiled | None = None,
@@ -106,7 +106,7 @@ class Step(Foreseen, Task):
         result = self.node.run(self.bound_in(scope, attempt), attempt)
         return result if type(result) is NodeResult else awaited(result, attempt.cancel)
 
-    def bound_in(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
+    def bound_in(self, scope: Scope, attempt: Attempt) -> dict[str, object]:
         """The node's params for one attempt, resolved with the names of ``scope``, and checked."""
         if self._carried or scope.permissive:
             bound = self._bound_with_more(scope, attempt)
@@ -116,7 +116,7 @@ class Step(Foreseen, Task):
             self._paying.check(self.node, bound)
         return bound
 
-    def _bound_with_more(self, scope: Scope, attempt: Attempt) -> dict[str, Any]:
+    def _bound_with_more(self, scope: Scope, attempt: Attempt) -> dict[str, object]:
         """The same where values of a loop are laid over, or references may stay as they stand."""
         params = self._params.resolve(scope)
         if self._carried:
@@ -125,11 +125,11 @@ class Step(Foreseen, Task):
             attempt.recorder.append(Unresolved(tuple(scope.unresolved)))
         return bind(self._kind, params)
 
-    def _scope_of(self, item: Any, index: int, folder: str | None = None) -> Scope:
+    def _scope_of(self, item: object, index: int, folder: str | None = None) -> Scope:
         """The names for one item, which has that ``folder`` to itself; a node that is no batch has none."""
         return self._scope.child({})
 
-    def _overlay(self, params: dict[str, Any]) -> None:
+    def _overlay(self, params: dict[str, object]) -> None:
         inputs = container_param(params.get(INPUTS_PARAM), "object", f"`{INPUTS_PARAM}`")
         if isinstance(inputs, dict):
             params[INPUTS_PARAM] = {**inputs, **self._carried}
@@ -138,15 +138,15 @@ class Step(Foreseen, Task):
             params.update(self._carried)
             params.update({name: carried_url(before, params[name]) for name, before in urls.items()})
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Step:
+    def __deepcopy__(self, memo: dict[int, object]) -> Step:
         copied = copy.copy(self)
         copied.node = copy.deepcopy(self.node, memo)
         return copied
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_scope": self._scope.for_worker()}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         if self._folder is not None and self._folder not in sys.path:
             sys.path.insert(0, self._folder)
@@ -188,7 +188,7 @@ class ItemStep(Step):
         as_json: bool = False,
         paying: Paying = FREE,
         when: Compiled | None = None,
-        keyed: tuple[Any, ...] = (),
+        keyed: tuple[object, ...] = (),
         also: Iterable[Path] = (),
         named: bool = False,
     ) -> None:
@@ -215,7 +215,7 @@ class ItemStep(Step):
             attempt = self._paying.told(attempt, index)
         return self._outputs(self.run_in(scope, attempt), item)
 
-    def _outputs(self, result: NodeResult, item: Any) -> dict[str, Any]:
+    def _outputs(self, result: NodeResult, item: object) -> dict[str, object]:
         """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of
         what stands beside them; where the names are known before, validation has looked."""
         outputs = result.outputs
@@ -228,7 +228,7 @@ class ItemStep(Step):
             return {name: plain(value, f"`{name}`") for name, value in outputs.items()}
         return outputs
 
-    def _scope_of(self, item: Any, index: int, folder: str | None = None) -> Scope:
+    def _scope_of(self, item: object, index: int, folder: str | None = None) -> Scope:
         if type(item) in _CONTAINERS:
             item = copied(item)
         elif type(item) is BadRow:
@@ -282,7 +282,7 @@ def single_step(
     params: StepParams,
     namespace: Namespace,
     *,
-    carried: Mapping[str, Any] | None = None,
+    carried: Mapping[str, object] | None = None,
     paying: Paying = FREE,
 ) -> SingleStep:
     """The step of a node that is no batch; it can be awaited where the node can."""
@@ -300,7 +300,7 @@ def item_step(
     as_json: bool = False,
     paying: Paying = FREE,
     when: Compiled | None = None,
-    keyed: tuple[Any, ...] = (),
+    keyed: tuple[object, ...] = (),
     named: bool = False,
 ) -> ItemStep:
     """The step of a batch node; it can be awaited where the node can."""
@@ -313,7 +313,7 @@ def item_step(
     return kind(node, params, namespace, when=when, keyed=keyed, named=named, **told)
 
 
-def item_key(keyed: tuple[Any, ...], item: Any) -> str:
+def item_key(keyed: tuple[object, ...], item: object) -> str:
     """What tells an item from all others, at every attempt and in every pass of the run, wherever it stands.
     Raises :class:`~batchmill.errors.TemplateError`."""
     try:

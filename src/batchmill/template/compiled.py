@@ -7,19 +7,24 @@ more than its copy.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import Any
 
-from batchmill.errors import KeyCollision, TemplateSyntaxError
+from batchmill.errors import TemplateSyntaxError
 from batchmill.template.parse import parse
 from batchmill.template.parts import Expression, Path, Template
-from batchmill.template.resolve import resolve_expression, resolve_key, resolve_text
-from batchmill.template.scope import Scope
+from batchmill.template.plans import (
+    ContainerPlan,
+    KeyedPlan,
+    Keys,
+    SamePlan,
+    UrlPlan,
+    ValuePlan,
+    copied_constant,
+    plan_of_string,
+)
 from batchmill.template.url import UrlTemplate
 
 MAX_DEPTH = 200  # levels of dictionaries and lists; deeper ones would end in RecursionError anyway
-
-Keys = tuple[str | int, ...]
 
 
 class StructureSyntaxError(TemplateSyntaxError):
@@ -40,166 +45,6 @@ class StructureSyntaxError(TemplateSyntaxError):
         return f"{place}: {super().__str__()}" if place else super().__str__()
 
 
-class _Plan(ABC):
-    """How one value of a structure is made for an item."""
-
-    __slots__ = ()
-    constant = False
-
-    @abstractmethod
-    def resolve(self, scope: Scope) -> Any:
-        """The value for one item."""
-
-
-class _Same(_Plan):
-    """A value that holds no template: a scalar, or a container that is copied for every item."""
-
-    __slots__ = ("mutable", "value")
-    constant = True
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        self.mutable = isinstance(value, (dict, list))
-
-    def resolve(self, scope: Scope) -> Any:
-        return _copied(self.value) if self.mutable else self.value
-
-
-class _Name(_Plan):
-    """``"${name}"``: by far the most frequent template."""
-
-    __slots__ = ("_expression", "_name")
-
-    def __init__(self, expression: Expression, name: str) -> None:
-        self._expression = expression
-        self._name = name
-
-    def resolve(self, scope: Scope) -> Any:
-        try:
-            return scope[self._name]
-        except KeyError:
-            return resolve_expression(self._expression, scope)
-
-
-class _Whole(_Plan):
-    """A string that is one template and nothing else: the value keeps its type."""
-
-    __slots__ = ("_expression",)
-
-    def __init__(self, expression: Expression) -> None:
-        self._expression = expression
-
-    def resolve(self, scope: Scope) -> Any:
-        return resolve_expression(self._expression, scope)
-
-
-class _Keys(_Plan):
-    """``"${name.key}"``, a path through keys of text alone. What is not there, or in no dictionary, goes the
-    long way, which knows every kind of value and the words for what is missing."""
-
-    __slots__ = ("_expression", "_keys", "_name")
-
-    def __init__(self, expression: Expression, path: Path) -> None:
-        self._expression = expression
-        self._name = path.root
-        self._keys = path.segments
-
-    def resolve(self, scope: Scope) -> Any:
-        try:
-            value = scope[self._name]
-            for key in self._keys:
-                if type(value) is not dict:
-                    return resolve_expression(self._expression, scope)
-                value = value[key]
-        except KeyError:
-            return resolve_expression(self._expression, scope)
-        return value
-
-
-class _Branch(_Plan):
-    """A string that is one path into a branch: null where that branch was not taken or failed."""
-
-    __slots__ = ("_expression", "_key", "_root")
-
-    def __init__(self, expression: Expression, path: Path) -> None:
-        self._expression = expression
-        self._root = path.root
-        self._key = path.segments[0] if path.segments else None
-
-    def resolve(self, scope: Scope) -> Any:
-        if self._root not in scope or scope.passed_over(self._root, self._key):
-            return None
-        return resolve_expression(self._expression, scope)
-
-
-class _Text(_Plan):
-    """Text with templates in it."""
-
-    __slots__ = ("_template",)
-
-    def __init__(self, template: Template) -> None:
-        self._template = template
-
-    def resolve(self, scope: Scope) -> Any:
-        return resolve_text(self._template, scope)
-
-
-class _Url(_Plan):
-    """A URL with templates in it."""
-
-    __slots__ = ("_template",)
-
-    def __init__(self, template: UrlTemplate) -> None:
-        self._template = template
-
-    def resolve(self, scope: Scope) -> Any:
-        return self._template.resolve(scope)
-
-
-class _Keyed(_Plan):
-    """A dictionary some of whose keys hold templates. ``place`` is what messages call it."""
-
-    __slots__ = ("_members", "_place")
-
-    def __init__(self, members: list[tuple[Any, Template | None, _Plan]], at: Keys) -> None:
-        self._members = members
-        self._place = ".".join(map(str, at))
-
-    def resolve(self, scope: Scope) -> Any:
-        made: dict[Any, Any] = {}
-        written: dict[Any, str] = {}
-        for key, template, plan in self._members:
-            name = key if template is None else resolve_key(template, scope, self._place)
-            if name in made:
-                raise KeyCollision(name, written[name], key, self._place)
-            made[name] = plan.resolve(scope)
-            written[name] = key
-        return made
-
-
-class _Container(_Plan):
-    """A dictionary or list some of whose values hold templates."""
-
-    __slots__ = ("_base", "_filled")
-
-    def __init__(self, base: dict[str, Any] | list[Any], filled: list[tuple[Any, _Plan]]) -> None:
-        self._base = base
-        self._filled = filled
-
-    def resolve(self, scope: Scope) -> Any:
-        made: Any = self._base.copy()
-        for key, plan in self._filled:
-            made[key] = plan.resolve(scope)
-        return made
-
-
-def _copied(value: Any) -> Any:
-    """A copy that shares no dictionary or list with ``value``."""
-    if isinstance(value, dict):
-        return {key: _copied(one) if isinstance(one, (dict, list)) else one for key, one in value.items()}
-    return [_copied(one) if isinstance(one, (dict, list)) else one for one in value]
-
-
 class Compiled:
     """A structure whose templates have been read.
 
@@ -213,7 +58,7 @@ class Compiled:
     def __init__(
         self,
         source: Any,
-        plan: _Plan,
+        plan: ValuePlan,
         located: tuple[tuple[Keys, Expression], ...],
         branches: bool,
         at: Keys = (),
@@ -258,7 +103,7 @@ def compile_value(
 ) -> Compiled:
     """Read every template in a JSON structure, those in the keys of its dictionaries included.
 
-    With ``branches`` a string that is one path and nothing else is null where the node it starts from has
+    With ``branches`` a string that is one path and nothing else is null if the node it starts from has
     not run, or failed and does not count as present; a ``??`` in it says otherwise. Resolving raises
     :class:`~batchmill.errors.KeyCollision` where two keys of one dictionary become the same; ``at`` is where
     the structure stands, for its message. What stands under a key of ``urls`` is a URL: see
@@ -270,7 +115,7 @@ def compile_value(
     plan = reading.plan(value, at)
     if reading.faults:
         raise reading.faults[0]
-    source = _copied(value) if isinstance(value, (dict, list)) else value
+    source = copied_constant(value) if isinstance(value, (dict, list)) else value
     return Compiled(source, plan, tuple(reading.located), branches, at, urls)
 
 
@@ -290,37 +135,37 @@ class _Reading:
         self.located: list[tuple[Keys, Expression]] = []
         self.faults: list[StructureSyntaxError] = []
 
-    def plan(self, value: Any, at: Keys) -> _Plan:
+    def plan(self, value: Any, at: Keys) -> ValuePlan:
         if isinstance(value, str):
             return self._string(value, at)
         if not isinstance(value, (dict, list)):
-            return _Same(value)
+            return SamePlan(value)
         if len(at) >= MAX_DEPTH:
             self.faults.append(StructureSyntaxError(f"more than {MAX_DEPTH} levels deep", path=at[:3]))
-            return _Same(None)
+            return SamePlan(None)
         return self._container(value, at)
 
-    def _string(self, value: str, at: Keys) -> _Plan:
+    def _string(self, value: str, at: Keys) -> ValuePlan:
         if "${" not in value:
-            return _Same(value)
+            return SamePlan(value)
         try:
             template = parse(value)
         except TemplateSyntaxError as error:
             self.faults.append(StructureSyntaxError(error.message, error.text, error.position, at))
-            return _Same(value)
+            return SamePlan(value)
         self.located.extend((at, expression) for expression in template.expressions)
         if len(at) > 1 and at[-1] in self._urls and template.expressions:
-            return _Url(UrlTemplate(value, template))
-        return _plan_string(template, self._branches)
+            return UrlPlan(UrlTemplate(value, template))
+        return plan_of_string(template, self._branches)
 
-    def _keyed(self, value: dict[str, Any], at: Keys) -> _Plan:
+    def _keyed(self, value: dict[str, Any], at: Keys) -> ValuePlan:
         members = [
             (key, self._key(key, (*at, key)), self.plan(one, (*at, key))) for key, one in value.items()
         ]
-        return _Keyed(members, at)
+        return KeyedPlan(members, at)
 
     def _key(self, key: Any, at: Keys) -> Template | None:
-        """The template in a key, None where there is none."""
+        """The template in a key, None if there is none."""
         if not isinstance(key, str) or "${" not in key:
             return None
         try:
@@ -331,31 +176,14 @@ class _Reading:
         self.located.extend((at, expression) for expression in template.expressions)
         return template
 
-    def _container(self, value: dict[str, Any] | list[Any], at: Keys) -> _Plan:
+    def _container(self, value: dict[str, Any] | list[Any], at: Keys) -> ValuePlan:
         if isinstance(value, dict) and any(isinstance(key, str) and "${" in key for key in value):
             return self._keyed(value, at)
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         plans = [(key, self.plan(one, (*at, key))) for key, one in pairs]
-        values = [plan.value if isinstance(plan, _Same) else None for _, plan in plans]
+        values = [plan.value if isinstance(plan, SamePlan) else None for _, plan in plans]
         base: Any = dict(zip(value, values, strict=True)) if isinstance(value, dict) else values
         if all(plan.constant for _, plan in plans):
-            return _Same(base)
-        filled = [(key, plan) for key, plan in plans if not isinstance(plan, _Same) or plan.mutable]
-        return _Container(base, filled)
-
-
-def _plan_string(template: Template, branches: bool) -> _Plan:
-    only = template.parts[0]
-    if len(template.parts) > 1:
-        return _Text(template)
-    if isinstance(only, str):
-        return _Same(only)
-    first = only.alternatives[0] if only.alternatives else None
-    if branches and isinstance(first, Path) and not only.optional:
-        return _Branch(only, first)
-    if isinstance(first, Path) and not (only.filters or only.optional):
-        if not first.segments:
-            return _Name(only, first.root)
-        if all(isinstance(segment, str) for segment in first.segments):
-            return _Keys(only, first)
-    return _Whole(only)
+            return SamePlan(base)
+        filled = [(key, plan) for key, plan in plans if not isinstance(plan, SamePlan) or plan.mutable]
+        return ContainerPlan(base, filled)

@@ -25,7 +25,7 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def evaluate(condition: Condition, value_of: ValueOf) -> Any:
+def evaluate(condition: Condition, value_of: ValueOf) -> object:
     """The value of ``condition``: of a lone operand its own, else true or false. ``value_of`` resolves
     operands; those behind an ``and`` or ``or`` that is decided already are not asked for.
 
@@ -42,7 +42,7 @@ def evaluate(condition: Condition, value_of: ValueOf) -> Any:
     return _compared(condition, evaluate(condition.left, value_of), evaluate(condition.right, value_of))
 
 
-def _compared(comparison: Comparison, left: Any, right: Any) -> bool:
+def _compared(comparison: Comparison, left: object, right: object) -> bool:
     word = comparison.operator
     if word in ("in", "not in"):
         return _is_in(left, right) is (word == "in")
@@ -64,7 +64,7 @@ def _are_equal(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def _refuse_number_as_text(text: Any, number: Any) -> None:
+def _refuse_number_as_text(text: object, number: object) -> None:
     if not isinstance(text, str) or isinstance(number, bool) or not isinstance(number, (int, float)):
         return
     try:
@@ -103,7 +103,7 @@ def _refuse_two_orders(left: str, right: str, ordered: Callable[[Any, Any], bool
         )
 
 
-def _is_in(one: Any, holder: Any) -> bool:
+def _is_in(one: object, holder: object) -> bool:
     """Whether a list has the element, an object the key, or a text the text."""
     if isinstance(holder, LISTS):
         return any(_are_equal(one, each) for each in holder)

@@ -26,11 +26,11 @@ from batchmill.values import NotJson, exact_number, from_json
 class FilterRule:
     """A filter's function, and whether a text follows its name after a colon."""
 
-    apply: Callable[..., Any]
+    apply: Callable[..., object]
     takes_argument: bool = False
 
 
-def kind_of(value: Any) -> str:
+def kind_of(value: object) -> str:
     """What a value is called in messages, in JSON's words."""
     if value is None:
         return "null"
@@ -45,13 +45,13 @@ def kind_of(value: Any) -> str:
     return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"
 
 
-def apply_filter(name: str, argument: Any, value: Any) -> Any:
+def apply_filter(name: str, argument: object, value: object) -> object:
     """``value`` through the filter ``name``. Raises :class:`FilterError`."""
     rule = FILTERS[name]
     return rule.apply(value, argument) if rule.takes_argument else rule.apply(value)
 
 
-def _listed(name: str, value: Any) -> Sequence[Any]:
+def _listed(name: str, value: object) -> Sequence[object]:
     if isinstance(value, str):
         raise FilterError(
             f"the filter {name!r} needs a list, not text; | parse reads JSON, | lines makes a list of lines"
@@ -61,14 +61,14 @@ def _listed(name: str, value: Any) -> Sequence[Any]:
     return value if isinstance(value, LazyList) else list(value)
 
 
-def _filled(name: str, value: Any) -> Sequence[Any]:
+def _filled(name: str, value: object) -> Sequence[object]:
     items = _listed(name, value)
     if not items:
         raise FilterError(f"the filter {name!r} needs at least one element, and the list is empty")
     return items
 
 
-def _numbers(name: str, items: Sequence[Any]) -> Sequence[Any]:
+def _numbers(name: str, items: Sequence[object]) -> Sequence[Any]:
     for index, one in enumerate(items):
         if isinstance(one, bool) or not isinstance(one, (int, float)):
             hint = "; | number makes numbers of text" if isinstance(one, str) else ""
@@ -80,11 +80,11 @@ def _numbers(name: str, items: Sequence[Any]) -> Sequence[Any]:
     return items
 
 
-def _is_finite(value: Any) -> bool:
+def _is_finite(value: object) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _comparable(name: str, items: Sequence[Any]) -> Sequence[Any]:
+def _comparable(name: str, items: Sequence[Any]) -> Sequence[object]:
     kinds = {kind_of(one) for one in items}
     if len(kinds) > 1:
         raise FilterError(f"the filter {name!r} cannot compare {' with '.join(sorted(kinds))}")
@@ -115,14 +115,14 @@ def _refuse_numbers_as_text(name: str, items: Sequence[str]) -> None:
             )
 
 
-def _ordered(name: str, choose: Callable[[Sequence[Any]], Any], items: Sequence[Any]) -> Any:
+def _ordered(name: str, choose: Callable[[Sequence[Any]], object], items: Sequence[object]) -> object:
     try:
         return choose(_comparable(name, items))
     except TypeError as error:  # lists with elements of different kinds
         raise FilterError(f"the filter {name!r} cannot compare the elements: {error}") from error
 
 
-def _lines(value: Any) -> list[str]:
+def _lines(value: object) -> list[str]:
     """As sources read lines: LF and CRLF end one, a CR by itself is data, a byte-order mark is dropped."""
     if value is None:
         return []
@@ -133,7 +133,7 @@ def _lines(value: Any) -> list[str]:
     return [*lines, last] if last else lines
 
 
-def _join(value: Any, separator: str) -> str:
+def _join(value: object, separator: str) -> str:
     texts = [to_text(one) for one in _listed("join", value)]
     check_length(sum(map(len, texts)) + len(separator) * len(texts))
     return separator.join(texts)
@@ -143,13 +143,13 @@ _EXACT = 1 << 53
 """Up to here every integer is a float, and sums of floats do not overflow half way."""
 
 
-def _count(value: Any) -> int:
+def _count(value: object) -> int:
     if isinstance(value, (str, *LISTS, Mapping)):
         return len(value)
     raise FilterError(f"the filter 'count' needs a list, an object or text, not {kind_of(value)}")
 
 
-def _parse(value: Any) -> Any:
+def _parse(value: object) -> object:
     """The value that text writes as JSON; what is no text is one already."""
     if not isinstance(value, str):
         return value
@@ -160,7 +160,7 @@ def _parse(value: Any) -> Any:
         raise FilterError(f"the filter 'parse' is given text that is no JSON: {error}{hint}") from error
 
 
-def _number(value: Any) -> Any:
+def _number(value: object) -> object:
     """A number out of text, and numbers out of a list of it."""
     if isinstance(value, LISTS):
         return [_number(one) for one in value]
@@ -174,16 +174,16 @@ def _number(value: Any) -> Any:
         raise FilterError(f"the filter 'number': {error}") from error
 
 
-def _sum(value: Any) -> Any:
+def _sum(value: object) -> object:
     return _added("sum", _listed("sum", value))
 
 
-def _mean(value: Any) -> Any:
+def _mean(value: object) -> object:
     items = _filled("mean", value)
     return _added("mean", items, len(items))
 
 
-def _added(name: str, items: Sequence[Any], divisor: int = 0) -> Any:
+def _added(name: str, items: Sequence[object], divisor: int = 0) -> Any:
     """Integers are added as such, anything else with one rounding at the end, on every interpreter alike."""
     try:
         numbers = list(_numbers(name, items))
@@ -199,25 +199,25 @@ def _added(name: str, items: Sequence[Any], divisor: int = 0) -> Any:
         raise FilterError(f"the filter {name!r} gives more than a number can be here: {error}") from error
 
 
-def _unique(value: Any) -> list[Any]:
+def _unique(value: object) -> list[object]:
     """The first of each; ``1``, ``1.0``, ``true`` and ``"1"`` are four different values."""
-    kept: dict[Any, Any] = {}
+    kept: dict[object, object] = {}
     for one in _listed("unique", value):
         key = (str, one) if isinstance(one, str) else (type(one), to_json(_by_key(one)))
         kept.setdefault(key, one)
     return list(kept.values())
 
 
-def _by_key(value: Any) -> Any:
+def _by_key(value: object) -> object:
     """A value with the keys of its objects in one order, which makes no difference between two of them."""
     if isinstance(value, Mapping):
         return {key: _by_key(value[key]) for key in sorted(value, key=str)}
     return [_by_key(one) for one in value] if isinstance(value, LISTS) else value
 
 
-def _flatten(value: Any) -> list[Any]:
+def _flatten(value: object) -> list[object]:
     """One level: the elements of the lists in a list, and its other elements as they are."""
-    flat: list[Any] = []
+    flat: list[object] = []
     for one in _listed("flatten", value):
         if isinstance(one, LISTS):
             flat.extend(one)
@@ -226,15 +226,15 @@ def _flatten(value: Any) -> list[Any]:
     return flat
 
 
-def _default(value: Any, other: Any) -> Any:
+def _default(value: object, other: object) -> object:
     """``other`` for null and for what is empty; what is missing comes here as null."""
     empty = value is None or (isinstance(value, (str, *LISTS, Mapping)) and not len(value))
     return copy.deepcopy(other) if empty else value
 
 
-def _group(value: Any, key: str) -> dict[str, list[Any]]:
+def _group(value: object, key: str) -> dict[str, list[object]]:
     """The elements by what they have under ``key``, which is text then; groups in the order they turn up."""
-    groups: dict[str, list[Any]] = {}
+    groups: dict[str, list[object]] = {}
     for index, one in enumerate(_listed("group", value)):
         if not isinstance(one, Mapping) or key not in one:
             has = f"has no {key!r}" if isinstance(one, Mapping) else f"is {kind_of(one)}"
@@ -248,7 +248,7 @@ def _group(value: Any, key: str) -> dict[str, list[Any]]:
 def _of_path(name: str, part: Callable[[str], str]) -> FilterRule:
     """A part of a path, or of each path in a list."""
 
-    def of(value: Any) -> Any:
+    def of(value: object) -> Any:
         if isinstance(value, LISTS):
             return [of(one) for one in value]
         if not isinstance(value, str):
@@ -262,7 +262,7 @@ def _name_of(path: str) -> str:
     return os.path.basename(path.rstrip("/") or path)
 
 
-def _url(value: Any) -> str:
+def _url(value: object) -> str:
     try:
         return quote(to_text(value), safe="", errors="surrogateescape")
     except UnicodeEncodeError as error:

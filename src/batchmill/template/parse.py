@@ -299,7 +299,7 @@ class _Reader:
             self._fail(f"the filter {name!r} takes nothing after it", opening)
         return Filter(name, argument)
 
-    def _argument(self) -> Any:
+    def _argument(self) -> object:
         self._skip_space()
         if self.text.startswith("'", self.position):
             return self._quoted()

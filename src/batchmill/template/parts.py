@@ -30,10 +30,10 @@ class _Shared:
 
     __slots__ = ()
 
-    def __copy__(self) -> Any:
+    def __copy__(self) -> object:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+    def __deepcopy__(self, memo: dict[int, object]) -> object:
         return self
 
 
@@ -67,10 +67,10 @@ class Literal(_Shared):
 
 @dataclass(frozen=True, slots=True)
 class Filter(_Shared):
-    """A filter by name, with the text or value after its colon (``None`` where there is none)."""
+    """A filter by name, with the text or value after its colon (``None`` if there is none)."""
 
     name: str
-    argument: Any = None
+    argument: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +155,12 @@ class Expression(_Shared):
 
     @property
     def alternatives(self) -> tuple[Path | Literal, ...]:
-        """Those of a lone operand, none where something is compared."""
+        """Those of a lone operand, none if something is compared."""
         return self.condition.alternatives if isinstance(self.condition, Operand) else ()
 
     @property
     def filters(self) -> tuple[Filter, ...]:
-        """Those of a lone operand, none where something is compared."""
+        """Those of a lone operand, none if something is compared."""
         return self.condition.filters if isinstance(self.condition, Operand) else ()
 
     @property

@@ -11,13 +11,13 @@ from batchmill.lists import LazyList
 LARGE = 1000  # members; below that walking costs nothing worth saving
 
 
-def is_large(value: Any) -> bool:
+def is_large(value: object) -> bool:
     """Whether ``value`` is a list or object so long that it is worth a look before it is walked through."""
     return isinstance(value, (list, dict)) and len(value) > LARGE
 
 
-def may_hold_templates(value: Any) -> bool:
-    """False where no text in ``value`` has a ``${``; True where one has, or where that cannot be told."""
+def may_hold_templates(value: object) -> bool:
+    """False if no text in ``value`` has a ``${``; True if one has, or where that cannot be told."""
     parts = [value]
     if isinstance(value, list):
         parts = [value[start : start + LARGE] for start in range(0, len(value), LARGE)]
@@ -39,12 +39,12 @@ class ConstantItems(LazyList):
     __slots__ = ("_items",)
     instant = True
 
-    def __init__(self, items: list[Any]) -> None:
+    def __init__(self, items: list[object]) -> None:
         self._items = items
 
     def __len__(self) -> int:
         return len(self._items)
 
     def part(self, start: int, stop: int) -> list[Any]:
-        copied: list[Any] = marshal.loads(marshal.dumps(self._items[start:stop]))  # noqa: S302  # our own bytes
+        copied: list[object] = marshal.loads(marshal.dumps(self._items[start:stop]))  # noqa: S302  # our own bytes
         return copied

@@ -37,7 +37,7 @@ class Missing:
 
     path: Path
     reached: str
-    segment: Any
+    segment: object
     holder: Any
 
     def error(self) -> UnresolvedReference:
@@ -98,7 +98,7 @@ def _otherwise(path: Path) -> str:
     return f"give another value with ??: ${{{path.text} ?? ...}}"
 
 
-def _keys(wanted: str, names: Iterable[Any]) -> str:
+def _keys(wanted: str, names: Iterable[object]) -> str:
     known = [str(name) for name in names]
     if not known:
         return "there is nothing in it"
@@ -109,7 +109,7 @@ def _keys(wanted: str, names: Iterable[Any]) -> str:
     return f"there is {', '.join(known[:_SHOWN])}{more}"
 
 
-def find(path: Path, scope: Scope) -> Any:
+def find(path: Path, scope: Scope) -> object:
     """What ``path`` leads to, or a :class:`Missing`."""
     try:
         value = scope[path.root]
@@ -118,10 +118,10 @@ def find(path: Path, scope: Scope) -> Any:
     return _walk(path, 0, value, path.root, scope) if path.segments else value
 
 
-def _walk(path: Path, start: int, value: Any, reached: str, scope: Scope) -> Any:
+def _walk(path: Path, start: int, value: object, reached: str, scope: Scope) -> object:
     """Follow the segments from ``start`` on; ``reached`` is how ``value`` is called in messages."""
     for place in range(start, len(path.segments)):
-        segment: Any = path.segments[place]
+        segment: object = path.segments[place]
         if isinstance(segment, Path):
             segment = find(segment, scope)
             if isinstance(segment, Missing):
@@ -139,7 +139,7 @@ def _walk(path: Path, start: int, value: Any, reached: str, scope: Scope) -> Any
     return value
 
 
-def _walk_every(path: Path, place: int, value: Any, reached: str, scope: Scope) -> Any:
+def _walk_every(path: Path, place: int, value: object, reached: str, scope: Scope) -> object:
     """Follow the rest of the path from every element; ``null`` elements, failed items, are passed over."""
     if not isinstance(value, LISTS):
         return Missing(path, reached, EVERY, value)
@@ -156,10 +156,10 @@ def _walk_every(path: Path, place: int, value: Any, reached: str, scope: Scope) 
     return collected
 
 
-def _walk_every_lazily(path: Path, place: int, value: LazyList, reached: str, scope: Scope) -> Any:
+def _walk_every_lazily(path: Path, place: int, value: LazyList, reached: str, scope: Scope) -> object:
     """The same where neither the elements nor what is found in them has to be in memory."""
     collected = Rows()
-    together: list[Any] = []
+    together: list[object] = []
     for index, element in enumerate(value):
         if element is None:
             continue
@@ -177,13 +177,13 @@ def _walk_every_lazily(path: Path, place: int, value: LazyList, reached: str, sc
 _ABSENT = object()
 
 
-def _opened(text: str, root: str, scope: Scope) -> Any:
+def _opened(text: str, root: str, scope: Scope) -> object:
     """``text`` as the JSON object or list in it, or as it is."""
     parsed = scope.parse(text, root)
     return text if parsed is None else parsed
 
 
-def _step(holder: Any, segment: Any) -> Any:
+def _step(holder: object, segment: object) -> object:
     """One key or position on from ``holder``."""
     if isinstance(holder, Mapping):
         return _value_at(holder, segment)
@@ -194,7 +194,7 @@ def _step(holder: Any, segment: Any) -> Any:
     return _ABSENT
 
 
-def _value_at(holder: Mapping[Any, Any], key: Any) -> Any:
+def _value_at(holder: Mapping[object, object], key: object) -> object:
     if isinstance(key, (str, int, float)) and key in holder:
         return holder[key]
     if isinstance(key, int) and str(key) in holder:  # JSON has text keys only
@@ -202,7 +202,7 @@ def _value_at(holder: Mapping[Any, Any], key: Any) -> Any:
     return _ABSENT
 
 
-def _position(segment: Any) -> int | None:
+def _position(segment: object) -> int | None:
     """A position in a list; the text of one too, as a value from the command line is text. Text with zeros in
     front is an identifier that happens to be made of digits."""
     if isinstance(segment, int) and not isinstance(segment, bool):
@@ -212,7 +212,7 @@ def _position(segment: Any) -> int | None:
     return None
 
 
-def resolve_expression(expression: Expression, scope: Scope) -> Any:
+def resolve_expression(expression: Expression, scope: Scope) -> object:
     """The value of an expression. Raises :class:`UnresolvedReference` or :class:`FilterError`.
 
     In a permissive scope what does not resolve is the expression's text, noted in the scope.
@@ -229,7 +229,7 @@ def resolve_expression(expression: Expression, scope: Scope) -> Any:
         return expression.text
 
 
-def _value_of(operand: Operand, scope: Scope) -> Any:
+def _value_of(operand: Operand, scope: Scope) -> object:
     value = _choose(operand.alternatives, scope)
     if isinstance(value, Missing):
         if not operand.has_default:
@@ -240,7 +240,7 @@ def _value_of(operand: Operand, scope: Scope) -> Any:
     return value
 
 
-def _choose(alternatives: tuple[Path | Literal, ...], scope: Scope) -> Any:
+def _choose(alternatives: tuple[Path | Literal, ...], scope: Scope) -> object:
     """The first alternative that is there; the first one's :class:`Missing` when none is."""
     missing: Missing | None = None
     for one in alternatives:

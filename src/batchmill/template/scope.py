@@ -24,9 +24,9 @@ class ParsedTexts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._parsed: dict[str, Any] = {}
+        self._parsed: dict[str, object] = {}
 
-    def parse(self, text: str) -> Any:
+    def parse(self, text: str) -> object:
         """The object or list in ``text``, or ``None``; the same object every time, not to be changed."""
         with self._lock:
             if text in self._parsed:
@@ -37,7 +37,7 @@ class ParsedTexts:
                 self._parsed.clear()
             return self._parsed.setdefault(text, value)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return ParsedTexts, ()
 
 
@@ -63,7 +63,7 @@ class Scope:
 
     def __init__(
         self,
-        values: Mapping[str, Any],
+        values: Mapping[str, object],
         *,
         failed: Mapping[str, frozenset[str]] = _NOTHING,
         permissive: bool = False,
@@ -82,7 +82,7 @@ class Scope:
         self.lazy = lazy
         self.unresolved: list[str] = []
 
-    def child(self, extra: Mapping[str, Any]) -> Scope:
+    def child(self, extra: Mapping[str, object]) -> Scope:
         """A scope with the names of ``extra`` on top; nothing of the many names below is copied."""
         child = Scope.__new__(Scope)
         child._base = self._base
@@ -109,11 +109,11 @@ class Scope:
         """The same with one more name whose values come from elsewhere."""
         return self._on(self._base, self.foreign | {name})
 
-    def _on(self, base: Mapping[str, Any], foreign: frozenset[str]) -> Scope:
+    def _on(self, base: Mapping[str, object], foreign: frozenset[str]) -> Scope:
         kept: dict[str, Any] = {"permissive": self.permissive, "lazy": self.lazy, "absent": self.absent}
         return Scope(base, failed=self.failed, foreign=foreign, **kept)
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> object:
         """The value of ``name``. Raises :class:`KeyError`."""
         extra = self._extra
         return extra[name] if name in extra else self._base[name]
@@ -130,7 +130,7 @@ class Scope:
         """Whether ``key`` of ``root`` counts as missing in a ``??`` chain because ``root`` failed."""
         return root in self.failed and root not in self._extra and key not in self.failed[root]
 
-    def parse(self, text: str, root: str) -> Any:
+    def parse(self, text: str, root: str) -> object:
         """The object or list that ``text``, found below ``root``, holds as JSON; else ``None``.
 
         What an item brings is remembered for that item only, what is common to all for all of them.
@@ -142,7 +142,7 @@ class Scope:
         return self._own_texts.parse(text)
 
 
-def _shared(value: Any) -> Any:
+def _shared(value: object) -> Any:
     """The outputs of a node as they travel; any other value as it is."""
     if not isinstance(value, dict):
         return value

@@ -46,7 +46,7 @@ def to_text(value: Any) -> str:
     return to_json(simple) if isinstance(simple, _CONTAINERS) else to_text(simple)
 
 
-def to_json(value: Any) -> str:
+def to_json(value: object) -> str:
     """``value`` as JSON text, characters beyond ASCII as they are; at most :data:`MAX_TEXT` long."""
     try:
         if isinstance(value, _CONTAINERS):
@@ -62,7 +62,7 @@ def to_json(value: Any) -> str:
     return text
 
 
-def opened(text: str) -> Any:
+def opened(text: str) -> object:
     """The object or list that ``text`` holds as JSON, or ``None`` where it holds anything else."""
     try:
         return container_in(text)
@@ -88,7 +88,7 @@ def check_length(length: int) -> None:
         )
 
 
-def _taken(value: Any) -> Any:
+def _taken(value: object) -> object:
     """``value`` with real lists in place of lazy ones."""
     if isinstance(value, LazyList):
         return _weighed(value)
@@ -97,7 +97,7 @@ def _taken(value: Any) -> Any:
     return [_taken(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _weighed(elements: LazyList) -> list[Any]:
+def _weighed(elements: LazyList) -> list[object]:
     """The elements, once it is known of those before that their text is not too long."""
     taken, length = [], 2
     for one in elements:
@@ -107,7 +107,7 @@ def _weighed(elements: LazyList) -> list[Any]:
     return taken
 
 
-def _weigh(value: Any) -> int:
+def _weigh(value: object) -> int:
     """The least length of a container's JSON text; one that would be too long is refused before it is made.
 
     A container that is part of another many times over is weighed once, so this takes time in
@@ -128,11 +128,11 @@ def _weigh(value: Any) -> int:
     return weights[id(value)]
 
 
-def _elements(container: Any) -> Any:
+def _elements(container: object) -> Any:
     return container.values() if isinstance(container, dict) else container
 
 
-def _weight(value: Any, weights: dict[int, int]) -> int:
+def _weight(value: object, weights: dict[int, int]) -> int:
     if isinstance(value, str):
         return len(value) + 2
     return weights[id(value)] if isinstance(value, _CONTAINERS) else 1

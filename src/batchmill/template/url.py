@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 from batchmill.errors import UnresolvedReference, UnsafeValue
@@ -65,7 +65,7 @@ class ForeignUrl(str):
     __slots__ = ()
 
 
-def carried_url(written: Any, value: Any) -> Any:
+def carried_url(written: object, value: object) -> object:
     """What comes in the place of the URL ``written`` from the second time on: another page of the same
     server, or one of a server that data names."""
     if not isinstance(value, str) or (type(written) is str and _authority(written) == _authority(value)):
@@ -126,7 +126,7 @@ class UrlTemplate:
         check_length(len(made))
         return made
 
-    def _value(self, expression: Expression, scope: Scope) -> Any:
+    def _value(self, expression: Expression, scope: Scope) -> object:
         try:
             return resolve_expression(expression, scope)
         except UnresolvedReference:
@@ -135,10 +135,10 @@ class UrlTemplate:
     def __copy__(self) -> UrlTemplate:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> UrlTemplate:
+    def __deepcopy__(self, memo: dict[int, object]) -> UrlTemplate:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return compile_url, (self.source,)
 
 
@@ -161,7 +161,7 @@ class _Making:
         self._glued = 0  # where a value at the beginning ends
         self._values: list[tuple[int, int, Expression]] = []
 
-    def add(self, expression: Expression, value: Any, following: Sequence[str | Expression]) -> None:
+    def add(self, expression: Expression, value: object, following: Sequence[str | Expression]) -> None:
         """Put a value at the end of the text."""
         text = to_text(value)
         place = place_at_end(self.text)

@@ -16,7 +16,7 @@ class Unwritable(ValueError):  # never leaves this room
     """Raised for a table or an array whose content cannot be told in lists and objects."""
 
 
-def rows_of(value: Any) -> list[Any] | dict[str, Any] | None:
+def rows_of(value: Any) -> list[object] | dict[str, object] | None:
     """The rows of a table as objects; None for what is none.
 
     The index of a pandas frame or series is a column where it has a name: then it was data before. One
@@ -34,7 +34,7 @@ def rows_of(value: Any) -> list[Any] | dict[str, Any] | None:
     return _records(value)
 
 
-def _pandas(value: Any) -> str:
+def _pandas(value: object) -> str:
     """The name of the class of pandas' that a value is of, empty for others."""
     for base in type(value).__mro__:
         if base.__module__.split(".")[0] == "pandas" and base.__name__ in ("DataFrame", "Series"):
@@ -42,7 +42,7 @@ def _pandas(value: Any) -> str:
     return ""
 
 
-def _rows_of_frame(frame: Any) -> list[Any]:
+def _rows_of_frame(frame: Any) -> list[object]:
     index = frame.index
     columns = [
         (name, index.get_level_values(level)) for level, name in enumerate(index.names) if name is not None
@@ -58,7 +58,7 @@ def _rows_of_frame(frame: Any) -> list[Any]:
     return [dict(zip(labels, row, strict=True)) for row in zip(*cells, strict=True)]
 
 
-def _records(value: Any) -> list[Any] | dict[str, Any] | None:
+def _records(value: Any) -> list[object] | dict[str, object] | None:
     """The rows of an array of numpy's with named fields."""
     names = getattr(getattr(value, "dtype", None), "names", None)
     if not names:
@@ -70,7 +70,7 @@ def _records(value: Any) -> list[Any] | dict[str, Any] | None:
     return [dict(zip(names, row, strict=True)) for row in rows] if flat else rows
 
 
-def elements(value: Any) -> Any:
+def elements(value: Any) -> object:
     """What an array holds, as a list, or as one value where it has no dimension; None for no array."""
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if type(value).__module__.split(".")[0] == "numpy" and kind == _DATES:
@@ -84,14 +84,14 @@ def elements(value: Any) -> Any:
     return None
 
 
-def _without_missing(dates: Any) -> Any:
+def _without_missing(dates: object) -> object:
     """Dates as numpy writes them, NaN for those that are not there, as NaN is null in JSON."""
     if isinstance(dates, list):
         return [_without_missing(one) for one in dates]
     return math.nan if dates == "NaT" else dates
 
 
-def _holds_numbers(found: Any) -> bool:
+def _holds_numbers(found: object) -> bool:
     return any(map(_holds_numbers, found)) if isinstance(found, list) else isinstance(found, int)
 
 

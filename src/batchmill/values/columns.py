@@ -20,7 +20,7 @@ _TEXT = frozenset({str})
 _TOO_LARGE: int = 10**MAX_DIGITS
 
 
-def all_plain(values: Sequence[Any]) -> bool:
+def all_plain(values: Sequence[object]) -> bool:
     """Whether :func:`~batchmill.values.plain` is known to give each of ``values`` back as it is: objects with
     keys of text, lists, text, finite numbers, true, false and null, of no other class. False where it is not
     known, too."""
@@ -43,7 +43,7 @@ def all_plain(values: Sequence[Any]) -> bool:
     return False
 
 
-def copied(value: Any) -> Any:
+def copied(value: object) -> object:
     """``value`` with dictionaries and lists of its own; whatever else is in them is shared."""
     if type(value) is dict:
         if _CONTAINERS.isdisjoint(map(type, value.values())):  # as rows are
@@ -61,7 +61,7 @@ def copied(value: Any) -> Any:
     return [copied(one) if type(one) in _CONTAINERS else one for one in value]
 
 
-def _of(kind: type, level: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
+def _of(kind: type, level: Sequence[object], kinds: set[type]) -> Sequence[Any]:
     """The members of a level that are of a ``kind``."""
     if kind not in kinds:
         return ()

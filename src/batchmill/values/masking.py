@@ -51,7 +51,7 @@ class Masker:
     was made last: ``_secrets``, ``_forms`` and ``_ordinary`` are each replaced as a whole.
     """
 
-    def __init__(self, secrets: Iterable[Any] = ()) -> None:
+    def __init__(self, secrets: Iterable[object] = ()) -> None:
         self._lock = threading.Lock()
         self._secrets: frozenset[str] = frozenset()
         self._forms = Forms(())
@@ -60,13 +60,13 @@ class Masker:
             self.add(secret)
         remember(self)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Masker, (tuple(sorted(self._secrets)),)
 
     def __copy__(self) -> Masker:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Masker:
+    def __deepcopy__(self, memo: dict[int, object]) -> Masker:
         return self
 
     @property
@@ -84,7 +84,7 @@ class Masker:
         """What the secrets are called that are too ordinary to be masked."""
         return self._ordinary
 
-    def add(self, secret: Any, called: str = "") -> bool:
+    def add(self, secret: object, called: str = "") -> bool:
         """Mask ``secret`` from now on: text, bytes, a number, or all of these in a list or an object. False
         where a text in it is too ordinary for that; ``called`` is then among the :attr:`ordinary` ones."""
         texts = list(_texts(secret))
@@ -117,12 +117,12 @@ class Masker:
         """Where in ``text`` a secret may begin whose rest is yet to come; its length where none does."""
         return self._forms.begun(text) if self._forms else len(text)
 
-    def value(self, value: Any) -> Any:
+    def value(self, value: object) -> Any:
         """``value`` with all text in it masked: in lists, tuples, objects (their keys too) and dataclasses.
         What holds nothing to mask is given back as it is."""
         return self._masked(value) if self._forms else value
 
-    def _masked(self, value: Any) -> Any:
+    def _masked(self, value: Any) -> object:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -141,10 +141,10 @@ class Masker:
             return self._dataclass(value)
         return value
 
-    def _number(self, value: float) -> Any:
+    def _number(self, value: float) -> object:
         return MASK if repr(value) in self._secrets else value
 
-    def _dataclass(self, value: Any) -> Any:
+    def _dataclass(self, value: Any) -> object:
         old = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
         new = {name: self._masked(member) for name, member in old.items()}
         changed = {name: member for name, member in new.items() if member is not old[name]}
@@ -184,7 +184,7 @@ def _is_word(text: str) -> bool:
     return spoken or not text.isascii()
 
 
-def _texts(secret: Any) -> Iterator[str]:
+def _texts(secret: object) -> Iterator[str]:
     """The texts in a secret; of text with several lines each longer line too."""
     if isinstance(secret, str):
         if secret:

@@ -79,7 +79,7 @@ Odd = Callable[[str, Any], Any]
 """What becomes of a value without a form: is told why and given the value."""
 
 
-def plain(value: Any, where: str = "value") -> Any:
+def plain(value: object, where: str = "value") -> Any:
     """``value`` as plain JSON data after the table above; what is plain already is not copied deeper
     than its containers. ``where`` names the value in an error. Raises :class:`NotPlain`."""
     try:
@@ -89,7 +89,7 @@ def plain(value: Any, where: str = "value") -> Any:
         raise NotPlain(f"{path_text(path, where)} {fault}", path) from None
 
 
-def shown(value: Any) -> Any:
+def shown(value: object) -> object:
     """``value`` as plain data, for what must not fail: what has no form in JSON becomes its ``repr``,
     shortened."""
     try:
@@ -98,7 +98,7 @@ def shown(value: Any) -> Any:
         return _described("", value)
 
 
-def noted(value: Any, where: str = "value") -> Any:
+def noted(value: object, where: str = "value") -> object:
     """``value`` as :func:`shown` gives it, for what must tell of everything else: raises :class:`NotPlain`
     for what cannot be shown at all, a long integer, nesting too deep, or an object whose ``repr`` raises."""
     try:
@@ -108,7 +108,7 @@ def noted(value: Any, where: str = "value") -> Any:
         raise NotPlain(f"{path_text(path, where)} {fault}", path) from None
 
 
-def nearest(value: Any) -> Any:
+def nearest(value: object) -> object:
     """What stands for ``value`` in JSON, members of it left as they are; itself where it has no form."""
     for _ in range(MAX_DEPTH):
         if value is None or isinstance(value, (str, int, float, dict, list, tuple, LazyList)):
@@ -120,7 +120,7 @@ def nearest(value: Any) -> Any:
     return value
 
 
-def is_true(value: Any) -> bool:
+def is_true(value: object) -> bool:
     """Whether a value counts as true: null, false, 0 and empty text, lists and objects do not, all else does,
     text such as ``false`` and ``0`` too."""
     number = _is(value, "decimal", "Decimal") or _is(value, "fractions", "Fraction")
@@ -128,11 +128,11 @@ def is_true(value: Any) -> bool:
     return len(form) > 0 if isinstance(form, LazyList) else bool(form)
 
 
-def _refuse(why: str, value: Any) -> Any:
+def _refuse(why: str, value: object) -> object:
     raise _NoForm(why)
 
 
-def _described(why: str, value: Any) -> str:
+def _described(why: str, value: object) -> str:
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  # whatever an object's own code raises
@@ -140,14 +140,14 @@ def _described(why: str, value: Any) -> str:
     return shortened(text, MAX_SHOWN)
 
 
-def _represented(why: str, value: Any) -> str:
+def _represented(why: str, value: object) -> str:
     try:
         return shortened(repr(value), MAX_SHOWN)
     except Exception as fault:  # whatever an object's own code raises
         raise _NoForm(why) from fault
 
 
-def _way_to_fault(value: Any, fault: _NoForm, odd: Odd = _refuse) -> JsonPath:
+def _way_to_fault(value: object, fault: _NoForm, odd: Odd = _refuse) -> JsonPath:
     """Where in ``value`` the first part is of which ``odd`` makes nothing."""
     path: list[str | int] = []
     while not isinstance(fault, _TooDeep):
@@ -180,7 +180,7 @@ def _parts(value: Any) -> Iterator[tuple[str | int, Any]]:
             return
 
 
-def _plain(value: Any, depth: int, lazily: Callable[[Any], Any], odd: Odd) -> Any:
+def _plain(value: Any, depth: int, lazily: Callable[[Any], object], odd: Odd) -> Any:
     """``lazily`` is what elements of lists become that are read later."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
@@ -208,8 +208,10 @@ def _is_copied(members: Sequence[Any]) -> bool:
     return kinds <= _COPIED or (kinds == {int} and max(members) < _TOO_LARGE and min(members) > -_TOO_LARGE)
 
 
-def _object(value: dict[Any, Any], depth: int, lazily: Callable[[Any], Any], odd: Odd) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+def _object(
+    value: dict[object, object], depth: int, lazily: Callable[[Any], object], odd: Odd
+) -> dict[str, object]:
+    made: dict[str, object] = {}
     for key, member in value.items():
         name = key if type(key) is str else _key(key, odd)
         if name in made:
@@ -218,7 +220,7 @@ def _object(value: dict[Any, Any], depth: int, lazily: Callable[[Any], Any], odd
     return made
 
 
-def _key(key: Any, odd: Odd) -> str:
+def _key(key: object, odd: Odd) -> str:
     if key is None or type(key) is bool:
         return _CONSTANT_KEYS[key]
     found = _plain(key, 0, lambda one: one, odd)
@@ -229,7 +231,7 @@ def _key(key: Any, odd: Odd) -> str:
     return found if isinstance(found, str) else repr(found)
 
 
-def _converted(value: Any, depth: int, lazily: Callable[[Any], Any], odd: Odd) -> Any:
+def _converted(value: object, depth: int, lazily: Callable[[Any], object], odd: Odd) -> Any:
     """The rarer kinds; each converts one level and hands its members back to :func:`_plain`."""
     if isinstance(value, LazyList):
         return value if value.plain else MappedList(value, lazily)
@@ -244,7 +246,7 @@ def _converted(value: Any, depth: int, lazily: Callable[[Any], Any], odd: Odd) -
     return _plain(simpler, depth + 1, lazily, odd)
 
 
-def _one_level(value: Any) -> Any:
+def _one_level(value: object) -> Any:
     """``value`` as one that is nearer to JSON. Raises :class:`_NoForm`."""
     try:
         return _nearer(value)
@@ -256,7 +258,7 @@ def _one_level(value: Any) -> Any:
         raise _NoForm(f"is {_name(value)} that cannot be read: {type(fault).__name__}: {fault}") from fault
 
 
-def _nearer(value: Any) -> Any:
+def _nearer(value: object) -> object:
     match value:
         case enum.Enum():
             return value.value
@@ -279,7 +281,7 @@ def _nearer(value: Any) -> Any:
     return _of_library(value)
 
 
-def _of_library(value: Any) -> Any:
+def _of_library(value: Any) -> object:
     """Of classes of the standard library that most runs never load."""
     if _is(value, "decimal", "Decimal") and not value.is_finite():
         return None
@@ -292,13 +294,13 @@ def _of_library(value: Any) -> Any:
     return _by_shape(value)
 
 
-def _is(value: Any, module: str, name: str) -> bool:
+def _is(value: object, module: str, name: str) -> bool:
     """Whether ``value`` is of a class, which it cannot be while nobody has loaded that."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(value, getattr(loaded, name, ()))
 
 
-def _by_shape(value: Any) -> Any:
+def _by_shape(value: object) -> object:
     kind = type(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
@@ -312,12 +314,12 @@ def _by_shape(value: Any) -> Any:
     raise _NoForm(f"is {_name(value)}, which has no form in JSON")
 
 
-def _fields(value: Any) -> Any:
+def _fields(value: Any) -> object:
     """Of a model of pydantic's."""
     return value.model_dump() if callable(getattr(value, "model_dump", None)) else None
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     """The class of a value with its article, and with its module where that says something."""
     kind = type(value)
     own = kind.__module__ in ("builtins", "__main__")
@@ -325,7 +327,7 @@ def _name(value: Any) -> str:
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
-def _in_order(members: list[Any]) -> list[Any]:
+def _in_order(members: list[object]) -> list[Any]:
     """Plain members of a set. Those of several kinds have no order of their own; their ``repr`` gives a
     stable one."""
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from batchmill.errors import BatchmillError
 from batchmill.values.numbers import LostDigits, exact_float, long_integer
@@ -47,7 +47,7 @@ class NotJson(BatchmillError, ValueError):  # named as the errors of the tree ar
         return f"{self.message} at line {self.line}, {self.place}"
 
 
-def from_json(text: str, number: Callable[[str], float] = exact_float) -> Any:
+def from_json(text: str, number: Callable[[str], float] = exact_float) -> object:
     """The value of a JSON text; ``number`` makes the numbers that are no integers, and raises
     :class:`~batchmill.values.LostDigits`. Raises :class:`NotJson`."""
     if text.startswith(BOM):
@@ -63,7 +63,7 @@ def from_json(text: str, number: Callable[[str], float] = exact_float) -> Any:
     return value
 
 
-def container_in(text: str) -> Any:
+def container_in(text: str) -> object:
     """The object or list that ``text`` writes as JSON; None where it begins like neither.
 
     Raises :class:`NotJson` where it begins like one and is none.
@@ -101,7 +101,7 @@ def _number_fault(word: str) -> str:
     return long_integer(word) if len(word) > MAX_DIGITS else ""
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError  # which one and where is looked for then
@@ -113,7 +113,7 @@ def _constant(word: str) -> NoReturn:
 
 
 @cache
-def _decoding(number: Callable[[str], float]) -> Callable[[str], Any]:
+def _decoding(number: Callable[[str], float]) -> Callable[[str], object]:
     return json.JSONDecoder(object_pairs_hook=_object, parse_float=number, parse_constant=_constant).decode
 
 
@@ -133,10 +133,10 @@ def _first(text: str, fault: BaseException) -> NotJson:
     return NotJson(words, line, column, path)
 
 
-def _is_deep(value: Any) -> bool:
+def _is_deep(value: object) -> bool:
     level = [value]
     for _ in range(MAX_DEPTH):
-        inner: list[Any] = []
+        inner: list[object] = []
         for one in level:
             if isinstance(one, (dict, list)):
                 inner += one.values() if isinstance(one, dict) else one

@@ -20,7 +20,7 @@ class Hiding(Protocol):
 
     def text(self, text: str) -> str: ...
 
-    def value(self, value: Any) -> Any: ...
+    def value(self, value: object) -> Any: ...
 
     def places(self, text: str) -> list[tuple[int, int]]: ...
 
@@ -49,7 +49,7 @@ def hidden(text: str) -> str:
     return text
 
 
-def hidden_in(value: Any) -> Any:
+def hidden_in(value: object) -> object:
     """``value`` with every such secret masked in all text in it."""
     for hiding in _alive():
         value = hiding.value(value)

@@ -97,7 +97,7 @@ def _own_frames(error: BaseException) -> list[tuple[FrameType, int]]:
     return own if own or not isinstance(error, _OUR_FAULTS) else frames
 
 
-def _own(frames: Iterable[Any], file_of: Any) -> list[Any]:
+def _own(frames: Iterable[object], file_of: Any) -> list[Any]:
     """The frames that are not ours, from the first one of the user's on. Where all are of libraries, all of
     them: then what was called is a function of one."""
     others = [frame for frame in frames if not _is_ours(file_of(frame))]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
 
+_ITEM = re.compile(r"\[[0-9]+\]")
 LONGEST_VALUE = 60  # characters of an item or message that stay readable in one line of a summary
 
 
@@ -12,6 +13,11 @@ def is_inside_item(address: str) -> bool:
     """Whether a node is inside an item of a batch, such as ``flow[3].fetch``: of those there may be very
     many, and the batch around them tells of them. No node's id has a bracket."""
     return "[" in address
+
+
+def without_items(address: str) -> str:
+    """The address of a node in all runs of its sub-workflow together, whichever items they are for."""
+    return _ITEM.sub("", address)
 
 
 def seconds(value: float) -> str:
@@ -77,6 +83,15 @@ def bytes_(value: float | None) -> str:
     return f"{number(value)} GB"
 
 
+def share(value: float) -> str:
+    """A share of 1 as ``31 %``; what is not nothing never as 0, and what is not all never as 100."""
+    if 0 < value < 0.005:
+        return "< 1 %"
+    if 0.995 <= value < 1 - 1e-9:
+        return "> 99 %"
+    return f"{100 * value:.0f} %"
+
+
 def spending(calls: int, tokens: int, cost: float | None) -> str:
     """What calls of language models used: ``14 calls, 840 tokens, 0.00084 USD``."""
     dollars = "" if cost is None else f", {plain_number(cost)} USD"
@@ -89,7 +104,7 @@ def plain_number(number: float) -> str:
     return text.rstrip(".") or "0"
 
 
-def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
+def shortened(value: object, longest: int = LONGEST_VALUE) -> str:
     """A value on one line, control characters escaped, cut after ``longest`` characters."""
     text = value if isinstance(value, str) else _as_text(value)
     line = "".join(
@@ -98,7 +113,7 @@ def shortened(value: Any, longest: int = LONGEST_VALUE) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=repr)
     except (TypeError, ValueError, RecursionError):  # keys that are no strings, cycles

@@ -15,7 +15,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 _TEXT = frozenset({str})
 
 
-def to_json(value: Any, where: str = "value", *, indent: int | None = None) -> str:
+def to_json(value: object, where: str = "value", *, indent: int | None = None) -> str:
     """``value`` as JSON text after the table of :mod:`batchmill.values.plain_data`: readable characters,
     escapes only where UTF-8 has no form for one, which is half of a surrogate pair.
 
@@ -29,7 +29,7 @@ def to_json(value: Any, where: str = "value", *, indent: int | None = None) -> s
     return _text(plain(value, where), indent)
 
 
-def _text(value: Any, indent: int | None) -> str:
+def _text(value: object, indent: int | None) -> str:
     if indent is None:
         text = _encode(value)
     else:
@@ -43,7 +43,7 @@ def _text(value: Any, indent: int | None) -> str:
     return text
 
 
-def _held(value: Any) -> Any:
+def _held(value: object) -> object:
     """What :func:`plain` leaves to be written: lists whose elements are read now."""
     if isinstance(value, LazyList):
         return list(value)

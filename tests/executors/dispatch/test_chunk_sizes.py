@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.executors.dispatch.chunk_sizes import BYTES_AHEAD, BYTES_PER_CHUNK, GROWTH, ChunkSizer
+from batchmill.executors.process.executor import CHUNK_SECONDS, HAND_OVER_SECONDS
 
 observations = st.lists(
     st.tuples(st.integers(0, 3000), st.floats(0, 100), st.integers(0, 1 << 32)), max_size=30
@@ -113,3 +114,17 @@ def test_a_chunk_is_waited_for_in_proportion_to_what_it_was_meant_to_take() -> N
     assert sizer.patience(9) == pytest.approx(0.015)
     assert sizer.patience(10_000) == pytest.approx(0.03)
     assert sizer.patience(1) == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(("seconds", "items"), [(1e-3, 4000), (2e-4, 20_000), (2e-2, 200)])
+def test_a_batch_is_few_hand_overs_and_ends_in_short_ones(seconds: float, items: int) -> None:
+    """A whole batch, replayed: what two workers take, one chunk after the other."""
+    sizer, taken = ChunkSizer(2, CHUNK_SECONDS, 2048, least=HAND_OVER_SECONDS), []
+    while left := items - sum(taken):
+        size, _ = sizer.next(left)
+        taken.append(min(size, left))
+        sizer.observe(taken[-1], taken[-1] * seconds)
+    work = items * seconds
+    assert len(taken) <= max(items if seconds > CHUNK_SECONDS / 2 else 0, 1.3 * work / CHUNK_SECONDS + 20)
+    assert taken[-1] * seconds <= max(seconds, 2 * HAND_OVER_SECONDS)
+    assert sum(taken[-8:]) * seconds <= max(8 * seconds, 3 * CHUNK_SECONDS)

@@ -14,12 +14,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
-pytestmark = [
-    pytest.mark.dask,
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.own_clusters
 
 OWN_MOUNTS = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
 Run = Callable[..., Any]

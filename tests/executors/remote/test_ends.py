@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import pickle
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -76,6 +80,17 @@ class Future:
         self.call(self)
 
 
+@contextlib.contextmanager
+def connected(client: Client | None = None) -> Iterator[tuple[Client, dask_carrier.DaskCarrier, list[Any]]]:
+    """A client, the carrier that it connects, and a list for the ends of orders."""
+    client = client or Client()
+    carrier = dask_carrier.DaskCarrier(client, None)
+    try:
+        yield client, carrier, []
+    finally:
+        carrier.close()
+
+
 @pytest.mark.parametrize(
     ("status", "end", "gone"),
     [
@@ -86,33 +101,23 @@ class Future:
     ],
 )
 def test_each_status_has_its_end(status: str, end: Any, gone: bool) -> None:
-    client, ends = Client(), []
-    carrier = dask_carrier.DaskCarrier(client, None)
-    try:
+    with connected() as (client, carrier, ends):
         carrier.send(b"order", ends.append)
         client.future.end(status)
         assert ends == [end]
         assert client.future.released
         assert carrier.gone is gone
-    finally:
-        carrier.close()
 
 
 def test_a_worker_without_batchmill_is_told_of() -> None:
-    client, ends = Client(), []
-    carrier = dask_carrier.DaskCarrier(client, None)
-    try:
+    with connected() as (client, carrier, ends):
         carrier.send(b"order", ends.append)
         client.future.end("error")
         assert "batchmill cannot be imported by its workers" in ends[0].reason
-    finally:
-        carrier.close()
 
 
 def test_a_lost_worker_gives_back_what_it_had_and_the_scheduler_is_not_lost(soon: Any) -> None:
-    client, ends = Client(), []
-    carrier = dask_carrier.DaskCarrier(client, None)
-    try:
+    with connected() as (client, carrier, ends):
         carrier.send(b"order", ends.append)
         told = {"action": "remove-worker", "worker": "tls://a", "expected": False}
         client.heard((0.0, {**told, "processing-tasks": {client.future.key: 1}}))
@@ -120,8 +125,6 @@ def test_a_lost_worker_gives_back_what_it_had_and_the_scheduler_is_not_lost(soon
         assert soon(lambda: client.future.status == "cancelled")
         assert not carrier.gone
         assert len(ends) == 1
-    finally:
-        carrier.close()
 
 
 LEAVING = {"action": "remove-worker", "worker": "tls://a", "expected": True}
@@ -131,9 +134,7 @@ LEAVING = {"action": "remove-worker", "worker": "tls://a", "expected": True}
     ("reply", "end"), [(b"what it has", b"what it has"), (None, Lost("tls://a", expected=True))]
 )
 def test_a_worker_that_was_asked_to_leave_hands_in_what_it_has(reply: Any, end: Any, soon: Any) -> None:
-    client, ends = Client(), []
-    carrier = dask_carrier.DaskCarrier(client, None)
-    try:
+    with connected() as (client, carrier, ends):
         carrier.send(b"order", ends.append)
         order = client.future.key
         assert client.asked[0]["workers"] == ["tls://a"]
@@ -145,8 +146,6 @@ def test_a_worker_that_was_asked_to_leave_hands_in_what_it_has(reply: Any, end: 
         assert soon(lambda: ends)
         assert soon(lambda: client.future.status == "cancelled")
         assert ends == [end]
-    finally:
-        carrier.close()
 
 
 def test_a_worker_that_leaves_and_hands_in_nothing_is_not_waited_for_too_long(
@@ -154,54 +153,40 @@ def test_a_worker_that_leaves_and_hands_in_nothing_is_not_waited_for_too_long(
 ) -> None:
     monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(dask_orders, "LEFT_SECONDS", 0.1)
-    client, ends = Client(), []
-    carrier = dask_carrier.DaskCarrier(client, None)
-    try:
+    with connected() as (client, carrier, ends):
         carrier.send(b"order", ends.append)
         monkeypatch.setattr(client, "workers", {})
         client.heard((0.0, {**LEAVING, "processing-tasks": {client.future.key: 1}}))
         assert soon(lambda: ends)
         assert ends == [Lost("tls://a", expected=True)]
-    finally:
-        carrier.close()
 
 
 def test_an_order_goes_to_the_worker_with_the_fewest_for_its_seats(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = Client()
-    monkeypatch.setattr(
-        client, "workers", {f"tls://{n}": {"nthreads": n, "last_seen": 1.0} for n in (1, 3)}, raising=False
-    )
-    carrier = dask_carrier.DaskCarrier(client, None)
-    try:
+    workers = {f"tls://{n}": {"nthreads": n, "last_seen": 1.0} for n in (1, 3)}
+    monkeypatch.setattr(Client, "workers", workers)
+    with connected() as (client, carrier, _):
         for _ in range(8):
             carrier.send(b"order", [].append)
         sent = Counter(options["workers"][0] for options in client.asked)
         assert sent == {"tls://1": 2, "tls://3": 6}
-    finally:
-        carrier.close()
 
 
 def test_what_a_silent_worker_has_is_lost(monkeypatch: pytest.MonkeyPatch, soon: Any) -> None:
     monkeypatch.setattr(dask_carrier, "SILENT_SECONDS", 0.02)
     monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
-    client, ends = Client(), []
-    carrier = dask_carrier.DaskCarrier(client, None)
-    try:
+    with connected() as (_, carrier, ends):
         carrier.send(b"order", ends.append)
         assert soon(lambda: ends)
         assert ends == [Lost("tls://a, silent for 0.02 s")]
         assert soon(lambda: carrier.seats() == 0)
         assert not carrier.gone
-    finally:
-        carrier.close()
 
 
 def test_a_silent_scheduler_is_lost_with_all_orders(monkeypatch: pytest.MonkeyPatch, soon: Any) -> None:
     monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
-    client, ends = Client(), []
-    carrier = dask_carrier.DaskCarrier(client, None)
     silence = threading.Event()
-    try:
+    with connected() as (client, carrier, ends), contextlib.ExitStack() as at_the_end:
+        at_the_end.callback(silence.set)
         carrier.send(b"order", ends.append)
         monkeypatch.setattr(dask_carrier, "SILENT_SECONDS", 0.02)
         monkeypatch.setattr(client, "scheduler_info", lambda n_workers: silence.wait(20))
@@ -210,6 +195,31 @@ def test_a_silent_scheduler_is_lost_with_all_orders(monkeypatch: pytest.MonkeyPa
         assert carrier.gone
         with pytest.raises(ClusterLost):
             carrier.send(b"order", ends.append)
-    finally:
-        silence.set()
-        carrier.close()
+
+
+def test_orders_that_wait_at_a_slow_worker_go_to_others(monkeypatch: pytest.MonkeyPatch, soon: Any) -> None:
+    monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(dask_orders, "WAITED_SECONDS", 0.0)
+    monkeypatch.setattr(dask_carrier, "RecallCall", lambda names, most: (names, most))
+    ends, asked = {}, []
+
+    def run(_: Any, told: bytes, *, workers: list[str], on_error: str) -> dict[str, list[str]]:
+        names, most = pickle.loads(told)
+        asked.append(workers)
+        return {workers[0]: names[:most]}
+
+    workers = {f"tls://{name}": {"nthreads": 1, "last_seen": 1.0} for name in "ab"}
+    client = Client()
+    monkeypatch.setattr(client, "workers", workers, raising=False)
+    monkeypatch.setattr(client, "run", run, raising=False)
+    with connected(client) as (_, carrier, _):
+        sent = [carrier.send(b"order", partial(ends.__setitem__, number)) for number in range(4)]
+        assert asked == []  # one has as much to do as the other
+        at_b = [one for one in sent if one.worker == "tls://b"]
+        assert len(at_b) == 2
+        for one in at_b:
+            carrier._orders.take(one.name)
+        assert soon(lambda: ends)
+        last = max(number for number, one in enumerate(sent) if one.worker == "tls://a")
+        assert ends == {last: Lost("tls://a", expected=True)}  # the other one has a seat
+        assert asked[0] == ["tls://a"]

@@ -15,7 +15,7 @@ import pytest
 import batchmill
 from batchmill.executors.remote import agent, dask_side
 from batchmill.executors.remote.agent import Agent
-from batchmill.executors.remote.contract import Order, Reply
+from batchmill.executors.remote.contract import WIRE, Order, Reply
 from batchmill.executors.remote.dask_side import DaskWaiting, topic_of
 from batchmill.executors.remote.futures import LoopCarrier
 
@@ -126,3 +126,25 @@ def test_replies_that_were_fetched_are_forgotten(gate: Gate, monkeypatch: pytest
 def test_of_other_carriers_nothing_is_kept(loop: LoopCarrier) -> None:
     assert batchmill.map(abs, [-1, 2], executor="dask") == [1, 2]
     assert agent._agent.here() == ([], {})
+
+
+def test_orders_that_have_not_begun_are_recalled_and_never_run(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, worker = Agent(), Worker()
+    begun, ended, idle, more = (worker.task(number) for number in range(4))
+    gate.open.set()
+    serving(mine, worker, ended, monkeypatch).join()
+    gate.begun.clear()
+    gate.open.clear()
+    at_it = serving(mine, worker, begun, monkeypatch)
+    assert gate.begun.wait(60)
+    assert mine.recall([more, idle, begun, ended], 1) == [more]
+    assert mine.recall([idle, begun, ended], 9) == [idle]
+    gate.open.set()
+    at_it.join()
+    order = Order(WIRE, "b", b"", None, 7, 2, b"", True, 0, None, 3.0, 5.0)
+    monkeypatch.setattr(agent, "who_waits", lambda at_work: DaskWaiting(worker, idle))
+    monkeypatch.setattr(Agent, "run", None)  # nothing of it runs where Dask begins it all the same
+    reply: Reply = pickle.loads(mine.serve(order, 0.0))
+    assert [(rest.start, rest.n_items, rest.wait) for rest in reply.rest] == [(7, 2, 3.0)]

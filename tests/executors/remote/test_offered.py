@@ -13,12 +13,7 @@ import pytest
 from batchmill.executors.remote.certificates import make_certificates
 
 dask = pytest.importorskip("dask", reason="the extra `dask` is not installed")
-pytestmark = [
-    pytest.mark.dask,
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of sockets, as Dask ends
-]
+pytestmark = pytest.mark.own_clusters
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import test modules
 
 

@@ -27,12 +27,7 @@ import psutil
 import pytest
 
 distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
-pytestmark = [
-    pytest.mark.dask,
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.own_clusters
 
 INPUT, TOKEN, KEY = (f"canary-{name}-7f3a9c51" for name in ("input", "token", "key"))
 OURS, PROXY = (f"canary-{name}-7f3a9c51" for name in ("env", "proxy"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -20,12 +21,7 @@ import batchmill
 from batchmill.errors import ClusterLost
 
 distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
-pytestmark = [
-    pytest.mark.dask,
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of sockets, as Dask ends
-]
+pytestmark = pytest.mark.own_clusters
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import test modules
 
 Soon = Callable[[Callable[[], object]], bool]
@@ -174,3 +170,30 @@ def test_an_item_that_ends_while_its_worker_does_not_yet_know_that_it_retires_ru
         assert batchmill.map(item, [7], executor="dask") == [7]
         retiring.join()
     assert ran.read_text() == "x"
+
+
+def test_what_waits_at_a_slow_worker_is_run_by_another(separate: Any, tmp_path: Path) -> None:
+    ran, gate, first = tmp_path / "ran", tmp_path / "gate", tmp_path / "first"
+    ran.mkdir()
+
+    def item(number: int) -> int:
+        here = str(os.getppid())  # the worker, below which this process is
+        with contextlib.suppress(FileExistsError), open(first, "x") as file:
+            file.write(here)
+        if number >= 40 and here == first.read_text():
+            while not gate.exists():  # this worker has become slow
+                time.sleep(0.01)
+        with open(ran / str(number), "a") as file:
+            file.write("x")
+        return number
+
+    def others_are_done() -> bool:
+        return len(list(ran.iterdir())) >= 198 or time.monotonic() > end
+
+    end = time.monotonic() + 120
+    # the slow worker holds two items, one on each seat; those behind them have been taken elsewhere
+    opening = when(others_are_done, gate.touch)
+    assert batchmill.map(item, range(200), executor="dask", chunk_size=1) == list(range(200))
+    opening.join()
+    assert time.monotonic() < end
+    assert {len(path.read_text()) for path in ran.iterdir()} == {1}

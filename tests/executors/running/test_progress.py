@@ -36,11 +36,10 @@ def test_what_is_paused_begins_nothing_until_it_is_resumed() -> None:
     assert progress.begin_item()
     progress.pause()
     assert progress.paused
-    assert progress.halted
     assert not progress.begin_item()
     assert progress.position == (1, 1)
     progress.resume()
-    assert not progress.halted
+    assert not progress.paused
     assert progress.begin_item()
 
 
@@ -52,7 +51,8 @@ def test_what_is_stopped_is_neither_paused_nor_resumed() -> None:
     assert progress.stopped
     assert not progress.begin_item()
     progress.reset()
-    assert not progress.halted
+    assert not progress.stopped
+    assert not progress.paused
 
 
 def test_what_has_a_deadline() -> None:

@@ -66,7 +66,9 @@ class Model:
         return answer if isinstance(answer, tuple) else (200, answer, {})
 
 
-class Handler(BaseHTTPRequestHandler):
+class JsonHandler(BaseHTTPRequestHandler):
+    """What every server of these tests does: connections that last, and answers in JSON."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 65536
@@ -74,21 +76,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *args):
         """Keep quiet."""
 
-    def do_POST(self):
-        model = self.server.model
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with model.lock:
-            model.at_once += 1
-            model.most_at_once = max(model.most_at_once, model.at_once)
-            if model.at_once >= model.together:
-                model.gathered.set()
-        model.gathered.wait(20)
-        model.closing.wait(model.seconds)
-        status, answer, headers = model.next(body, {k.lower(): v for k, v in self.headers.items()})
-        with model.lock:
-            model.at_once -= 1
-        if not self.path.endswith(("/chat/completions", "/embeddings", "/responses")):
-            status, answer = 404, {"error": {"message": f"no {self.path}"}}
+    def body(self):
+        return self.rfile.read(int(self.headers["Content-Length"]))
+
+    def send(self, status, answer, **headers):
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         for name, value in {
@@ -102,6 +93,25 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
         except OSError:  # the client has gone
             self.close_connection = True
+
+
+class Handler(JsonHandler):
+    def do_POST(self):
+        model = self.server.model
+        body = json.loads(self.body())
+        with model.lock:
+            model.at_once += 1
+            model.most_at_once = max(model.most_at_once, model.at_once)
+            if model.at_once >= model.together:
+                model.gathered.set()
+        model.gathered.wait(20)
+        model.closing.wait(model.seconds)
+        status, answer, headers = model.next(body, {k.lower(): v for k, v in self.headers.items()})
+        with model.lock:
+            model.at_once -= 1
+        if not self.path.endswith(("/chat/completions", "/embeddings", "/responses")):
+            status, answer = 404, {"error": {"message": f"no {self.path}"}}
+        self.send(status, answer, **headers)
 
 
 class Listener(ThreadingHTTPServer):
@@ -130,6 +140,12 @@ class Listener(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         """A client that goes is what some tests are about."""
+
+
+@pytest.fixture
+def json_handler():
+    """The class of :class:`JsonHandler`, for servers of another interface."""
+    return JsonHandler
 
 
 @contextmanager

@@ -7,7 +7,7 @@
 The order is: rate gate, permit of the run, seat of the worker. A waiting chunk counts at no limit, and at the
 gate it only has a place in the line. Once its first item could start, it waits for a permit, and then for a
 worker. When both are there, the gate checks again, as much may have changed, and only then counts the starts:
-a chunk that passes begins at once. If the gate refuses by then, permit and worker are given back, and the
+a chunk that passes begins at once. If the gate refuses by then, permit and worker are returned, and the
 wait begins again.
 """
 
@@ -64,9 +64,9 @@ class Admissions:
         return min([most, *limits])
 
     def enter(self, chunk: Chunk, seat: Seat | None) -> int:
-        """Wait until items of ``chunk`` may start: how many of its first ones do now. 0 where none ever will.
+        """Wait until items of ``chunk`` may start: how many of its first ones do now. 0 if none ever will.
 
-        Raises :class:`NoSeat` where the seat is not to be had; a seat is always asked for last.
+        Raises :class:`NoSeat` if the seat is not to be had; a seat is always asked for last.
         """
         with ExitStack() as line:
             claims: list[Claim] = []
@@ -101,7 +101,7 @@ class Admissions:
             one.wake()
 
     def ended(self, block: Block) -> None:
-        """Items ended: their blocks are told what was waited for them."""
+        """Items ended: enter in their blocks how long they waited."""
         for offset in range(len(block)):
             ticket, over = self._punch(block.start + offset)
             if ticket is None:  # settled before, which the window says
@@ -115,7 +115,7 @@ class Admissions:
 
     def lost(self, chunk: Chunk) -> Waits | None:
         """Whether the one item of ``chunk`` was lost in an attempt that was let start here: what was waited
-        for that. None where the attempt was not begun."""
+        for that. None if the attempt was not begun."""
         with self._lock:
             ticket = self._tickets.get(chunk.start)
         if ticket is None or chunk.attempts <= ticket.chunk.attempts:
@@ -156,7 +156,7 @@ class Admissions:
 
 
 def _wait(claims: Sequence[Claim], seat: Seat | None) -> bool:
-    """Wait at each for the first item; False where it will never start, and nothing is held then."""
+    """Wait at each for the first item; False if it will never start, and nothing is held then."""
     got: list[Claim] = []
     complete = False
     try:

@@ -20,21 +20,21 @@ class Claim:
 
     @property
     def waits(self) -> Waits:
-        """What was waited here."""
+        """The time that was spent waiting here."""
         return NO_WAITS
 
     def wait(self) -> bool:
-        """Wait until the first item could start; False where it never will. What is scarce and is got here,
+        """Wait until the first item could start; False if it never will. What is scarce and is got here,
         such as a permit, is held from now on; what is counted, such as a start, is not counted yet."""
         return True
 
     def admit(self, count: int) -> int:
-        """Count the first items of the chunk, ``count`` at most, as started now: how many. 0 where none may
+        """Count the first items of the chunk, ``count`` at most, as started now: how many. 0 if none may
         start any more: nothing is counted then, and there is another wait."""
         return count
 
     def give_up(self) -> None:
-        """Give back what :meth:`wait` got."""
+        """Return what :meth:`wait` got."""
 
     def leave_line(self) -> None:
         """The taking is over, whatever came of it."""
@@ -60,7 +60,7 @@ class Admission(Protocol):
         """Whether each attempt has to be let start, and not only each item."""
 
     def most(self) -> int | None:
-        """How many items may start together, None where it does not matter."""
+        """How many items may start together, None if it does not matter."""
 
     def begin_taking(self) -> None:
         """The calling thread is about to take; what it worked on before is over for it."""

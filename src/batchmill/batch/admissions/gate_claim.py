@@ -130,7 +130,7 @@ def _tokens(usage: Usage, leave: AttemptPass) -> float:
     return usage.tokens + usage.untold * leave.permit.tokens
 
 
-def calls_in(records: Iterable[Any]) -> Iterator[Any]:
+def calls_in(records: Iterable[object]) -> Iterator[object]:
     """The calls among ``records``, those of sub-workflows included."""
     for record in records:
         if Usage.counts(record):
@@ -139,9 +139,9 @@ def calls_in(records: Iterable[Any]) -> Iterator[Any]:
             yield from calls_in(getattr(record, "calls", ()))
 
 
-def _cost(record: Any) -> int:
+def _cost(record: object) -> int:
     return nano_usd(_field(record, "cost"))
 
 
-def _field(record: Any, name: str) -> Any:
+def _field(record: object, name: str) -> Any:
     return record.get(name) if isinstance(record, dict) else getattr(record, name, None)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.batch.admissions.shared_limits import SharedLimits
 from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
@@ -99,7 +99,7 @@ class Gates:
                 lane.shared = SharedLimits(key)
             return lane
 
-    def look(self) -> list[dict[str, Any]]:
+    def look(self) -> list[dict[str, object]]:
         """Each lane as it is now: attempts in flight and waiting, refused ones ever, and its limits."""
         with self.lock:
             return [

@@ -161,7 +161,7 @@ class Gate:
                 passes[-1].slot = slot
         return passes
 
-    def expected(self, item: Any, index: int) -> Expected:
+    def expected(self, item: object, index: int) -> Expected:
         """What an attempt of an item may use."""
         if self._is_free is not None and self._is_free(item, index):
             return Expected(0.0, 0.0, free=True)

@@ -54,7 +54,7 @@ class _Record:
 
     @classmethod
     def unpacked(cls, data: bytes) -> _Record | None:
-        """None for what is no record."""
+        """The record in the bytes of a file; None if they are not a record."""
         if len(data) != _SIZE or _CHECK.unpack(data[_FIELDS.size :])[0] != zlib.crc32(data[: _FIELDS.size]):
             return None
         magic, *numbers = _FIELDS.unpack(data[: _FIELDS.size])
@@ -101,7 +101,8 @@ class SharedLimits:
             _let_go(descriptor)
 
     def _resume(self, limiter: Limiter, data: bytes, now: float) -> tuple[Limits, float]:
-        """Make ``limiter`` what the record says; the limits that are to be kept in it, and since when."""
+        """Set ``limiter`` to the state of the record. Returns the limits to keep in the record, and since
+        when they hold."""
         own = limiter.asked.shareable()
         if not data:  # nobody was here before
             return own, now
@@ -123,7 +124,7 @@ class SharedLimits:
         return number is not None
 
     def take(self, most: int) -> int | None:
-        """The number of an attempt among ``most``, held until it is released; None where none is free."""
+        """The number of an attempt among ``most``, held until it is released; None if none is free."""
         for number in range(1, most + 1):
             if number in self._slots:
                 continue

@@ -48,7 +48,7 @@ class Count(int):
     _values: Sequence[Any]
 
     @classmethod
-    def of(cls, values: Sequence[Any]) -> Count:
+    def of(cls, values: Sequence[object]) -> Count:
         """Count some values."""
         made = cls(len(values))
         made._values = values
@@ -158,7 +158,7 @@ class Gathering:
         for outcome in block.special.values():
             self.special[outcome.index] = outcome
 
-    def add_cancelled(self, items: Iterable[Any]) -> None:
+    def add_cancelled(self, items: Iterable[object]) -> None:
         """Add items at the end that no worker ever read."""
         for item in items:
             self.special[len(self.values)] = cancelled(len(self.values))

@@ -29,8 +29,8 @@ class ResultCollector:
         self.first_failed: Outcome | None = None  # that of the lowest index among those that failed
         self._errors = Rows()
         self._records = Rows()
-        self._unstarted: dict[int, dict[str, Any]] = {}
-        self._rest: Sequence[Any] = ()
+        self._unstarted: dict[int, dict[str, object]] = {}
+        self._rest: Sequence[object] = ()
 
     @property
     def complete(self) -> bool:
@@ -59,7 +59,7 @@ class ResultCollector:
         _put(self._errors, block.start, {k: one for k, one in errors.items() if not is_unstarted(one)})
         self.results.add(block, errors)
 
-    def _counted(self, outcome: Outcome, item: Any) -> dict[str, Any]:
+    def _counted(self, outcome: Outcome, item: object) -> dict[str, object]:
         shown = outcome.as_error(item)
         if shown["kind"] == "cancelled":
             self.cancelled_count += 1
@@ -73,14 +73,14 @@ class ResultCollector:
             self._unstarted[outcome.index] = shown
         return shown
 
-    def add_cancelled(self, items: Sequence[Any]) -> None:
+    def add_cancelled(self, items: Sequence[object]) -> None:
         """Items that no worker had taken, at the end."""
         self._rest = items
         self.count += len(items)
         self.cancelled_count += len(items)
 
     @property
-    def tried_errors(self) -> Sequence[dict[str, Any]]:
+    def tried_errors(self) -> Sequence[dict[str, object]]:
         """The error entries of items that were tried, in index order."""
         return self._errors.listed_present()
 
@@ -101,11 +101,11 @@ class ResultCollector:
         return whole if len(whole) > MOST_HELD else list(whole)
 
     def recorded(self) -> Sequence[tuple[int, tuple[Any, ...]]]:
-        """What the items recorded that recorded something, each with its index, in item order."""
+        """The records of all items that have any, each with its index, in item order."""
         return self._records.listed_present()
 
 
-def _put(rows: Rows, start: int, values: dict[int, Any]) -> None:
+def _put(rows: Rows, start: int, values: dict[int, object]) -> None:
     """Put values by their offset from ``start``, all of them at once."""
     if values:
         first, last = min(values), max(values)
@@ -117,7 +117,7 @@ class _NeverTaken(LazyList):
 
     __slots__ = ("_first", "_items")
 
-    def __init__(self, first: int, items: Sequence[Any]) -> None:
+    def __init__(self, first: int, items: Sequence[object]) -> None:
         self._first = first
         self._items = items
 

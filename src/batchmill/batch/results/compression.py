@@ -20,7 +20,7 @@ def packed_suffix(path: str) -> str | None:
 
 
 def pack_for(path: str) -> Pack | None:
-    """What compresses the content of a file of this name; None where it is written as it is.
+    """What compresses the content of a file of this name; None if it is written as it is.
 
     Raises :class:`~batchmill.errors.MissingExtra`.
     """

@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 def csv_table(rows: Callable[[], Iterable[Row]], *, safe: bool) -> Iterator[str]:
     """The table in pieces; ``rows`` is called twice, first for the columns.
 
-    Null is an empty cell and empty text is ``""``; so is null where there is but one column. With ``safe``
+    Null is an empty cell and empty text is ``""``; so is null if there is but one column. With ``safe``
     text that a spreadsheet would take for a formula has an apostrophe before it. Raises
     :class:`~batchmill.errors.StorageError` for rows that are others the second time.
     """
@@ -41,7 +41,7 @@ def csv_table(rows: Callable[[], Iterable[Row]], *, safe: bool) -> Iterator[str]
     yield "".join(lines)
 
 
-def csv_line(values: Iterable[Any]) -> str:
+def csv_line(values: Iterable[object]) -> str:
     """One line of a table."""
     return _line(map(_cell, values))
 
@@ -50,7 +50,7 @@ def _line(cells: Iterable[str]) -> str:
     return (",".join(cells) or _NO_BLANK) + "\r\n"
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
@@ -58,7 +58,7 @@ def _cell(value: Any) -> str:
     return _quoted(to_json(value))
 
 
-def _safe_cell(value: Any) -> str:
+def _safe_cell(value: object) -> str:
     if isinstance(value, str) and value.startswith(FORMULA) and not _is_number(value):
         return _quoted(f"'{value}")
     return _cell(value)

@@ -49,7 +49,7 @@ class EarlyLines:
             self._bytes += size
 
     def take(self, start: int) -> list[Line]:
-        """The lines that are there from item ``start`` on, some of them; none where its own is not."""
+        """The lines that are there from item ``start`` on, some of them; none if its own is not."""
         if start in self._blocks:
             lines = self._blocks.pop(start)
             self._bytes -= sum(len(line.text) for line in lines)
@@ -94,7 +94,7 @@ class JsonlResults:
         while waiting := self._early.take(self._next):
             self._append(waiting)
 
-    def _line(self, value: Any, error: dict[str, Any] | None) -> Line:
+    def _line(self, value: object, error: dict[str, object] | None) -> Line:
         if error is None and value is None:  # it was skipped
             return Line(b"", "none")
         if error is None:

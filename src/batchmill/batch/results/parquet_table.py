@@ -41,7 +41,7 @@ class ParquetTable:
         found = {name: self._widened(name, [row.get(name) for row in rows]) for name in names}
         self._types.update(found)
 
-    def _widened(self, name: str, values: list[Any]) -> Any:
+    def _widened(self, name: str, values: list[object]) -> object:
         pa, known = self._pa, self._types.get(name, self._pa.null())
         try:
             new = pa.array(values).type
@@ -54,7 +54,7 @@ class ParquetTable:
         except self._faults as fault:
             raise self._refused(name, values, fault) from fault
 
-    def _refused(self, name: str, values: list[Any], fault: Exception) -> NodeError:
+    def _refused(self, name: str, values: list[object], fault: Exception) -> NodeError:
         kinds = list(dict.fromkeys(kind_of(value) for value in values if value is not None))
         held = " and ".join(kinds[:3]) or "values"
         message = (
@@ -80,7 +80,7 @@ class ParquetTable:
         finally:
             writer.close()
 
-    def _array(self, name: str, values: list[Any]) -> Any:
+    def _array(self, name: str, values: list[object]) -> object:
         try:
             return self._pa.array(values, type=self._types[name])
         except self._faults as fault:

@@ -21,17 +21,17 @@ class Results(Protocol):
 
     def add(self, block: Block, errors: Errors) -> None:
         """Take a block whose values are entries; ``errors`` has one for every item that failed. Raises
-        :class:`~batchmill.errors.StorageError` or :class:`OSError` where there is no room for it."""
+        :class:`~batchmill.errors.StorageError` or :class:`OSError` if there is no room for it."""
 
     def close(self, *, complete: bool) -> None:
         """No more will come; ``complete``: the batch has not failed. May be called again. Raises as
         :meth:`add`."""
 
     def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
-        """What the node gets under its id for them; ``complete``: none of the ``count`` items failed."""
+        """The outputs of the node. ``complete``: none of the ``count`` items failed."""
 
 
-def is_unstarted(error: dict[str, Any]) -> bool:
+def is_unstarted(error: dict[str, object]) -> bool:
     """Whether an error entry is that of an item that never started."""
     return error["kind"] == "cancelled" and not error["attempts"]
 

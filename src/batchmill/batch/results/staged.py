@@ -92,7 +92,7 @@ class StagedFile:
             raise self._fault(fault) from fault
 
     def complete(self) -> None:
-        """Put it in its place. What is packed is a file of its kind even when nothing was written."""
+        """Move the file to its place. A compressed file is a valid one even if nothing was written."""
         if self._number is None:
             return
         if self._pack is not None and (self._waiting or os.fstat(self._number).st_size == 0):
@@ -136,7 +136,8 @@ def partial_of(path: str) -> str:
 
 
 def _locked(path: str, mode: int, patient_until: float) -> int:
-    """The descriptor of a file of ours that nobody else writes, made where there is none. Raises OSError."""
+    """The descriptor of a file that only this process writes; creates the file if it does not exist. Raises
+    OSError."""
     while True:
         number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:

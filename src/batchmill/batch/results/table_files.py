@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from batchmill.batch.results.compression import packed_suffix
 from batchmill.batch.results.csv_table import csv_line, csv_table
@@ -78,7 +78,7 @@ class WaitingRows:
             self._file = SpillFile.new()
         self._file.append(lines)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, object]]:
         """All rows, in order. Raises :class:`~batchmill.lists.SpillError`."""
         if self._file is None:
             return
@@ -90,7 +90,7 @@ class WaitingRows:
                 yield from rows_of(whole)
 
 
-def rows_of(lines: bytes) -> list[dict[str, Any]]:
+def rows_of(lines: bytes) -> list[dict[str, object]]:
     """Lines of JSON of our own as objects."""
     return [json.loads(line.decode("utf-8", "surrogateescape")) for line in lines.split(b"\n") if line]
 

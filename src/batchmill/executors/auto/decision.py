@@ -74,7 +74,7 @@ class ProcessCost:
 def known_beforehand(
     awaits: bool, total: int | None, max_concurrent: int | None, n_threads: int
 ) -> Choice | None:
-    """The choice where it needs no measuring, None where it does; ``awaits``: the task has coroutines."""
+    """The choice where it needs no measuring, None if it does; ``awaits``: the task has coroutines."""
     if awaits:
         return Choice("thread", "its items await, on one event loop", n_threads)
     if max_concurrent == 1:

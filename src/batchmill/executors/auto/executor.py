@@ -315,7 +315,7 @@ class GilWatch:
 
 
 def _cpu_pressure() -> float:
-    """Seconds since boot in which some task was ready to run and had no core; 0.0 where the system does not
+    """Seconds since boot in which some task was ready to run and had no core; 0.0 if the system does not
     count them (Documentation/accounting/psi.rst of Linux)."""
     try:
         with open("/proc/pressure/cpu") as file:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from typing import Any
 
 from batchmill.errors import NotPicklable
 from batchmill.executors.auto.decision import ProcessCost
@@ -23,7 +22,7 @@ def nominal(workers: int) -> ProcessCost:
     return ProcessCost(_start_seconds(workers), CHUNKED_SECONDS)
 
 
-def shipping(task: Task, sample: tuple[Any, Any] | None, workers: int) -> ProcessCost:
+def shipping(task: Task, sample: tuple[object, object] | None, workers: int) -> ProcessCost:
     """The cost for items such as the ``sample`` (an item and its result), and whether they can travel."""
     pickling = importlib.import_module("batchmill.executors.pickling.pickler")  # with cloudpickle: 20 ms
     seconds = 0.0
@@ -44,7 +43,7 @@ def _words(refusal: NotPicklable) -> str:
 
 
 def _start_seconds(workers: int) -> float:
-    """Asked of the pool only where there is one already: importing it costs more than the answer is worth."""
+    """Asked of the pool only if there is one already: importing it costs more than the answer is worth."""
     module = sys.modules.get("batchmill.executors.process.pool")
     pool = module.current_pool() if module is not None else None
     return WARM_SECONDS if pool is not None and pool.idle() >= workers else START_SECONDS

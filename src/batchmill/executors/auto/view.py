@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.block import Block
 from batchmill.errors import ExecutorUnavailable
@@ -50,7 +50,7 @@ class ChannelView:
         self._cpu = 0.0
         self.begun = threading.Event()
         self._samples = samples  # and has none yet
-        self._sample: tuple[Any, Any] | None = None
+        self._sample: tuple[object, object] | None = None
         self._refusal: ExecutorUnavailable | None = None
 
     @property
@@ -66,8 +66,8 @@ class ChannelView:
         return self._channel.starving
 
     @property
-    def sample(self) -> tuple[Any, Any] | None:
-        """An item and its result, where there is one."""
+    def sample(self) -> tuple[object, object] | None:
+        """An item and its result, if there is one."""
         with self._lock:
             return self._sample
 
@@ -199,7 +199,7 @@ class ChannelView:
         return iter(())
 
     def stop(self) -> None:
-        """End this leg. The channel goes on."""
+        """End this leg. The channel stays open."""
         with self._lock:
             self._stopped = True
             self._changed.notify_all()

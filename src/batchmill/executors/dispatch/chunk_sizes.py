@@ -69,7 +69,7 @@ class ChunkSizer:
 
     @property
     def pace(self) -> ItemPace | None:
-        """What was learned, None where nothing was."""
+        """The learned measurements; None if there are none yet."""
         with self._lock:
             return ItemPace(self._mean, self._bytes) if self._mean else None
 

@@ -20,6 +20,7 @@ from batchmill.executors.dispatch.link import (
     LinkBroken,
     WorkerLink,
 )
+from batchmill.executors.dispatch.seat import WorkerSeat
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.running.progress import Position
 
@@ -116,14 +117,15 @@ class Driver:
             self._ended.set()
 
     def _next(self) -> bool:
-        """Take a chunk and send it; False when there is none to come."""
+        """Take a chunk and send it. Returns False if no more chunks will come."""
         by_attempt = self._settler.job.by_attempt
         self.lend()
         if by_attempt and not self._lender.shared:
             self.warm_up()
         self._wait_for_room()
         most, ahead = self._sizer.next(self._channel.remaining())
-        chunk = self._channel.take(most, ahead, seat=_Seat(self) if by_attempt else None)
+        seat = WorkerSeat(self.warm_up, self.lend) if by_attempt else None
+        chunk = self._channel.take(most, ahead, seat=seat)
         if chunk is None:
             return False
         if self._is_held():  # since we began to wait; it may be what was taken back from this very worker
@@ -177,7 +179,7 @@ class Driver:
             link.give_back()
 
     def _within(self, link: WorkerLink, chunk: Chunk) -> Chunk:
-        """As much of the chunk as the worker may run; the rest is given back."""
+        """As much of the chunk as the worker may run; the rest is returned."""
         room = len(chunk) if self._max_items is None else self._max_items - link.served
         if room < len(chunk):
             self._channel.give_back(chunk.part(room))
@@ -202,17 +204,14 @@ class Driver:
             self._link = None
         if link is not None:
             link.give_back()
-        while True:
-            link = self._lender.lease(lambda: self._channel.stopped)
-            if link is None or not self._is_worn(link):
-                break
+        while (link := self._lender.lease(lambda: self._channel.stopped)) and self._is_worn(link):
             link.give_back()
         with self._lock:
             self._link = link
         return link
 
     def _send(self, link: WorkerLink, chunk: Chunk) -> None:
-        """Send a chunk. Where that cannot be done it is given back."""
+        """Send a chunk. Where that cannot be done it is returned."""
         self._let_begin(link)
         number = link.next_number
         try:
@@ -308,7 +307,7 @@ class Driver:
     # were read or not; chunks behind it are given back whole. Results of what is given back here can never
     # come from this worker, and a reply that has them is an error (`ChunkSettler._deliver`).
     def take_back(self) -> None:
-        """Give back what a worker that was held a little while ago has not begun."""
+        """Return what a worker that was held a little while ago has not begun."""
         with self._lock:
             if self._link is None or not self._held:
                 return
@@ -344,19 +343,6 @@ class Driver:
         with self._lock:
             if self._link is not None and self._sent and self._link.resident() > limit:
                 self._link.kill(TOO_LARGE)
-
-
-class _Seat:
-    """A driver's worker as a :class:`~batchmill.executors.contract.Seat`: up, and with its job loaded."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-
-    def get(self) -> bool:
-        return self._driver.warm_up()
-
-    def give_back(self) -> None:
-        self._driver.lend()
 
 
 def _no_thread(fault: RuntimeError) -> ExecutorUnavailable:

@@ -135,7 +135,7 @@ class WorkerLink(Protocol):
         """End it and all it started."""
 
     def retire(self) -> None:
-        """Have it ended when it is given back."""
+        """Have it ended when it is returned."""
 
     def give_back(self) -> None:
         """The batch needs it no more. Nothing else may be called after this."""

@@ -89,7 +89,7 @@ class ChunkSettler:
         self._on_death(WorkerDeath(worker, death.pid, code, signal, death.verdict or "", first, len(cost)))
 
     def split(self, chunk: Chunk, error: ErrorInfo) -> None:
-        """Give back a chunk's items one by one, or charge ``error`` to the one it holds."""
+        """Return a chunk's items one by one, or charge ``error`` to the one it holds."""
         if len(chunk) == 1:
             self.channel.deliver(Block.of(Outcome(chunk.start, error=error), chunk.items[0]))
             return
@@ -122,7 +122,7 @@ class ChunkSettler:
             self._stillborn = 0
 
     def _died_unborn(self, death: Death) -> None:
-        """A worker died before it took any chunk; when that goes on the batch cannot run."""
+        """Note that a worker died before it took any chunk. If that keeps happening, the batch cannot run."""
         with self._lock:
             self._stillborn += 1
             hopeless = self._stillborn >= STILLBIRTHS

@@ -25,6 +25,7 @@ LOOK_SECONDS = 0.005  # an item this long is worth a look at who else is waiting
 LINGER_LOOKS = 20  # that a thread stays without anything to look at: a next batch wakes nobody
 HOLD_SECONDS = 0.002
 END_SECONDS = 1.0
+WATCHING = "batchmill-pool-watch"  # the name of a thread
 
 
 class Holder(Protocol):
@@ -40,7 +41,7 @@ class Holder(Protocol):
         """Let it begin nothing more of what it has, so that :meth:`take_back` can have it."""
 
     def take_back(self) -> None:
-        """Give back what a worker that was held a little while ago has not begun."""
+        """Return what a worker that was held a little while ago has not begun."""
 
 
 class Watch:
@@ -74,6 +75,7 @@ class Watch:
             raise
 
     def _keep_looking(self) -> None:
+        threading.current_thread().name = WATCHING
         unused = 0
         while True:
             time.sleep(LOOK_SECONDS)

@@ -45,7 +45,7 @@ class CtrlC:
                 _signal.signal(SIGINT, self._before)
             self._before = None
 
-    def _met(self, number: int, frame: FrameType | None) -> Any:
+    def _met(self, number: int, frame: FrameType | None) -> object:
         try:
             return self._before(number, frame)
         except KeyboardInterrupt:

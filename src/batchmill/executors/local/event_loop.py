@@ -19,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block
@@ -140,7 +139,7 @@ class EventLoopBatch:
             pass
 
     async def _prepare(self) -> None:
-        """On the loop, where what it makes is to be used."""
+        """Run on the loop, because objects that it creates are used there."""
         self._task.prepare()
 
     def _pump(self) -> None:
@@ -212,7 +211,7 @@ class EventLoopBatch:
                 self._bytes = max(0.9 * self._bytes, n_bytes)
         self._channel.deliver(block)
 
-    async def _attempts(self, item: Any, index: int, attempts: Attempts) -> Outcome:
+    async def _attempts(self, item: object, index: int, attempts: Attempts) -> Outcome:
         """Try as often as the policy allows."""
         then = attempts.lost() if attempts.resumes else await self._attempt(item, index, attempts)
         while isinstance(then, Wait):
@@ -222,7 +221,7 @@ class EventLoopBatch:
             then = await self._attempt(item, index, attempts)
         return then
 
-    async def _attempt(self, item: Any, index: int, attempts: Attempts) -> Wait | Outcome:
+    async def _attempt(self, item: object, index: int, attempts: Attempts) -> Wait | Outcome:
         try:
             return attempts.returned(await self._value(item, index, attempts))
         except asyncio.CancelledError:
@@ -244,7 +243,7 @@ class EventLoopBatch:
             return self._channel.stopped
         return True
 
-    async def _value(self, item: Any, index: int, attempts: Attempts) -> Any:
+    async def _value(self, item: object, index: int, attempts: Attempts) -> object:
         """What an attempt comes to."""
         number, recorder = attempts.number, attempts.recorder
         timeout = self._settings.timeout
@@ -255,7 +254,7 @@ class EventLoopBatch:
             return await self._task.run_async(item, index, attempt)
 
     def _stop(self) -> None:
-        """Give back what was taken and not started."""
+        """Return what was taken and not started."""
         with self._lock:
             left = list(self._buffer)
             self._buffer.clear()

@@ -5,8 +5,6 @@ The sequential executor uses it for a batch of one item without a timeout, at a 
 
 from __future__ import annotations
 
-from typing import Any
-
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Chunk, Task
@@ -17,7 +15,7 @@ from batchmill.executors.running.runner import ItemRunner
 from batchmill.outcome import Outcome, cancelled
 from batchmill.policy import RetryPolicy
 
-_ALONE: tuple[Any, ...] = (None,)
+_ALONE: tuple[object, ...] = (None,)
 
 
 def run_alone(

@@ -1,4 +1,4 @@
-"""One worker thread of a batch: it takes chunks, runs them and hands over the results."""
+"""One worker thread of a batch: it takes chunks, runs them and passes on the results."""
 
 from __future__ import annotations
 

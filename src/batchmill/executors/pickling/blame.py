@@ -10,7 +10,7 @@ MAX_DEPTH = 8
 MAX_PARTS = 200
 
 
-def blame(value: Any, attempt: Callable[[Any], None], *, root: str = "value") -> str:
+def blame(value: object, attempt: Callable[[Any], None], *, root: str = "value") -> str:
     """The path of the smallest part of ``value`` for which ``attempt`` raises, with its type.
 
     Looks into attributes, mappings, sequences, sets and what functions use, ``MAX_DEPTH`` levels deep.
@@ -20,8 +20,8 @@ def blame(value: Any, attempt: Callable[[Any], None], *, root: str = "value") ->
 
 
 def _descend(
-    value: Any, attempt: Callable[[Any], None], path: str, depth: int, seen: set[int]
-) -> tuple[str, Any]:
+    value: object, attempt: Callable[[Any], None], path: str, depth: int, seen: set[int]
+) -> tuple[str, object]:
     seen.add(id(value))
     if depth < MAX_DEPTH:
         for name, part in _parts_to_look_at(value):
@@ -30,7 +30,7 @@ def _descend(
     return path, value
 
 
-def _fails(value: Any, attempt: Callable[[Any], None]) -> bool:
+def _fails(value: object, attempt: Callable[[Any], None]) -> bool:
     try:
         attempt(value)
     except BaseException:  # noqa: BLE001  # that it fails is the answer
@@ -38,14 +38,14 @@ def _fails(value: Any, attempt: Callable[[Any], None]) -> bool:
     return False
 
 
-def _parts_to_look_at(value: Any) -> list[tuple[str, Any]]:
+def _parts_to_look_at(value: object) -> list[tuple[str, object]]:
     try:
         return list(_parts(value))
     except Exception:  # noqa: BLE001  # the value's own code does not let us look: it is named whole
         return []
 
 
-def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+def _parts(value: object) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         yield from ((f"[{key!r}]", part) for key, part in list(value.items())[:MAX_PARTS])
     elif isinstance(value, (list, tuple, set, frozenset)):
@@ -54,7 +54,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from _attributes(value)
 
 
-def _attributes(value: Any) -> list[tuple[str, Any]]:
+def _attributes(value: object) -> list[tuple[str, object]]:
     found = [(f".{name}", part) for name, part in getattr(value, "__dict__", {}).items()]
     for kind in type(value).__mro__:
         slots = kind.__dict__.get("__slots__", ())

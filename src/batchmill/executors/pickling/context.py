@@ -22,13 +22,13 @@ Dumps = Callable[[Any], bytes]
 _PACKAGE = __name__.partition(".")[0]
 
 _lock = threading.Lock()  # guards what follows
-_places: dict[ContextVar[Any], tuple[str, str] | None] = {}
-_keys: dict[ContextVar[Any], str] = {}
-_made: dict[str, ContextVar[Any]] = {}
+_places: dict[ContextVar[object], tuple[str, str] | None] = {}
+_keys: dict[ContextVar[object], str] = {}
+_made: dict[str, ContextVar[object]] = {}
 _numbers = itertools.count()
 
 
-def reduce_variable(variable: ContextVar[Any]) -> tuple[Any, ...]:
+def reduce_variable(variable: ContextVar[object]) -> tuple[object, ...]:
     """How a context variable is pickled."""
     place = _place_of(variable)
     if place is not None:
@@ -40,27 +40,27 @@ def reduce_variable(variable: ContextVar[Any]) -> tuple[Any, ...]:
     return _made_here, (_key_of(variable), variable.name, default)
 
 
-def _of_module(module: str, name: str) -> Any:
+def _of_module(module: str, name: str) -> object:
     return getattr(importlib.import_module(module), name)
 
 
-def _made_here(key: str, name: str, default: tuple[Any, ...]) -> ContextVar[Any]:
+def _made_here(key: str, name: str, default: tuple[object, ...]) -> ContextVar[object]:
     with _lock:
         if key not in _made:
-            made: ContextVar[Any] = ContextVar(name, default=default[0]) if default else ContextVar(name)
+            made: ContextVar[object] = ContextVar(name, default=default[0]) if default else ContextVar(name)
             _made[key] = made
             _keys[made] = key
         return _made[key]
 
 
-def _key_of(variable: ContextVar[Any]) -> str:
+def _key_of(variable: ContextVar[object]) -> str:
     with _lock:
         if variable not in _keys:
             _keys[variable] = f"{os.getpid()}-{next(_numbers)}"
         return _keys[variable]
 
 
-def _place_of(variable: ContextVar[Any]) -> tuple[str, str] | None:
+def _place_of(variable: ContextVar[object]) -> tuple[str, str] | None:
     """The importable module that has the variable, and its name there; looked for once."""
     with _lock:
         if variable in _places:
@@ -71,7 +71,7 @@ def _place_of(variable: ContextVar[Any]) -> tuple[str, str] | None:
     return found
 
 
-def _look_for(variable: ContextVar[Any]) -> tuple[str, str] | None:
+def _look_for(variable: ContextVar[object]) -> tuple[str, str] | None:
     for module_name, module in list(sys.modules.items()):
         if module_name == "__main__" or not hasattr(module, "__dict__"):
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 from batchmill.errors import NotCopyable
 from batchmill.executors.contract import Task
@@ -29,5 +28,5 @@ def copy_task(task: Task) -> Task:
         ) from fault
 
 
-def _copy(value: Any) -> None:
+def _copy(value: object) -> None:
     copy.deepcopy(value)

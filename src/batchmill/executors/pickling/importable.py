@@ -22,7 +22,7 @@ _lock = threading.Lock()
 _judged: dict[str, tuple[types.ModuleType, bool]] = {}
 
 
-def prepare(value: Any) -> None:
+def prepare(value: object) -> None:
     """Have cloudpickle take ``value``, a function, class or module, by value where a worker cannot import it.
 
     cloudpickle keeps that per module and for the whole process, which is right for whoever else pickles it.
@@ -45,7 +45,7 @@ def is_importable(module: types.ModuleType) -> bool:
     return known[1]
 
 
-def _module_name(value: Any) -> str:
+def _module_name(value: object) -> str:
     name = getattr(value, "__module__", None)
     return name if isinstance(name, str) else ""
 

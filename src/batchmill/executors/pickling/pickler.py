@@ -61,7 +61,7 @@ PLAIN = frozenset({int, float, str, bytes, bool, type(None), complex})
 
 
 def dumps(
-    value: Any, buffers: list[pickle.PickleBuffer], *, plain: bool | None = None, in_band: bool = False
+    value: object, buffers: list[pickle.PickleBuffer], *, plain: bool | None = None, in_band: bool = False
 ) -> Stream:
     """The pickle stream of ``value``; its large buffers are appended to ``buffers``, unless ``in_band``.
 
@@ -75,7 +75,7 @@ def dumps(
     return stream.getbuffer()
 
 
-def refusal(value: Any, fault: BaseException, what: str) -> NotPicklable:
+def refusal(value: object, fault: BaseException, what: str) -> NotPicklable:
     """The error for a value that cannot be pickled: what it is, which part is at fault and what to do. A task
     that is no more than a function is called by the function's name."""
     function = value.only_function if isinstance(value, Task) else None
@@ -94,7 +94,7 @@ def refused_here(fault: BaseException) -> NotPicklable:
     )
 
 
-def _try(value: Any) -> None:
+def _try(value: object) -> None:
     dumps(value, [])
 
 
@@ -105,7 +105,7 @@ def is_plain(value: Any) -> bool:
     return type(value) in (list, tuple, range) and all(type(part) in PLAIN for part in value)
 
 
-def goes_by_name(function: Any) -> bool:
+def goes_by_name(function: object) -> bool:
     """Whether cloudpickle would pickle ``function`` as no more than its module and name."""
     module = sys.modules.get(getattr(function, "__module__", None) or "__main__")
     name = getattr(function, "__qualname__", "")
@@ -117,14 +117,14 @@ def goes_by_name(function: Any) -> bool:
     return not any(f"{module.__name__}.".startswith(f"{one}.") for one in by_value)
 
 
-def named(function: Any) -> str:
+def named(function: object) -> str:
     """A function for a message, such as ``function half of __main__``."""
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     module = getattr(function, "__module__", None)
     return f"function {name}" + (f" of {module}" if module else "")
 
 
-def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
+def _reduce_code(code: types.CodeType) -> tuple[object, ...]:
     """As cloudpickle does it, with the name of the file; with the source where only this process has it, as
     that of a cell of a notebook."""
     make, fields = _CLOUDPICKLES[types.CodeType](code)
@@ -136,12 +136,12 @@ def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
     return _code_with_source, (make, fields, file, "".join(held[2]))
 
 
-def _code_with_source(make: Any, fields: tuple[Any, ...], file: str, source: str) -> Any:
+def _code_with_source(make: Any, fields: tuple[object, ...], file: str, source: str) -> object:
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     return make(*fields)
 
 
-def _refuse_file(file: io.TextIOWrapper) -> Any:
+def _refuse_file(file: io.TextIOWrapper) -> object:
     for name in ("stdout", "stderr"):
         if file is getattr(sys, name):
             return getattr, (sys, name)
@@ -154,27 +154,27 @@ _CLOUDPICKLES = cloudpickle.CloudPickler.dispatch_table
 class _Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]  # it comes without types
     """See the module."""
 
-    dispatch_table: ClassVar[Mapping[Any, Any]] = ChainMap(
+    dispatch_table: ClassVar[Mapping[object, object]] = ChainMap(
         {types.CodeType: _reduce_code, ContextVar: reduce_variable, io.TextIOWrapper: _refuse_file},
         _CLOUDPICKLES,
     )
 
     if OUT_OF_BAND:
 
-        def reducer_override(self, value: Any) -> Any:
+        def reducer_override(self, value: object) -> object:
             if isinstance(value, _NAMED):
                 prepare(value)
             return super().reducer_override(value)
 
     else:  # PyPy's pickler is written in Python and has no such hook
 
-        def save(self, value: Any, save_persistent_id: bool = True) -> Any:
+        def save(self, value: object, save_persistent_id: bool = True) -> object:
             if isinstance(value, _NAMED):
                 prepare(value)
             return super().save(value, save_persistent_id)
 
 
-def _keeper(buffers: list[pickle.PickleBuffer]) -> Any:
+def _keeper(buffers: list[pickle.PickleBuffer]) -> object:
     def keep(buffer: pickle.PickleBuffer) -> bool:
         """True leaves the buffer in the stream."""
         try:

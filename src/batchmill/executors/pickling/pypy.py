@@ -16,7 +16,7 @@ import platform
 import threading
 import types
 import weakref
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import cloudpickle.cloudpickle as _internals
 
@@ -57,17 +57,17 @@ def repair_cloudpickle() -> None:
     _internals.Pickler._dispatch_table.update(dict.fromkeys(BOUND_TO_A_PROCESS, _refuse))
 
 
-def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
+def _reduce_code(code: types.CodeType) -> tuple[object, ...]:
     return types.CodeType, tuple(getattr(code, f"co_{field}") for field in FIELDS)
 
 
-def _refuse(value: Any) -> NoReturn:
+def _refuse(value: object) -> NoReturn:
     """In CPython's words."""
     kind = type(value)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     raise TypeError(f"cannot pickle '{module}{kind.__qualname__}' object")
 
 
-def _names_of(code: types.CodeType) -> Any:
+def _names_of(code: types.CodeType) -> object:
     """Every name the code uses, attributes too: more than its globals, which does no harm."""
     return iter(code.co_names)

@@ -33,13 +33,13 @@ class MarkFound(Exception):  # an answer, not an error of anybody's
         self.error = error
 
 
-def loads(stream: Any, buffers: Sequence[Any] = ()) -> Any:
+def loads(stream: Any, buffers: Sequence[object] = ()) -> Any:
     """What :func:`pickler.loads` gives, with a :class:`Mark` in place of what cannot be made."""
     return _Unpickler(io.BytesIO(bytes(stream)), buffers=buffers).load()
 
 
-def fault_in(value: Any) -> Exception | None:
-    """What kept a part of ``value`` from being made; None where there is no mark in it."""
+def fault_in(value: object) -> Exception | None:
+    """What kept a part of ``value`` from being made; None if there is no mark in it."""
     try:
         pickler.dumps(value, [])
     except BaseException as why:  # noqa: BLE001  # a value that does not pickle once more is whole all the same
@@ -58,7 +58,7 @@ class _Unpickler(_Base):  # type: ignore[misc]  # as above
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(_Base.dispatch)
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         try:
             return super().find_class(module, name)
         except Exception as fault:  # noqa: BLE001  # as all below: told of the value that it is in
@@ -80,7 +80,7 @@ class _Unpickler(_Base):  # type: ignore[misc]  # as above
         kind = self.stack.pop()
         self._push(lambda: kind.__new__(kind, *arguments, **named))
 
-    def _push(self, make: Callable[[], Any]) -> None:
+    def _push(self, make: Callable[[], object]) -> None:
         try:
             self.append(make())
         except Exception as fault:  # noqa: BLE001

@@ -27,14 +27,19 @@ def main(descriptor: int) -> int:
             data = pickle.load(pipe)  # noqa: S301  # from our own parent
             spawn.prepare(data)
             tracker: Any = resource_tracker
-            tracker._resource_tracker._fd = data["mp_tracker_fd"]
+            tracker._resource_tracker._fd = _descriptor(data, "mp_tracker")
             path: list[Any] = sys.meta_path
-            path.insert(0, TrackerFinder(data["tracker_fd"]))
+            path.insert(0, TrackerFinder(_descriptor(data, "tracker")))
             worker = pickle.load(pipe)  # noqa: S301  # same
         finally:
             del current._inheriting
     code: int = worker._bootstrap()
     return code
+
+
+def _descriptor(data: dict[str, Any], of: str) -> Any:
+    """That of a tracker's pipe, under the name that the parent's version of loky gives it."""
+    return data[f"{of}_fd"] if f"{of}_fd" in data else data[f"{of}_args"]["fd"]
 
 
 class TrackerFinder:

@@ -82,7 +82,7 @@ def at_exit(end: Callable[[], None]) -> None:
 
 
 def tracked(folder: str) -> None:
-    """Have the tracker remove ``folder`` when this process is gone. Raises OSError, RuntimeError where the
+    """Have the tracker remove ``folder`` when this process is gone. Raises OSError, RuntimeError if the
     tracker cannot be started."""
     tracker.register(folder, "folder")
 

@@ -1,4 +1,4 @@
-"""What is said between a worker process and its parent, each in one message."""
+"""The messages between a worker process and its parent."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ class Pool:
             discard(self._jobs.pop(old)[0])
 
     def pace(self, digest: bytes) -> ItemPace | None:
-        """What the last batch with this job learned of its items."""
+        """The measurements that the last batch with this job made of its items."""
         with self._lock:
             return self._paces.get(digest)
 
@@ -192,7 +192,7 @@ class Pool:
             return [slot.pid for slot in self._all]
 
     def must_be_open(self) -> None:
-        """Raises :class:`ExecutorUnavailable` where the pool was shut down: that is why its workers end."""
+        """Raises :class:`ExecutorUnavailable` if the pool was shut down: that is why its workers end."""
         with self._lock:
             if self._closed:
                 raise ExecutorUnavailable(SHUT_DOWN)

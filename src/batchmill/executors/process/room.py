@@ -18,7 +18,7 @@ def unavailable(fault: Exception) -> ExecutorUnavailable:
 
 
 def check_descriptors() -> None:
-    """Raise OSError when another worker would leave this process too few descriptors to go on with."""
+    """Raise OSError when another worker would leave this process too few descriptors to continue."""
     spare = [os.open(os.devnull, os.O_RDONLY)]
     try:
         while len(spare) < DESCRIPTORS_PER_SLOT + SPARE_DESCRIPTORS:

@@ -32,7 +32,7 @@ class Region:
 
     @classmethod
     def create(cls, path: str, n_bytes: int) -> Region:
-        """Make the file. Raises OSError and leaves nothing behind when there is no room for it."""
+        """Create the file. If there is no room for it, raises OSError and leaves nothing behind."""
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         try:
             _reserve(descriptor, 0, n_bytes)
@@ -100,7 +100,7 @@ class SharedArea:
 
     @classmethod
     def create(cls, path: str) -> SharedArea:
-        """Make the files. Raises OSError and leaves nothing behind when there is no room for them."""
+        """Create the files. If there is no room for them, raises OSError and leaves nothing behind."""
         made: list[Region] = []
         try:
             made.append(Region.create(path, CELLS_BYTES))

@@ -117,7 +117,7 @@ class Slot:
             return not (self._dead or self._retired) and self._seq + 1 < MOST_CHUNKS
 
     def retire(self) -> None:
-        """Have it closed when it is given back."""
+        """Have it closed when it is returned."""
         with self._lock:
             self._retired = True
 

@@ -15,15 +15,16 @@ import sys
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError, ExecutorUnavailable
 from batchmill.executors.contract import Chunk, ExecutorSettings, WorkerDeath
+from batchmill.executors.own_time import Effort, Took, own_seconds
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
 from batchmill.executors.process.environment import ProcessEnvironment
@@ -36,7 +37,6 @@ from batchmill.executors.remote.dask_side import Waiting, who_waits
 from batchmill.executors.remote.folder_probe import Probe, seen, unshared
 from batchmill.executors.remote.library import Copy, Library
 from batchmill.executors.remote.modules import Modules
-from batchmill.executors.remote.offer import facts
 from batchmill.executors.remote.order_channel import OrderChannel
 from batchmill.executors.remote.sealed import SealedItems, SealedRetry, SealedTask
 from batchmill.executors.worker_numbers import WorkerNumbers
@@ -108,6 +108,7 @@ class Agent:
         self._stopped: deque[str] = deque(maxlen=REMEMBERED)
         self._watching = False
         self._serving: list[str] = []
+        self._recalled: deque[str] = deque(maxlen=REMEMBERED)
         self._replies: dict[str, tuple[Waiting, bytes]] = {}  # that may still be asked for
 
     def serve(self, order: Order, came: float) -> bytes:
@@ -115,9 +116,10 @@ class Agent:
         waiting = who_waits(self)
         slot = self._slots.acquire()
         with self._lock:
+            recalled = waiting.key in self._recalled
             self._serving.append(waiting.key)
         try:
-            reply = self.run(order, waiting)
+            reply = _unbegun(order) if recalled else self.run(order, waiting)
             stay = Stay(reply.host, self.name, slot, came, time.perf_counter())
             packed = pickle.dumps(reply._replace(stay=stay), 5)
             with self._lock:
@@ -182,7 +184,7 @@ class Agent:
         with self._entered(at_work):
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))
         done += channel.finished()
-        seconds = sum(sum(block.walls) for block in done)
+        seconds = sum(own_seconds(_took(block)) for block in done)
         ended = tuple(_ended(_placed(block, host)) for block in done)
         rest = tuple(map(Rest.of, channel.rest()))
         return Reply("done", host, ended, rest, seconds, tuple(logs), deaths=tuple(deaths))
@@ -245,6 +247,13 @@ class Agent:
             self._forget_replies()
             return list(self._serving), {key: reply for key, (_, reply) in self._replies.items()}
 
+    def recall(self, keys: Sequence[str], most: int) -> list[str]:
+        """The first ``most`` of these orders that have not begun: nothing of them ever runs here."""
+        with self._lock:
+            idle = [key for key in keys if key not in self._serving and key not in self._replies][:most]
+            self._recalled.extend(idle)
+            return idle
+
     def _forget_replies(self) -> None:
         """Those that got where they were to go. To be called with the lock."""
         for key in [key for key, (waiting, _) in self._replies.items() if not waiting.kept()]:
@@ -268,38 +277,6 @@ class Agent:
 _agent = Agent()
 
 
-class Call:
-    """An order that runs where it is unpickled, which leaves the reply: so its carrier needs no function of
-    ours there, only :func:`pickle.loads`."""
-
-    def __init__(self, order: bytes) -> None:
-        self._order = order
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return run, (self._order,)
-
-
-class StopCall:
-    """Like :class:`Call`, for the end of a batch."""
-
-    def __init__(self, batch: str, *, cancel: bool) -> None:
-        self._batch = batch
-        self._cancel = cancel
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return stop, (self._batch, self._cancel)
-
-
-class FactsCall:
-    """Like :class:`Call`, for the facts of the worker: :func:`batchmill.executors.remote.offer.facts`."""
-
-    def __init__(self, probe: Probe | None) -> None:
-        self._probe = probe
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return facts, (self._probe,)
-
-
 def run(packed: bytes) -> bytes:
     """Run a pickled :class:`Order`; the pickled :class:`Reply`."""
     came = time.perf_counter()
@@ -315,8 +292,23 @@ def stop(batch: str, cancel: bool) -> None:
     _agent.stop(batch, cancel=cancel)
 
 
+def recall(keys: Sequence[str], most: int) -> list[str]:
+    """See :meth:`Agent.recall`."""
+    return _agent.recall(keys, most)
+
+
+def _took(block: Block) -> Took:
+    return Took(len(block), sum(block.walls), Effort(block.cpu or 0.0, None, 0.0), block.longer)
+
+
+def _unbegun(order: Order) -> Reply:
+    items = SealedItems(order.items, 0, order.n_items)
+    rest = Rest.of(Chunk(order.start, items, order.attempts, order.lost, wait=order.wait))
+    return Reply("done", socket.gethostname(), rest=(rest,))
+
+
 def _loaded(job: RemoteJob, place: str, library: Library) -> _Loaded:
-    """A job with what its items find around them here. Raises :class:`ExecutorUnavailable` where that would
+    """A job with what its items find around them here. Raises :class:`ExecutorUnavailable` if that would
     be another folder than the one of the run, they need that one, and nobody said so."""
     around: ProcessEnvironment = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
     around.seals = True

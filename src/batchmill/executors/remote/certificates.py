@@ -28,7 +28,7 @@ def make_certificates(folder: str, days: int = DAYS) -> Certificates:
     the other side's certificate is of this authority, and not at names of hosts, so one is enough for all.
 
     Raises :class:`InvalidSetting` where certificates are there already, :class:`MissingExtra` without the
-    library, :class:`StorageError` where nothing can be written.
+    library, :class:`StorageError` if nothing can be written.
     """
     try:
         from cryptography import x509

@@ -137,7 +137,7 @@ class Carrier(Protocol):
 
     def offer(self, call: bytes) -> Offer:
         """What is there now. ``call`` is the pickle of an
-        :class:`~batchmill.executors.remote.agent.FactsCall`, which is unpickled on each worker that can be
+        :class:`~batchmill.executors.remote.calls.FactsCall`, which is unpickled on each worker that can be
         addressed, on one of them otherwise. Waits, some seconds at most.
 
         Raises :class:`~batchmill.errors.ExecutorUnavailable`.

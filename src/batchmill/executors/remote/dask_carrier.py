@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import pickle
 import queue
 import threading
@@ -18,15 +17,15 @@ import dask
 import distributed
 
 from batchmill.errors import ClusterLost, ExecutorUnavailable
-from batchmill.executors.remote.agent import Call, FactsCall, StopCall
+from batchmill.executors.remote.calls import Call, FactsCall, RecallCall, StopCall
 from batchmill.executors.remote.contract import Done, End, Gone, Lost
+from batchmill.executors.remote.dask_client import client_of, quiet, words
 from batchmill.executors.remote.dask_orders import Orders, Sent
 from batchmill.executors.remote.dask_workers import known_workers, told_by_workers, within
 from batchmill.executors.remote.local import LocalHost
 from batchmill.executors.remote.offer import Offer, refuse_wrong_versions
 from batchmill.executors.remote.reach import Reached, address_in, check_files, reached, unusable
 
-CONNECT_SECONDS = 15.0
 WORKERS_SECONDS = 60.0  # that the first worker may take to come
 CLOSE_SECONDS = 2.0
 FETCHING = 8  # replies that are fetched at once
@@ -48,28 +47,18 @@ def connect(place: str, wait: float = WORKERS_SECONDS, *, whatever: bool = False
 
     Raises :class:`ExecutorUnavailable`.
     """
-    _quiet()
+    quiet()
     place = named_place(place)
     if place.partition(":")[0] != "local":
         return _of_others(place, wait, whatever)
     host = LocalHost(int(place.partition(":")[2] or 0))
     try:
-        carrier = DaskCarrier(_client(host.address, host.security()), host)
+        carrier = DaskCarrier(client_of(host.address, host.security()), host)
         carrier.wait_for_workers(wait)
         return carrier
     except BaseException:
         host.close()
         raise
-
-
-def _quiet() -> None:
-    """Dask sets up handlers when it is imported, which write onto our stderr whatever happens to a worker."""
-    for name in ("distributed", "distributed.client", "bokeh", "tornado"):
-        logger = logging.getLogger(name)
-        for handler in list(logger.handlers):
-            logger.removeHandler(handler)
-        logger.propagate = False
-        logger.addHandler(logging.NullHandler())
 
 
 def _of_others(place: str, wait: float, whatever: bool) -> DaskCarrier:
@@ -85,7 +74,7 @@ def _of_others(place: str, wait: float, whatever: bool) -> DaskCarrier:
         except (OSError, ValueError) as fault:  # no certificates are in them, or a key of another
             raise unusable(fault, files) from fault
     found = reached(address, context)
-    carrier = DaskCarrier(_client(place), None, place, found)
+    carrier = DaskCarrier(client_of(place), None, place, found)
     if whatever:
         return carrier
     try:
@@ -95,27 +84,6 @@ def _of_others(place: str, wait: float, whatever: bool) -> DaskCarrier:
         carrier.close()
         raise
     return carrier
-
-
-def _client(address: str, security: Any = None) -> Any:
-    where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
-    given = {} if security is None else {"security": security}
-    try:
-        return distributed.Client(
-            **where, **given, set_as_default=False, timeout=CONNECT_SECONDS, heartbeat_interval="1s"
-        )
-    except Exception as fault:
-        hint = "and the certificates that Dask's configuration names under `distributed.comm.tls`"
-        if address.startswith("tcp://"):
-            hint = "and write tls:// if it was started with certificates"
-        raise ExecutorUnavailable(
-            f"the cluster at {address} cannot be reached: {_words(fault)}; "
-            f"check that its scheduler runs, {hint}"
-        ) from fault
-
-
-def _words(fault: BaseException) -> str:
-    return f"{type(fault).__name__}: {fault}"
 
 
 class DaskCarrier:
@@ -163,7 +131,7 @@ class DaskCarrier:
             self._client.wait_for_workers(1, timeout=seconds)
         except Exception as fault:
             raise ExecutorUnavailable(
-                f"the cluster has no workers after {seconds:g} s ({_words(fault)}); start some"
+                f"the cluster has no workers after {seconds:g} s ({words(fault)}); start some"
             ) from fault
         self._look()
 
@@ -172,7 +140,7 @@ class DaskCarrier:
             workers = told_by_workers(self._client, call)
         except Exception as fault:
             raise ExecutorUnavailable(
-                f"the cluster at {self._place or 'this machine'} does not answer: {_words(fault)}"
+                f"the cluster at {self._place or 'this machine'} does not answer: {words(fault)}"
             ) from fault
         return Offer(
             self._place or "local",
@@ -199,7 +167,7 @@ class DaskCarrier:
             future = self._client.submit(pickle.load, call, key=sent.name, pure=False, retries=0, **where)
         except Exception as fault:
             self._orders.take(sent.name)
-            raise ClusterLost(f"the cluster is lost: {_words(fault)}") from fault
+            raise ClusterLost(f"the cluster is lost: {words(fault)}") from fault
         sent.future = future
         future.add_done_callback(lambda one: self._ended(sent.name, one))
         return sent
@@ -214,6 +182,21 @@ class DaskCarrier:
         """Have it run by all workers, which do so while their threads are at work."""
         told = pickle.dumps(call, 5)
         self._tasks.put(lambda: within(partial(self._client.run, pickle.loads, told, on_error="ignore"), 0.0))
+
+    def _recall(self) -> None:
+        """Take back orders that wait behind others at a worker, which has not begun them, while other workers
+        have nothing to do."""
+        found = self._orders.waiting()
+        if found is None:
+            return
+        worker, names, most = found
+        call = pickle.dumps(RecallCall(names, most), 5)
+        ask = partial(self._client.run, pickle.loads, call, workers=[worker], on_error="ignore")
+        with contextlib.suppress(
+            TimeoutError
+        ):  # it is asked again; what it gives back meanwhile comes as a reply
+            for idle in within(ask, TELL_SECONDS).values():
+                self._lose_orders(idle, Lost(worker, expected=True))
 
     def _forget(self, sent: Sent) -> None:
         """Nobody waits for an order any more; its worker sees that its task is cancelled, and ends it."""
@@ -257,7 +240,7 @@ class DaskCarrier:
             reply: bytes = future.result(timeout=SILENT_SECONDS)
             return reply
         except Exception as fault:  # noqa: BLE001  # the worker that held it is gone, or has handed it in
-            return Lost(_words(fault))
+            return Lost(words(fault))
 
     def _end_of(self, future: Any) -> End:
         if future.status == "error":
@@ -266,7 +249,7 @@ class DaskCarrier:
                 return Lost(getattr(raised.last_worker, "address", "?"))
             if isinstance(raised, ImportError):
                 return Gone(f"batchmill cannot be imported by its workers ({raised}): install it there")
-            return Gone(f"its workers cannot run what they are sent: {_words(raised)}")
+            return Gone(f"its workers cannot run what they are sent: {words(raised)}")
         if future.status != "cancelled":  # it had ended, and its result went with the worker before we had it
             return Lost("one that had a result")
         self._lose()
@@ -288,7 +271,7 @@ class DaskCarrier:
         self._lose_orders(names, Lost(worker))
 
     def _handed_in(self, event: Any) -> None:
-        """What a worker that leaves has of an order; None where it has not begun with it."""
+        """What a worker that leaves has of an order; None if it has not begun with it."""
         _, told = event
         sent = self._orders.take(str(told["order"]))
         if sent is None:
@@ -336,6 +319,7 @@ class DaskCarrier:
         seats = {address: one["nthreads"] for address, one in known.items() if address not in silent}
         for sent in self._orders.there(seats, known):
             self._lose_orders([sent.name], Lost(sent.worker, expected=True))
+        self._recall()
         if silent:
             for address, names in within(lambda: self._client.processing(workers=silent)).items():
                 self._lose_orders(map(str, names), Lost(f"{address}, silent for {SILENT_SECONDS:g} s"))

@@ -17,14 +17,15 @@ from typing import Any
 from batchmill.executors.remote.contract import Done
 from batchmill.executors.remote.dask_side import LEAVING_SECONDS, topic_of
 
+WAITED_SECONDS = 1.0  # that an order may wait at a worker while others have nothing to do
 MISSED_SECONDS = 3.0  # that an order may be for a worker that nobody knows: news of it may be on their way
 LEFT_SECONDS = LEAVING_SECONDS + 5.0  # the same where a reply is to come, as the worker was asked to leave
 
 
 class Sent:
     """An order that is a task of Dask, called ``name``. ``worker`` is the address of its worker, "" if Dask
-    chooses; ``missed`` is the second since when that worker is missing. ``ending`` if a reply is on its way
-    or will be handed in: then it gets more time."""
+    chooses; it was sent at the second ``since``, and ``missed`` is that since when its worker is missing.
+    ``ending`` if a reply is on its way or will be handed in: then it gets more time."""
 
     def __init__(self, name: str, worker: str, done: Done, forget: Callable[[Sent], None]) -> None:
         self.name = name
@@ -33,6 +34,7 @@ class Sent:
         self.future: Any = None
         self.ending = False
         self.missed: float | None = None
+        self.since = time.monotonic()
         self._forget = forget
 
     def drop(self) -> None:
@@ -68,7 +70,7 @@ class Orders:
             return sent
 
     def take(self, name: str) -> Sent | None:
-        """The order, which is out no more; None where it was taken before."""
+        """The order, which is out no more; None if it was taken before."""
         with self._lock:
             sent = self._out.pop(name, None)
             if sent is not None:
@@ -82,6 +84,21 @@ class Orders:
         with self._lock:
             if (sent := self._out.get(name)) is not None:
                 sent.ending = True
+
+    def waiting(self) -> tuple[str, list[str], int] | None:
+        """A worker that has had more orders than seats for a while, although others have free seats; its
+        orders, the last one first; and how many of them others could begin at once."""
+        late = time.monotonic() - WAITED_SECONDS
+        with self._lock:
+            free = sum(max(0, seats - self._load[worker]) for worker, seats in self._seats.items())
+            for worker, seats in self._seats.items() if free else ():
+                more = self._load[worker] - seats
+                names = [
+                    sent.name for sent in self._out.values() if sent.worker == worker and sent.since < late
+                ]
+                if more > 0 and names:
+                    return worker, names[::-1], min(more, free)
+        return None
 
     def all(self) -> list[str]:
         """The names of those that are out."""

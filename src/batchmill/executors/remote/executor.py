@@ -152,7 +152,7 @@ class Dispatch:
         self._wait_until(lambda: not self._busy or self._channel.stopped)
 
     def _next(self) -> bool:
-        """Take a chunk and send it; False when there is none to come."""
+        """Take a chunk and send it. Returns False if no more chunks will come."""
         self._wait_until(lambda: self._busy < self._room())
         most, ahead = self._sizer.next(self._channel.remaining())
         chunk = self._channel.take(most, ahead)
@@ -234,7 +234,7 @@ class Dispatch:
             return describe(pickler.refusal(chunk.items[0], fault, "item"))
 
     def _done(self, number: int, end: End) -> None:
-        """In a thread of the carrier's: an order came to an end. One given back before is ignored."""
+        """In a thread of the carrier's: an order came to an end. One returned before is ignored."""
         received = time.perf_counter()
         with self._changed:
             out = self._out.pop(number, None)
@@ -322,7 +322,7 @@ class Dispatch:
             self._channel.give_back(rest)
 
     def _return(self, numbers: list[int]) -> None:
-        """Give back what these orders hold, unless they have come to an end."""
+        """Return what these orders hold, unless they have come to an end."""
         for number in numbers:
             with self._changed:
                 out = self._out.pop(number, None)

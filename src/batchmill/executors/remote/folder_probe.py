@@ -20,7 +20,7 @@ class Probe(NamedTuple):
 
 @contextlib.contextmanager
 def probing() -> Iterator[Probe]:
-    """A probe in the current folder, removed in the end. Raises :class:`ExecutorUnavailable` where it cannot
+    """A probe in the current folder, removed in the end. Raises :class:`ExecutorUnavailable` if it cannot
     be written."""
     token = secrets.token_hex(8)
     probe = Probe(os.path.abspath(f".batchmill-{token}"), token)

@@ -12,7 +12,7 @@ from typing import Any
 from batchmill.errors import ClusterLost
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.remote import agent
-from batchmill.executors.remote.agent import Call
+from batchmill.executors.remote.calls import Call
 from batchmill.executors.remote.contract import Done, Gone, Lost
 from batchmill.executors.remote.offer import Offer, Worker
 
@@ -94,7 +94,7 @@ class FuturesCarrier:
         done(Gone(reason))
 
     def stop(self, batch: str) -> None:
-        """There is no way to tell a worker."""
+        """Does nothing: workers of other executors cannot be notified."""
 
     def cancel(self, batch: str) -> None:
         """The same."""

@@ -63,6 +63,10 @@ async def _started(seats: int, folder: str) -> tuple[list[Any], dict[str, str]]:
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.terminate": False,
+        # What Dask measures of itself for its pages, which nobody sees here, takes 3 % of two cores.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "10s",
     }
     dask.config.set(settings)
     security = distributed.Security.temporary()

@@ -16,7 +16,8 @@ from batchmill.executors.contract import Channel, Choice, Chunk, ExecutorSetting
 from batchmill.executors.local.thread import ThreadExecutor
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process.environment import ProcessEnvironment
-from batchmill.executors.remote.agent import FactsCall, RemoteJob
+from batchmill.executors.remote.agent import RemoteJob
+from batchmill.executors.remote.calls import FactsCall
 from batchmill.executors.remote.contract import Carrier
 from batchmill.executors.remote.folder_probe import Probe, probing, unshared
 from batchmill.executors.remote.modules import travelling
@@ -78,7 +79,7 @@ def guarded(carrier: Carrier, settings: ExecutorSettings) -> bool:
 
 
 def check_items(chunk: Chunk) -> None:
-    """Raises :class:`ExecutorUnavailable` where an item holds a secret."""
+    """Raises :class:`ExecutorUnavailable` if an item holds a secret."""
     for offset, item in enumerate(chunk.items):
         if what := _told(item):
             raise refusal_to_send(f"{what} of the item {chunk.start + offset}")
@@ -127,7 +128,7 @@ def run_here(
     task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken, apart: str
 ) -> Iterator[Block]:
     """A task that needs the folder of the run, which the worker ``apart`` does not have, on threads of this
-    process. Raises :class:`ExecutorUnavailable` where it does more than to work on files."""
+    process. Raises :class:`ExecutorUnavailable` if it does more than to work on files."""
     if not task.only_files:
         raise ExecutorUnavailable(unshared(os.getcwd(), apart, task.needs_folder, no_other=task.folders_here))
     executor = ThreadExecutor()

@@ -40,7 +40,7 @@ class Library:
         the very same files: these are taken as they are. Where folders are ``shared`` with the parent, what
         has not travelled is looked for in them too.
 
-        Raises :class:`OSError` where nothing can be written.
+        Raises :class:`OSError` if nothing can be written.
         """
         path = os.path.join(place, f"modules-{modules.digest}")
         with zipfile.ZipFile(io.BytesIO(modules.archive)) as archive:

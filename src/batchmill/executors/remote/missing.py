@@ -44,5 +44,5 @@ def _remedy(module: str, host: str) -> str:
 
 @cache
 def _packages() -> dict[str, list[str]]:
-    """What is installed here, by the names of modules."""
+    """The distributions that are installed here, by the names of their modules."""
     return dict(metadata.packages_distributions())

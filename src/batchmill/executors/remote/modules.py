@@ -136,7 +136,7 @@ class _Finder:
         return self._files
 
     def add(self, name: str) -> None:
-        """A module, by its full name, with its package and all that it imports; nothing where it is not one
+        """A module, by its full name, with its package and all that it imports; nothing if it is not one
         of the user's."""
         top = name.partition(".")[0]
         if top in self._seen or top in (OWN, "__main__") or top in sys.stdlib_module_names:

@@ -69,7 +69,7 @@ class Fault(NamedTuple):
 
 
 def facts(probe: Probe | None) -> dict[str, Any]:
-    """What this process can say of the machine it is on; bytes, and None where something is not known."""
+    """What this process can say of the machine it is on; bytes, and None if something is not known."""
     import psutil  # 17 ms
 
     shared = shutil.disk_usage(SHARED_MEMORY).free if os.access(SHARED_MEMORY, os.W_OK) else None
@@ -85,7 +85,7 @@ def facts(probe: Probe | None) -> dict[str, Any]:
 
 
 def installed(package: str) -> str | None:
-    """Its version here, None where it is not there."""
+    """Its version here, None if it is not there."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -150,7 +150,7 @@ def refuse_wrong_versions(offer: Offer) -> None:
 
 
 def rows(offer: Offer) -> Iterator[tuple[str, str]]:
-    """What it offers, each thing by a name and in words."""
+    """The offer in words, each part with its name."""
     how = f"TLS {offer.tls.removeprefix('TLSv')}" if offer.tls else "not encrypted" * (not offer.encrypted)
     reached = offer.place + (f", reached in {offer.reached_ms:.0f} ms" if offer.reached_ms else "")
     valid = "" if offer.expires_days is None else f", certificates for {offer.expires_days:.0f} days yet"

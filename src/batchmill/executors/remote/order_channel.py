@@ -158,6 +158,6 @@ class OrderChannel:
             return blocks
 
     def rest(self) -> list[Chunk]:
-        """What was not run, or must be retried, once all is at rest."""
+        """The items that did not run, or must be retried, once no item runs any more."""
         with self._changed:
             return [*self._waiting, *self._apart]

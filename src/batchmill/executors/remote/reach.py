@@ -55,7 +55,7 @@ def address_in(place: str) -> str:
 
 
 def check_files(files: Mapping[str, Any]) -> None:
-    """``files`` are Dask's settings of TLS for clients. Raises :class:`ExecutorUnavailable` where one is not
+    """``files`` are Dask's settings of TLS for clients. Raises :class:`ExecutorUnavailable` if one is not
     set or not there, naming it."""
     for name, (what, variable) in FILES.items():
         path = files.get(name)

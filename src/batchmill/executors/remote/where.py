@@ -12,7 +12,7 @@ from typing import Any
 
 from batchmill.errors import ExecutorUnavailable, MissingExtra
 from batchmill.executors.cores import usable_cores
-from batchmill.executors.remote.agent import FactsCall
+from batchmill.executors.remote.calls import FactsCall
 from batchmill.executors.remote.contract import Carrier
 from batchmill.executors.remote.folder_probe import Probe
 from batchmill.executors.remote.futures import FuturesCarrier
@@ -69,7 +69,7 @@ def offer_at(cluster: str | Mapping[str, Any] | None, probe: Probe | None = None
 
 
 def local_seats(cluster: str | Mapping[str, Any] | None) -> int | None:
-    """How many processes the local cluster has that would be started for ``cluster``, None where that names
+    """How many processes the local cluster has that would be started for ``cluster``, None if that names
     another one. Raises :class:`~batchmill.errors.MissingExtra` and
     :class:`~batchmill.errors.InvalidSetting`."""
     kind, place = _place(cluster)
@@ -89,7 +89,7 @@ def disconnect() -> None:
 
 
 def _place(cluster: str | Mapping[str, Any] | None) -> tuple[str, str]:
-    """How to get there, ``python`` or ``dask``, and the place in words; empty where nothing is said."""
+    """How to get there, ``python`` or ``dask``, and the place in words; empty if nothing is said."""
     cluster = said_of(cluster)
     if cluster is None:
         return "dask", ""
@@ -123,7 +123,7 @@ def _dask() -> Any:
 
 
 def _made(place: str) -> Executor:
-    """What the function at ``place`` makes."""
+    """The return value of the function at ``place``."""
     module, _, name = place.partition(":")
     try:
         made = getattr(importlib.import_module(module), name)()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InternalError
@@ -81,7 +81,7 @@ class Attempts:
     def __init__(
         self, job: Job, index: int, recorder: Recorder, cancel: CancelToken, began: float, chunk: Chunk | None
     ) -> None:
-        """``chunk`` is one that brings a later attempt of this item, None where it is the first."""
+        """``chunk`` is one that brings a later attempt of this item, None if it is the first."""
         self.began = began
         self.number = 1
         self._job = job
@@ -109,7 +109,7 @@ class Attempts:
         self.number += 1
         self.began = time.perf_counter()
 
-    def returned(self, value: Any) -> Outcome:
+    def returned(self, value: object) -> Outcome:
         """The attempt came to a value."""
         outcome = Outcome(self._index, value, attempts=self.number, records=self.recorder.drain())
         return self._with_earlier(outcome)
@@ -204,7 +204,7 @@ def lost_attempt(
     worker: int | None = None,
 ) -> Chunk | Outcome:
     """What becomes of an item whose attempt ended with its ``worker``: a chunk to run again, or the end. The
-    attempt had begun at the second ``began``, None where nobody knows."""
+    attempt had begun at the second ``began``, None if nobody knows."""
     index = chunk.start + offset
     wall = 0.0 if began is None else max(0.0, time.perf_counter() - began)
     earlier = chunk.tried if len(chunk) == 1 else ()

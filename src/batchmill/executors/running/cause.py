@@ -32,7 +32,7 @@ class Cause:
         self._packed = packed
 
     def exception(self) -> BaseException | None:
-        """The exception; None where it did not travel."""
+        """The exception; None if it did not travel."""
         if self._error is not None:
             return without_our_frames(self._error)
         if not self._packed:
@@ -43,7 +43,7 @@ class Cause:
             return None
         return found if isinstance(found, BaseException) else None
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Cause, (None, self._packed or _pack(self._error))
 
 
@@ -58,7 +58,7 @@ class _Alone:
     def __init__(self, error: BaseException) -> None:
         self._error = error
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[object, ...]:
         registered: Any = copyreg.dispatch_table.get(type(self._error))
         module = getattr(getattr(registered, "func", registered), "__module__", None) or ""
         if registered is None or module.partition(".")[0] == "tblib":
@@ -84,7 +84,7 @@ def _pickling() -> Any:
 
 def cause_of(error: ErrorInfo | None) -> BaseException | None:
     """What an error of the batch is raised from: the exception of the item, with its traceback; else that
-    traceback's text. None where nothing more is known than ``error`` says."""
+    traceback's text. None if nothing more is known than ``error`` says."""
     if error is None:
         return None
     raised = error.cause.exception() if isinstance(error.cause, Cause) else None

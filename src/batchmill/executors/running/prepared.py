@@ -22,7 +22,7 @@ class Prepared(Task):
     up for each.
     """
 
-    def __init__(self, task: Task, initializer: Callable[..., object], arguments: Sequence[Any]) -> None:
+    def __init__(self, task: Task, initializer: Callable[..., object], arguments: Sequence[object]) -> None:
         self.task = task
         self.initializer = initializer
         self.arguments = tuple(arguments)
@@ -57,7 +57,7 @@ class Prepared(Task):
         self._check()
         return self.task.run(item, index, attempt)
 
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
+    async def run_async(self, item: Any, index: int, attempt: Attempt) -> object:
         """As :meth:`run`."""
         self._check()
         return await self.task.run_async(item, index, attempt)
@@ -69,5 +69,5 @@ class Prepared(Task):
         name = type(self._fault).__name__
         raise InitializerFailed(f"the initializer failed: {name}: {text_of(self._fault)}") from self._fault
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Prepared:
+    def __deepcopy__(self, memo: dict[int, object]) -> Prepared:
         return Prepared(copy_task(self.task), self.initializer, self.arguments)

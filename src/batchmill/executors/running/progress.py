@@ -75,7 +75,7 @@ class Progress:
         cells[_PHASE] = RUNNING
 
     def begin_item(self) -> bool:
-        """The next item of the chunk is begun; False where none may be."""
+        """The next item of the chunk is begun; False if none may be."""
         cells = self._cells
         word = cells[_WORD] + 1
         cells[_WORD] = word  # before the look at _STOP: who stops us and looks here later knows all
@@ -103,7 +103,7 @@ class Progress:
         self._cells[_STARTED] = self._cells[_TIMED] = 0
 
     def enter(self, phase: int) -> None:
-        """What the worker does is ``phase`` of its chunk."""
+        """Set the phase of the chunk that the worker is in."""
         self._cells[_PHASE] = phase
 
     def publish(self, length: int) -> None:
@@ -153,13 +153,13 @@ class Progress:
 
     @property
     def started(self) -> int:
-        """Since when what runs has a deadline, in ``time.monotonic_ns``; 0 where nothing has."""
+        """Since when what runs has a deadline, in ``time.monotonic_ns``; 0 if nothing has."""
         return self._cells[_STARTED]
 
     @property
     def timed(self) -> int:
         """From when its timeout counts, in the same: the start, or later while it is being ended (see
-        :meth:`postpone`); 0 where nothing has a timeout."""
+        :meth:`postpone`); 0 if nothing has a timeout."""
         return self._cells[_TIMED]
 
     @property
@@ -170,11 +170,6 @@ class Progress:
     @property
     def published(self) -> int:
         return self._cells[_PUBLISHED]
-
-    @property
-    def halted(self) -> bool:
-        """Whether no item may begin, for whichever reason."""
-        return self._cells[_STOP] != 0
 
     @property
     def stopped(self) -> bool:

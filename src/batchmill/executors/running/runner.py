@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block, together
@@ -150,7 +149,7 @@ class ItemRunner:
         """The attempts of an item from that of its chunk on, which begins at the second ``began``."""
         return Attempts(self._job, index, self._recorder, self._cancel, began, chunk)
 
-    def _to_the_end(self, item: Any, index: int, attempts: Attempts, then: Wait | Outcome) -> Outcome:
+    def _to_the_end(self, item: object, index: int, attempts: Attempts, then: Wait | Outcome) -> Outcome:
         """Do what is next for an item until its end. Not called where an exception is being handled: it would
         become the context of those that further attempts raise."""
         while isinstance(then, Wait):
@@ -160,7 +159,7 @@ class ItemRunner:
             then = self._attempt(item, index, attempts)
         return then
 
-    def _attempt(self, item: Any, index: int, attempts: Attempts) -> Wait | Outcome:
+    def _attempt(self, item: object, index: int, attempts: Attempts) -> Wait | Outcome:
         try:
             value = self._job.task.run(item, index, self._begin(attempts.number))
         except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error

@@ -4,7 +4,6 @@ a consumer are limited by bytes even if they do not travel as bytes."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from batchmill.block import Block
 from batchmill.lists.weight import weight
@@ -21,7 +20,7 @@ def bytes_of(block: Block) -> int:
     return held + bytes_in(reported)
 
 
-def bytes_in(values: Sequence[Any]) -> int:
+def bytes_in(values: Sequence[object]) -> int:
     """Bytes, roughly, of all ``values``."""
     n = len(values)
     if n <= _FEW:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
 from batchmill.graph.compile.file_uses import file_faults
@@ -22,6 +21,7 @@ from batchmill.ir.loading import Draft
 from batchmill.ir.models.defaults import Defaults
 from batchmill.ir.models.reading import PARAMS_FOR_ALL
 from batchmill.ir.parts import NodePart
+from batchmill.ir.quick_screening import no_collection
 from batchmill.ir.references import Site, sites_in, used_roots
 from batchmill.ir.services import Tables, tables_of
 from batchmill.ir.validate import Validation, validate
@@ -30,7 +30,8 @@ from batchmill.nodes.registry import Registry
 from batchmill.nodes.workflow import WorkflowNode
 
 
-def check(draft: Draft, registry: Registry, inputs: Mapping[str, Any] | None = None) -> Plan:
+@no_collection()
+def check(draft: Draft, registry: Registry, inputs: Mapping[str, object] | None = None) -> Plan:
     """The plan of a document, with its warnings. Raises :class:`InvalidDocument` with every problem in it, in
     text order, and after those the problems of its sub-workflows that are files.
 
@@ -52,7 +53,7 @@ def check(draft: Draft, registry: Registry, inputs: Mapping[str, Any] | None = N
 class _Checking:
     """One document on its way to a plan, with the sub-workflows inside."""
 
-    def __init__(self, registry: Registry, inputs: Mapping[str, Any] | None) -> None:
+    def __init__(self, registry: Registry, inputs: Mapping[str, object] | None) -> None:
         self.documents = SubDocuments()
         self._registry = registry
         self._inputs = inputs
@@ -60,7 +61,7 @@ class _Checking:
         self._bounded = False  # whether a budget around the next one is in dollars
 
     def examine(self, draft: Draft, whole: SubPlan) -> Examined:
-        """The faults of one document, and its plan where there are none; ``whole`` is given either."""
+        """The faults of one document, and its plan if there are none; ``whole`` is given either."""
         inputs, self._inputs = self._inputs, None  # those of the documents inside are known later
         validation = validate(draft, inputs)
         note_interface(whole, validation.outline)
@@ -121,8 +122,8 @@ class _Checking:
 def _placed(
     validation: Validation, faults: list[Fault], doubts: list[Doubt]
 ) -> tuple[list[Fault], list[Doubt]]:
-    """Faults and doubts where their values are written. That a default comes to nothing in some node is no
-    doubt: there are others."""
+    """Faults and doubts, placed where their values are written. A default that has no effect in some node
+    is no doubt, because it may have one in others."""
     whole = validation.completed
     return validation.placed(faults), [
         replace(doubt, fault=whole.placed(doubt.fault))
@@ -132,7 +133,7 @@ def _placed(
 
 
 def _types_of_defaults(validation: Validation, registry: Registry) -> Iterator[Fault]:
-    """Types that have defaults and are none; those of nodes are looked at there."""
+    """Faults for defaults of types that do not exist. Types of nodes are checked with the nodes."""
     defaults = validation.workflow.defaults if validation.workflow is not None else None
     used = {node.type for node in validation.outline.all_nodes}
     for name in defaults.types if defaults is not None else ():
@@ -156,7 +157,7 @@ def _own_file(draft: Draft) -> dict[str, str]:
 
 
 def _tables(validation: Validation, draft: Draft, around: Tables) -> tuple[Tables | None, list[Fault]]:
-    """What node types may read of the document and of those around it; None where that cannot be said."""
+    """What node types may read of the document and of those around it; None if that cannot be said."""
     if validation.workflow is None:
         return None, []
     tables, faults = tables_of(validation.workflow, draft.folder)

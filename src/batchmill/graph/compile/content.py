@@ -14,8 +14,7 @@ from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.compile.user_code import code_of
 from batchmill.ir.pipeline import PipelineStep
-from batchmill.journal.encoding import NOT_JSON, encode
-from batchmill.values import shown
+from batchmill.journal.encoding import encode_shown
 
 _NODE_SETTINGS = frozenset({"purpose", "timeout", "retry", "rate_limit", "budget", "cache", "params"})
 _BATCH_SETTINGS = frozenset(
@@ -61,12 +60,12 @@ def _contents(plan: Plan, seen: set[int]) -> Iterator[str]:
     document["steps"] = [_step(step) for step in plan.steps]
     if plan.settings is not None:
         document["settings"] = list(plan.settings.templates.values())
-    yield _text(document)
+    yield encode_shown(document)
     for node in plan.nodes.values():
-        yield _text(_of_node(node))
+        yield encode_shown(_of_node(node))
         yield code_of(node.kind, node.spec.params)
         if helpers := helpers_of(node.kind, node.spec.params):
-            yield _text(helpers)
+            yield encode_shown(helpers)
         if node.sub is not None:
             yield from _contents(node.sub.plan, seen)
 
@@ -90,12 +89,5 @@ def _dumped(model: Any, left_out: frozenset[str]) -> dict[str, Any]:
     return _without(model.model_dump(mode="python", by_alias=True, exclude_defaults=True), left_out)
 
 
-def _without(part: Mapping[str, Any], left_out: frozenset[str]) -> dict[str, Any]:
+def _without(part: Mapping[str, object], left_out: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in part.items() if name not in left_out}
-
-
-def _text(value: Any) -> str:
-    try:
-        return encode(value)
-    except NOT_JSON:
-        return encode(shown(value))

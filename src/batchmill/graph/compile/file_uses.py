@@ -79,7 +79,7 @@ class FileUse:
 def file_uses(
     nodes: Iterable[Part],
     subs: Mapping[str, SubPlan],
-    known: Mapping[str, Any],
+    known: Mapping[str, object],
     around: tuple[SubPlan, ...] = (),
 ) -> list[FileUse]:
     """What the nodes of a document do with files whose paths can be told from the values in ``known``, those
@@ -97,7 +97,7 @@ def file_faults(
     nodes: Iterable[Part],
     subs: Mapping[str, SubPlan],
     graph: FlowGraph | None,
-    known: Mapping[str, Any],
+    known: Mapping[str, object],
     own_files: OWN_FILES,
 ) -> Iterator[Fault]:
     """Files that would be destroyed: those that are read and written, or written twice."""
@@ -113,14 +113,14 @@ def file_faults(
             yield from _written_again(_inner_uses(node, sub), node, often)
 
 
-def faults_of_plan(plan: Plan, known: Mapping[str, Any], own_files: OWN_FILES) -> list[Fault]:
+def faults_of_plan(plan: Plan, known: Mapping[str, object], own_files: OWN_FILES) -> list[Fault]:
     """:func:`file_faults` of a plan, once the values of its inputs are known."""
     edges = [EdgePart((), edge.source, edge.target, edge.action) for edge in plan.edges]
     graph = FlowGraph(plan.start, edges)
     return list(file_faults(plan.nodes.values(), _subs_of(plan), graph, known, own_files))
 
 
-def planned_files(plan: Plan, known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def planned_files(plan: Plan, known: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """The files that results of batches are going to be written to, each with the node's address."""
     for use in file_uses(plan.nodes.values(), _subs_of(plan), known):
         if use.kind in _COLLECTED:
@@ -149,20 +149,20 @@ def _never(first: str, second: str) -> bool:
 
 
 def _repeats(node: Part) -> str:
-    """In words, what a node does again and again; empty where it runs once."""
+    """In words, what a node does again and again; empty if it runs once."""
     if node.spec is None or (node.spec.batch is None and node.spec.loop is None):
         return ""
     return "every item" if node.spec.batch is not None else "every round"
 
 
-def _own_uses(node: Part, known: Mapping[str, Any]) -> Iterator[FileUse]:
+def _own_uses(node: Part, known: Mapping[str, object]) -> Iterator[FileUse]:
     for kind, path, written in _written(node):
         file = _resolved(written, known)
         if file is not None:
             yield FileUse(node.id, node.id, path, file, kind)
 
 
-def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, Any]]:
+def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, object]]:
     """Every path that the node names, as it stands in the document."""
     spec = node.spec
     if spec is None:
@@ -180,7 +180,7 @@ def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, Any]]:
         yield kind, (*node.path, "params", name), spec.params.get(name)
 
 
-def _items_files(at: DocumentPath, source: Mapping[str, Any]) -> Iterator[tuple[Kind, DocumentPath, Any]]:
+def _items_files(at: DocumentPath, source: Mapping[str, Any]) -> Iterator[tuple[Kind, DocumentPath, object]]:
     """The files of a source that are named one by one; a pattern finds them when it is read, and passes over
     those that the run writes."""
     for kind, written in source.items():
@@ -194,7 +194,7 @@ def _items_files(at: DocumentPath, source: Mapping[str, Any]) -> Iterator[tuple[
                     yield "items", place, path
 
 
-def _each_path(at: DocumentPath, written: Any) -> Iterator[tuple[DocumentPath, Any]]:
+def _each_path(at: DocumentPath, written: object) -> Iterator[tuple[DocumentPath, object]]:
     if not isinstance(written, list):
         yield at, written
         return
@@ -202,8 +202,8 @@ def _each_path(at: DocumentPath, written: Any) -> Iterator[tuple[DocumentPath, A
         yield (*at, number), path
 
 
-def _resolved(written: Any, known: Mapping[str, Any]) -> str | None:
-    """The file that a path leads to; None where that is not known yet."""
+def _resolved(written: object, known: Mapping[str, object]) -> str | None:
+    """The file that a path leads to; None if that is not known yet."""
     if not isinstance(written, str):
         return None
     try:
@@ -217,7 +217,7 @@ def _resolved(written: Any, known: Mapping[str, Any]) -> str | None:
 
 
 def _inner_uses(node: Part, sub: SubPlan, around: tuple[SubPlan, ...] = ()) -> Iterator[FileUse]:
-    """What the nodes of a sub-workflow do, as far as it does not depend on its inputs."""
+    """The file uses of a sub-workflow's nodes, as far as they do not depend on its inputs."""
     plan = sub.compiled
     if plan is not None and sub not in around:
         for use in file_uses(plan.nodes.values(), _subs_of(plan), {}, (*around, sub)):
@@ -228,7 +228,7 @@ def _inner_uses(node: Part, sub: SubPlan, around: tuple[SubPlan, ...] = ()) -> I
 def _pairs(
     uses: list[FileUse], precedes: Callable[[str, str], bool], own_files: OWN_FILES
 ) -> Iterator[Fault]:
-    seen: defaultdict[Any, list[FileUse | str]] = defaultdict(list)
+    seen: defaultdict[object, list[FileUse | str]] = defaultdict(list)
     for file, words in own_files.items():
         for key in _keys(file):
             seen[key].append(words)
@@ -242,7 +242,7 @@ def _pairs(
             seen[key].append(use)
 
 
-def _keys(file: str) -> tuple[Any, ...]:
+def _keys(file: str) -> tuple[object, ...]:
     """What files have in common that are the same one."""
     place = place_of(file)
     return () if place is None else tuple(key for key in place if key)

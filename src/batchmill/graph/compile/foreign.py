@@ -6,7 +6,6 @@ Values in a document, or in the inputs of a run, come from people who may decide
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.ir.models import BatchSpec
@@ -28,7 +27,7 @@ def items_are_named(spec: BatchSpec, is_foreign: IsForeign) -> bool:
     return not any(map(is_foreign, compile_value(sides).references))
 
 
-def _is_written(side: Any) -> bool:
+def _is_written(side: object) -> bool:
     return isinstance(side, (str, list))
 
 

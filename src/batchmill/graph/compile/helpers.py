@@ -11,13 +11,13 @@ import ast
 import os
 import site
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from batchmill.graph.compile.user_code import file_of
 from batchmill.nodes import Node
+from batchmill.nodes.bound import BoundParams
 
 _PACKAGE = str(Path(__file__).parents[2])
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")
@@ -26,7 +26,7 @@ _MOST_MODULES = 1000
 Statements = Iterable[ast.AST]
 
 
-def helpers_of(kind: type[Node], params: Mapping[str, Any]) -> dict[str, str]:
+def helpers_of(kind: type[Node], params: BoundParams) -> dict[str, str]:
     """The texts that the code of a node needs besides its own, by the name of their module; of the module
     that it stands in itself the part that it reaches. Empty for nodes that run no code of the user's."""
     if kind.type == "code" and isinstance(params.get("code"), str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchmill.graph.compile.helpers import helpers_of
 from batchmill.graph.compile.user_code import code_of
@@ -38,12 +38,12 @@ class PlannedNode:
     path: tuple[str | int, ...] = ()
     files_stay: bool = False
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def inner_content(self) -> str:
-        """All that its sub-workflow does, as text; empty where there is none."""
+        """Everything that its sub-workflow does, as text; empty if it has no sub-workflow."""
         return "" if self.sub is None else self.sub.content
 
     @property
@@ -106,8 +106,8 @@ class PlannedNode:
 
     @cached_property
     def credential(self) -> str:
-        """The credential that stands in its params, or in those of a node in its sub-workflow, in words; ""
-        where there is none."""
+        """The credential that is written in its params, or in those of a node in its sub-workflow, in
+        words; "" if there is none."""
         return _first(self, lambda one: one.kind.credential(one.spec.params), set())
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from batchmill.batch.results.jsonl import ERRORS_PATH_KEY, PATH_KEY
 from batchmill.graph.compile.sub_plan import SubPlan
@@ -35,7 +34,7 @@ ERROR_OUTPUT = "error"
 
 
 def output_names(node: NodePart, kind: type[Node], sub: SubPlan | None) -> tuple[str, ...] | None:
-    """The keys a node may have under its id, None where that is not known beforehand; those of a
+    """The keys a node may have under its id, None if that is not known beforehand; those of a
     ``workflow`` node are the outputs that ``sub`` declares."""
     if node.has_batch:
         skipped = (SKIPPED_OUTPUT,) if node.spec is not None and node.spec.when is not None else ()
@@ -49,7 +48,7 @@ def output_names(node: NodePart, kind: type[Node], sub: SubPlan | None) -> tuple
 
 
 def _item_names(node: NodePart, kind: type[Node], sub: SubPlan | None) -> tuple[str, ...] | None:
-    """The outputs that each item of a batch node may have, None where that is not known beforehand."""
+    """The outputs that each item of a batch node may have, None if that is not known beforehand."""
     own = output_names(replace(node, item_name=None), kind, sub)
     keeps = node.spec is not None and node.spec.keep is not None
     return own if own is None or not keeps else (*own, KEPT)
@@ -98,7 +97,7 @@ def key_faults(
     types: Mapping[str, type[Node]],
     subs: Mapping[str, SubPlan],
 ) -> Iterator[Fault]:
-    """The paths of a template whose first key is no output of the node they start from."""
+    """The paths of a template whose first key is not an output of their node."""
     for path in site.expression.references:
         node = references.node_of(path, site)
         if node is None or node.id not in types or not path.segments:
@@ -135,7 +134,7 @@ def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
 
 
 def select_faults(
-    site: Site, node: NodePart, kind: type[Node], sub: SubPlan | None, inputs: Mapping[str, Any]
+    site: Site, node: NodePart, kind: type[Node], sub: SubPlan | None, inputs: Mapping[str, object]
 ) -> Iterator[Fault]:
     """The names in a column that are no output of the node, no item and no input."""
     outputs = _item_names(node, kind, sub)

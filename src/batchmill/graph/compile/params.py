@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from batchmill.errors import TemplateError, TemplateSyntaxError
 from batchmill.ir.faults import Fault, all_of, did_you_mean
@@ -42,7 +41,7 @@ def param_faults(
     yield from _carry_faults(node, kind)
 
 
-def _holds_template(value: Any) -> bool:
+def _holds_template(value: object) -> bool:
     if not isinstance(value, str) or "${" not in value:
         return False
     try:

@@ -145,7 +145,7 @@ class Plan:
         return frozenset(self.nodes) - frozenset(found) - frozenset(self.finals)
 
     def follow(self, node: str, action: str) -> tuple[str, ...]:
-        """The names of what follows ``node`` once it ended with ``action``; none where no edge says."""
+        """The names of what follows ``node`` once it ended with ``action``; none if no edge says."""
         return tuple(edge.target for edge in self.leaving.get(node, ()) if edge.action == action)
 
     def behind(self, name: str) -> tuple[str, ...]:

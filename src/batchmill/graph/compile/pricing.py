@@ -8,7 +8,6 @@ Literal models are checked before anything runs. A model from a template is chec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from batchmill.ir.faults import Fault, did_you_mean
 from batchmill.ir.outline import Outline
@@ -19,7 +18,7 @@ from batchmill.nodes import Node
 BUDGET, MODEL = "budget", "model"
 
 
-def is_bounded(holder: Any) -> bool:
+def is_bounded(holder: object) -> bool:
     """Whether a document or a node, read without faults, has a budget of dollars of its own."""
     budget = getattr(holder, BUDGET, None)
     return budget is not None and budget.usd is not None
@@ -45,6 +44,6 @@ def price_faults(
             yield Fault(path, message, hint)
 
 
-def _with_defaults(kind: type[Node], node: NodePart) -> dict[str, Any]:
+def _with_defaults(kind: type[Node], node: NodePart) -> dict[str, object]:
     defaults = {param.name: param.default for param in kind.params if not param.required}
     return {**defaults, **node.params}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batchmill.errors import InvalidDocument, Problem, StorageError
 from batchmill.graph.compile.plan import Plan
@@ -100,7 +100,7 @@ class SubDocuments:
         return sub
 
 
-def _inline(written: dict[str, Any], node: NodePart, draft: Draft, examine: Examine) -> Named:
+def _inline(written: dict[str, object], node: NodePart, draft: Draft, examine: Examine) -> Named:
     sub = SubPlan(f"the workflow in node {node.id}")
     path = (*node.path, "params", DOCUMENT_PARAM)
     depth = len(path)
@@ -129,7 +129,7 @@ def note_interface(sub: SubPlan, outline: Outline) -> None:
 
 
 def input_faults(node: NodePart, sub: SubPlan) -> Iterator[Fault]:
-    """What is wrong with the inputs that a node gives; a value that holds templates is known in a run."""
+    """Faults of the inputs that a node gives. Values with templates are known only in a run."""
     given = node.params.get(INPUTS_PARAM)
     if sub.inputs is None or not (given is None or isinstance(given, dict)):
         return
@@ -148,7 +148,7 @@ def input_faults(node: NodePart, sub: SubPlan) -> Iterator[Fault]:
     yield from _carry_faults(node, sub.inputs)
 
 
-def _is_open(value: Any) -> bool:
+def _is_open(value: object) -> bool:
     """Whether a value holds templates."""
     if isinstance(value, str):
         return "${" in value
@@ -156,7 +156,7 @@ def _is_open(value: Any) -> bool:
     return any(map(_is_open, members))
 
 
-def _carry_faults(node: NodePart, inputs: Mapping[str, Any]) -> Iterator[Fault]:
+def _carry_faults(node: NodePart, inputs: Mapping[str, object]) -> Iterator[Fault]:
     if node.spec is None or node.spec.loop is None or not isinstance(node.params.get(INPUTS_PARAM), dict):
         return
     for name in node.spec.loop.carry:

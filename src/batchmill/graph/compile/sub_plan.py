@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from pydantic_core import PydanticSerializationError
 
@@ -30,7 +29,7 @@ class SubPlan:
     """One compiled sub-document, however many nodes and items run it.
 
     It is there before its plan is: a document may name itself, and while it is checked only ``inputs``
-    and ``outputs`` are known of it. Each is None where its document does not say, or says wrongly.
+    and ``outputs`` are known of it. Each is None if its document does not say, or says wrongly.
 
     Concurrency: filled in while documents are checked, by one thread. Afterwards only
     ``_settled`` grows and ``topology`` is made, by any thread, and it does not matter which of two equal ones
@@ -92,7 +91,7 @@ class SubPlan:
             self._topology = Topology(self.plan)
         return self._topology
 
-    def settled(self, inputs: Mapping[str, Any]) -> SubPlan:
+    def settled(self, inputs: Mapping[str, object]) -> SubPlan:
         """The same with the settings that these inputs give. Raises :class:`InvalidParams` for such that are
         none."""
         settings = self.plan.settings
@@ -118,10 +117,10 @@ class SubPlan:
         settled.plan = replace(self.plan, workflow=found.workflow, nodes=nodes, settings=None)
         return settled
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_topology": None, "_settled": {}}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         if self._folder is not None and self._folder not in sys.path:
             sys.path.append(self._folder)

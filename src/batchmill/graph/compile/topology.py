@@ -26,7 +26,7 @@ class Round:
 
 
 @dataclass(slots=True)
-class Scope:
+class FailureScope:
     """What fails together: a branch, the block of branches it is one of, or the whole run.
 
     ``goes_on`` is that of a block under ``continue``; ``branches`` counts a block's branches. The parent
@@ -56,7 +56,7 @@ class Topology:
         self.start = self.number[plan.start]
         self._read_edges(plan)
         self._read_loops(plan)
-        self.scopes = [Scope(NONE)]
+        self.scopes = [FailureScope(NONE)]
         self._children: list[list[int]] = [[]]
         self.scope_of = [ROOT] * len(self.names)
         self.joins: dict[int, int] = {}
@@ -133,13 +133,13 @@ class Topology:
             if gate in self.number:
                 self.scope_of[self.number[gate]] = scope
                 self.scopes[scope].nodes.append(self.number[gate])
-        inside = self._new(Scope(scope, True, block.on_error == "continue", len(block.branches)))
+        inside = self._new(FailureScope(scope, True, block.on_error == "continue", len(block.branches)))
         if block.join in self.number:
             self.joins[self.number[block.join]] = inside
         for branch in block.branches:
-            self._read_scopes(branch, self._new(Scope(inside)))
+            self._read_scopes(branch, self._new(FailureScope(inside)))
 
-    def _new(self, scope: Scope) -> int:
+    def _new(self, scope: FailureScope) -> int:
         self.scopes.append(scope)
         self._children.append([])
         self._children[scope.parent].append(len(self.scopes) - 1)

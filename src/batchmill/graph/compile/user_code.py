@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
 
 from batchmill.nodes import Node
 
 _OWN = "batchmill."
 
 
-def code_of(kind: type[Node], params: Mapping[str, Any]) -> str:
+def code_of(kind: type[Node], params: Mapping[str, object]) -> str:
     """The user's own code that the node runs, as far as it can be had: that of a class outside of batchmill,
     of the function of a ``python`` node. Code in params is among those."""
     cls: type = getattr(kind, "adapted", kind)
@@ -57,7 +56,7 @@ def _prefixes(module: str) -> list[str]:
 
 def _function_source(module: str, name: str, file: Path | None) -> str:
     """The text of the function ``name`` in the file; the whole of the file where it is not to be found
-    there, and nothing where there is no file."""
+    there, and nothing if there is no file."""
     if file is None:
         loaded = sys.modules.get(module)
         return str(getattr(loaded, "__version__", ""))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from batchmill.graph.compile.topology import Topology
 from batchmill.graph.schedule.machine import NodeDecision
@@ -25,10 +24,10 @@ class BranchNamespaces:
         self._topology = topology
         self._views: dict[str, tuple[Namespace, bool]] = {}  # and whether it is this node's to hand on
         self._entries: dict[str, NodeOutputs] = {}
-        self._calls: dict[tuple[int, int], Sequence[Any]] = {}
+        self._calls: dict[tuple[int, int], Sequence[object]] = {}
 
     def decided(self, decision: NodeDecision) -> Namespace:
-        """The layer for a node that starts, or the one that what follows a node passed by goes on with."""
+        """The layer for a node that starts, or the one that what follows a node passed by continues."""
         if not decision.after:
             view, own = self._root.layer(), True
         elif len(decision.after) == 1:
@@ -59,11 +58,11 @@ class BranchNamespaces:
         self._views[node][0].set(node, entry)
         self._entries[node] = entry
 
-    def record(self, node: str, calls: Sequence[Any], place: int, visit: int) -> None:
+    def record(self, node: str, calls: Sequence[object], place: int, visit: int) -> None:
         """What a visit recorded, for what follows it."""
         self._views[node][0].record(calls, place, visit)
 
-    def keep(self, calls: Sequence[Any], place: int, visit: int) -> None:
+    def keep(self, calls: Sequence[object], place: int, visit: int) -> None:
         """What a visit recorded, for the run's end."""
         if calls:
             self._calls[place, visit] = calls

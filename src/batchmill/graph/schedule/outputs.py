@@ -21,7 +21,7 @@ from batchmill.values.plain_data import nearest
 SUCCEEDED = "succeeded"  # a batch node's second list of the same entries: given only where it is asked for
 
 
-def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dict[str, Any]:
+def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dict[str, object]:
     """The outputs as the nodes gave them.
 
     An output without a ``source`` is the node or the input of its name. Where the document declares no
@@ -56,7 +56,7 @@ def fail_output(walk: RunReport, name: str, fault: Exception) -> None:
 _compiled = lru_cache(maxsize=256)(compile_value)  # a sub-workflow resolves the same ones for every item
 
 
-def typed(value: Any, spec: OutputSpec) -> Any:
+def typed(value: object, spec: OutputSpec) -> object:
     """``value`` as its declaration takes it: text is read as JSON for a list or an object, for nothing else.
 
     Raises :class:`~batchmill.errors.WrongOutput`, without the value, which may be secret.
@@ -78,19 +78,19 @@ def typed(value: Any, spec: OutputSpec) -> Any:
     return value
 
 
-def _kind(form: Any) -> str:
+def _kind(form: object) -> str:
     if isinstance(form, float):
         return "a number with a fraction"
     return "a list" if isinstance(form, (tuple, LazyList)) else kind_of(form)
 
 
-def _last_outputs(namespace: Namespace, walk: RunReport) -> dict[str, Any]:
+def _last_outputs(namespace: Namespace, walk: RunReport) -> dict[str, object]:
     last: dict[str, Any] = namespace.values[walk.last] if walk.last is not None else {}
     twice = SUCCEEDED if "batch_metadata" in last else None
     return {name: value for name, value in last.items() if name != twice}
 
 
-def _value(spec: OutputSpec, name: str, namespace: Namespace, walk: RunReport) -> Any:
+def _value(spec: OutputSpec, name: str, namespace: Namespace, walk: RunReport) -> object:
     scope = namespace.scope(lazy=True)
     value = _compiled(spec.template(name)).resolve(scope)
     if scope.unresolved:

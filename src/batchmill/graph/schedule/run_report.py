@@ -52,7 +52,7 @@ class NodeReport:
 class RunReport:
     """What a walk came to. ``reports`` and ``errors`` are in document order, whatever ran first. ``errors``
     have the keys of a batch's entries and ``node``, the node's address; ``last`` is the id of the node that
-    ran last, None where none did: of branches that never came together that of the longest, and of several
+    ran last, None if none did: of branches that never came together that of the longest, and of several
     such the last in the document. ``cause`` is the error that failed the walk, with the address of where
     it arose. ``waiting`` says that it has failed by nothing but that nodes wait for a service."""
 
@@ -84,18 +84,18 @@ class RunReport:
         return found
 
     def degrade(self) -> None:
-        """Something went otherwise than meant, and the run goes on."""
+        """Note that something went wrong that does not end the run."""
         if self.status == "success":
             self.status = "degraded"
 
     def fail(self, node: str | None, error: ErrorInfo) -> None:
-        """Fail for a reason that is not an attempt's; ``node`` is None where it is no node's either."""
+        """Fail for a reason outside of any attempt; ``node`` is None if no node caused it."""
         self.status = "failed"
         self.cause = self.cause or error
         self.errors.append({"node": node, **error_entry(error, 0)})
 
     def fail_first(self, error: ErrorInfo) -> None:
-        """Fail for what led to the other errors: it is told before them."""
+        """Fail with the error that caused the others; it is listed before them."""
         self.status = "failed"
         self.cause = error
         self.errors.prepend({"node": None, **error_entry(error, 0)})

@@ -141,7 +141,7 @@ class Scheduler:
         return ready
 
     def _streams(self, name: str) -> bool:
-        """Whether a chain of stages begins here; one after another where the run is to be sequential."""
+        """Whether a chain of stages begins here. In a sequential run, stages run one after another."""
         asked = self._outside.services.executor
         return name in self._plan.stages and (asked is None or TRAITS[asked].side_by_side)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from batchmill.batch import BatchSettings
 from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.errors import InvalidSetting
-from batchmill.graph.address import without_items
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.batch import BatchSpec
@@ -13,6 +12,7 @@ from batchmill.policy.budget import Budget
 from batchmill.policy.limits import Limits
 from batchmill.step import FREE, Paying, Step, Teller
 from batchmill.traits import TRAITS
+from batchmill.values.words import without_items
 
 
 def gate_of(
@@ -22,9 +22,9 @@ def gate_of(
     around: NodeFrame,
     batch: BatchSpec | None = None,
 ) -> Gate | None:
-    """What lets the node's attempts start; None where nothing limits them.
+    """What lets the node's attempts start; None if nothing limits them.
 
-    Raises :class:`InvalidSetting` inside a worker process, where no limit could hold.
+    Raises :class:`InvalidSetting` inside a worker process, if no limit could hold.
     """
     rate_limit = node.spec.rate_limit or (batch.rate_limit if batch is not None else None)
     limits = (rate_limit.limits if rate_limit is not None else Limits()).stricter(_adaptive(batch, around))
@@ -58,13 +58,13 @@ def gate_of(
 
 
 def is_limited(node: PlannedNode, around: NodeFrame) -> bool:
-    """Whether a node that is no batch may have a gate: few have."""
+    """Whether a node without a batch may have a gate; few have one."""
     return bool(node.spec.rate_limit or node.spec.budget or around.budgets)
 
 
 def paying_for(node: PlannedNode, around: NodeFrame) -> Paying:
-    """What the node's attempts are held to: its calls are entered, and each has a price where anything bounds
-    what it spends in dollars."""
+    """The limits of the node's attempts. Its calls are entered in the ledger, and each has a price if
+    anything limits dollars."""
     if not node.kind.calls_models:
         return FREE
     own = node.spec.budget

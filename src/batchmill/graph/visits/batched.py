@@ -37,7 +37,7 @@ from batchmill.items.selection import Selection
 from batchmill.lists import LazyList
 from batchmill.policy import RetryPolicy
 from batchmill.sourced import names_of
-from batchmill.step import INDEX_KEY, SOURCE_KEY, folder_step, item_step
+from batchmill.step import INDEX_KEY, SOURCE_KEY, ItemFolders, ItemStep, folder_step, item_step
 from batchmill.template import compile_value
 from batchmill.template.filters import kind_of
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
@@ -71,27 +71,16 @@ class NodeBatch:
         self,
         node: PlannedNode,
         spec: BatchSpec,
-        items: Iterable[Any] | StreamBuffer,
+        items: Iterable[object] | StreamBuffer,
         around: NodeFrame,
         *,
         ordered: bool = False,
         apart: bool = False,
     ) -> None:
         settings = settings_of(node, spec, around)
-        keyed = (around.services.run.get("id", ""), around.inside, node.id)
+        keyed = keys_of(node, around)
         self._folders = folders = folders_of(node, around, keyed)
-        told: dict[str, Any] = {
-            "item_name": spec.as_,
-            "folder": around.folder,
-            "as_json": spec.results_path is not None,
-            "paying": paying_for(node, around),
-            "when": None if node.spec.when is None else compile_value(node.spec.when),
-            "keyed": keyed,
-            "named": not node.params.urls or items_are_named(spec, around.namespace.is_foreign),
-        }
-        given = around.make(node), node.params, around.namespace
-        step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
-        step.masker, step.needs_folder = around.masker, node.needs_folder
+        step = step_of(node, spec, around, keyed, folders)
         if TRAITS[settings.executor].elsewhere:  # nobody else asks, and there may be much to look at
             step.credential = node.credential
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
@@ -180,6 +169,34 @@ class NodeBatch:
         return visit
 
 
+def keys_of(node: PlannedNode, around: NodeFrame) -> tuple[str, ...]:
+    """What the keys of the node's items are made of, besides the items."""
+    return str(around.services.run.get("id", "")), around.inside, node.id
+
+
+def step_of(
+    node: PlannedNode,
+    spec: BatchSpec,
+    around: NodeFrame,
+    keyed: tuple[str, ...],
+    folders: ItemFolders | None = None,
+) -> ItemStep:
+    """The node as what runs one item, each in its own of the ``folders`` if it has such."""
+    told: dict[str, Any] = {
+        "item_name": spec.as_,
+        "folder": around.folder,
+        "as_json": spec.results_path is not None,
+        "paying": paying_for(node, around),
+        "when": None if node.spec.when is None else compile_value(node.spec.when),
+        "keyed": keyed,
+        "named": not node.params.urls or items_are_named(spec, around.namespace.is_foreign),
+    }
+    given = around.make(node), node.params, around.namespace
+    step = item_step(*given, **told) if folders is None else folder_step(*given, folders, **told)
+    step.masker, step.needs_folder = around.masker, node.needs_folder
+    return step
+
+
 def _ended(block: Block) -> tuple[list[int], list[int]]:
     """The indices of the items of a block that have come to their ends with results, and as failures."""
     errors = {offset: one.error for offset, one in block.special.items() if one.error is not None}
@@ -187,13 +204,13 @@ def _ended(block: Block) -> tuple[list[int], list[int]]:
     return [block.start + offset for offset in range(len(block)) if offset not in errors], failed
 
 
-def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[Any]:
+def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[object]:
     """The items: those that the caller has attached in the place of the document's, or the document's own."""
     attached = around.attached.get(node.id, NOTHING_ATTACHED).items
     return items_of(spec, around, asks_for_source(node.spec)) if attached is None else attached()
 
 
-def items_of(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
+def items_of(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[object]:
     """What the batch is to run of all its items; rows of files tell where they stand if ``placed``. Raises
     what :func:`_all_items` raises, and :class:`~batchmill.errors.TooFewItems`."""
     return selection_of(spec, around).of(all_items(spec, around, placed))
@@ -219,14 +236,14 @@ def _where(spec: BatchSpec, around: NodeFrame) -> Callable[[Any, int], bool] | N
         return None
     condition, scope = compile_value(spec.where), around.namespace.scope(lazy=True)
 
-    def fits(item: Any, index: int) -> bool:
+    def fits(item: object, index: int) -> bool:
         names = names_of(item, [spec.as_], SOURCE_KEY)
         return is_true(condition.resolve(scope.child({**names, INDEX_KEY: index})))
 
     return fits
 
 
-def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]:
+def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[object]:
     """The items, with templates resolved; sources are opened here and read later, as workers ask.
 
     Raises :class:`~batchmill.errors.TemplateError`, :class:`NodeError` for a reference to something that
@@ -253,12 +270,12 @@ def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[Any]
     return _as_list(value, str(spec.items))
 
 
-def _as_side(value: Any, written: Any) -> Any:
+def _as_side(value: object, written: object) -> Any:
     """A side of several; what a template refers to is a list and never a source."""
     return _as_list(value, written) if isinstance(written, str) else value
 
 
-def _as_list(value: Any, written: str) -> Iterable[Any]:
+def _as_list(value: object, written: str) -> Iterable[object]:
     if isinstance(value, str):
         value = _parsed(value, written)
     if isinstance(value, (list, tuple, range, LazyList)):
@@ -269,7 +286,7 @@ def _as_list(value: Any, written: str) -> Iterable[Any]:
     )
 
 
-def _parsed(text: str, written: str) -> Any:
+def _parsed(text: str, written: str) -> object:
     try:
         return from_json(text)
     except NotJson as fault:

@@ -97,11 +97,11 @@ class _FileResults:
         for entry in entered:
             self._files.done(entry, kept=kept)
 
-    def outputs(self, count: int, *, complete: bool) -> dict[str, Any]:
+    def outputs(self, count: int, *, complete: bool) -> dict[str, object]:
         return self._inner.outputs(count, complete=complete)
 
 
-def _text(masker: Masker, entry: Any) -> str:
+def _text(masker: Masker, entry: object) -> str:
     """An entry as JSON text. Items and outputs have a form there, or the item would have failed; the item of
     an error need not."""
     return to_json(masker.value(shown(entry)) if masker.knows_any or not is_exact(entry) else entry)
@@ -109,9 +109,9 @@ def _text(masker: Masker, entry: Any) -> str:
 
 def entries(block: Block, item_kept: bool | list[str] = True) -> list[Any]:
     """What stands in ``results`` for the items of a block: the node's outputs and as much of the item as is
-    kept, None where the item failed or was skipped."""
+    kept, None if the item failed or was skipped."""
     if item_kept is False:
-        made: list[Any] = [None if value is SKIPPED else value or {} for value in block.values]
+        made: list[object] = [None if value is SKIPPED else value or {} for value in block.values]
     else:
         keys, items = None if item_kept is True else item_kept, all_bare(block.items)
         items = items if keys is None else [_part(item, keys) for item in items]
@@ -130,8 +130,8 @@ def skipped_in(block: Block) -> int:
     return sum(value is SKIPPED for value in block.values)
 
 
-def _part(item: Any, keys: list[str]) -> dict[str, Any]:
-    """Those of the keys that an item has; of one that failed since it is no object, nothing."""
+def _part(item: object, keys: list[str]) -> dict[str, object]:
+    """The chosen keys that an item has; none for an item that is not an object."""
     return {key: item[key] for key in keys if key in item} if isinstance(item, Mapping) else {}
 
 
@@ -191,7 +191,7 @@ def _blame(visit: NodeRun, place: str, done: ResultCollector, ending: BatchEnd) 
 
 
 def _errors(done: ResultCollector, ending: BatchEnd) -> Sequence[dict[str, Any]]:
-    """Those of the items; that of the batch where there are none, or where it was cut short by one."""
+    """Those of the items; that of the batch if there are none, or where it was cut short by one."""
     tried = done.tried_errors
     if ending.failure is None or ending.waiting or (tried and ending.fault is None):
         return tried
@@ -205,7 +205,7 @@ def _own_error(ending: BatchEnd) -> ErrorInfo:
     return ErrorInfo(type(ending.fault).__name__, str(ending.fault), retryable=False)
 
 
-def _outputs(done: ResultCollector, metadata: dict[str, Any]) -> dict[str, Any]:
+def _outputs(done: ResultCollector, metadata: dict[str, object]) -> dict[str, object]:
     """What stands under a batch node's id."""
     return {
         **done.results.outputs(done.count, complete=done.success_count == done.count),

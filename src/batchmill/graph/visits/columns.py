@@ -31,7 +31,7 @@ class Columns:
         self._names = (ITEM_KEY, spec.as_)
         self._keys = spec.item if isinstance(spec.item, list) else None
         self._lock = threading.Lock()
-        self._rows: dict[int, Any] = {}
+        self._rows: dict[int, object] = {}
         self._scope = Scope({})
         if self._select is not None:
             values = namespace.values
@@ -48,8 +48,8 @@ class Columns:
         """Whether anything can be wrong with a result."""
         return self._select is not None or self._keys is not None
 
-    def judge(self, index: int, item: Any, value: Any) -> ErrorInfo | None:
-        """Make the row of an item that succeeded; the error where there is none."""
+    def judge(self, index: int, item: object, value: Any) -> ErrorInfo | None:
+        """Make the row of an item that succeeded; return the error if it cannot be made."""
         if value is SKIPPED:
             return None
         if self._keys is not None and not isinstance(bare(item), Mapping):
@@ -68,7 +68,7 @@ class Columns:
             self._rows[index] = row
         return None
 
-    def rows(self, block: Block) -> list[Any]:
+    def rows(self, block: Block) -> list[object]:
         """The rows of a block, None for items that failed; they are forgotten here."""
         with self._lock:
             return [self._rows.pop(index, None) for index in range(block.start, block.start + len(block))]

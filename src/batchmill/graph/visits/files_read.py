@@ -50,7 +50,7 @@ _known = _Known()
 
 
 def digest_of_file(path: str) -> str:
-    """The digest of what is in a file; another text where there is none that can be read."""
+    """The digest of a file's content, or a fixed text if the file cannot be read."""
     return _known.of(os.path.expanduser(path))
 
 

@@ -53,8 +53,10 @@ _MOST_NAMED = 20  # files, or modules, of which each is a part of its own
 _NOT_KNOWN = "not known"  # which files a template names that does not resolve
 
 
-def single_log(node: PlannedNode, around: NodeFrame, carried: Mapping[str, Any] | None) -> SingleLog | None:
-    """Where the outcome of this visit is kept and looked for; None where there is no journal. Of a
+def single_log(
+    node: PlannedNode, around: NodeFrame, carried: Mapping[str, object] | None
+) -> SingleLog | None:
+    """Where the outcome of this visit is kept and looked for; None if there is no journal. Of a
     sub-workflow the nodes inside are kept. Of what cannot be known again only the calls are."""
     if around.log is None or issubclass(node.kind, WorkflowNode):
         return None
@@ -70,7 +72,7 @@ def single_log(node: PlannedNode, around: NodeFrame, carried: Mapping[str, Any] 
     return around.log.single(around.place(node.id), key, cached=node.spec.cache)
 
 
-def batch_log(node: PlannedNode, spec: BatchSpec, items: Any, around: NodeFrame) -> ItemLog | None:
+def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFrame) -> ItemLog | None:
     """The same for a batch node, with what each item depends on besides itself."""
     if around.log is None:
         return None
@@ -103,13 +105,13 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: Any, around: NodeFrame)
 
 
 def _missing(node: PlannedNode) -> Callable[[Any], str] | None:
-    """What gives of outputs the first file that the node has written and that is gone; None where it writes
+    """What gives of outputs the first file that the node has written and that is gone; None if it writes
     none that are missed."""
     keeps = node.spec.keep is not None
     if not node.files_stay or not (node.kind.makes or keeps):
         return None
 
-    def missing(outputs: Any) -> str:
+    def missing(outputs: object) -> str:
         if not isinstance(outputs, dict):
             return ""
         made = list(node.kind.files_made(node.spec.params, outputs))
@@ -125,7 +127,7 @@ def _whole(parts: Mapping[str, str]) -> bytes:
     return digest_of(sorted(parts.items()))
 
 
-def _part(*values: Any) -> str:
+def _part(*values: object) -> str:
     return digest_of(*values).hex()[:_PART_CHARACTERS]
 
 
@@ -143,7 +145,7 @@ def _of_node(node: PlannedNode, scope: Scope, own: frozenset[str]) -> dict[str, 
     return parts
 
 
-def _of_param(written: Any, template: Readable, scope: Scope, own: frozenset[str]) -> tuple[Any, ...]:
+def _of_param(written: object, template: Readable, scope: Scope, own: frozenset[str]) -> tuple[object, ...]:
     """What a param counts as: its value, or what is written and what that refers to. Commands count as they
     are written: what they are rewritten to may be another text tomorrow."""
     moves = any(_roots(path) & own for path in template.references)
@@ -160,7 +162,7 @@ def _is_large(template: Readable, scope: Scope) -> bool:
     return any(isinstance(find(path, scope), LazyList) for path in template.references)
 
 
-def _carried(carried: Mapping[str, Any] | None) -> dict[str, str]:
+def _carried(carried: Mapping[str, object] | None) -> dict[str, str]:
     return {CARRIED: _part(dict(carried))} if carried else {}
 
 
@@ -217,14 +219,14 @@ def _digests_of_params(node: PlannedNode, scope: Scope) -> dict[str, str]:
 def _more(
     node: PlannedNode, params: StepParams, name: str, scope: Scope, *, files: bool = True
 ) -> KeyMore | None:
-    """What an item depends on besides itself; None where that is nothing."""
+    """What an item depends on besides itself; None if that is nothing."""
     own = frozenset({name, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     moving, by_index = _item_parts(params, own)
     reads = files and _reads_files(node)
     if not (moving or by_index or reads):
         return None
 
-    def more(item: Any, index: int) -> Any:
+    def more(item: object, index: int) -> Any:
         inside = scope.child({**names_of(item, [name], SOURCE_KEY), INDEX_KEY: index})
         found = [index if by_index else None, *_values(moving, inside)]
         return [*found, *_digests_of_files(node, inside).values()] if reads else found
@@ -237,7 +239,7 @@ def _named(node: PlannedNode, name: str, scope: Scope) -> Callable[[Any, int], l
     own = frozenset({name, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     written = [f"${{{path.text}}}" for path in _moving(node.content, own)]
 
-    def named(item: Any, index: int) -> list[str]:
+    def named(item: object, index: int) -> list[str]:
         inside = scope.child({**names_of(item, [name], SOURCE_KEY), INDEX_KEY: index})
         files = _digests_of_files(node, inside) if _reads_files(node) else {}
         return [*(f"the file {path}" for path in files), *written]
@@ -265,7 +267,7 @@ def _roots(path: Path) -> set[str]:
     return {one.root for one in path.walk()}
 
 
-def _values(paths: Iterable[Path], scope: Scope) -> list[Any]:
+def _values(paths: Iterable[Path], scope: Scope) -> list[object]:
     """What the paths lead to, by their text."""
     found: dict[str, Any] = {}
     for path in paths:
@@ -281,7 +283,9 @@ def _folder() -> str:
         return ""
 
 
-def _single_in_format_1(node: PlannedNode, carried: Mapping[str, Any] | None, scope: Scope) -> bytes | None:
+def _single_in_format_1(
+    node: PlannedNode, carried: Mapping[str, object] | None, scope: Scope
+) -> bytes | None:
     return _digest(*_node_in_format_1(node), dict(carried or {}), _values(node.params.references, scope))
 
 
@@ -292,11 +296,11 @@ def _batch_in_format_1(node: PlannedNode, spec: BatchSpec, scope: Scope) -> byte
     return _digest(*_node_in_format_1(node), spec.as_, _values(fixed, scope), inner)
 
 
-def _node_in_format_1(node: PlannedNode) -> tuple[Any, ...]:
+def _node_in_format_1(node: PlannedNode) -> tuple[object, ...]:
     return node.spec.type, dict(node.spec.params), node.code
 
 
-def _digest(*values: Any) -> bytes | None:
+def _digest(*values: object) -> bytes | None:
     try:
         return digest_of(*values)
     except NoDigest:

@@ -11,7 +11,7 @@ HINT = "`batchmill resume RUN --limit all` runs the others too"
 
 
 def first_items(spec: BatchSpec, around: NodeFrame, count: int) -> Warned | None:
-    """What to tell of a batch that came to its end with ``count`` items, or groups of them; None where the
+    """What to tell of a batch that came to its end with ``count`` items, or groups of them; None if the
     limit of the run left nothing out. Whether there are more is not looked at: they may have yet to come."""
     limit = around.services.limit
     if limit is None or (spec.limit is not None and spec.limit <= limit):

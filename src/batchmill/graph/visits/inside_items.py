@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.errors import Stopped
-from batchmill.graph.address import without_items
 from batchmill.graph.frame import NodeFrame
 from batchmill.journal.contract import RunLog
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.journal.inside_log import InsideLog
 from batchmill.values.masking import Masker
+from batchmill.values.words import without_items
 
 
 @contextmanager
@@ -21,14 +20,14 @@ def log_inside(
     around: NodeFrame,
     node: str,
     index: int | None,
-    inputs: Mapping[str, Any],
+    inputs: Mapping[str, object],
     attempt: Attempt,
     masker: Masker,
 ) -> Iterator[RunLog | None]:
     """The log of a run of the sub-workflow of ``node`` with these inputs: of one that is no item the journal.
 
     Of an item the inside is kept until the item as a whole is there: for all that is inside of that in one
-    place. ``masker`` knows the secrets among the inputs. Yields None where nothing is kept.
+    place. ``masker`` knows the secrets among the inputs. Yields None if nothing is kept.
     """
     if index is None:
         yield around.log
@@ -55,8 +54,8 @@ def log_inside(
         log.close(failed=failed)
 
 
-def _content(place: str, inputs: Mapping[str, Any]) -> str | None:
-    """What an item is known by, wherever among the items it stands; None where that cannot be told."""
+def _content(place: str, inputs: Mapping[str, object]) -> str | None:
+    """What an item is known by, wherever among the items it stands; None if that cannot be told."""
     try:
         return digest_of(without_items(place), dict(inputs)).hex()
     except NoDigest:

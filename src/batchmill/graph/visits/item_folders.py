@@ -6,7 +6,6 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from batchmill.block import Block
 from batchmill.graph.compile.node import PlannedNode
@@ -23,7 +22,7 @@ from batchmill.template import compile_value
 _ITEM = re.compile(r"\[(\d+)\]")
 
 
-def folders_of(node: PlannedNode, around: NodeFrame, keyed: tuple[Any, ...]) -> ItemFolders | None:
+def folders_of(node: PlannedNode, around: NodeFrame, keyed: tuple[object, ...]) -> ItemFolders | None:
     """The folders of the items of a batch node, whose keys are made of ``keyed``; None without such."""
     workdir = Workdir.of(node.spec.workdir)
     if workdir is None:
@@ -66,7 +65,7 @@ class NamingLog(LogAround):
                 block.replace(offset, self._named(outcome, block.items[offset]))
         super().record(block)
 
-    def _named(self, outcome: Outcome, item: Any) -> Outcome:
+    def _named(self, outcome: Outcome, item: object) -> Outcome:
         *_, last = ["", *self._folders.all_of(self._folders.name_of(item, outcome.index))]
         error = outcome.error
         if not last or error is None or last in error.message:

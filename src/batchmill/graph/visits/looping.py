@@ -72,7 +72,7 @@ class _Loop:
             carried = materialize(carried) if namespace.lazy else carried
         return "failed"
 
-    def _once(self, carried: Mapping[str, Any]) -> bool:
+    def _once(self, carried: Mapping[str, object]) -> bool:
         """One iteration; its outputs are where the condition and ``carry`` look for them."""
         self.visit = visit = run_single(self._node, self._around, carried)
         self.iterations += 1

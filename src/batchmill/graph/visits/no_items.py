@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
 
 from batchmill.errors import TemplateError
 from batchmill.graph.frame import NodeFrame
@@ -21,7 +20,7 @@ _IN_THE_DOCUMENT = ("list", "reference")
 
 
 def no_items(spec: BatchSpec, around: NodeFrame) -> Warned | None:
-    """What to tell of a batch that came to its end without an item; None where that was told before, or is
+    """What to tell of a batch that came to its end without an item; None if that was told before, or is
     nothing to be told."""
     if spec.items_kind in _IN_THE_DOCUMENT:
         return None
@@ -34,7 +33,7 @@ def no_items(spec: BatchSpec, around: NodeFrame) -> Warned | None:
     return Warned(CODE, *_words(spec.items_kind, value))
 
 
-def _words(kind: str, value: Any) -> tuple[str, str]:
+def _words(kind: str, value: object) -> tuple[str, str]:
     shown = shortened(value)
     if kind == "glob" or (kind in OF_FILES and isinstance(value, str) and has_magic(value)):
         return f"no file matches `{shown}`, so nothing was run", _glob_hint(str(value))
@@ -44,7 +43,7 @@ def _words(kind: str, value: Any) -> tuple[str, str]:
 
 
 def _glob_hint(pattern: str) -> str:
-    """What may be wrong with a pattern that nothing matches."""
+    """A hint at what may be wrong with a pattern that matches nothing."""
     if _BRACES.search(pattern):
         return "braces are not expanded: use `*`, `?` and `[...]`"
     parts = pattern.split("/")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from batchmill.ir.models import NodeSpec
 from batchmill.ir.references import texts_in
 from batchmill.step import SOURCE_KEY
@@ -19,7 +17,7 @@ def asks_for_source(spec: NodeSpec) -> bool:
     return any(_mentions(value) for value in values)
 
 
-def _mentions(value: Any) -> bool:
+def _mentions(value: object) -> bool:
     if is_large(value) and not may_hold_templates(value):
         return False
     return any(SOURCE_KEY in text for _, text, _ in texts_in(value, ()))

@@ -16,12 +16,12 @@ _CALL_FIELDS = {one.name for one in fields(LLMCall)}
 _WARNED_FIELDS = {one.name for one in fields(Warned)}
 
 
-def write(records: Sequence[Any]) -> list[Any]:
+def write(records: Sequence[object]) -> list[Any]:
     """Each record as an object with one key, its kind. Raises TypeError for a record of another kind."""
     return [_written(record) for record in records]
 
 
-def _written(record: Any) -> dict[str, Any]:
+def _written(record: object) -> dict[str, object]:
     if isinstance(record, LLMCall):
         return {"call": record.as_json()}
     if isinstance(record, Unresolved):
@@ -39,12 +39,12 @@ def _written(record: Any) -> dict[str, Any]:
     raise TypeError(f"a record of type {type(record).__name__} is not kept")
 
 
-def read(written: Sequence[Any]) -> tuple[Any, ...]:
+def read(written: Sequence[object]) -> tuple[Any, ...]:
     """The records that :func:`write` was given. Raises ValueError for what it cannot have made."""
     return tuple(_read(one) for one in written)
 
 
-def _read(written: Any) -> Any:
+def _read(written: object) -> object:
     match written:
         case {"call": dict(call)} if call.keys() <= _CALL_FIELDS:
             return LLMCall(**call)
@@ -68,18 +68,18 @@ def _read(written: Any) -> Any:
     raise ValueError(f"no record: {str(written)[:80]}")
 
 
-def _list(written: Any) -> list[Any]:
+def _list(written: object) -> list[Any]:
     return written if isinstance(written, list) else []
 
 
-def degraded(records: Sequence[Any]) -> bool:
+def degraded(records: Sequence[object]) -> bool:
     """Whether a sub-workflow among the records ended degraded."""
     return any(isinstance(record, SubReport) and record.degraded for record in records)
 
 
-def calls(records: Sequence[Any], node: str, index: int | None) -> list[tuple[str, dict[str, Any]]]:
+def calls(records: Sequence[object], node: str, index: int | None) -> list[tuple[str, dict[str, Any]]]:
     """The calls among what attempts at an item of ``node`` recorded, those of sub-workflows included, as
-    ``llm_calls`` of a result has them; each with its id, empty where it has none."""
+    ``llm_calls`` of a result has them; each with its id, empty if it has none."""
     found: list[tuple[str, dict[str, Any]]] = []
     for record in records:
         if isinstance(record, SubReport):
@@ -90,7 +90,7 @@ def calls(records: Sequence[Any], node: str, index: int | None) -> list[tuple[st
     return found
 
 
-def costs(records: Iterable[Any]) -> Iterator[float]:
+def costs(records: Iterable[object]) -> Iterator[float]:
     """What each call among records cost that has a price, in US dollars; those of sub-workflows included."""
     for record in records:
         if isinstance(record, SubReport):
@@ -102,12 +102,12 @@ def costs(records: Iterable[Any]) -> Iterator[float]:
             yield float(record["cost"])
 
 
-def as_kept(records: Sequence[Any]) -> tuple[Any, ...]:
+def as_kept(records: Sequence[object]) -> tuple[object, ...]:
     """Records of an outcome that is taken from another run: calls nobody made again, which cost nothing."""
     return tuple(map(_as_kept, records))
 
 
-def _as_kept(record: Any) -> Any:
+def _as_kept(record: object) -> object:
     if isinstance(record, LLMCall):
         return replace(record, kept=True, cost=0.0, id=new_id())
     if isinstance(record, SubReport):

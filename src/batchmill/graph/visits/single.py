@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from batchmill.batch import Batch, BatchSettings
 from batchmill.batch.keeping import refused
@@ -26,7 +25,7 @@ from batchmill.step import single_step
 from batchmill.step.step import SingleStep
 
 
-def run_single(node: PlannedNode, around: NodeFrame, carried: Mapping[str, Any] | None = None) -> NodeRun:
+def run_single(node: PlannedNode, around: NodeFrame, carried: Mapping[str, object] | None = None) -> NodeRun:
     """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
     log = single_log(node, around, carried)
     known = log.known if log is not None else None
@@ -59,7 +58,7 @@ def run_single(node: PlannedNode, around: NodeFrame, carried: Mapping[str, Any] 
     return visit
 
 
-def _given_back(outcome: Outcome, action: str) -> tuple[dict[str, Any], str]:
+def _given_back(outcome: Outcome, action: str) -> tuple[dict[str, object], str]:
     return outcome.value, action or DEFAULT_ACTION
 
 

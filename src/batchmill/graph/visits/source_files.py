@@ -14,7 +14,7 @@ from batchmill.items.sources import ChunkedIterable
 from batchmill.sourced import all_bare
 
 
-def others(around: NodeFrame, names: Sequence[Any]) -> Sequence[Any]:
+def others(around: NodeFrame, names: Sequence[object]) -> Sequence[Any]:
     """The names that are of no file that the run writes, or has yet to write."""
     bare_names = all_bare(names)
     own = around.services.files.among(bare_names)
@@ -30,7 +30,7 @@ def chosen_of(around: NodeFrame, paths: list[str]) -> list[str]:
     return list(others(around, paths))
 
 
-def without_own(items: Iterable[Any], kind: str, around: NodeFrame) -> Iterable[Any]:
+def without_own(items: Iterable[object], kind: str, around: NodeFrame) -> Iterable[object]:
     """Names of files without those of the run itself, and without those that it is to write."""
     if kind not in ("lines", "stdin") or not isinstance(
         items, ChunkedIterable
@@ -40,7 +40,9 @@ def without_own(items: Iterable[Any], kind: str, around: NodeFrame) -> Iterable[
     return ChunkedIterable(lambda: map(chosen, items.read()), wake=items.wake, files=items.files)
 
 
-def entered_files(items: Iterable[Any] | StreamBuffer, around: NodeFrame, place: str) -> list[Entry | None]:
+def entered_files(
+    items: Iterable[object] | StreamBuffer, around: NodeFrame, place: str
+) -> list[Entry | None]:
     """The files that the items are read from, entered into the table of the run's files."""
     if not isinstance(items, ChunkedIterable):
         return []

@@ -183,5 +183,5 @@ def _has_unfinished(block: Block) -> bool:
     return any(error is not None and error.kind == "cancelled" for error in errors)
 
 
-def _kept(entries: Sequence[Any], succeeded: bool) -> Sequence[Any]:
+def _kept(entries: Sequence[object], succeeded: bool) -> Sequence[object]:
     return [entry for entry in entries if entry is not None] if succeeded else entries

@@ -73,7 +73,7 @@ OF_FILES = ("lines", "jsonl", "csv", "parquet")
 """Those that read rows of files, which have a place there."""
 
 
-def _items_tag(value: Any) -> str | None:
+def _items_tag(value: object) -> str | None:
     return tag_of(value, SOURCES)
 
 
@@ -193,7 +193,7 @@ class BatchSpec(Spec):
 
     @property
     def collect_file(self) -> CollectFile | None:
-        """The file that results are written to; None where they go to none."""
+        """The file that results are written to; None if they go to none."""
         return CollectFile.of(self.collect)
 
     @property
@@ -215,17 +215,17 @@ class BatchSpec(Spec):
 
     @property
     def fixed_chunk_size(self) -> int | None:
-        """Items in a chunk, None where it is found by measuring."""
+        """Items in a chunk, None if it is found by measuring."""
         return None if self.chunk_size == "auto" else self.chunk_size
 
     @property
     def traits(self) -> Traits:
-        """What is special about the executor."""
+        """The traits of the executor."""
         return TRAITS[self.executor_name]
 
     @property
     def span(self) -> ConcurrencyRange | None:
-        """The bounds of adaptive concurrency, None where it is not adaptive."""
+        """The bounds of adaptive concurrency, None if it is not adaptive."""
         return ConcurrencyRange.parse(self.max_concurrent) if isinstance(self.max_concurrent, str) else None
 
     @property
@@ -256,14 +256,14 @@ class BatchSpec(Spec):
 
     @property
     def items_value(self) -> Any:
-        """What is written for the items: the template, the list, or what the source's key holds."""
+        """The items as written: the template, the list, or the value of the source's key."""
         if isinstance(self.items, (str, list)):
             return self.items
         return as_written(getattr(self.items, self.items_kind))
 
     @property
     def items_options(self) -> dict[str, Any]:
-        """What is written beside the source's key."""
+        """The options next to the source's key."""
         if isinstance(self.items, (str, list)):
             return {}
         given = self.items.model_fields_set - {self.items_kind}
@@ -278,7 +278,7 @@ class BatchSpec(Spec):
         return isinstance(self.items, PythonSource)
 
     @property
-    def items_templates(self) -> dict[str, Any]:
+    def items_templates(self) -> dict[str, object]:
         """Those of them that may hold templates."""
         return {name: value for name, value in self.items_options.items() if name in RESOLVED}
 

@@ -22,7 +22,7 @@ _MEANT = (
 @dataclass(frozen=True)
 class CollectFile:
     """Results in a file: ``path``, and ``errors`` for the entries of failed items, as they stand in the
-    document. ``select`` is a template for each column, None where rows are the results as they are."""
+    document. ``select`` is a template for each column, None if rows are the results as they are."""
 
     form: FileForm
     path: str
@@ -30,8 +30,8 @@ class CollectFile:
     errors: str | None = None
 
     @classmethod
-    def of(cls, written: Any) -> CollectFile | None:
-        """What is written for ``collect``; None where that is no file."""
+    def of(cls, written: object) -> CollectFile | None:
+        """The file that ``collect`` describes; None if it is not a file."""
         if not isinstance(written, dict):
             return None
         form = next(one for one in FILE_FORMS if one in written)
@@ -43,7 +43,7 @@ class ResultsTo(_Checked):
     """Where results go: ``results``, ``none``, or an object with one of ``jsonl``, ``csv`` and ``parquet``,
     with or without ``select`` and ``errors``."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> object:
         if value in ("results", "none"):
             return value
         if not isinstance(value, dict):
@@ -63,7 +63,7 @@ class ResultsTo(_Checked):
             raise _fault("an object whose `parquet` is not compressed again (Parquet is by itself)", value)
         return value
 
-    def _check_select(self, select: Any, given: bool) -> None:
+    def _check_select(self, select: object, given: bool) -> None:
         if not given:
             return
         if not isinstance(select, dict) or not select or not all(isinstance(key, str) for key in select):
@@ -91,7 +91,7 @@ class ResultsTo(_Checked):
 class ItemKept(_Checked):
     """Whether an entry of ``results`` has the item: true, false, or the keys of the item that it has."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> object:
         if isinstance(value, bool):
             return value
         if isinstance(value, list) and value and all(isinstance(key, str) for key in value):

@@ -46,21 +46,21 @@ class Spec(BaseModel):
 
     @model_serializer(mode="wrap")
     def _as_it_was(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        written: dict[str, Any] = handler(self)
+        written: dict[str, object] = handler(self)
         if info.context is FIRST_FORMAT:
             for key in self.LATER:
                 written.pop(key, None)
         return written
 
 
-def _fault(words: str, value: Any) -> PydanticCustomError:
+def _fault(words: str, value: object) -> PydanticCustomError:
     return PydanticCustomError(RANGE, "must be {words}, not {value}", {"words": words, "value": shown(value)})
 
 
 class _Checked:
     """What turns a ``check`` and a ``json_schema`` into a type pydantic knows."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> Any:
         raise NotImplementedError
 
     def json_schema(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Whole(_Checked):
     low: int
     high: int
 
-    def check(self, value: Any) -> int:
+    def check(self, value: object) -> int:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
@@ -97,7 +97,7 @@ class Whole(_Checked):
 class WholeOrAuto(Whole):
     """A whole number, or the word ``auto``."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> Any:
         if value == "auto":
             return value
         try:
@@ -138,7 +138,7 @@ class WholeOrSpan(Whole):
     low: int = 1
     high: int = MOST_CONCURRENT
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> Any:
         if isinstance(value, str):
             return self._span(value)
         try:
@@ -165,7 +165,7 @@ class WholeOrSpan(Whole):
 class WholeOrTemplate(Whole):
     """A whole number, or a template that gives one."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> Any:
         if isinstance(value, str) and "${" in value:
             return value
         try:
@@ -181,7 +181,7 @@ class WholeOrTemplate(Whole):
 class SchemaValue(_Checked):
     """A JSON Schema: an object, or true or false."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: object) -> Any:
         if isinstance(value, (dict, bool)):
             return value
         raise _fault("a JSON Schema (an object, or true or false)", value)
@@ -233,7 +233,7 @@ class Text(_Checked):
     pattern: str
     words: str
 
-    def check(self, value: Any) -> str:
+    def check(self, value: object) -> str:
         if not isinstance(value, str) or not re.search(self._pattern, value):
             raise _fault(self.words, value)
         return value
@@ -264,7 +264,7 @@ class Paths(_Checked):
 class Query(_Checked):
     """SQL without templates: a value that is written into it might be taken for a part of it."""
 
-    def check(self, value: Any) -> str:
+    def check(self, value: object) -> str:
         if not isinstance(value, str) or not value.strip() or "${" in value:
             words = "a SELECT without templates: write `:name` and put the value into `parameters`"
             raise _fault(words, value)
@@ -290,7 +290,7 @@ class DifferentNames(_Checked):
 class Targets(_Checked):
     """What an action leads to: a name, several different ones, or null for nothing."""
 
-    def check(self, value: Any) -> str | list[str] | None:
+    def check(self, value: object) -> str | list[str] | None:
         if value is None or (isinstance(value, str) and value.strip()):
             return value
         try:
@@ -314,7 +314,7 @@ class Bytes(_Checked):
     low: int
     high: int
 
-    def check(self, value: Any) -> int:
+    def check(self, value: object) -> int:
         size = self._size(value)
         if size is None or not self.low <= size <= self.high:
             words = f"bytes, or text such as `512MB`, from {self.low:,} to {self.high:,}"
@@ -322,7 +322,7 @@ class Bytes(_Checked):
         return size
 
     @staticmethod
-    def _size(value: Any) -> int | None:
+    def _size(value: object) -> int | None:
         if isinstance(value, float) and value.is_integer():
             return int(value)
         if isinstance(value, str):

@@ -37,12 +37,12 @@ class Parallel(Spec):
     )
 
 
-def _step_tag(value: Any) -> str:
+def _step_tag(value: object) -> str:
     is_block = "parallel" in value if isinstance(value, dict) else isinstance(value, Parallel)
     return f"{STEP_TAG}block" if is_block else f"{STEP_TAG}node"
 
 
-def _branch_tag(value: Any) -> str:
+def _branch_tag(value: object) -> str:
     return f"{STEP_TAG}list" if isinstance(value, list) else _step_tag(value)
 
 

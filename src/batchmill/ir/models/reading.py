@@ -60,7 +60,7 @@ _NOT_MEANT = {
 """Keys whose names are near to others that do something else."""
 
 
-def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
+def read_workflow(raw: object) -> tuple[Workflow | None, list[Fault]]:
     """The workflow that ``raw`` (plain JSON) describes, or what hinders it: structure only. Settings that are
     templates count as not there."""
     raw = without_templates(without_own_keys(raw))
@@ -72,7 +72,7 @@ def read_workflow(raw: Any) -> tuple[Workflow | None, list[Fault]]:
     return (None if faults else workflow), faults
 
 
-def without_own_keys(raw: Any) -> Any:
+def without_own_keys(raw: object) -> object:
     """A raw document without the keys that are its writer's own."""
     if not isinstance(raw, dict):
         return raw
@@ -81,7 +81,7 @@ def without_own_keys(raw: Any) -> Any:
     }
 
 
-def _form_faults(raw: dict[Any, Any]) -> Iterator[Fault]:
+def _form_faults(raw: dict[object, object]) -> Iterator[Fault]:
     """Steps are written in one of two forms, and one of them must be there."""
     if "pipeline" not in raw:
         if "nodes" not in raw:
@@ -93,7 +93,7 @@ def _form_faults(raw: dict[Any, Any]) -> Iterator[Fault]:
             yield Fault((key,), f"`{key}` stands beside `pipeline`", hint, on_key=True)
 
 
-def faults_of(model: type[Spec], raw: Any, at: DocumentPath) -> tuple[Any, list[Fault]]:
+def faults_of(model: type[Spec], raw: object, at: DocumentPath) -> tuple[Any, list[Fault]]:
     """``raw`` as ``model`` for the place ``at`` of a document, or what hinders it."""
     try:
         return model.model_validate(raw), []
@@ -104,7 +104,7 @@ def faults_of(model: type[Spec], raw: Any, at: DocumentPath) -> tuple[Any, list[
 _A_BATCH: DocumentPath = ("nodes", 0, "batch")
 
 
-def faults_of_batch(raw: dict[str, Any]) -> tuple[BatchSpec | None, list[str]]:
+def faults_of_batch(raw: dict[str, object]) -> tuple[BatchSpec | None, list[str]]:
     """A batch block that stands in no document, or what hinders it, in words that name its keys alone."""
     block, faults = faults_of(BatchSpec, raw, _A_BATCH)
     return block, [_without_place(fault) for fault in faults]
@@ -161,7 +161,7 @@ def _missing(key: str) -> tuple[str, str]:
     return f"`{key}` is missing", "add it"
 
 
-def _seen(value: Any) -> str:
+def _seen(value: object) -> str:
     return kind_of(value) if isinstance(value, (str, list, dict, type(None))) else shown(value)
 
 
@@ -173,7 +173,7 @@ def _wrong_length(path: DocumentPath) -> str:
     return "must have 1 to 3 entries"
 
 
-def _unknown_key(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
+def _unknown_key(path: DocumentPath, home: DocumentPath, value: object) -> Fault:
     key = str(path[-1])
     known = _keys(home[:-1])
     other = _OTHER_NAMES.get(key)
@@ -208,7 +208,7 @@ def _options_of(source: str) -> list[str]:
     return [name for name in SOURCES[source].model_fields if name != source]
 
 
-def _wrong_word(path: DocumentPath, home: DocumentPath, value: Any) -> Fault:
+def _wrong_word(path: DocumentPath, home: DocumentPath, value: object) -> Fault:
     choices = _choices(home)
     hint = did_you_mean(value, choices) if isinstance(value, str) else ""
     return Fault(path, f"must be {any_of(choices)}, not {shown(value)}", hint)
@@ -227,7 +227,7 @@ def _choices(path: DocumentPath) -> list[str]:
     return list(_words(found[0].annotation)) if found else []
 
 
-def _words(annotation: Any) -> Iterator[str]:
+def _words(annotation: object) -> Iterator[str]:
     for part in typing.get_args(annotation):
         if isinstance(part, str):
             yield part

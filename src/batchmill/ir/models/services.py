@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -70,7 +70,7 @@ class McpServerSpec(Spec):
     )
 
 
-def _form(value: Any) -> str | None:
+def _form(value: object) -> str | None:
     if isinstance(value, str):
         return f"{FORM_TAG}path"
     return f"{FORM_TAG}table" if isinstance(value, dict) else None

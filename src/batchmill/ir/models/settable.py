@@ -34,17 +34,17 @@ _TEMPLATE = {"type": "string", "pattern": r"\$\{"}
 _WORDS = ("title", "description", "default")
 
 
-def is_template(value: Any) -> bool:
+def is_template(value: object) -> bool:
     """Whether a setting is text with a template in it."""
     return isinstance(value, str) and "${" in value
 
 
-def without_templates(raw: Any) -> Any:
+def without_templates(raw: object) -> object:
     """A raw document without the settings that are templates."""
     return with_values(raw, lambda text, path: LEFT_OUT) if isinstance(raw, dict) else raw
 
 
-def with_values(raw: dict[Any, Any], value_of: ValueOf) -> dict[Any, Any]:
+def with_values(raw: dict[object, Any], value_of: ValueOf) -> dict[object, object]:
     """A raw document with what ``value_of(text, path)`` gives for each setting that is a template; the
     key is not there where that is :data:`LEFT_OUT`."""
     values = _Values(value_of)
@@ -57,7 +57,7 @@ def with_values(raw: dict[Any, Any], value_of: ValueOf) -> dict[Any, Any]:
     return out
 
 
-def _with(raw: dict[Any, Any], key: Any, value: Any) -> dict[Any, Any]:
+def _with(raw: dict[object, object], key: object, value: object) -> dict[object, object]:
     """``raw`` with another value, and the same object where that is no other."""
     return raw if raw[key] is value else {**raw, key: value}
 
@@ -68,7 +68,7 @@ class _Values:
     def __init__(self, value_of: ValueOf) -> None:
         self._value_of = value_of
 
-    def step(self, raw: Any, path: DocumentPath) -> Any:
+    def step(self, raw: object, path: DocumentPath) -> object:
         """A node, or all nodes in a step of a pipeline."""
         if isinstance(raw, list):
             made = [self.step(one, (*path, place)) for place, one in enumerate(raw)]
@@ -79,7 +79,7 @@ class _Values:
             return _with(raw, "parallel", self.step(raw["parallel"], (*path, "parallel")))
         return self._node(raw, path)
 
-    def defaults(self, raw: dict[Any, Any]) -> dict[Any, Any]:
+    def defaults(self, raw: dict[Any, object]) -> dict[object, object]:
         """Keys of nodes, and under the names of types the same."""
         out = self._node(raw, ("defaults",))
         for key, value in raw.items():
@@ -87,7 +87,7 @@ class _Values:
                 out = _with(out, key, self._node(value, ("defaults", key)))
         return out
 
-    def _node(self, raw: dict[Any, Any], path: DocumentPath) -> dict[Any, Any]:
+    def _node(self, raw: dict[object, Any], path: DocumentPath) -> dict[object, object]:
         out = self.object(raw, path, OF_NODE)
         for key, settable in (("batch", OF_BATCH), ("loop", OF_LOOP)):
             if isinstance(raw.get(key), dict):
@@ -113,7 +113,7 @@ class _Values:
         return out
 
 
-def allow_templates(schema: dict[str, Any]) -> dict[str, Any]:
+def allow_templates(schema: dict[str, Any]) -> dict[str, object]:
     """The JSON Schema of a document in which each setting may be a template, too."""
     definitions = {
         name: _open(model, _MODELS[name]) if name in _MODELS else model
@@ -122,7 +122,7 @@ def allow_templates(schema: dict[str, Any]) -> dict[str, Any]:
     return _open({**schema, "$defs": definitions}, OF_DOCUMENT)
 
 
-def _open(model: dict[str, Any], settable: frozenset[str] | None) -> dict[str, Any]:
+def _open(model: dict[str, Any], settable: frozenset[str] | None) -> dict[str, object]:
     properties = {
         key: _or_template(value) if settable is None or key in settable else value
         for key, value in model["properties"].items()
@@ -130,7 +130,7 @@ def _open(model: dict[str, Any], settable: frozenset[str] | None) -> dict[str, A
     return {**model, "properties": properties}
 
 
-def _or_template(schema: dict[str, Any]) -> dict[str, Any]:
+def _or_template(schema: dict[str, Any]) -> dict[str, object]:
     words = {key: value for key, value in schema.items() if key in _WORDS}
     core = {key: value for key, value in schema.items() if key not in _WORDS}
     ways = core["anyOf"] if set(core) == {"anyOf"} else [core]

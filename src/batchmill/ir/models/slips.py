@@ -21,7 +21,7 @@ _EDGES = '`edges` beside the nodes say what runs after what: `"edges": [{"from":
 _BATCH_KEYS = tuple(info.alias or name for name, info in BatchSpec.model_fields.items())
 
 
-def as_written(value: Any) -> str:
+def as_written(value: object) -> str:
     """A value as JSON that may be copied; ``...`` where it is long, or no JSON."""
     try:
         text = json.dumps(value, ensure_ascii=False)
@@ -93,7 +93,7 @@ _TABLES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "pa
 _TEMPLATE = re.compile(r"\$\{\{?\s*([^{}]*?)\s*\}?\}")
 
 
-def key_hint(key: str, value: Any, place: DocumentPath) -> str:
+def key_hint(key: str, value: object, place: DocumentPath) -> str:
     """What to write in place of an unknown key, which stands in the object at ``place`` as the models know
     it: ``()`` the document, two steps a node, a third the blocks in it. Empty for a key that is no known
     slip."""
@@ -111,7 +111,7 @@ def key_hint(key: str, value: Any, place: DocumentPath) -> str:
     return ""
 
 
-def _document_hint(key: str, value: Any) -> str:
+def _document_hint(key: str, value: object) -> str:
     if key in _AT_ONCE_WORDS and not isinstance(value, (list, dict)):
         block = f'"batch": {{"items": ..., "max_concurrent": {as_written(value)}}}'
         return f"write it in the node: `{block}`; `batchmill run -j {as_written(value)}` limits the whole run"
@@ -132,7 +132,7 @@ def _document_hint(key: str, value: Any) -> str:
     return ""
 
 
-def _node_hint(key: str, value: Any) -> str:
+def _node_hint(key: str, value: object) -> str:
     if key in _CONDITION_WORDS:
         return f'write `"when": {_condition(value)}`; to choose between nodes, use edges with an `action`'
     if key in _COMMAND_WORDS:
@@ -153,7 +153,7 @@ def _node_hint(key: str, value: Any) -> str:
     return ""
 
 
-def missing_hint(key: str, found: Mapping[Any, Any]) -> str:
+def missing_hint(key: str, found: Mapping[Any, object]) -> str:
     """What to do about a missing key of an object that has the keys ``found``."""
     slips = [
         name
@@ -165,8 +165,8 @@ def missing_hint(key: str, found: Mapping[Any, Any]) -> str:
     return "add it"
 
 
-def value_hint(path: DocumentPath, value: Any) -> str:
-    """The lines to write in place of a value of the wrong kind at ``path``; empty where it is no known
+def value_hint(path: DocumentPath, value: object) -> str:
+    """The lines to write in place of a value of the wrong kind at ``path``; empty if it is no known
     slip."""
     if path[:1] == ("inputs",) and len(path) <= 2:
         return _input_hint(path, value)
@@ -183,7 +183,7 @@ def value_hint(path: DocumentPath, value: Any) -> str:
     return wanted(value) if wanted is not None else ""
 
 
-def _input_hint(path: DocumentPath, value: Any) -> str:
+def _input_hint(path: DocumentPath, value: object) -> str:
     if len(path) == 1:
         names = [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
         written = ", ".join(f"{as_written(name)}: {{}}" for name in names[:3])
@@ -194,7 +194,7 @@ def _input_hint(path: DocumentPath, value: Any) -> str:
     return f'write `{written}`, or its type: `{{"type": "string"}}`'
 
 
-def _output_hint(path: DocumentPath, value: Any) -> str:
+def _output_hint(path: DocumentPath, value: object) -> str:
     if len(path) == 2:
         source = value if isinstance(value, str) and "${" in value else f"${{{value}}}"
         return (
@@ -213,7 +213,7 @@ def _source(path: str) -> str:
     return f'{{"source": {as_written(f"${{{path}}}")}}}'
 
 
-def _edge_hint(path: DocumentPath, value: Any) -> str:
+def _edge_hint(path: DocumentPath, value: object) -> str:
     if len(path) == 1 and isinstance(value, dict):
         ends: Any = next(iter(value.items()), None)
         value = list(ends) if ends is not None and isinstance(ends[1], str) else None
@@ -238,7 +238,7 @@ def _inside(template: re.Match[str]) -> str:
 
 
 def items_hint(value: Any) -> str:
-    """The source to write for ``items`` that are one text or a number; empty where it is no known slip."""
+    """The source to write for ``items`` that are one text or a number; empty if it is no known slip."""
     if isinstance(value, int) and not isinstance(value, bool):
         return f'write `"items": {{"range": [{value}]}}`'
     if not isinstance(value, str) or "${" in value or not value.strip():
@@ -250,7 +250,7 @@ def items_hint(value: Any) -> str:
 
 
 def range_hint(path: DocumentPath, value: Any, message: str) -> str:
-    """What to write for a value at ``path`` that is none of those allowed, as ``message`` says; empty where
+    """What to write for a value at ``path`` that is none of those allowed, as ``message`` says; empty if
     it is no known slip."""
     if "number of seconds" in message:
         return _seconds_hint(value)
@@ -260,7 +260,7 @@ def range_hint(path: DocumentPath, value: Any, message: str) -> str:
 
 
 def _collect_hint(value: Any) -> str:
-    """The object to write for a ``collect`` that is the path of a file; empty where it is no known slip."""
+    """The object to write for a ``collect`` that is the path of a file; empty if it is no known slip."""
     if not isinstance(value, str):
         return ""
     kind = _TABLES.get(PurePosixPath(value).suffix.lower())
@@ -268,7 +268,7 @@ def _collect_hint(value: Any) -> str:
 
 
 def _seconds_hint(value: Any) -> str:
-    """The number to write for a span of time that is text, such as ``5s``; empty where it is none."""
+    """The number to write for a span of time that is text, such as ``5s``; empty if it is none."""
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return ""
@@ -301,7 +301,7 @@ def _range(value: Any) -> str:
 def _block(key: str, inside: str) -> Callable[[Any], str]:
     """The hint for a block that was written as one value, which is that of its key ``inside``."""
 
-    def hint(value: Any) -> str:
+    def hint(value: object) -> str:
         if value is None or isinstance(value, bool):
             return ""
         return f'write `"{key}": {{"{inside}": {as_written(value)}}}`'

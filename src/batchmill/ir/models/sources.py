@@ -139,7 +139,7 @@ SIDES: dict[str, type[Spec]] = {
 """The sources that may be part of another one."""
 
 
-def tag_of(value: Any, sources: Mapping[str, type[Spec]]) -> str | None:
+def tag_of(value: object, sources: Mapping[str, type[Spec]]) -> str | None:
     """The tag of a way to write items, None for what is none."""
     if isinstance(value, str):
         return f"{ITEMS_TAG}reference"
@@ -150,7 +150,7 @@ def tag_of(value: Any, sources: Mapping[str, type[Spec]]) -> str | None:
     return f"{ITEMS_TAG}{kind}" if kind else None
 
 
-def _side_tag(value: Any) -> str | None:
+def _side_tag(value: object) -> str | None:
     return tag_of(value, SIDES)
 
 
@@ -197,7 +197,7 @@ RESOLVED = ("exclude", "parameters", "args", "inputs")
 """The options of sources that may hold templates."""
 
 
-def as_written(value: Any) -> Any:
+def as_written(value: object) -> object:
     """A source within another one as the document has it."""
     if isinstance(value, Spec):
         return {

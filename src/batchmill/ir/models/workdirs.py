@@ -30,7 +30,7 @@ class Workdir:
 
     @classmethod
     def of(cls, written: Any) -> Workdir | None:
-        """What is written for ``workdir``; None where nothing is."""
+        """The value of ``workdir``; None if the key is missing."""
         if written is None or isinstance(written, str):
             return None if written is None else cls()
         return cls(written.get("in"), written.get("remove", "success"))
@@ -47,7 +47,7 @@ class Keep:
 
     @classmethod
     def of(cls, written: Any) -> Keep | None:
-        """What is written for ``keep``; None where nothing is."""
+        """The value of ``keep``; None if the key is missing."""
         if written is None or isinstance(written, list):
             return None if written is None else cls(tuple(written))
         return cls(tuple(written["files"]), written.get("to"), written.get("required", True))
@@ -57,7 +57,7 @@ class Keep:
 class FolderPerItem(_Checked):
     """``item``, or an object with ``per``, ``in`` and ``remove``."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any) -> object:
         if value == ITEM:
             return value
         _require_keys(value, _FOLDER_KEYS, _FOLDER_MEANT)
@@ -76,7 +76,7 @@ class FolderPerItem(_Checked):
 class FilesKept(_Checked):
     """A list of patterns, or an object with ``files``, ``to`` and ``required``."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any) -> object:
         if not isinstance(value, list):
             _require_keys(value, _KEEP_KEYS, _KEEP_MEANT)
             if not isinstance(value.get("required", True), bool):
@@ -100,16 +100,16 @@ class FilesKept(_Checked):
 _PATH = {"type": "string", "pattern": r"[^\s]"}
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _require_path(value: dict[str, Any], key: str) -> None:
+def _require_path(value: dict[str, object], key: str) -> None:
     if key in value and not _is_text(value[key]):
         raise _fault(f"an object whose `{key}` is a path", value)
 
 
-def _require_keys(value: Any, known: tuple[str, ...], meant: str) -> None:
+def _require_keys(value: object, known: tuple[str, ...], meant: str) -> None:
     if not isinstance(value, dict) or not value:
         raise _fault(meant, value)
     for key in value:

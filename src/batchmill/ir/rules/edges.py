@@ -41,7 +41,7 @@ def _end_faults(edge: EdgePart, outline: Outline) -> Iterator[Fault]:
 
 
 def _jump_faults(edge: EdgePart, outline: Outline) -> Iterator[Fault]:
-    """What is wrong with a ``next`` of a pipeline's step."""
+    """Faults of the ``next`` of a step of a pipeline."""
     if not edge.written:
         return
     target, source = outline.by_id.get(edge.target), outline.by_id.get(edge.source)

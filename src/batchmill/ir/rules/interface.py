@@ -13,7 +13,7 @@ from batchmill.ir.value_schema import schema_fault, value_faults
 
 
 def interface_faults(outline: Outline) -> Iterator[Fault]:
-    """What is wrong with the inputs and outputs as they are declared."""
+    """Faults of the declared inputs and outputs."""
     from_stdin: list[str] = []
     for name, spec in outline.inputs.items():
         if spec is not None:

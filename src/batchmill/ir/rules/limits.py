@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from batchmill.ir.faults import DocumentPath, Fault, path_text
 from batchmill.ir.models.limits import RateLimit
@@ -13,8 +12,8 @@ LIMITS = ("per_second", "burst", "tokens_per_minute", "max_concurrent")
 _WAYS = "`per_second`, `tokens_per_minute` or `max_concurrent`"
 
 
-def limit_faults(outline: Outline, budget: Any) -> Iterator[Fault]:
-    """What is wrong with limits; ``budget`` is the document's own as it is written."""
+def limit_faults(outline: Outline, budget: object) -> Iterator[Fault]:
+    """Faults of limits. ``budget`` is the document's budget as written."""
     if isinstance(budget, dict) and not budget:
         yield _empty_budget(("budget",))
     placed = list(_placed(outline))
@@ -63,7 +62,7 @@ def _limits(rate_limit: RateLimit) -> bool:
 
 
 def _contradictions(placed: list[tuple[DocumentPath, RateLimit]]) -> Iterator[Fault]:
-    said: dict[tuple[str, str], tuple[DocumentPath, Any]] = {}
+    said: dict[tuple[str, str], tuple[DocumentPath, object]] = {}
     for path, rate_limit in placed:
         for name in LIMITS:
             value = getattr(rate_limit, name)

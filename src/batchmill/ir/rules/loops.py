@@ -28,7 +28,7 @@ def loop_faults(graph: FlowGraph) -> Iterator[Fault]:
 
 
 def _fan_outs(edges: Iterable[EdgePart]) -> list[list[EdgePart]]:
-    """Edges of one node with one action, where there are several."""
+    """Edges of one node with one action, if there are several."""
     by_action: defaultdict[str, list[EdgePart]] = defaultdict(list)
     for edge in edges:
         by_action[edge.action].append(edge)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault
@@ -13,7 +12,7 @@ from batchmill.template import Expression, parse
 
 
 def node_faults(node: NodePart) -> Iterator[Fault]:
-    """What is wrong between the keys of one node."""
+    """Faults of keys of one node that do not fit together."""
     if node.has_batch and node.has_loop:
         yield Fault((*node.path, "loop"), "a node has either `batch` or `loop`, not both", "use two nodes")
     if node.spec is None:
@@ -78,7 +77,7 @@ def _loop_faults(loop: LoopSpec, path: DocumentPath) -> Iterator[Fault]:
         yield from _condition_faults(text, (*path, key))
 
 
-def _condition_faults(text: Any, path: DocumentPath) -> Iterator[Fault]:
+def _condition_faults(text: object, path: DocumentPath) -> Iterator[Fault]:
     if isinstance(text, str) and text and not _is_one_template(text):
         hint = "write the comparison within the braces, such as `${item.size > 100}`"
         yield Fault(path, "must be one template and nothing else: other text is always true", hint)

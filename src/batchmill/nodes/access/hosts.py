@@ -10,7 +10,7 @@ from batchmill.nodes.access.addresses import Network, network_of
 
 
 def not_allowed(message: str) -> NodeError:
-    """The error for what is not to be asked."""
+    """The error for a host that must not be asked."""
     return NodeError(message, retryable=False, type_name="HostNotAllowed", outputs={"error": message})
 
 
@@ -35,7 +35,7 @@ def is_one(host: str, port: int, written: str) -> bool:
 
 
 def host_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """For ``check``: hosts that are none."""
+    """For ``check``: entries that are not hosts."""
     hosts = params.get("allow_hosts")
     wrong = [one for one in (hosts if isinstance(hosts, list) else []) if not may_be_host(one)]
     words = "a host is a name such as api.example.com or *.example.com, or a network such as 10.0.0.0/8, not"

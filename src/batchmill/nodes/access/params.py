@@ -8,15 +8,16 @@ ACCESS_PARAMS = (
     Param(
         "allow_hosts",
         "array",
-        "the only hosts to connect to, also after redirects: `api.example.com`, `*.example.com`, with "
-        "a port where only that is meant; or networks such as `10.0.0.0/8`",
+        "the only hosts to connect to, also after redirects: `api.example.com`, "
+        "`*.example.com`, with a port to allow only that port; or networks such as "
+        "`10.0.0.0/8`",
         content=False,
     ),
     Param(
         "allow_private",
         "boolean",
-        "whether to connect to private addresses, this machine included; without it only to those of hosts "
-        "that the document names, not to those that data or a redirect name",
+        "whether to connect to private addresses, this machine included; by default only if "
+        "the document names the host, not if data or a redirect names it",
         content=False,
     ),
     Param(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from batchmill.nodes.access.addresses import ANYWHERE, Bounds, Kind, Network, ip_of, kind_of
 from batchmill.nodes.access.hosts import is_one, networks_in, not_allowed
 from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.access.trust import SYSTEM, Trust, trust_of
+from batchmill.nodes.bound import BoundParams
 from batchmill.template import ForeignUrl
 
 _REMEDY = "set `allow_private` to true, or name the host in `allow_hosts`"
@@ -43,7 +43,7 @@ class Access:
 
     def bounds(self, host: str, port: int, *, first: str, behind: str = "") -> Bounds:
         """The addresses at which ``host`` may be asked. ``first`` is the host that the first request went to,
-        ``behind`` the address of the server whose redirect leads here, empty where none does.
+        ``behind`` the address of the server whose redirect leads here, empty if none does.
 
         Raises :class:`~batchmill.errors.NodeError` for a host that is none of ``hosts``.
         """
@@ -87,7 +87,7 @@ _NAMED = Bounds("private", (), _NO_NAME)
 _UNNAMED = Bounds("public", (), _NOT_NAMED)
 
 
-def access_of(params: Mapping[str, Any], url: str, secrets: tuple[BoundSecret, ...] = ()) -> Access:
+def access_of(params: BoundParams, url: str, secrets: tuple[BoundSecret, ...] = ()) -> Access:
     """What ``params`` say of it; ``url`` is where the first request goes, as its param was resolved.
     ``secrets`` are those that the document binds to hosts."""
     trust, hosts, private = trust_of(params), params["allow_hosts"], params["allow_private"]

@@ -35,7 +35,7 @@ class Proxy:
 
 
 def proxy_for(scheme: str, host: str, port: int, *, socks: bool = False) -> Proxy | None:
-    """The proxy for requests to a server, None where they go there directly. With ``socks`` it may be one of
+    """The proxy for requests to a server, None if they go there directly. With ``socks`` it may be one of
     that kind, whose URL has its credentials in it.
 
     Raises :class:`~batchmill.errors.InvalidParams` for a variable that names no proxy.

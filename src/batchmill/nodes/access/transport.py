@@ -100,7 +100,7 @@ class ServiceTransport:
             found = self._contexts[elsewhere] = trust.context(self._library.create_ssl_context)
         return found
 
-    def _made(self, proxy: Proxy | None, context: ssl.SSLContext) -> Any:
+    def _made(self, proxy: Proxy | None, context: ssl.SSLContext) -> object:
         through = None
         if proxy is not None:
             told: dict[str, Any] = {"headers": dict(proxy.headers)}
@@ -138,10 +138,10 @@ class _Checked:
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> Any:
+    ) -> object:
         """A connection to ``host``, whichever of its addresses answers first."""
 
-        async def connect(address: str) -> Any:
+        async def connect(address: str) -> object:
             return await self._below.connect_tcp(address, port, timeout, local_address, socket_options)
 
         if ip_of(host) is None:
@@ -162,16 +162,16 @@ class _Checked:
             raise self._core.ConnectError(str(error)) from error
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
-    async def connect_unix_socket(self, *args: Any, **kwargs: Any) -> Any:
+    async def connect_unix_socket(self, *args: Any, **kwargs: Any) -> object:
         return await self._below.connect_unix_socket(*args, **kwargs)
 
     async def sleep(self, seconds: float) -> None:
         await self._below.sleep(seconds)
 
 
-async def _first(connect: Any, addresses: list[str]) -> Any:
+async def _first(connect: Any, addresses: list[str]) -> object:
     """The first connection that is made; each address has a moment before the next is tried beside it."""
-    trying: set[asyncio.Task[Any]] = set()
+    trying: set[asyncio.Task[object]] = set()
     left, failed = list(addresses), None
     try:
         while left or trying:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from batchmill.errors import InvalidParams
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.files import full_path
 
 
@@ -47,7 +47,7 @@ class Trust:
 SYSTEM = Trust()
 
 
-def trust_of(params: Mapping[str, Any]) -> Trust:
+def trust_of(params: BoundParams) -> Trust:
     """What ``params`` say of it."""
     paths = {name: params[name] for name in ("ca_file", "client_cert", "client_key")}
     if paths["client_key"] and not paths["client_cert"]:

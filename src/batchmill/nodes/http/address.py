@@ -6,7 +6,6 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, unquote, urljoin
 
 from urllib3.exceptions import LocationParseError
@@ -61,11 +60,11 @@ class Address:
         return "Basic " + base64.b64encode(self.credentials.encode()).decode("ascii")
 
     def joined(self, location: str) -> Address:
-        """Where a ``Location`` header that came from here leads. Raises InvalidParams for what is no URL."""
+        """The target of a ``Location`` header from this address. Raises InvalidParams if it is not a URL."""
         return address_of(urljoin(str(self), location))
 
 
-def address_of(url: str, query: Mapping[str, Any] | None = None) -> Address:
+def address_of(url: str, query: Mapping[str, object] | None = None) -> Address:
     """Read a URL, with ``query`` added to its own. Raises :class:`~batchmill.errors.InvalidParams`."""
     plain = _PLAIN.fullmatch(url)
     if plain is not None and not query and len(url) <= MAX_CHARACTERS:
@@ -89,33 +88,33 @@ def address_of(url: str, query: Mapping[str, Any] | None = None) -> Address:
 
 
 def url_fault(url: str) -> str | None:
-    """What is wrong with a URL as written, its templates not known yet."""
+    """The fault of a URL as written, before its templates are resolved."""
     if url.startswith("${") or re.match(r"https?://", url, re.IGNORECASE):
         return None
     hint = f"; did you mean {'https://' + _start(url)!r}?" if re.match(r"[\w.-]+\.\w+(/|$)", url) else ""
     return f"a URL begins with http:// or https://, not {_start(url)!r}{hint}"
 
 
-def encoded_pairs(fields: Mapping[str, Any]) -> str:
+def encoded_pairs(fields: Mapping[str, object]) -> str:
     """``fields`` as in a query or form: a list repeats its key, a null is left out."""
     pairs = [(name, one) for name, value in fields.items() for one in _values(value)]
     return "&".join(f"{_encoded(name)}={_encoded(one)}" for name, one in pairs)
 
 
-def _values(value: Any) -> Iterable[Any]:
+def _values(value: object) -> Iterable[object]:
     if value is None:
         return ()
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
-def _encoded(value: Any) -> str:
+def _encoded(value: object) -> str:
     try:
         return quote(to_text(value), safe="", errors="surrogateescape")
     except UnicodeEncodeError as error:
         raise InvalidParams(f"http: {value!r} holds half of a surrogate pair") from error
 
 
-def _with_query(path: str, own: str | None, added: Mapping[str, Any]) -> str:
+def _with_query(path: str, own: str | None, added: Mapping[str, object]) -> str:
     parts = [part for part in (own, encoded_pairs(added)) if part]
     return f"{path}?{'&'.join(parts)}" if parts else path
 

@@ -41,7 +41,7 @@ class Answer:
     content: bytes = b""
 
     def get(self, name: str) -> str:
-        """A header's value, empty where it is not there."""
+        """A header's value, empty if it is not there."""
         return self.fields.get(name, "")
 
     @property
@@ -67,7 +67,7 @@ class Answer:
             raise
         return self._outputs(value, binary, seconds)
 
-    def _outputs(self, value: Any, binary: bool, seconds: float) -> dict[str, Any]:
+    def _outputs(self, value: object, binary: bool, seconds: float) -> dict[str, object]:
         return {
             "response": value,
             "response_is_binary": binary,
@@ -123,7 +123,7 @@ def read_answer(response: BaseHTTPResponse, limit: int, request: Request) -> Ans
 
 
 def _denied(status: int) -> int:
-    """After how many such answers in a row it is the key that is at fault; 0 where it never is."""
+    """After how many such answers in a row it is the key that is at fault; 0 if it never is."""
     return {401: DENIED_IN_A_ROW, 403: FORBIDDEN_IN_A_ROW}.get(status, 0)
 
 
@@ -151,7 +151,7 @@ def _raw(response: BaseHTTPResponse, limit: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _value(content: bytes, content_type: str, encoding: str | None) -> tuple[Any, bool]:
+def _value(content: bytes, content_type: str, encoding: str | None) -> tuple[object, bool]:
     """The body, and whether it is base64: JSON where it says so and is, base64 where it says that it is a
     picture or the like, else text. An ``encoding`` that was asked for comes before what the answer says.
 

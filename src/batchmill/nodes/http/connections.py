@@ -41,7 +41,7 @@ class _Limits:
     _requests = 0  # that went over the present socket
     _peer = ""
 
-    def __init__(self, *args: Any, bounds: Bounds, **kwargs: Any) -> None:
+    def __init__(self, *args: object, bounds: Bounds, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._bounds = bounds
 
@@ -152,7 +152,7 @@ class Connections:
                 continue
 
     def close(self) -> None:
-        """Close the idle ones; one that is in use is closed when it is given back."""
+        """Close the idle ones; one that is in use is closed when it is returned."""
         with self._lock:
             pools = list(self._pools.values())
             self._pools.clear()

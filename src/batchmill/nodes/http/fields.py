@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from batchmill.errors import InvalidParams
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.credentials import credential
 from batchmill.template import to_text
 
@@ -30,7 +30,7 @@ class Fields:
         return name.lower() in self._fields
 
     def get(self, name: str) -> str:
-        """The value of a field, empty where it is not set."""
+        """The value of a field, empty if it is not set."""
         return self._fields.get(name.lower(), ("", ""))[1]
 
     def set(self, name: str, value: str) -> None:
@@ -72,7 +72,7 @@ class Fields:
         return dict(self._fields.values())
 
 
-def fields_of(params: Mapping[str, Any]) -> tuple[Fields, str]:
+def fields_of(params: BoundParams) -> tuple[Fields, str]:
     """The header fields that ``params`` ask for, and the name of the one that holds the API key.
 
     Raises :class:`~batchmill.errors.InvalidParams` for what is no header, for a variable of the

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mimetypes
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from urllib3.fields import RequestField
 from urllib3.filepost import encode_multipart_formdata
@@ -19,7 +18,7 @@ BINARY = "application/octet-stream"
 _KEYS = {"path", "filename", "content_type"}
 
 
-def multipart(form: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[bytes, str]:
+def multipart(form: Mapping[str, object], files: Mapping[str, object]) -> tuple[bytes, str]:
     """The body and its content type, with a boundary that is new each time.
 
     A value of ``files`` is a path, an object with ``path`` and, if wanted, ``filename`` and ``content_type``,
@@ -29,7 +28,7 @@ def multipart(form: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[bytes,
     return encode_multipart_formdata([*_fields(form), *_files(files)])
 
 
-def _fields(form: Mapping[str, Any]) -> Iterator[RequestField]:
+def _fields(form: Mapping[str, object]) -> Iterator[RequestField]:
     for name, value in form.items():
         for one in value if isinstance(value, list) else [value]:
             simple = plain_param(one, "http", f"form.{name}")
@@ -39,13 +38,13 @@ def _fields(form: Mapping[str, Any]) -> Iterator[RequestField]:
             yield field
 
 
-def _files(files: Mapping[str, Any]) -> Iterator[RequestField]:
+def _files(files: Mapping[str, object]) -> Iterator[RequestField]:
     for name, value in files.items():
         for one in value if isinstance(value, list) else [value]:
             yield _file(name, one)
 
 
-def _file(name: str, given: Any) -> RequestField:
+def _file(name: str, given: object) -> RequestField:
     asked = {"path": given} if isinstance(given, str) else given
     if not isinstance(asked, dict) or not asked.keys() <= _KEYS or not isinstance(asked.get("path"), str):
         raise InvalidParams(

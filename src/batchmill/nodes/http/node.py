@@ -16,6 +16,7 @@ from batchmill.nodes.access.hosts import host_faults
 from batchmill.nodes.access.params import ACCESS_PARAMS
 from batchmill.nodes.access.policy import Access, access_of
 from batchmill.nodes.access.trust import Trust
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
 from batchmill.nodes.credentials import credential_faults
 from batchmill.nodes.encodings import encoding_faults, lookup
@@ -71,11 +72,9 @@ class HttpNode(Node):
         ),
         Param("body_file", "string", "a file to send, instead of `body`"),
         Param("auth_token", "string", "sent as `Authorization: Bearer`", content=False),
-        Param(
-            "auth_token_env", "string", "the variable of the environment that holds the token", content=False
-        ),
+        Param("auth_token_env", "string", "the environment variable that holds the token", content=False),
         Param("api_key", "string", "sent in the header `api_key_header`", content=False),
-        Param("api_key_env", "string", "the variable of the environment that holds the key", content=False),
+        Param("api_key_env", "string", "the environment variable that holds the key", content=False),
         Param(
             "api_key_header", "string", "the header for the key", default=DEFAULT_KEY_HEADER, content=False
         ),
@@ -99,8 +98,9 @@ class HttpNode(Node):
         Param(
             "encoding",
             "string",
-            "of an answer that is text, in place of what its Content-Type says, or UTF-8; `binary` gives "
-            "base64 of the bytes, `auto` text where they are UTF-8 and else base64",
+            "the encoding of a text answer, instead of the one in its Content-Type, or UTF-8; "
+            "`binary` gives base64, `auto` gives text if the bytes are UTF-8, and base64 "
+            "otherwise",
         ),
         Param(
             "max_response_bytes",
@@ -112,13 +112,11 @@ class HttpNode(Node):
         ),
     )
     outputs = (
-        Output(
-            "response", "any", "the body: JSON parsed where it is sent as such, else text", diagnostic=True
-        ),
+        Output("response", "any", "the body: parsed if it was sent as JSON, otherwise text", diagnostic=True),
         Output(
             "response_is_binary",
             "boolean",
-            "whether `response` is base64: of a picture, a PDF and the like, and where that was asked for",
+            "whether `response` is base64, as for a picture or a PDF, or if `encoding` asks for it",
             diagnostic=True,
         ),
         Output("status_code", "integer", "the status of the answer", diagnostic=True),
@@ -128,12 +126,12 @@ class HttpNode(Node):
     )
 
     @classmethod
-    def changes(cls, params: Mapping[str, Any]) -> bool:
+    def changes(cls, params: Mapping[str, object]) -> bool:
         method = params.get("method")
         return isinstance(method, str) and method.upper() in _CHANGING
 
     @classmethod
-    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
+    def usual_retry(cls, params: Mapping[str, object]) -> RetryPolicy:
         return (
             USUAL_RETRY if may_repeat(params) else USUAL_RETRY.told(max_attempts=1, refused_for=REFUSED_FOR)
         )
@@ -143,23 +141,23 @@ class HttpNode(Node):
     credentials = ("auth_token", "api_key")
 
     @classmethod
-    def credential(cls, params: Mapping[str, Any]) -> str:
+    def credential(cls, params: Mapping[str, object]) -> str:
         headers = params.get("headers")
         told = next(filter(is_credential, headers), "") if isinstance(headers, Mapping) else ""
         return f"its header {told}" if told else super().credential(params)
 
     @classmethod
-    def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+    def content(cls, params: Mapping[str, object]) -> dict[str, Any]:
         found, headers = super().content(params), params.get("headers")
         if isinstance(headers, Mapping):
             found["headers"] = {name: value for name, value in headers.items() if not is_credential(name)}
         return found
 
     @classmethod
-    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+    def files_read(cls, params: Mapping[str, object]) -> Iterable[str]:
         return paths_in([params.get(name) for name in cls.reads])
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         faults = [*credential_faults(params, "auth_token", "api_key"), *payload_faults(params)]
         faults += [*encoding_faults(params), *host_faults(params)]
         for name, fault_of in (("url", url_fault), ("method", method_fault)):
@@ -170,7 +168,7 @@ class HttpNode(Node):
                 faults.append((name, fault))
         return faults
 
-    def run(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         lookup(params["encoding"])
         request = request_of(params)
         left = attempt.remaining()
@@ -186,7 +184,7 @@ class HttpNode(Node):
 
 
 def _followed(
-    request: Request, exchange: Exchange, seconds: float, params: Mapping[str, Any], access: Access
+    request: Request, exchange: Exchange, seconds: float, params: BoundParams, access: Access
 ) -> tuple[Request, Answer]:
     """The answer at the end of all redirects, and the request that it is for; ``seconds`` is what it was
     given."""

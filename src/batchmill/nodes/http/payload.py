@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from batchmill.errors import InvalidParams
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.files import full_path, in_words, require_file
 from batchmill.nodes.http.address import encoded_pairs
 from batchmill.nodes.http.multipart import multipart
@@ -41,8 +42,8 @@ class Payload:
             yield file, size
 
 
-def payload_of(params: Mapping[str, Any], content_type: str) -> Payload:
-    """The body that ``params`` ask for. ``content_type`` is that of the headers, empty where they have none.
+def payload_of(params: BoundParams, content_type: str) -> Payload:
+    """The body that ``params`` ask for. ``content_type`` is that of the headers, empty if they have none.
 
     Raises :class:`~batchmill.errors.InvalidParams`.
     """
@@ -67,7 +68,7 @@ def payload_of(params: Mapping[str, Any], content_type: str) -> Payload:
     return _of_value(body, content_type)
 
 
-def _of_value(body: Any, content_type: str) -> Payload:
+def _of_value(body: object, content_type: str) -> Payload:
     if isinstance(body, (bytes, bytearray)):
         return Payload(bytes(body), content_type="application/octet-stream")
     if isinstance(body, str):
@@ -91,7 +92,7 @@ def _from_base64(body: Any) -> bytes:
         raise InvalidParams(f"http: `body` is not base64: {error}") from error
 
 
-def payload_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+def payload_faults(params: Mapping[str, object]) -> list[tuple[str, str]]:
     """For ``check``: more than one body."""
     given = [name for name in _KINDS if params.get(name) is not None]
     if given == _TOGETHER:

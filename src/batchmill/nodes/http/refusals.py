@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from batchmill.nodes.http.retry_after import MOST_SECONDS, TOO_MANY, now_there, seconds_asked_for
 
@@ -45,7 +44,7 @@ def is_refusal(status: int, headers: Mapping[str, str]) -> bool:
 
 
 def refusal_status(body: bytes) -> int | None:
-    """The status of a refusal in the body of a success; None where it holds none."""
+    """The status of a refusal in the body of a success; None if it holds none."""
     start = body[:_LOOKED_AT_BYTES]
     if b'"error"' not in start or len(body) > _LOOKED_AT_BYTES:
         return None
@@ -62,7 +61,7 @@ def refusal_status(body: bytes) -> int | None:
 
 
 def is_spent(status: int, body: bytes) -> bool:
-    """Whether an answer that is no success says that a quota is empty, which waiting does not bring back."""
+    """Whether an error answer says that a quota is used up, so that waiting does not help."""
     if status == PAYMENT_REQUIRED:
         return True
     told = (_error_in(body[:_LOOKED_AT_BYTES]) if b'"error"' in body[:_LOOKED_AT_BYTES] else None) or {}
@@ -70,7 +69,7 @@ def is_spent(status: int, body: bytes) -> bool:
 
 
 def seconds_until_free(headers: Mapping[str, str], body: bytes = b"", *, limits: bool = True) -> float | None:
-    """Seconds from now, 0 to an hour, after which the service takes requests again; None where it does not
+    """Seconds from now, 0 to an hour, after which the service takes requests again; None if it does not
     say. ``headers`` are looked up in any case; what they tell of ``limits`` counts where it may be
     why."""
     found = _by_headers(headers)
@@ -156,8 +155,8 @@ def _by_body(body: bytes) -> float | None:
     return next((one for one in hints if one is not None), None)
 
 
-def _error_in(body: bytes) -> dict[str, Any] | None:
-    """The error that a body tells of: an object under ``error``."""
+def _error_in(body: bytes) -> dict[str, object] | None:
+    """The error in a body: the object under ``error``."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -176,5 +175,5 @@ def _number(value: str | None) -> float | None:
     return number if abs(number) < 1e15 else None  # neither infinite nor NaN
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from batchmill.errors import InvalidParams, NodeError
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.http.address import Address, address_of
 from batchmill.nodes.http.fields import Fields, fields_of
 from batchmill.nodes.http.payload import Payload, payload_of
@@ -79,7 +79,7 @@ class Request:
             ) from error
 
 
-def request_of(params: Mapping[str, Any]) -> Request:
+def request_of(params: BoundParams) -> Request:
     """The request that ``params`` ask for. Raises :class:`~batchmill.errors.InvalidParams`."""
     address = address_of(params["url"], params["params"])
     fields, key_header = fields_of(params)
@@ -92,7 +92,7 @@ def request_of(params: Mapping[str, Any]) -> Request:
     return Request(_method(params["method"], payload), address, fields, payload, key_header)
 
 
-def may_repeat(params: Mapping[str, Any]) -> bool:
+def may_repeat(params: Mapping[str, object]) -> bool:
     """Whether a request with these params, as written, may be sent twice without being told to: one that does
     the same then, or that has a key by which the service knows it again."""
     method, headers = params.get("method"), params.get("headers")
@@ -104,7 +104,7 @@ def may_repeat(params: Mapping[str, Any]) -> bool:
 
 
 def method_fault(method: str) -> str | None:
-    """What is wrong with a method, None where nothing is."""
+    """The fault of a method; None if it has none."""
     if not _METHOD.fullmatch(method):
         return f"a method is a word such as GET or POST, not {method!r}"
     return "CONNECT is for proxies" if method.upper() == "CONNECT" else None

@@ -21,7 +21,7 @@ _SECONDS = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?([eE]\+?[0-9]{1,2})?")
 
 
 def seconds_asked_for(value: str | None, server_date: str | None = None) -> float | None:
-    """Seconds from now, 0 to an hour; None where nothing that can be read was asked for.
+    """Seconds from now, 0 to an hour; None if nothing that can be read was asked for.
 
     ``server_date`` is the answer's ``Date`` header.
     """

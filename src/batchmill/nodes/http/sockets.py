@@ -39,7 +39,7 @@ class Exchange:
         self._socket: Limited | None = None
 
     def left(self) -> float:
-        """Seconds until the deadline. Raises :class:`TimeoutError` when there are none."""
+        """Seconds until the deadline. Raises :class:`TimeoutError` if it has passed."""
         seconds = self.deadline - time.monotonic()
         if seconds <= 0:
             raise TimeoutError("timed out")
@@ -113,15 +113,15 @@ class Limited(socket.socket):
         self._bound()
         return super().recv_into(*args, **kwargs)
 
-    def recv(self, *args: Any, **kwargs: Any) -> bytes:
+    def recv(self, *args: Any, **kwargs: object) -> bytes:
         self._bound()
         return super().recv(*args, **kwargs)
 
-    def send(self, *args: Any, **kwargs: Any) -> int:
+    def send(self, *args: Any, **kwargs: object) -> int:
         self._bound()
         return super().send(*args, **kwargs)
 
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
+    def sendall(self, *args: Any, **kwargs: object) -> None:
         self._bound()
         super().sendall(*args, **kwargs)
 

@@ -193,7 +193,7 @@ class Asking:
     def _overdue(self) -> AttemptTimeout:
         return AttemptTimeout(f"the model did not answer within {self.attempt.given(self.timeout):g} s")
 
-    def outputs(self, question: Question, reply: Reply, value: Any, error: str) -> dict[str, Any]:
+    def outputs(self, question: Question, reply: Reply, value: object, error: str) -> dict[str, object]:
         return {
             "response": value,
             "tool_calls": reply.tool_calls,
@@ -207,7 +207,7 @@ class Asking:
         }
 
     @staticmethod
-    def _choices(question: Question, reply: Reply) -> list[dict[str, Any]]:
+    def _choices(question: Question, reply: Reply) -> list[dict[str, object]]:
         """All answers, where several were asked for; of a shape that one does not have its value is null."""
         if not reply.others:
             return []
@@ -223,7 +223,7 @@ class Asking:
             found.append({"response": value, "finish_reason": finish, **rest})
         return found
 
-    def _usage(self, question: Question) -> dict[str, Any]:
+    def _usage(self, question: Question) -> dict[str, object]:
         """What the calls used; None for what was not told of all of them."""
         calls = [call for call, _ in self.calls]
         costs = [call.cost for call in calls]
@@ -266,7 +266,7 @@ def _since(began: float) -> float:
     return round(time.monotonic() - began, 6)
 
 
-def _judge(reply: Reply, question: Question) -> tuple[Any, list[str]]:
+def _judge(reply: Reply, question: Question) -> tuple[object, list[str]]:
     """The value of a reply, and why it cannot be used."""
     if reply.fault:
         return None, [reply.fault]

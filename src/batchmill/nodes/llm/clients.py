@@ -28,7 +28,7 @@ _FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, 
 _imported = threading.Event()  # the SDK is there, whole
 
 
-def sdk() -> Any:
+def sdk() -> object:
     """The ``openai`` module. Raises :class:`~batchmill.errors.MissingExtra`."""
     try:
         import openai  # slow to import, and an extra
@@ -81,7 +81,7 @@ class Client:
         self._loop.settle(self._client.close)
 
 
-def client_for(module: Any, base_url: str | None, key: str, access: Access) -> Client:
+def client_for(module: object, base_url: str | None, key: str, access: Access) -> Client:
     """The process's client for an address (OpenAI's own where that is None), a key and what may be asked."""
     key, loop = key or NO_KEY, current()
     name = ("llm client", loop.depth, base_url, hashlib.sha256(key.encode()).hexdigest(), access)
@@ -102,7 +102,7 @@ async def _watch(request: Any) -> None:
     """Have the transport tell of the moment before a request's first byte: there is a connection then."""
     leaving = leaving_now.get()
 
-    async def trace(event: str, info: Any) -> None:
+    async def trace(event: str, info: object) -> None:
         if event.endswith(_FIRST_BYTE):
             leaving()
 

@@ -43,7 +43,7 @@ def reply_of(content: bytes, *, raw: bool = False) -> Reply:
     )
 
 
-def _choice_said(choice: Any) -> dict[str, Any]:
+def _choice_said(choice: object) -> dict[str, Any]:
     """What one of the answers says."""
     told = mapping_of(choice)
     message = mapping_of(told.get("message"))
@@ -63,7 +63,7 @@ def no_answer(why: str, content: bytes, what: str = "chat completion", **usage: 
     return Reply("", fault=f"the server's answer is no {what}: {why}: {shown}", **usage)  # type: ignore[arg-type]  # counts only
 
 
-def _fault(answer: Mapping[str, Any], choice: Any) -> str:
+def _fault(answer: Mapping[str, object], choice: object) -> str:
     if error := answer.get("error"):
         return f"it tells of an error ({mapping_of(error).get('message') or error})"
     if "choices" not in answer:
@@ -71,7 +71,7 @@ def _fault(answer: Mapping[str, Any], choice: Any) -> str:
     return "its `choices` are empty" if choice is None else "its choice has no `message`"
 
 
-def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
+def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
     """What an answer tells of tokens, by the names of :class:`Reply`."""
     usage = mapping_of(answer.get("usage"))
     sent, answered, total = (
@@ -91,7 +91,7 @@ def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
     return without_zeros(found)
 
 
-def without_zeros(told: dict[str, Any]) -> dict[str, Any]:
+def without_zeros(told: dict[str, object]) -> dict[str, object]:
     """Counts of tokens, but for those of gateways that write 0 where they do not know: no question has none,
     and what is taken for nothing would escape every budget."""
     asked, answered, total = (told[name] for name in ("input_tokens", "output_tokens", "total_tokens"))
@@ -104,7 +104,7 @@ def without_zeros(told: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def cache_in(usage: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, int | None]:
+def cache_in(usage: Mapping[str, object], details: Mapping[str, object]) -> dict[str, int | None]:
     """The tokens that were read from the cache of a provider and written to it, by the names that several
     have for them."""
     read = (details.get("cached_tokens"), usage.get("cache_read_input_tokens"))
@@ -119,7 +119,7 @@ def cache_in(usage: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, 
     return {"cached_tokens": found[0], "written_tokens": found[1]}
 
 
-def cost_in(usage: Mapping[str, Any]) -> float | None:
+def cost_in(usage: Mapping[str, object]) -> float | None:
     """US dollars, where the provider tells what the call cost."""
     written = usage.get("cost")
     if isinstance(written, bool) or not isinstance(written, (int, float, str)):
@@ -131,7 +131,7 @@ def cost_in(usage: Mapping[str, Any]) -> float | None:
     return cost if 0 <= cost < math.inf else None
 
 
-def _tool_calls(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _tool_calls(message: Mapping[str, object]) -> list[dict[str, object]]:
     """The calls of tools that the model asks for, those of the older interface too."""
     written = message.get("tool_calls")
     calls = [one for one in written if isinstance(one, Mapping)] if isinstance(written, list) else []
@@ -148,7 +148,7 @@ def _tool_calls(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def arguments_of(written: Any) -> Any:
+def arguments_of(written: object) -> Any:
     """The arguments of a call: models write them as JSON text, or as something else, which stays text."""
     if not isinstance(written, str):
         return written
@@ -158,22 +158,22 @@ def arguments_of(written: Any) -> Any:
         return written
 
 
-def _text(content: Any) -> str:
+def _text(content: object) -> str:
     """The text of a message; some servers give it in parts."""
     if isinstance(content, list):
         return "".join(said_in(mapping_of(part).get("text")) for part in content)
     return "" if content is None else str(content)
 
 
-def said_in(value: Any) -> str:
+def said_in(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def mapping_of(value: Any) -> Mapping[str, Any]:
+def mapping_of(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def count_of(value: Any) -> int | None:
+def count_of(value: object) -> int | None:
     """A number of tokens; some servers write whole numbers with a point, or as text."""
     if isinstance(value, str) and (found := _WHOLE.fullmatch(value.strip())):
         return int(found[1])

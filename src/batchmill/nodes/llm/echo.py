@@ -54,13 +54,13 @@ def _text(content: Any) -> str:
     return " ".join(part.get("text", "") for part in content or ())
 
 
-def _shaped(prompt: str, schema: Mapping[str, Any]) -> str:
+def _shaped(prompt: str, schema: Mapping[str, object]) -> str:
     if not structured.faults(prompt, schema)[1]:
         return prompt
     return json.dumps(_sample(schema, prompt, schema, 0), ensure_ascii=False)
 
 
-def _sample(schema: Any, text: str, root: Mapping[str, Any], level: int) -> Any:
+def _sample(schema: object, text: str, root: Mapping[str, Any], level: int) -> object:
     """A value that a plain schema allows: of its first choice, with what it requires and no more."""
     if not isinstance(schema, Mapping) or level > _MOST_LEVELS:
         return text
@@ -77,7 +77,7 @@ def _sample(schema: Any, text: str, root: Mapping[str, Any], level: int) -> Any:
     return _of_type(schema, text, root, level)
 
 
-def _of_type(schema: Mapping[str, Any], text: str, root: Mapping[str, Any], level: int) -> Any:
+def _of_type(schema: Mapping[str, Any], text: str, root: Mapping[str, object], level: int) -> object:
     kind = schema.get("type", "object" if "properties" in schema else "string")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":
@@ -93,7 +93,7 @@ def _of_type(schema: Mapping[str, Any], text: str, root: Mapping[str, Any], leve
     return plain.get(kind)
 
 
-def _referred(reference: str, root: Mapping[str, Any]) -> Any:
+def _referred(reference: str, root: Mapping[str, object]) -> object:
     found: Any = root
     for key in reference.removeprefix("#").strip("/").split("/"):
         found = found.get(key, {}) if isinstance(found, Mapping) else {}

@@ -42,14 +42,14 @@ class EmbeddingsNode(ModelNode):
     """Turns texts into vectors by a model, one request for all texts of an item."""
 
     type = "embeddings"
-    summary = "Turn texts into vectors, by any server that speaks OpenAI's interface."
+    summary = "Turn texts into vectors, on any server with OpenAI's interface."
     answer_tokens = 0
     params = (
         Param(
             "input", "any", f"a text, or a list of at most {MOST_TEXTS} texts; objects as JSON", required=True
         ),
         Param("model", "string", "the name of the model, as the server knows it"),
-        Param("dimensions", "integer", "the length of the vectors, where the model can choose", minimum=1),
+        Param("dimensions", "integer", "the length of the vectors, if the model offers a choice", minimum=1),
         Param("timeout", "number", "seconds for the answer", default=300.0, minimum=0.001, content=False),
         Param(
             "provider",
@@ -62,17 +62,17 @@ class EmbeddingsNode(ModelNode):
     )
     outputs = (
         Output("embeddings", "array", "a vector for each text, in their order"),
-        Output("embedding", "array", "the vector of the first text; null where there is none"),
+        Output("embedding", "array", "the vector of the first text; null if there is none"),
         Output(
             "llm_usage",
             "object",
-            "`model`, `calls`, `input_tokens`, `total_tokens`, `cost` and so on, as of `llm`",
+            "`model`, `calls`, `input_tokens`, `total_tokens`, `cost` and so on, as for `llm`",
             diagnostic=True,
         ),
         Output("error", "string", "why the node failed, empty if it did not", diagnostic=True),
     )
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         faults = super().check(params)
         texts = params.get("input")
         if isinstance(texts, list) and len(texts) > MOST_TEXTS:
@@ -80,7 +80,7 @@ class EmbeddingsNode(ModelNode):
         return faults
 
     @classmethod
-    def expected(cls, params: Mapping[str, Any]) -> tuple[float, int]:
+    def expected(cls, params: Mapping[str, object]) -> tuple[float, int]:
         return characters_in(params.get("input")) / CHARACTERS_PER_TOKEN, 0
 
     async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
@@ -119,11 +119,11 @@ def _too_many(count: int) -> str:
     return f"{count:,} texts are more than the {MOST_TEXTS:,} of one request; set `batch_size` in `batch`"
 
 
-def _dimensions(params: Mapping[str, Any]) -> dict[str, Any]:
+def _dimensions(params: Mapping[str, object]) -> dict[str, object]:
     return {} if params["dimensions"] is None else {"dimensions": params["dimensions"]}
 
 
-def _provider(params: Mapping[str, Any], secrets: tuple[BoundSecret, ...] = ()) -> Provider:
+def _provider(params: Mapping[str, object], secrets: tuple[BoundSecret, ...] = ()) -> Provider:
     return EchoVectors() if params["provider"] == "echo" else server_of(params, VectorServer, secrets)
 
 
@@ -170,7 +170,7 @@ class _Vectors:
     fault: str = ""
 
     @classmethod
-    def of(cls, data: Any, count: int) -> _Vectors:
+    def of(cls, data: object, count: int) -> _Vectors:
         if not isinstance(data, list):
             return cls([], "it has no `data`")
         places: dict[int, list[float]] = {}
@@ -185,7 +185,7 @@ class _Vectors:
         return cls([places[place] for place in range(count)])
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 

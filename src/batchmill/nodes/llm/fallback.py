@@ -27,7 +27,7 @@ Failure = NodeError | AttemptTimeout
 Ask = Callable[[Mapping[str, Any]], Awaitable[NodeResult]]
 
 
-def variants(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+def variants(params: Mapping[str, object]) -> list[dict[str, Any]]:
     """The params of the node as each of its models has them, in the order in which they are asked."""
     entries = _entries(params.get("models"))
     if params.get("model") or not entries:
@@ -35,21 +35,21 @@ def variants(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [_variant(params, entry) for entry in entries]
 
 
-def _variant(params: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+def _variant(params: Mapping[str, object], entry: Mapping[str, object]) -> dict[str, object]:
     """A server gets the key that is named for it: one of its own, and never that of another."""
     elsewhere = "base_url" in entry and entry["base_url"] != params.get("base_url")
     keyless = {"api_key": None, "api_key_env": None} if elsewhere or "api_key_env" in entry else {}
     return {**params, **keyless, **entry, "models": None}
 
 
-def _entries(models: Any) -> list[Mapping[str, Any]]:
+def _entries(models: object) -> list[Mapping[str, object]]:
     written = models if isinstance(models, list) else []
     return [
         {"model": one} if isinstance(one, str) else one for one in written if isinstance(one, (str, dict))
     ]
 
 
-def model_faults(models: Any) -> Iterator[str]:
+def model_faults(models: object) -> Iterator[str]:
     """What is wrong with ``models`` as written or resolved."""
     for place, one in enumerate(models if isinstance(models, list) else []):
         if isinstance(one, str) and one.strip():
@@ -63,7 +63,7 @@ def model_faults(models: Any) -> Iterator[str]:
                 yield f"the model {place} has the key {key!r}; it may have {allowed}"
 
 
-def kind_faults(kinds: Any) -> Iterator[str]:
+def kind_faults(kinds: object) -> Iterator[str]:
     """What is wrong with ``fall_back_on``: words that no failure goes by."""
     for one in kinds if isinstance(kinds, list) else []:
         if not isinstance(one, str) or (one not in KINDS and not one[:1].isupper() and "${" not in one):
@@ -71,7 +71,7 @@ def kind_faults(kinds: Any) -> Iterator[str]:
             yield f"{one!r} is no kind of failure: {known}, or the type of an error such as `HTTP500`"
 
 
-def content_of(models: Any) -> Any:
+def content_of(models: object) -> object:
     """``models`` without what cannot change an answer."""
     if not isinstance(models, list):
         return models

@@ -38,7 +38,7 @@ def _refused(words: str) -> NodeError:
     return NodeError(f"the item's budget {words}", retryable=False, type_name="ItemBudgetExceeded")
 
 
-def item_budget_faults(given: Any) -> Iterator[str]:
+def item_budget_faults(given: object) -> Iterator[str]:
     """What is wrong with the param, as written or resolved."""
     if not isinstance(given, Mapping):
         return

@@ -47,7 +47,7 @@ def _given(message: Any, place: int) -> Message:
     return {**message, "content": content if content is None or parts else to_text(content)}
 
 
-def message_fault(message: Any) -> str | None:
+def message_fault(message: object) -> str | None:
     """What is wrong with a message, None where nothing is."""
     if not isinstance(message, Mapping):
         return f"is an object with `role` and `content`, not {type(message).__name__}"
@@ -58,7 +58,7 @@ def message_fault(message: Any) -> str | None:
     return None
 
 
-def _image(given: Any) -> Message:
+def _image(given: object) -> Message:
     if not isinstance(given, str) or not given:
         raise InvalidParams(f"llm: an image is a path, a URL or a data: URL, not a {type(given).__name__}")
     return {"type": "image_url", "image_url": {"url": given if is_url(given) else _as_data(given)}}

@@ -49,29 +49,29 @@ class ModelNode(ServiceNode):
         return type(cls.__name__, (cls,), {"prices": tables.prices, "__module__": cls.__module__})
 
     @classmethod
-    def usual_retry(cls, params: Mapping[str, Any]) -> RetryPolicy:
+    def usual_retry(cls, params: Mapping[str, object]) -> RetryPolicy:
         """With the batch API another attempt takes another day: that is for who resumes the run to say."""
         return NO_RETRIES if params.get("batch_api") else USUAL_RETRY
 
     @classmethod
-    def stays(cls, params: Mapping[str, Any]) -> bool:
+    def stays(cls, params: Mapping[str, object]) -> bool:
         return bool(params.get("batch_api"))
 
     def hand_in_at(self, desk: Any) -> None:
         self._desk = desk
 
-    def by_batches(self, server: Provider, params: Mapping[str, Any]) -> Provider:
+    def by_batches(self, server: Provider, params: Mapping[str, object]) -> Provider:
         """Who is asked: ``server``, through its batch API where ``params`` (bound ones) say so."""
         settings = BatchApi.of(params["batch_api"])
         if settings is None or not isinstance(server, ServerProvider):
             return server
         return BatchedProvider(server, settings, self._desk, self.prices_of(params))
 
-    def prices_of(self, params: Mapping[str, Any]) -> PriceTable:
+    def prices_of(self, params: Mapping[str, object]) -> PriceTable:
         """What calls with these params cost."""
         return replace(self.prices, part=price_of(params))
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         faults = [*credential_faults(params, "api_key"), *host_faults(params)]
         faults += [("batch_api", fault) for fault in batch_api_faults(params.get("batch_api"))]
         faults += [("item_budget", fault) for fault in item_budget_faults(params.get("item_budget"))]
@@ -82,14 +82,14 @@ class ModelNode(ServiceNode):
 
     @classmethod
     @abstractmethod
-    def expected(cls, params: Mapping[str, Any]) -> tuple[float, int]:
+    def expected(cls, params: Mapping[str, object]) -> tuple[float, int]:
         """About how many tokens are sent, and how many answered at the most; 0 where nothing bounds that.
         ``params`` are resolved and unchecked."""
 
-    def expected_tokens(self, params: Mapping[str, Any]) -> float:
+    def expected_tokens(self, params: Mapping[str, object]) -> float:
         return sum(self.expected(params))
 
-    def expected_usd(self, params: Mapping[str, Any]) -> float:
+    def expected_usd(self, params: Mapping[str, object]) -> float:
         sent, most = self.expected(params)
         costs = (
             self.prices_of(one).cost(model_of(one), round(sent), most or self.answer_tokens)
@@ -97,7 +97,7 @@ class ModelNode(ServiceNode):
         )
         return max((cost for cost in costs if cost is not None), default=0.0)
 
-    def expected_call(self, params: Mapping[str, Any]) -> ExpectedCall | None:
+    def expected_call(self, params: Mapping[str, object]) -> ExpectedCall | None:
         if params.get("provider") == "echo":  # nobody is asked
             return None
         sent, most = self.expected(params)
@@ -105,7 +105,7 @@ class ModelNode(ServiceNode):
         return ExpectedCall(sent, most or self.answer_tokens, usd, most > 0, price_of(params))
 
     @classmethod
-    def unpriced(cls, params: Mapping[str, Any]) -> str | None:
+    def unpriced(cls, params: Mapping[str, object]) -> str | None:
         written = [params.get(name) for name in _DECIDING]
         if any(isinstance(one, str) and "${" in one for one in written):
             return None

@@ -38,12 +38,12 @@ class LlmNode(ModelNode):
     """
 
     type = "llm"
-    summary = "Ask a language model, of any server that speaks OpenAI's chat interface."
+    summary = "Ask a language model on any server with OpenAI's interface."
     params = PARAMS
     outputs = OUTPUTS
 
     @classmethod
-    def content(cls, params: Mapping[str, Any]) -> dict[str, Any]:
+    def content(cls, params: Mapping[str, object]) -> dict[str, Any]:
         found = super().content(params)
         return {**found, "models": content_of(found["models"])} if "models" in found else found
 
@@ -51,15 +51,15 @@ class LlmNode(ModelNode):
     names_files = ("replay_file",)
 
     @classmethod
-    def needs_folder(cls, params: Mapping[str, Any]) -> str:
+    def needs_folder(cls, params: Mapping[str, object]) -> str:
         of_images = params if any(True for _ in cls.files_read(params)) else {**params, "images": None}
         return super().needs_folder(of_images)
 
     @classmethod
-    def files_read(cls, params: Mapping[str, Any]) -> Iterable[str]:
+    def files_read(cls, params: Mapping[str, object]) -> Iterable[str]:
         return (path for path in paths_in(params.get("images")) if not is_url(path))
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         faults = super().check(params)
         faults += [("models", fault) for fault in model_faults(params.get("models"))]
         faults += [("fall_back_on", fault) for fault in kind_faults(params.get("fall_back_on"))]
@@ -86,7 +86,7 @@ class LlmNode(ModelNode):
         answers = params.get("n") if isinstance(params.get("n"), int) else 1
         return sent, most * (answers or 1) if isinstance(most, int) and not isinstance(most, bool) else 0
 
-    def is_free(self, params: Mapping[str, Any]) -> bool:
+    def is_free(self, params: Mapping[str, object]) -> bool:
         if params.get("provider") != "replay":
             return False
         try:
@@ -95,7 +95,7 @@ class LlmNode(ModelNode):
         except BatchmillError:  # the attempt itself is about to say so
             return False
 
-    def is_booked(self, params: Mapping[str, Any]) -> bool:
+    def is_booked(self, params: Mapping[str, object]) -> bool:
         if not params.get("batch_api"):
             return False
         try:
@@ -137,7 +137,7 @@ class LlmNode(ModelNode):
             path, (lambda: self._server(params)) if params["on_missing"] == "record" else None
         )
 
-    def _server(self, params: Mapping[str, Any]) -> Provider:
+    def _server(self, params: Mapping[str, object]) -> Provider:
         kind = ResponsesServer if params["api"] == "responses" else ServerProvider
         return self.by_batches(server_of(params, kind, self.secrets), params)
 
@@ -147,7 +147,7 @@ async def _answer(asking: Asking, question: Question) -> NodeResult:
     return NodeResult(asking.outputs(question, reply, value, ""))
 
 
-def _message_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _message_faults(params: Mapping[str, object]) -> list[tuple[str, str]]:
     messages = params.get("messages")
     if params.get("prompt") is None and not messages and not params.get("images"):
         return [("prompt", "`prompt` or `messages` is missing")]

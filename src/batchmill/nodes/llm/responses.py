@@ -92,7 +92,7 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
         yield {"type": "function_call", "call_id": mapping_of(call).get("id"), **function}
 
 
-def _part(part: Any, role: str) -> Any:
+def _part(part: object, role: str) -> object:
     told = mapping_of(part)
     if told.get("type") == "text":
         return {"type": "output_text" if role == "assistant" else "input_text", "text": told.get("text")}
@@ -148,7 +148,7 @@ def _thoughts(items: list[Mapping[str, Any]]) -> Iterator[str]:
                 yield said_in(mapping_of(part).get("text"))
 
 
-def _fault(answer: Mapping[str, Any]) -> str:
+def _fault(answer: Mapping[str, object]) -> str:
     """Why an answer is no response; empty where it is one."""
     if error := answer.get("error"):
         return f"it tells of an error ({mapping_of(error).get('message') or error})"
@@ -158,7 +158,7 @@ def _fault(answer: Mapping[str, Any]) -> str:
     return "" if status in ("completed", "incomplete") else f"its status is {status!r}"
 
 
-def usage_in(answer: Mapping[str, Any]) -> dict[str, Any]:
+def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
     """What an answer tells of tokens, by the names of :class:`Reply`."""
     usage = mapping_of(answer.get("usage"))
     found: dict[str, Any] = {
@@ -177,9 +177,9 @@ class ResponseGathering(Gathering):
 
     def __init__(self, telling: Telling | None) -> None:
         super().__init__(telling)
-        self._whole: Mapping[str, Any] = {}
+        self._whole: Mapping[str, object] = {}
 
-    def add(self, part: Mapping[str, Any]) -> None:
+    def add(self, part: Mapping[str, object]) -> None:
         kind = str(part.get("type"))
         if kind in _TOLD:
             self.tell(part.get("delta"), _TOLD[kind])

@@ -110,7 +110,7 @@ async def _pieces(answer: Any, limit: int) -> AsyncGenerator[bytes, None]:
         yield piece
 
 
-def _body(question: Question) -> dict[str, Any]:
+def _body(question: Question) -> dict[str, object]:
     body: dict[str, Any] = {"model": question.model, "messages": list(question.messages)}
     if question.temperature is not None:
         body["temperature"] = question.temperature

@@ -57,14 +57,14 @@ class Gathering(ABC):
         self.over = False
 
     @abstractmethod
-    def add(self, part: Mapping[str, Any]) -> None:
+    def add(self, part: Mapping[str, object]) -> None:
         """Take in what an event tells."""
 
     @abstractmethod
     def whole(self) -> Mapping[str, Any]:
         """The answer as it would be in one piece."""
 
-    def tell(self, text: Any, kind: Any = "text", choice: int = 0) -> None:
+    def tell(self, text: object, kind: Any = "text", choice: int = 0) -> None:
         """Tell those who listen of further text."""
         if self._telling is not None and isinstance(text, str):
             self._telling.add(text, kind, choice)
@@ -75,11 +75,11 @@ class ChatGathering(Gathering):
 
     def __init__(self, telling: Telling | None) -> None:
         super().__init__(telling)
-        self._rest: dict[str, Any] = {}
+        self._rest: dict[str, object] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self._fault: Any = None
 
-    def add(self, part: Mapping[str, Any]) -> None:
+    def add(self, part: Mapping[str, object]) -> None:
         if part.get("error"):
             self._fault, self.over = part["error"], True
             return
@@ -92,7 +92,7 @@ class ChatGathering(Gathering):
         ended = [choice.get("finish_reason") for choice in self._choices.values()]
         self.over = bool(ended) and all(ended)
 
-    def _add_choice(self, told: Mapping[str, Any]) -> None:
+    def _add_choice(self, told: Mapping[str, object]) -> None:
         number = told.get("index")
         number = number if isinstance(number, int) else 0
         choice = self._choices.setdefault(number, {"index": number, "message": {"role": "assistant"}})
@@ -110,7 +110,7 @@ class ChatGathering(Gathering):
         return {**self._rest, "object": "chat.completion", "choices": choices}
 
 
-def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+def _merge(into: dict[str, Any], more: Mapping[str, object]) -> None:
     """Put a further part of an object into it: text goes on, lists grow, elements are known by ``index``."""
     for key, value in more.items():
         had = into.get(key)

@@ -22,7 +22,7 @@ _THOUGHT = re.compile(r"</(?:think|thinking|reasoning)>")
 """Where what a model thought before its answer ends; of some models the beginning is not marked."""
 
 
-def response_format(schema: Mapping[str, Any], mode: str = JSON_SCHEMA) -> dict[str, Any] | None:
+def response_format(schema: Mapping[str, object], mode: str = JSON_SCHEMA) -> dict[str, Any] | None:
     """What asks a server for an answer of this shape, None where only the prompt does. Servers refuse to be
     strict about a schema that leaves anything open, so that is asked for only where the schema does not."""
     if mode != JSON_SCHEMA:
@@ -46,7 +46,7 @@ def told_in_words(question: Question) -> Question:
     return replace(question, messages=(*before, {**last, "content": told}))
 
 
-def _is_closed(schema: Any) -> bool:
+def _is_closed(schema: object) -> bool:
     """Whether every object in the schema names all its keys, requires them and allows no others."""
     if isinstance(schema, list):
         return all(map(_is_closed, schema))
@@ -60,7 +60,7 @@ def _is_closed(schema: Any) -> bool:
     return all(map(_is_closed, schema.values()))
 
 
-def faults(text: str, schema: Mapping[str, Any], *, whole: bool = False) -> tuple[Any, list[str]]:
+def faults(text: str, schema: Mapping[str, object], *, whole: bool = False) -> tuple[Any, list[str]]:
     """The value in an answer, and why it is none that the schema allows.
 
     Models think aloud before, and talk around what was asked for. So the first that meets the schema is taken
@@ -116,7 +116,7 @@ def _balanced(text: str) -> Iterator[str]:
                 yield text[start : sign.end()]
 
 
-def _written(schema: Any) -> str:
+def _written(schema: object) -> str:
     return json.dumps(schema, ensure_ascii=False)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from batchmill.attempt import Attempt
 from batchmill.errors import BrokenNodeType, InvalidParams
 from batchmill.ir.models import McpServerSpec
 from batchmill.ir.services import Tables, without_variables
+from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import Node, NodeClass, NodeResult, Output, Param, ServiceNode
 from batchmill.nodes.mcp.server import server_awaited
 from batchmill.values.told_secrets import told_secret
@@ -36,7 +37,7 @@ class McpNode(ServiceNode):
     params = (
         Param("server", "string", "the name of the server in `mcp_servers`", required=True),
         Param("tool", "string", "the name of the tool", required=True),
-        Param("arguments", "object", "what the tool is given; checked against its schema before the call"),
+        Param("arguments", "object", "the arguments of the tool; checked against its schema before the call"),
         Param(
             "timeout",
             "number",
@@ -48,7 +49,7 @@ class McpNode(ServiceNode):
     outputs = _OUTPUTS
 
     @classmethod
-    def credential(cls, params: Mapping[str, Any]) -> str:
+    def credential(cls, params: Mapping[str, object]) -> str:
         return super().credential(params) or _credential_of(cls.servers)
 
     @classmethod
@@ -56,13 +57,13 @@ class McpNode(ServiceNode):
         more = {"servers": tables.mcp_servers, "__module__": cls.__module__}
         return type(cls.__name__, (cls,), more)
 
-    def check(self, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         name = params.get("server")
         if not isinstance(name, str) or "${" in name or name in self.servers:
             return []
         return [("server", _unknown(name, self.servers))]
 
-    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         name = params["server"]
         spec = self.servers.get(name)
         if spec is None:
@@ -86,7 +87,7 @@ class McpToolNode(ServiceNode):
     spec: ClassVar[McpServerSpec | None] = None
 
     @classmethod
-    def credential(cls, params: Mapping[str, Any]) -> str:
+    def credential(cls, params: Mapping[str, object]) -> str:
         own = {} if cls.spec is None else {cls.server: cls.spec}
         return super().credential(params) or _credential_of(own)
 
@@ -96,7 +97,7 @@ class McpToolNode(ServiceNode):
         more = {"server": server, "tool": tool, "spec": tables.mcp_servers[server]}
         return type(cls.__name__, (cls,), {**more, "__module__": cls.__module__})
 
-    async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
+    async def run_async(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         if self.spec is None:
             raise InvalidParams(f"{self.type}: no document says what the server is")
         server = await server_awaited(self.server, self.spec, self.secrets)

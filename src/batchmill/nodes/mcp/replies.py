@@ -58,7 +58,7 @@ def _of_text(text: str) -> Garbled | None:
     return Garbled(text, json.loads(found["id"]) if found is not None else None)
 
 
-def _is_reply(message: dict[str, Any]) -> bool:
+def _is_reply(message: dict[str, object]) -> bool:
     """Whether an object is meant as a reply: it says so by its version, or has all that a reply has and no
     more, as from servers that know another version or none."""
     if message.get("jsonrpc") == "2.0":
@@ -66,14 +66,14 @@ def _is_reply(message: dict[str, Any]) -> bool:
     return "id" in message and _REPLY.issuperset(message) and len(_CONTENT.intersection(message)) == 1
 
 
-def _of_objects(replies: list[dict[str, Any]], read: Any) -> Garbled:
+def _of_objects(replies: list[dict[str, Any]], read: object) -> Garbled:
     """Of one reply, or of several that came in a list, which MCP has not."""
     identity = replies[0].get("id") if len(replies) == 1 else None
     known = isinstance(identity, (int, str)) and not isinstance(identity, bool)
     return Garbled(json.dumps(read), identity if known else None)
 
 
-def error_for(found: Garbled) -> Any:
+def error_for(found: Garbled) -> object:
     """The error that the SDK is given in the place of a garbled reply whose request is known."""
     from mcp import types  # an extra
     from mcp.shared.message import SessionMessage
@@ -107,7 +107,7 @@ def error_text(identity: int | str, words: str, data: dict[str, Any]) -> bytes:
 
 
 def request_id(request: Any) -> int | str | None:
-    """The id of the request in a POST; None where it is no request, so that nobody waits for a reply."""
+    """The id of the request in a POST; None if it is no request, so that nobody waits for a reply."""
     if request.method != "POST":
         return None
     try:
@@ -118,7 +118,7 @@ def request_id(request: Any) -> int | str | None:
     return found if isinstance(found, (int, str)) else None
 
 
-def _in_place_of(stream: Any, data: bytes) -> Any:
+def _in_place_of(stream: Any, data: bytes) -> object:
     """``data`` as a body; closing it closes the one whose place it takes."""
     library: Any = sys.modules[type(stream).__module__.partition(".")[0]]
 
@@ -132,7 +132,7 @@ def _in_place_of(stream: Any, data: bytes) -> Any:
     return Instead()
 
 
-def status_in(error: Any) -> tuple[int, float | None] | None:
+def status_in(error: object) -> tuple[int, float | None] | None:
     """Status and wait in an error that :func:`tell_status` made."""
     data = getattr(getattr(error, "error", error), "data", None)
     if not isinstance(data, dict) or not isinstance(data.get(_STATUS), int):

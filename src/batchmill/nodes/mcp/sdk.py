@@ -49,7 +49,7 @@ def is_imported() -> bool:
 
 
 def protocol_error() -> type[Exception]:
-    """What the SDK raises for an error that the server sent."""
+    """The exception of the SDK for an error that the server sent."""
     module = sdk()
     found: type[Exception] = getattr(module, "MCPError", None) or module.McpError
     return found
@@ -109,8 +109,8 @@ def access_to(spec: McpServerSpec, secrets: tuple[BoundSecret, ...] = ()) -> Acc
     return access_of(given, "", secrets)
 
 
-def _client(module: Any, access: Access, **settings: Any) -> Any:
-    """A client as the SDK makes them, which also tells of refusals and asks only who may be asked."""
+def _client(module: Any, access: Access, **settings: object) -> Any:
+    """A client like those of the SDK, which also reports refusals and connects to allowed hosts only."""
     usual = module.create_mcp_http_client(**settings)
     library = importlib.import_module(type(usual).__module__.partition(".")[0])
     return library.AsyncClient(
@@ -124,7 +124,9 @@ def _client(module: Any, access: Access, **settings: Any) -> Any:
 
 
 @asynccontextmanager
-async def _with_client(module: Any, url: str, headers: dict[str, str], access: Access) -> AsyncIterator[Any]:
+async def _with_client(
+    module: Any, url: str, headers: dict[str, str], access: Access
+) -> AsyncIterator[object]:
     async with (
         _client(module, access, headers=headers) as client,
         module.streamable_http_client(url, http_client=client) as streams,
@@ -135,7 +137,7 @@ async def _with_client(module: Any, url: str, headers: dict[str, str], access: A
 @asynccontextmanager
 async def _screened(
     read: Any, on_end: Callable[[], None], on_garbled: Callable[[str], None]
-) -> AsyncIterator[Any]:
+) -> AsyncIterator[object]:
     """``read``, with ``on_end`` called as soon as nothing more can come: the program has ended. A reply that
     cannot be read becomes an error for the request that waits for it."""
     import anyio  # comes with the SDK

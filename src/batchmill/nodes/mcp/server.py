@@ -48,7 +48,7 @@ class Server:
         self._loop.settle(self._end, CLOSE_SECONDS)
 
     async def called(
-        self, tool: str, arguments: dict[str, Any], attempt: Attempt, seconds: float | None
+        self, tool: str, arguments: dict[str, object], attempt: Attempt, seconds: float | None
     ) -> dict[str, Any]:
         """The outputs of a node that calls ``tool``.
 

@@ -66,7 +66,7 @@ class Session:
             seconds = f"{self._spec.start_timeout:g} s"
             raise self._failure(f"did not answer within {seconds} of being started") from error
 
-    async def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    async def call(self, tool: str, arguments: dict[str, object]) -> dict[str, Any]:
         """The result of a tool, as JSON.
 
         Raises :class:`SessionLost`, and :class:`~batchmill.errors.NodeError` for an error of the protocol.
@@ -186,7 +186,7 @@ class Session:
         self._ready.set_exception(found)
         self._ready.exception()  # read once, so that nobody complains where nobody waits
 
-    def _not_started(self, error: Any) -> NodeError:
+    def _not_started(self, error: object) -> NodeError:
         """An error that came in place of the server's first answers."""
         if (told := status_in(error)) is not None:
             return _of_status(self._name, "initialize", *told)
@@ -194,7 +194,7 @@ class Session:
             return self._not_sent(unsent)
         return self._failure(f"cannot be started: {error}")
 
-    def _protocol_failure(self, tool: str, error: Any) -> NodeError:
+    def _protocol_failure(self, tool: str, error: object) -> NodeError:
         """An error that the server sent in place of a result, or that the SDK made of a broken connection."""
         if self.lost:
             return self._failure("ended during the call")
@@ -246,7 +246,7 @@ def _of_status(server: str, tool: str, status: int, wait: float | None) -> NodeE
 
 
 def _as_json(result: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    plain: dict[str, object] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
     return plain
 
 

@@ -43,6 +43,6 @@ class Stderr:
         os.close(self._reading)
 
     def last_words(self) -> str:
-        """The end of what was written, on one line; empty where nothing was."""
+        """The end of what was written, on one line; empty if nothing was."""
         text = " ".join(self._kept.decode("utf-8", "replace").split())
         return shortened(text, _SHOWN_CHARACTERS, "end")

@@ -16,7 +16,7 @@ MOST_FAULTS = 5
 _WRAPPED = "result"  # the key under which the SDK's servers give a value that is no object
 
 
-def tool_named(server: str, name: str, tools: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def tool_named(server: str, name: str, tools: Mapping[str, dict[str, object]]) -> dict[str, Any]:
     """The description of a tool; ``-`` and ``_`` are the same where that leaves no doubt.
 
     Raises :class:`~batchmill.errors.NodeError` with the names that there are.
@@ -32,7 +32,7 @@ def tool_named(server: str, name: str, tools: Mapping[str, dict[str, Any]]) -> d
     raise NodeError(message, retryable=False, type_name="UnknownTool", outputs={"error": message})
 
 
-def checked_arguments(tool: Mapping[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+def checked_arguments(tool: Mapping[str, object], arguments: dict[str, object]) -> dict[str, Any]:
     """``arguments`` as plain data. Text is read as JSON where the tool's schema wants a list or an object and
     no text.
 
@@ -69,8 +69,8 @@ def outputs_of(tool: str, result: Mapping[str, Any]) -> dict[str, Any]:
     return outputs
 
 
-def _value(result: Mapping[str, Any], content: list[dict[str, Any]]) -> Any:
-    """The structured content; without it the text, or all content where there is more than text."""
+def _value(result: Mapping[str, object], content: list[dict[str, object]]) -> object:
+    """The structured content; without it the text, or all content if there is more than text."""
     structured = result.get("structuredContent")
     if isinstance(structured, dict) and structured.keys() == {_WRAPPED}:
         return structured[_WRAPPED]

@@ -49,7 +49,7 @@ def size_in_bytes(text: str, what: str) -> int:
     """The size of ``text`` in bytes. Raises :class:`~batchmill.errors.UnsafeValue` where no command can be
     given it."""
     if "\0" in text:
-        raise UnsafeValue(f"{what} has a NUL in it, which no command can be given; hand it over in a file")
+        raise UnsafeValue(f"{what} has a NUL in it, which no command can be given; pass it in a file")
     if text.isascii():
         return len(text)
     try:

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.template.filters import kind_of
@@ -46,7 +45,7 @@ from batchmill.template.shell.words import Check
 class ShellCommand:
     """A command whose values are known.
 
-    ``argv`` is what to run without a shell; empty where a shell is needed. ``script`` is the text to run
+    ``argv`` is what to run without a shell; empty if a shell is needed. ``script`` is the text to run
     with one, as ``[shell, "-c", script, "sh"]`` with ``environment()`` added to the environment; empty
     for a command that was written as a list. Where both are there they do the same, and ``argv`` is
     cheaper; when it cannot be started (it is not found, not executable, or has no ``#!`` line), the
@@ -89,7 +88,7 @@ class CommandTemplate:
 
     def __init__(
         self,
-        source: Any,
+        source: object,
         allow_raw: bool,
         expressions: tuple[Expression, ...],
         plan: ListPlan | ScriptPlan,
@@ -121,14 +120,14 @@ class CommandTemplate:
     def __copy__(self) -> CommandTemplate:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> CommandTemplate:
+    def __deepcopy__(self, memo: dict[int, object]) -> CommandTemplate:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _compile, (self.source, self._allow_raw)
 
 
-def compile_command(command: Any, *, allow_raw: bool) -> CommandTemplate:
+def compile_command(command: object, *, allow_raw: bool) -> CommandTemplate:
     """Read a command: a string for a shell, or a list that runs without one.
 
     Raises :class:`~batchmill.errors.TemplateSyntaxError` where a template cannot be read, where one
@@ -138,7 +137,7 @@ def compile_command(command: Any, *, allow_raw: bool) -> CommandTemplate:
     return _compile(command, allow_raw)
 
 
-def _compile(command: Any, allow_raw: bool) -> CommandTemplate:
+def _compile(command: object, allow_raw: bool) -> CommandTemplate:
     if isinstance(command, str):
         template = parse(command)
         _check_raw(template, allow_raw)

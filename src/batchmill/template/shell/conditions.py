@@ -24,7 +24,7 @@ def review_test(operands: Sequence[Word], reader: Reader, *, double: bool) -> No
         elif text == _DESCRIPTOR:
             _calculate(after, reader)
         elif text in _NAMING:
-            refuse(after, reader, f"{text} would take a value for the name of a variable and its index")
+            refuse(after, reader, f"{text} would read a value as the name of a variable and its index")
         elif text == "=~":
             for name in _MATCHED:
                 reader.flows.add(name, [flow for word in before for flow in word.flows], derived=True)
@@ -34,7 +34,7 @@ def review_test(operands: Sequence[Word], reader: Reader, *, double: bool) -> No
     if not _well_formed(texts):
         for word in operands:
             if word.slots and word.text.startswith("-"):
-                message = "the test could take this for an operator; use one [ ] for each comparison"
+                message = "the test could read this as an operator; use one [ ] for each comparison"
                 reader.fail(message, word.place)
             demand([word], reader, Check.NO_OPERATOR)
 

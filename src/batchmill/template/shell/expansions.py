@@ -32,7 +32,7 @@ _BACKQUOTED = re.compile(r"`(?:[^`\\]|\\.)*`", re.DOTALL)
 _HARMLESS_QUOTES = re.compile(r"\"[^\"'\\`}\0$]*\"")
 _ZSH_INDEX = re.compile(r"\[([^\]\n]*)\]")
 _ARITHMETIC_WITH_QUOTES = (
-    "a value after quotes, a backslash or a comment within (( )) cannot be placed with certainty; "
+    "batchmill cannot judge a value after quotes, a backslash or a comment within (( )); "
     "write ( ( with a space where a command is meant, and keep calculations free of quotes"
 )
 # The shell's own ${...}: zsh's flags, what comes before the name, the name.
@@ -41,8 +41,8 @@ _EXPANSION = re.compile(
 )
 _RUNNING_FLAGS = re.compile(r"[eP%]")
 _WHOLE_ARRAY = frozenset({"@", "*"})
-_OWN_NAME = "a value would be taken for the name of a variable and its index"
-_OWN_CODE = "a value would be run as code there"
+_OWN_NAME = "the shell would read a value as the name of a variable and its index"
+_OWN_CODE = "the shell would run a value as code there"
 
 
 class ExpansionReader(QuoteReader):
@@ -95,7 +95,7 @@ class ExpansionReader(QuoteReader):
     def _plain(self, word: Word, *, quoted: bool) -> None:
         """Read ``$name``, or a dollar sign that stands for itself."""
         if self.char(1) == "[":
-            self.doubt("a value after $[ cannot be placed: some shells calculate there; write $(( ))")
+            self.doubt("batchmill cannot judge a value after $[: some shells calculate there; write $(( ))")
             self._calculate(self.source[self.at + 2 : self.source.find("]", self.at)])
         found = _PARAMETER.match(self.source, self.at + 1, self.end)
         self.at = found.end() if found else self.at + 1
@@ -191,7 +191,7 @@ class ExpansionReader(QuoteReader):
         opening = self.at
         self.at += 2
         if self.char() in (" ", "\t", "\n", "|"):
-            self.doubt("a value after ${ with a command in it cannot be placed; write $( )")
+            self.doubt("batchmill cannot judge a value after ${ with a command in it; write $( )")
         inner = Word(opening)
         while (char := self.char()) != "}":
             if not char:
@@ -263,7 +263,9 @@ class ExpansionReader(QuoteReader):
         """In ``"${a:-"b"}"`` the inner quotes are text to some shells and quotes to others."""
         found = _HARMLESS_QUOTES.match(self.source, self.at, self.end)
         if found is None:
-            self.doubt('a value after quotes within "${...}" cannot be placed: shells read them differently')
+            self.doubt(
+                'batchmill cannot judge a value after quotes within "${...}": shells read them differently'
+            )
         self.at = found.end() if found else self.at + 1
 
     def backquotes(self, word: Word, *, quoted: bool) -> None:
@@ -278,14 +280,16 @@ class ExpansionReader(QuoteReader):
         word.splits = word.splits or not quoted
         if MARK not in text:
             if text.count("'") % 2 or text.count('"') % 2:
-                self.doubt("a value after backquotes with single quotes in them cannot be placed; write $( )")
+                self.doubt(
+                    "batchmill cannot judge a value after backquotes with single quotes in them; write $( )"
+                )
             inner = Command(reads=self.input)
             self.look_into(_without_escapes(text, quoted=quoted), self.at, inner)
             word.take(inner.writes, derived=True)
             self.at = closing + 1
             return
         if any(found in text for found in ("\\", "#", "<<")) or (quoted and '"' in text):
-            self.fail("a value cannot be placed in these backquotes; write $( ) in their place")
+            self.fail("batchmill cannot judge a value in these backquotes; write $( ) instead")
         self.edits.append(Edit(self.at, self.at + 1, ["$( "]))
         before, end, writes = self.seen, self.end, Stream()
         self.at, self.end = self.at + 1, closing

@@ -72,7 +72,7 @@ class Frames:
         return Command()
 
     def close(self, kind: str) -> Frame | None:
-        """The compound command that ends here, None where none of this kind is open."""
+        """The compound command that ends here, None if none of this kind is open."""
         for place in range(len(self._open) - 1, 0, -1):
             if not self._open[place].kind:
                 return None

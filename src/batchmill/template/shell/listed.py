@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.template.compiled import Compiled, StructureSyntaxError, compile_value
@@ -73,8 +73,8 @@ def _text(element: Element, scope: Scope) -> str:
     return resolve_text(element, scope) if isinstance(element, Template) else to_text(element.resolve(scope))
 
 
-def plan_list(command: Sequence[Any], *, allow_raw: bool, as_argument: str = "") -> ListPlan:
-    """Read a command that is a list. ``as_argument`` says how a value is handed over as an argument, where
+def plan_list(command: Sequence[object], *, allow_raw: bool, as_argument: str = "") -> ListPlan:
+    """Read a command that is a list. ``as_argument`` says how a value is passed as an argument, where
     the list is not how the user wrote it.
 
     Raises :class:`~batchmill.template.compiled.StructureSyntaxError`.
@@ -103,7 +103,7 @@ def _review(reader: _ListReader) -> None:
         reader.flows.settle()
 
 
-def _element(one: Any, place: int) -> Element:
+def _element(one: object, place: int) -> Element:
     if not isinstance(one, str):
         made = compile_value(one)
         return made if made.expressions else to_text(one)
@@ -148,7 +148,7 @@ class _ListReader:
         return word
 
     def checks(self) -> dict[int, list[tuple[Expression, set[Check]]]]:
-        """What is asked of the values in each element that is asked something."""
+        """The checks for the values in each element that has any."""
         found: dict[int, list[tuple[Expression, set[Check]]]] = {}
         for place, word in enumerate(self.words):
             element = self._elements[place]
@@ -166,7 +166,7 @@ class _ListReader:
         text = "" if isinstance(element, str) else element.expressions[value.slots[0].expression].text
         form = json.dumps(["sh", "-c", 'echo "$1"', "sh", text], ensure_ascii=False)
         return (
-            f"hand it over as an argument instead: {form}; a value that is meant to be a script is written "
+            f"pass it as an argument instead: {form}; if the value is a script, write "
             '${... | raw}, with "allow_raw": true'
         )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from batchmill.template.shell import program_texts
 from batchmill.template.shell.programs import (
@@ -27,7 +26,7 @@ _COUNTS = (0, 2, 3)
 _PROGRAM = re.compile(r"[A-Za-z_./][\w./+-]*")
 
 
-def texts_of(value: Any) -> list[str]:
+def texts_of(value: object) -> list[str]:
     """The arguments that ``value`` gives: one for each element of a list, else one."""
     if not isinstance(value, LISTS):
         return [to_text(value)]
@@ -63,9 +62,9 @@ def review_lists(words: list[Word], reader: Reader) -> None:
         if not word.several:
             continue
         if place == 0:
-            reader.fail("a list gives arguments; write out the program that is given them", word.place)
+            reader.fail("a list gives arguments only; write the name of the program before it", word.place)
         if words[0].program in ("[", "test"):
-            reader.fail("a list cannot stand in a test: how many words it gives is not known", word.place)
+            reader.fail("a list cannot stand in a test: the number of its words is not known", word.place)
         if words[0].program in STARTING:
             _started(words, place, reader)
         if any(_may_be_option(words, known, place) for known in range(place)):
@@ -83,8 +82,8 @@ def _started(words: list[Word], place: int, reader: Reader) -> None:
             return
     if not any(word.literal and _PROGRAM.fullmatch(word.text) for word in words[first:place]):
         reader.fail(
-            f"{words[0].text} could take an element of the list for the program that it starts; write that "
-            "program out before the list",
+            f"{words[0].text} could read an element of the list as the program to start; write that "
+            "program before the list",
             words[place].place,
         )
 

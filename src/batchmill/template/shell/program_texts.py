@@ -16,11 +16,11 @@ from batchmill.template.shell.words import MARK, Check, Command, Word, names
 
 Rule = Callable[[list[Word], Command, Reader], None]
 
-_ENVIRONMENT = "hand it over in the environment: {}"
+_ENVIRONMENT = "pass it in the environment: {}"
 _AWK = _ENVIRONMENT.format("V=${...} awk '{ print ENVIRON[\"V\"] }'")
 _SED = "write it with awk, which can take it from the environment: V=${...} awk '{ print ENVIRON[\"V\"] }'"
-_JQ = "hand it over with --arg: jq --arg v ${...} '.[$v]'"
-_ARGUMENT = "hand it over as an argument: {}"
+_JQ = "pass it with --arg: jq --arg v ${...} '.[$v]'"
+_ARGUMENT = "pass it as an argument: {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class _Language:
 
     letters: str
     long: tuple[str, ...] = ()
-    instead: str = "hand it over as an argument or in the environment"
+    instead: str = "pass it as an argument or in the environment"
     followed: tuple[str, ...] = ()
     anywhere: bool = False
 
@@ -52,7 +52,7 @@ _EVAL = _Language("eE", ("--eval", "--print", "-eval"), anywhere=True)
 _SQL = _Language(
     "ce",
     ("--command", "--execute", "-cmd"),
-    "hand it over as a variable of the client, or in a file",
+    "pass it as a variable of the client, or in a file",
     anywhere=True,
 )
 _LANGUAGES = {
@@ -94,7 +94,7 @@ _MAKE_FOLLOWED = frozenset({"-C", "-f", "-j", "-l", "-o", "-W", "-I"})
 
 
 def rule(name: str) -> Rule | None:
-    """The rule for the program ``name``, None where there is none."""
+    """The rule for the program ``name``, None if there is none."""
     known = _RULES.get(name)
     if known is None and (found := _VERSIONED.fullmatch(name)):
         known = _RULES.get(found[1])

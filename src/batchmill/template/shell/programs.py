@@ -88,7 +88,7 @@ def _hand_variables_on(words: Sequence[Word], reader: Reader) -> None:
 
 
 def rule_of(name: str) -> Rule | None:
-    """The rule for the program ``name``, None where there is none."""
+    """The rule for the program ``name``, None if there is none."""
     return _RULES.get(name) or program_texts.rule(name)
 
 
@@ -110,7 +110,9 @@ def _started(words: list[Word], command: Command, reader: Reader) -> None:
 def _unknown_program(words: list[Word], reader: Reader) -> None:
     for before, word in pairwise(words):
         if before.literal and re.fullmatch(r"-[A-Za-z]*c", before.text):
-            message = f"the program is not known here, and {before.text} may make it run a value as code"
+            message = (
+                f"batchmill does not know this program, and {before.text} may make it run a value as code"
+            )
             refuse([word], reader, f"{message}; {reader.as_argument}")
     if any(word.flows for word in words[1:]):
         demand(words[:1], reader, Check.NO_RUNNER)
@@ -138,7 +140,7 @@ def _shell(words: list[Word], place: int, command: Command, reader: Reader) -> N
             _given(positions, words, operand, 1, command, reader)
             script_from_input(words, command, reader, positions)
     elif script.text.startswith("<(") and runs_it:
-        refuse([script], reader, "a script made with a value would be run as code")
+        refuse([script], reader, "a script made with a value would run as code")
 
 
 def operand_of_shell(words: list[Word], place: int) -> tuple[bool, int]:

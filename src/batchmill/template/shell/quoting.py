@@ -184,7 +184,9 @@ class QuoteReader(ABC):
         if self.char(1) == MARK:
             self.fail(BACKSLASH, self.at + 1)
         if self.char(1) == "'":
-            self.doubt(r"a value in or after $'...' with \' in it cannot be placed: not every shell knows \'")
+            self.doubt(
+                r"batchmill cannot judge a value in or after $'...' with \' in it: not every shell knows \'"
+            )
         self.at += 2
 
     def _dollar_quote_end(self) -> int:
@@ -239,7 +241,7 @@ class QuoteReader(ABC):
         stop, after = self._body_end(document)
         if document.script and MARK in self.source[start:stop]:
             self.fail(
-                "a value cannot stand in a program that is read from a here-document; hand it over as an "
+                "a value cannot stand in a program that is read from a here-document; pass it as an "
                 "argument: sh -s ${...} <<'EOF', and \"$1\" in the script",
                 self.source.index(MARK, start),
             )
@@ -256,7 +258,7 @@ class QuoteReader(ABC):
         self.at = after
 
     def _body_end(self, document: HereDocument) -> tuple[int, int]:
-        """Where the line that ends the document starts, and where the text goes on."""
+        """The offsets of the line that ends the document, and of the text after it."""
         line, joined = self.at, False
         while True:
             if line >= self.end:
@@ -269,7 +271,7 @@ class QuoteReader(ABC):
             joined = (len(text) - len(text.rstrip("\\"))) % 2 == 1
             line = stop + 1
         if joined and not document.quoted:
-            self.doubt("a value after a here-document whose last line ends in \\ cannot be placed")
+            self.doubt("batchmill cannot judge a value after a here-document whose last line ends in \\")
         return line, stop
 
     def _expanded_body(self, body: Word) -> None:

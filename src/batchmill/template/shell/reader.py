@@ -159,7 +159,9 @@ class CommandReader(RedirectionReader):
         documents, state.documents = state.documents, []
         self._waiting -= len(documents)
         if self._waiting:
-            self.doubt("a value after a line break within $( ) cannot be placed while a here-document waits")
+            self.doubt(
+                "batchmill cannot judge a value after a line break within $( ) while a here-document waits"
+            )
         for document in documents:
             self.here_document(document)
             self.at = min(self.at + 1, self.end)
@@ -197,7 +199,9 @@ class CommandReader(RedirectionReader):
             self.redirected(state.command, redirection, word)
             return
         if not word.quoted and _OPEN_INDEX.fullmatch(word.text):
-            self.doubt("a value after [ cannot be placed: it may be an index with which the shell calculates")
+            self.doubt(
+                "batchmill cannot judge a value after [: it may be an index with which the shell calculates"
+            )
         if state.block not in ("case", "pattern") and self.is_list(word):
             word.take_list()
         state.command.words.append(word)
@@ -286,7 +290,7 @@ class CommandReader(RedirectionReader):
         self.at += 1
 
     def _close(self, state: State, *, closed: bool) -> bool:
-        """Read a ``)`` outside of quotes; True where it closes the list."""
+        """Read a ``)`` outside of quotes; True if it closes the list."""
         self.end_word(state)
         if state.block == "pattern":
             state.command.words.clear()
@@ -306,7 +310,9 @@ class CommandReader(RedirectionReader):
 
     def _leave(self, state: State) -> None:
         if state.documents:
-            self.doubt("a value after a here-document within $( ) without a line break cannot be placed")
+            self.doubt(
+                "batchmill cannot judge a value after a here-document within $( ) without a line break"
+            )
             self._waiting -= len(state.documents)
 
     def _double_brackets(self, state: State) -> None:
@@ -326,7 +332,7 @@ class CommandReader(RedirectionReader):
 
     def _operand(self) -> Word:
         if self.char() == "#":
-            self.doubt("a value after # within [[ ]] cannot be placed")
+            self.doubt("batchmill cannot judge a value after # within [[ ]]")
         word = Word(self.at)
         while self.char() and self.char() not in " \t\n":
             if self.char() in ";&|<>()":

@@ -14,7 +14,7 @@ from batchmill.template.shell.words import Check, Command, HereDocument, Word
 _OUTPUT = frozenset({">", ">>", ">|", "&>", "&>>"})
 _REDIRECTION = re.compile(r"&>>?|<<<|<<-|<<|<&|<>|>>|>&|>\||[<>]")
 _DESCRIPTOR = re.compile(r"[0-9]+|\{\w+\}")
-PARENTHESIS = "a value after ( within a command cannot be placed: shells read that differently"
+PARENTHESIS = "batchmill cannot judge a value after ( within a command: shells differ there"
 
 
 class State:
@@ -111,7 +111,7 @@ class RedirectionReader(ExpansionReader):
         word = Word(start)
         while self.char() and self.char() not in " \t\n;&|<>()":
             if self.char() in "$`":
-                self.doubt("a value after a here-document that ends in $ or ` cannot be placed")
+                self.doubt("batchmill cannot judge a value after a here-document that ends in $ or `")
                 word.text += self.char()
                 self.at += 1
             else:

@@ -43,7 +43,7 @@ class Reader(Protocol):
         self, word: Word, command: Command, by: Word | None = None, positions: Positions | None = None
     ) -> bool:
         """Rewrite a word that is itself a script, which ``command`` runs, if that can be done. ``by`` is the
-        first word of the program that runs it, None where it is this shell itself."""
+        first word of the program that runs it, None if it is this shell itself."""
 
     def look_into(self, text: str, at: int, command: Command, positions: Positions | None = None) -> None:
         """Read ``text``, a script without values that stands at ``at`` and that ``command`` runs, for what it

@@ -94,7 +94,7 @@ def _check_assignment(word: Word, found: re.Match[str], reader: Reader) -> None:
 def _check_variable(word: Word, reader: Reader) -> None:
     name = word.text.partition("=")[0]
     if name in _EVALUATED_VARIABLES:
-        refuse([word], reader, f"a value cannot be given to {name}: a shell runs what is in it")
+        refuse([word], reader, f"{name} cannot get a value: a shell runs what is in it")
 
 
 def _eval(words: list[Word], command: Command, reader: Reader) -> None:
@@ -139,7 +139,7 @@ def _getopts(words: list[Word], command: Command, reader: Reader) -> None:
 
 
 def _name(given: list[Word], by: Word, reader: Reader) -> None:
-    refuse(given, reader, f"{by.program} would take a value for the name of a variable and its index")
+    refuse(given, reader, f"{by.program} would read a value as the name of a variable and its index")
     for word in given:
         name, _, index = word.text.partition("[")
         reader.flows.demand([Flow(one) for one in identifiers(index)], Check.INTEGER, array=name)
@@ -164,7 +164,7 @@ def _set(words: list[Word], command: Command, reader: Reader) -> None:
         if word.literal and word.text[:1] in ("-", "+") and word.text != "--":
             continue
         if any(flow.leading for flow in word.flows):
-            refuse([word], reader, "set could take a value for an option; write set -- before it")
+            refuse([word], reader, "set could read a value as an option; write set -- before it")
         return
 
 
@@ -178,12 +178,12 @@ def _printf(words: list[Word], command: Command, reader: Reader) -> None:
             refuse(
                 words[place + 1 : place + 2],
                 reader,
-                "printf -v would take a value for the name of a variable",
+                "printf -v would read a value as the name of a variable",
             )
             place += 1
         elif program == "print" and "P" in option.text:
             refuse(words[place:], reader, "print -P would expand a value; use it without -P")
-        refuse([option], reader, "printf could take a value for an option; write printf -- before it")
+        refuse([option], reader, "printf could read a value as an option; write printf -- before it")
         place += 1
     protected = place < len(words) and words[place].text == "--"
     given = words[place + protected :]
@@ -221,7 +221,7 @@ def _declaration(words: list[Word], command: Command, reader: Reader) -> None:
             _declared_name(word, reader)
         else:
             if MARK in found.group() or not (plain or found[3]):
-                refuse([word], reader, f"{words[0].text} would read more into a value here")
+                refuse([word], reader, f"{words[0].text} would read a value here as more than text")
             _check_assignment(word, found, reader)
             if not found[3]:
                 reader.flows.demand(word.flows_from(found.end()), Check.NO_LIST, only_list=found[1])
@@ -263,7 +263,7 @@ def _source(words: list[Word], command: Command, reader: Reader) -> None:
         if word.text in _STANDARD_INPUT:
             script_from_input(words, command, reader, reader.positions)
         elif word.text.startswith("<("):
-            refuse([word], reader, "a script made with a value would be run as code")
+            refuse([word], reader, "a script made with a value would run as code")
 
 
 _RULES: dict[str, Rule] = {

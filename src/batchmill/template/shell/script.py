@@ -40,7 +40,7 @@ class _Variable:
     several: bool
 
     def texts(self, scope: Scope) -> list[str]:
-        """What it holds: one text, or as many as a list has elements."""
+        """The values it holds: one text, or one for each element of a list."""
         value = resolve_expression(self.expression, scope)
         return texts_of(value) if self.several else [to_text(value)]
 
@@ -145,7 +145,7 @@ class ScriptPlan:
         return tuple(words)
 
     def _script(self, scope: Scope, large: frozenset[str], texts: list[list[str]], *, spare: bool) -> str:
-        """The script; empty where it is too long and, being ``spare``, not needed."""
+        """The script; empty if it is too long and, being ``spare``, not needed."""
         if self._fixed is not None and not large:
             script = self._fixed
         else:

@@ -39,7 +39,7 @@ class ScriptReader(CommandReader):
 
     @property
     def as_argument(self) -> str:
-        return "hand it over as an argument instead: sh -c 'echo \"$1\"' sh ${...}"
+        return "pass it as an argument instead: sh -c 'echo \"$1\"' sh ${...}"
 
     @property
     def in_script(self) -> str:
@@ -70,7 +70,7 @@ class ScriptReader(CommandReader):
         base = self._base(command, positions)
         inner = type(self)(text, written, fail, flows=self.flows, base=base, level=self.level + 1)
         if inner.level > _MAX_LEVELS:
-            self.fail("scripts within scripts are nested too deep", word.start)
+            self.fail("there are too many scripts within scripts", word.start)
         inner.read()
         self._replace(word, inner, first, exported=by is not None)
         if by is not None:

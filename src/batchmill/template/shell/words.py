@@ -17,25 +17,23 @@ IDENTIFIER = re.compile(r"(?<![\w#])[A-Za-z_]\w*")
 class Check(Enum):
     """What a value must be where a shell or a program would read more into it than its bytes."""
 
-    INTEGER = "a whole number there, as the shell takes it for one and would run code in anything else"
-    NUMBER = "a number there, as some shells calculate with it and would run code in anything else"
+    INTEGER = "a whole number there, because the shell calculates with it and would run code in other text"
+    NUMBER = "a number there, because some shells calculate with it and would run code in other text"
     NO_INDEX = (
-        "free of [ ] $ ` and \\ there, as a shell calculates with something made from it and would run code "
+        "free of [ ] $ ` and \\ there, because a shell calculates with a result of it and would run code "
         "in an index; to calculate with what a command prints, keep its digits: $(... | tr -cd 0-9)"
     )
-    NO_OPTION = "something that does not start with - there, as the command would take it for an option"
-    NO_OPERATOR = "something else there, as the test could take it for an operator"
-    NO_LIST = "something that does not start with ( there, as the shell would read it as elements of an array"
-    ONE_WORD = "free of blanks there, as the shell splits it and the test could take a part for an operator"
+    NO_OPTION = "text that does not start with - there, because the command would read it as an option"
+    NO_OPERATOR = "other text there, because the test could read it as an operator"
+    NO_LIST = "text that does not start with ( there, because the shell would read it as elements of an array"
+    ONE_WORD = "free of blanks there, because the shell splits it and a part could be an operator of the test"
     PROGRAM = (
-        "a whole number there, as it is part of the text of a program that could run anything else; "
-        "hand it over as an argument or in the environment"
+        "a whole number there, because the program that it is part of would run other text; "
+        "pass it as an argument or in the environment"
     )
-    NO_RUNNER = (
-        "a program that does not run what it is given there, as eval does: another value is handed to it"
-    )
+    NO_RUNNER = "a program that does not run its arguments, as eval does: it gets another value there"
     TARGET = (
-        "letters, digits and the signs _ . / : + - (not first), as make would calculate with anything else"
+        "letters, digits and the signs _ . / : + - (not first), because make would calculate with other text"
     )
 
 
@@ -102,7 +100,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What the variables hold whose names ``holder`` holds."""
+    """The values of the variables whose names ``holder`` holds."""
 
     holder: Stream | Argument | str
 
@@ -190,7 +188,7 @@ class Word:
             self.take(flow.source, derived=flow.derived)
 
     def flows_from(self, offset: int) -> list[Flow]:
-        """What the word is made of from ``offset`` of its text on, as if it began there."""
+        """The parts of the word from ``offset`` of its text on, as if it began there."""
         return [
             Flow(flow.source, flow.derived, not self.text[offset : flow.offset].strip(MARK + "$"))
             for flow in self.flows
@@ -198,7 +196,7 @@ class Word:
         ]
 
     def flows_before(self, offset: int) -> list[Flow]:
-        """What the word is made of before ``offset`` of its text."""
+        """The parts of the word before ``offset`` of its text."""
         return [flow for flow in self.flows if flow.offset < offset]
 
 

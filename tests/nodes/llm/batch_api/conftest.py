@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
 
@@ -103,17 +103,11 @@ class Provider:
         return sum(one == (method, path) for one in self.requests)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 65536
-
-    def log_message(self, *args):
-        """Keep quiet."""
+class Routes:
+    """The part of a handler that answers; it sends as the one beside it does."""
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.reply("POST", body)
+        self.reply("POST", self.body())
 
     def do_GET(self):
         self.reply("GET", b"")
@@ -149,14 +143,6 @@ class Handler(BaseHTTPRequestHandler):
             return provider.files.get(found[1])
         return None
 
-    def send(self, status, answer):
-        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
 
 class Listener(ThreadingHTTPServer):
     daemon_threads = True
@@ -166,11 +152,12 @@ class Listener(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def provider(completion):
+def provider(completion, json_handler):
     """The server's :class:`Provider`, with its address as ``base_url``."""
     pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
     made = Provider(completion)
-    with Listener(("127.0.0.1", 0), Handler) as server:
+    handler = type("Handler", (Routes, json_handler), {})
+    with Listener(("127.0.0.1", 0), handler) as server:
         server.provider = made
         made.base_url = f"http://127.0.0.1:{server.server_port}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -20,7 +20,7 @@ ADD_EDGE = "add an edge that leads to it, or lead from one first node to all tha
 
 
 def dead_doubts(outline: Outline, ways: Ways) -> Iterator[Doubt]:
-    """What of the document can never run."""
+    """Doubts about nodes and edges that can never run."""
     yield from _unreached(outline, ways)
     for edge in ways.dead:
         yield Doubt("dead-action", _dead_edge(edge, outline, ways))
@@ -91,7 +91,7 @@ def _lost_actions(node: NodePart, ways: Ways, *, looped: bool) -> Iterator[Doubt
 def leads_nowhere(
     action: str, node: str, actions: Collection[str], *, looped: bool
 ) -> tuple[str, str] | None:
-    """What to say, and the hint, of an action that a node ends with and none of its edges has; None where
+    """What to say, and the hint, of an action that a node ends with and none of its edges has; None if
     ending there may well be meant: no edge of the node has an action at all, or it is in a loop
     (``looped``), which may end so."""
     conditional = sorted(set(actions) - {DEFAULT_ACTION, ERROR_ACTION})

@@ -96,7 +96,7 @@ def _unused(path: DocumentPath, message: str, hint: str) -> Doubt:
 
 
 def _no_items(node: NodePart, batch: BatchSpec) -> Iterator[Doubt]:
-    """Items that stand in the document and are none."""
+    """Doubts about item lists in the document that are empty."""
     empty = batch.items == []
     if isinstance(batch.items, RangeSource) and all(isinstance(one, int) for one in batch.items.range):
         bounds = [one for one in batch.items.range if isinstance(one, int)]

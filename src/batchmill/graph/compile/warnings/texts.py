@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from batchmill.graph.compile.sub_documents import DOCUMENT_PARAM
 from batchmill.ir.faults import DocumentPath, Doubt, Fault
@@ -74,7 +73,9 @@ def _other_forms(path: DocumentPath, text: str, known: Known, *, is_script: bool
             yield Doubt("not-a-template", Fault(path, message, f"a reference is written `${{{instead}}}`"))
 
 
-def _shell_names(path: DocumentPath, text: str, known: Known, params: Mapping[str, Any]) -> Iterator[Doubt]:
+def _shell_names(
+    path: DocumentPath, text: str, known: Known, params: Mapping[str, object]
+) -> Iterator[Doubt]:
     """Variables of a shell that have the name of an input, a node or the item and are set nowhere."""
     env = params.get("env")
     own = set(env) if isinstance(env, dict) else set()

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from functools import partial
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from batchmill.nodes.llm.completion import mapping_of
 
@@ -43,7 +43,7 @@ class Answers:
     """The answers of one batch, in an unnamed temporary file, by the ids of their requests. Made of the
     server's reports on the batch. Used by one thread."""
 
-    def __init__(self, token: str, told: Mapping[str, Any]) -> None:
+    def __init__(self, token: str, told: Mapping[str, object]) -> None:
         self._token = token
         self._told = told
         self.file: IO[bytes] = tempfile.TemporaryFile(prefix="batchmill-answers-")  # noqa: SIM115  # ends with it
@@ -101,7 +101,7 @@ def _verb(status: str) -> str:
     return "been cancelled" if status == "cancelled" else status
 
 
-def _read(line: bytes) -> Mapping[str, Any]:
+def _read(line: bytes) -> Mapping[str, object]:
     try:
         return mapping_of(json.loads(line))
     except (ValueError, RecursionError):

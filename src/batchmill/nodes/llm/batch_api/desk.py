@@ -86,10 +86,10 @@ class BatchDesk:
         for shard in self._gathered.take():
             shard.file.close()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> BatchDesk:
+    def __deepcopy__(self, memo: dict[int, object]) -> BatchDesk:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _nothing, ()  # in a worker process there is none
 
     async def answer(self, asked: Asked) -> Answer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from batchmill.concurrency.clock import Clock
 from batchmill.nodes.llm.batch_api.answers import Answers
@@ -95,7 +94,7 @@ class Looks:
                 raise
             return Look(f"its batch {row.remote or row.token} cannot be looked at now: {unanswered}")
 
-    async def _told(self, row: ServiceBatch, service: BatchService) -> dict[str, Any] | None:
+    async def _told(self, row: ServiceBatch, service: BatchService) -> dict[str, object] | None:
         """What the server says of a batch; None for one that it does not know and never began."""
         if not row.remote:
             told = await self._searched(row, service)
@@ -113,7 +112,7 @@ class Looks:
                 await self._sleep(TRY_SECONDS)
         return None
 
-    async def _searched(self, row: ServiceBatch, service: BatchService) -> dict[str, Any] | None:
+    async def _searched(self, row: ServiceBatch, service: BatchService) -> dict[str, object] | None:
         """Look for a batch of which nobody knows whether it was begun, until the server must have it
         listed."""
         while True:
@@ -123,7 +122,7 @@ class Looks:
                 return told
             await self._sleep(min(left, LIST_SECONDS))
 
-    def _noted(self, row: ServiceBatch, told: dict[str, Any]) -> Look:
+    def _noted(self, row: ServiceBatch, told: dict[str, object]) -> Look:
         """How far the service is, which is kept."""
         remote, status = str(told["id"]), str(told.get("status") or "unknown")
         counts = mapping_of(told.get("request_counts"))
@@ -133,7 +132,7 @@ class Looks:
         how_far = "" if over else f": {answered:,} of {row.count:,} requests answered"
         return Look(f"its batch {remote} is {status}{how_far}", over)
 
-    async def _answers(self, row: ServiceBatch, told: dict[str, Any], service: BatchService) -> Answers:
+    async def _answers(self, row: ServiceBatch, told: dict[str, object], service: BatchService) -> Answers:
         answers = Answers(row.token, told)
         try:
             for name in _FILES:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from batchmill.errors import NodeError
 from batchmill.nodes.llm.batch_api.answers import OK, Answer
@@ -96,14 +95,14 @@ class BatchedProvider(Provider):
         )
 
 
-def body_of(server: ServerProvider, question: Question) -> dict[str, Any]:
+def body_of(server: ServerProvider, question: Question) -> dict[str, object]:
     """The body of the request, as the SDK would send it."""
     given = server.body(question)
     extra = given.pop("extra_body", None) or {}
     return {**given, **extra}
 
 
-def digest_of(server: ServerProvider, body: Mapping[str, Any]) -> str:
+def digest_of(server: ServerProvider, body: Mapping[str, object]) -> str:
     """Another for each place and each content."""
     text = json.dumps([server.base_url, server.endpoint, body], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

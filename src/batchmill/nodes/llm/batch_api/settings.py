@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 from batchmill.errors import InvalidParams
 
@@ -23,7 +22,7 @@ class BatchApi:
     price: float = 0.5
 
     @classmethod
-    def of(cls, given: Any) -> BatchApi | None:
+    def of(cls, given: object) -> BatchApi | None:
         """What the param says, None where requests are made one by one. Raises :class:`InvalidParams`."""
         for fault in batch_api_faults(given):
             raise InvalidParams(f"llm: `batch_api` {fault}")
@@ -32,7 +31,7 @@ class BatchApi:
         return cls() if given else None
 
 
-def batch_api_faults(given: Any) -> Iterator[str]:
+def batch_api_faults(given: object) -> Iterator[str]:
     """What is wrong with the param as written or resolved; templates are passed over."""
     if not isinstance(given, Mapping):
         return
@@ -51,7 +50,7 @@ def batch_api_faults(given: Any) -> Iterator[str]:
             yield f"has {value!r} for `{key}`, which is " + ("0 or more" if key == "price" else "1 or more")
 
 
-def price_of(params: Mapping[str, Any]) -> float:
+def price_of(params: Mapping[str, object]) -> float:
     """The part of the ordinary price that a call with these (resolved, unchecked) params costs."""
     given = params.get("batch_api")
     if isinstance(given, Mapping):

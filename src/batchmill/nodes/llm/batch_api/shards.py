@@ -89,7 +89,7 @@ class Gathered:
     """Shards that are being filled, by kind. Used by one thread."""
 
     def __init__(self) -> None:
-        self._filling: dict[tuple[Any, ...], Shard] = {}
+        self._filling: dict[tuple[object, ...], Shard] = {}
         self._full: list[Shard] = []
         self.count = 0
 

@@ -1,0 +1,51 @@
+"""Dask's client, connected and quiet."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import distributed
+
+from batchmill.errors import ExecutorUnavailable
+
+CONNECT_SECONDS = 15.0
+
+
+def quiet() -> None:
+    """Dask sets up handlers when it is imported, which write onto our stderr whatever happens to a worker."""
+    for name in ("distributed", "distributed.client", "bokeh", "tornado"):
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+        logger.propagate = False
+        logger.addHandler(logging.NullHandler())
+
+
+def client_of(address: str, security: Any = None) -> Any:
+    """A client of the scheduler at ``address``, or of the scheduler file there. Raises
+    :class:`ExecutorUnavailable`."""
+    where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+    given = {} if security is None else {"security": security}
+    try:
+        return distributed.Client(
+            **where,
+            **given,
+            set_as_default=False,
+            timeout=CONNECT_SECONDS,
+            heartbeat_interval="1s",
+            direct_to_workers=security is not None,  # those of others may be out of our reach
+        )
+    except Exception as fault:
+        hint = "and the certificates that Dask's configuration names under `distributed.comm.tls`"
+        if address.startswith("tcp://"):
+            hint = "and write tls:// if it was started with certificates"
+        raise ExecutorUnavailable(
+            f"the cluster at {address} cannot be reached: {words(fault)}; "
+            f"check that its scheduler runs, {hint}"
+        ) from fault
+
+
+def words(fault: BaseException) -> str:
+    """A fault of Dask's in one line."""
+    return f"{type(fault).__name__}: {fault}"
