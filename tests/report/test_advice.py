@@ -51,6 +51,14 @@ def test_a_long_tail():
     assert (found.kind, found.switch) == ("tail", "the largest items first")
 
 
+def test_short_items_are_not_blamed_for_slots_that_stood_empty_at_the_end():
+    node = Node("n", "shell", True, "thread", slots=4, total=40, visits=[Visit(0.0, 20.0, 4)], wall=20.0)
+    rows = [Row("n", index, "ok", index // 4 * 0.1, 0.1, index % 4) for index in range(40)]
+    report = report_of(Facts(Run("7f3a", "f", "success", 0.0, 20.0), [node], lambda: rows))
+    assert report.shares.tail == pytest.approx(76.0)
+    assert [one.kind for one in report.advice] != ["tail"]
+
+
 def test_no_order_is_advised_for_items_that_take_the_same_time():
     node = Node("n", "shell", True, "thread", slots=4, total=5, visits=[Visit(0.0, 20.0, 4)], wall=20.0)
     rows = [Row("n", index, "ok", index // 4 * 10.0, 10.0, index % 4) for index in range(5)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from batchmill.batch.engine import CUT_SHORT
 from batchmill.journal.contract import RunRecord
 from batchmill.report.happened import happened
 from batchmill.report.parts import Pass, Visit
@@ -131,3 +132,50 @@ def test_a_pass_that_was_killed_lasts_as_long_as_it_gave_signs_of_life():
         (7.5, 3.0, "finished", False),
     ]
     assert asked == [(100.0, 200.0)]
+
+
+def test_a_pass_that_was_stopped_is_interrupted_and_one_that_failed_is_not():
+    def stopped(at, error):
+        at, kind, detail = finished(at, "a", 1.0, "failed", error)
+        return at, kind, {**detail, "cancelled": 3}
+
+    events = [
+        (100.0, "RunStarted", {}),
+        started(100.0, "a"),
+        stopped(101.0, CUT_SHORT),
+        run_finished(102.0, 2.0, "failed"),
+        (200.0, "RunStarted", {}),
+        started(200.0, "a"),
+        stopped(201.0, "item 3 failed"),
+        run_finished(202.0, 2.0, "failed"),
+    ]
+    assert [one.ended for one in happened(events, record(), 999.0, unknown).passes] == [
+        "interrupted",
+        "failed",
+    ]
+
+
+def test_workers_of_a_cluster_are_slots_and_may_be_more_than_there_were_at_first():
+    joined = {"node": "a", "worker": 1, "host": "h", "slot": 0, "workers": 6}
+    died = {"node": "a", "worker": 1, "pid": 9, "host": "h", "signal": 9}
+    events = [
+        (100.0, "RunStarted", {}),
+        started(100.0, "a", executor="dask", workers=2),
+        (101.0, "WorkerJoined", joined),
+        (101.5, "WorkerJoined", {**joined, "node": "b[0].c"}),
+        (102.0, "WorkerDied", died),
+        (
+            103.0,
+            "WorkerDied",
+            {"node": "a", "worker": None, "pid": None, "host": "tcp://h:1", "item": 3, "items": 2},
+        ),
+        finished(104.0, "a", 4.0),
+        run_finished(105.0, 5.0),
+    ]
+    told = happened(events, record(), 999.0, unknown)
+    assert told.visits == {"a": [Visit(0.0, 4.0, 6)]}
+    assert told.slot_names.names("a") == ["h/0"]
+    assert told.deaths == [
+        Death(2.0, "a", None, 9, None, 9, slot=0, host="h"),
+        Death(3.0, "a", 3, None, None, None, slot=None, items=2, host="tcp://h:1"),
+    ]

@@ -275,9 +275,11 @@ def test_a_gap_in_a_page_is_seen():
 
 
 def test_a_run_that_was_killed_lasted_until_its_last_sign_of_life(running, watched):
+    running.done(0, 20)
     running.log.sample(time.time() + 40.0, 1.0, 0.5, 1 << 20, 3)
     running.log._writer.flush()
     running.log.close()
     seen = look(watched, later=100.0)
     assert seen.status == "interrupted"
     assert seen.wall == pytest.approx(40, abs=5)
+    assert seen.nodes[0].mean_rate == pytest.approx(20 / seen.wall, rel=0.1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from batchmill.report.aggregate import report_of
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Pass, Run
+from batchmill.report.parts import Node, Pass, Run
+from batchmill.report.rows import Row
 
 
 def test_the_head_tells_counts_and_rate(troubled):
@@ -40,3 +41,13 @@ def test_no_sentence_has_a_character_that_is_not_seen(hostile):
     for sentences in report_of(hostile.facts()).told.values():
         for one in sentences:
             assert one.isprintable(), one
+
+
+def test_what_failed_inside_items_is_not_passed_over():
+    rows = [Row("n", 0, "degraded", 1.0, 1.0, 0), Row("n", 1, "ok", 2.0, 1.0, 0)]
+    facts = Facts(
+        Run("7f3a", "f", "degraded", 1000.0, 3.0), [Node("n", "workflow", batch=True)], lambda: rows
+    )
+    assert report_of(facts).told["failures"] == [
+        "No item failed, but something inside 1 item did: `batchmill show 7f3a --errors` lists that."
+    ]

@@ -37,6 +37,7 @@ from batchmill.policy import FailureWatch
 from batchmill.traits import TRAITS
 
 OnBlock = Callable[[Block], None]
+CUT_SHORT = "stopped before all items were done"  # what failed where somebody stopped the batch
 
 
 class Gatherer(Protocol):
@@ -242,7 +243,7 @@ class Batch:
         if waiting:
             failure = waits_in_words(self.waiting)
         if failure is None and cut_short:
-            failure = "stopped before all items were done"
+            failure = CUT_SHORT
         metadata = self.metadata(time.perf_counter() - began, gathering.count)
         return BatchEnd(
             failure,

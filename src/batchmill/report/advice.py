@@ -129,6 +129,10 @@ def _tail(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
             else f"{_name(node)} had hardly more slots than items."
         )
         return shares.tail, sentence, f"max_concurrent: {ran}" if ran else ""
+    # one item cannot keep slots empty for longer than it takes; of a chunk there may be many
+    explained = node.durations.most * (node.slots - 1) * max(1, len(node.visits))
+    if node.executor != "process" and explained < shares.tail / 2:
+        return None
     typical = node.durations.p50
     times = f", {number(node.durations.most / typical)} times the median" if typical > 0 else ""
     sentence = (

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from batchmill.batch.engine import CUT_SHORT
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.records import VisitRecord
 from batchmill.report.parts import Pass, Visit
@@ -91,6 +92,7 @@ class _Reading:
         self._at = 0.0  # the same in run time
         self._last = run.started_at  # when the last event was
         self._open: dict[str, tuple[float, int]] = {}  # nodes under way: since when, and their slots
+        self._stopped = False  # whether somebody stopped a batch of this pass
 
     def read(self, at: float, kind: str, detail: dict[str, Any]) -> None:
         if kind == "RunStarted":
@@ -115,10 +117,13 @@ class _Reading:
             case "WorkerJoined":
                 self._join(str(detail["node"]), detail)
             case "RunFinished":
-                ended = {"success": "finished", "degraded": "finished"}.get(
-                    detail["status"], detail["status"]
-                )
-                self._end_pass(str(ended), self._begun + float(detail["wall"]))
+                self._end_pass(self._ended(str(detail["status"])), self._begun + float(detail["wall"]))
+
+    def _ended(self, status: str) -> str:
+        """Why a pass was over that said so itself. One that was stopped is not failed."""
+        if status == "failed" and self._stopped:
+            return "interrupted"
+        return "finished" if status in ("success", "degraded") else status
 
     def _start(self, node: str, moment: float, detail: dict[str, Any]) -> None:
         if detail.get("executor"):
@@ -146,6 +151,7 @@ class _Reading:
         self._told.visits.setdefault(node, []).append(Visit(begun, moment - begun, slots))
         self._told.statuses[node] = str(detail["status"])
         self._told.errors[node] = str(detail.get("error") or "")
+        self._stopped |= detail.get("error") == CUT_SHORT and bool(detail.get("cancelled"))
 
     def _end_pass(self, ended: str, at: float, before: float = math.inf) -> None:
         """``before`` is when the next one began."""
@@ -162,6 +168,7 @@ class _Reading:
         self._told.passes.append(Pass(self._begun, self._at, wall, ended, at_least=ended == "killed"))
         self._at += wall
         self._begun = None
+        self._stopped = False
 
     def end(self, now: float | None) -> Happened:
         """No more will come; ``now`` is None for a run that is not running any more."""

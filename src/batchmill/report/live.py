@@ -71,13 +71,12 @@ class Watched:
         counted = self._read_visits()
         over = record.status != "running"
         beat = self._beat(now, over)
-        wall = (
-            record.wall if over and record.wall is not None else max(0.0, self._last(now, over) - self._began)
-        )
+        last = self._last(now, over)
+        wall = record.wall if over and record.wall is not None else max(0.0, last - self._began)
         return Look(
             record.name, self._title, record.status, now, wall, record.passes,
             [
-                _at_work(self._node(name, node, counted.get(name, ()), now), beat)
+                _at_work(self._node(name, node, counted.get(name, ()), last), beat)
                 for name, node in self._nodes.items()
             ],
             self._failures(counted), _limits(self._limits, beat),

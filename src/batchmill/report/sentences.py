@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from batchmill.report import text
+from batchmill.report.commands import errors
 from batchmill.report.model import Report
 from batchmill.report.parts import SHARE_NAMES, Node
 from batchmill.report.rows import DONE, FAILURES
@@ -148,6 +149,10 @@ def _durations(report: Report) -> list[str]:
 
 def _failures(report: Report) -> list[str]:
     failures = report.failures
+    inside = report.counts.get("degraded", 0)
+    if not failures.total and inside:
+        listed = f": `{errors(report.run)}` lists that" if report.run.kept else ""
+        return [f"No item failed, but something inside {count(inside, 'item')} did{listed}."]
     if not failures.total:
         return ["Nothing failed."]
     first = failures.groups[0]
