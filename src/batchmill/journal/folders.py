@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
 
 OWN_FOLDER = ".batchmill"
+TRIES = 100
 
 
 def make_private(folder: Path) -> bool:
     """Make ``folder`` and those above it that are missing, each for the user alone; those that are there
     stay as they are. Whether it was missing. Raises OSError."""
-    missing = [folder] if not folder.is_dir() else []
-    missing += [above for above in folder.parents if missing and not above.is_dir()]
-    for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
-    return bool(missing)
+    made = False
+    for _ in range(TRIES):
+        missing = [folder] if not folder.is_dir() else []
+        missing += [above for above in folder.parents if missing and not above.is_dir()]
+        if not missing:
+            return made
+        made = True
+        # Another process that leaves may remove a folder above, empty as it is, before the next is made.
+        with suppress(FileNotFoundError):
+            for one in reversed(missing):
+                one.mkdir(mode=0o700, exist_ok=True)
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "a folder above it was removed again and again", str(folder))
+    return made
 
 
 def make_own(folder: Path) -> None:

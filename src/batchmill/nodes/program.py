@@ -50,7 +50,7 @@ _PREDEFINED: dict[str, object] = {
     # A class defined by the code looks its module up by this name (dataclasses do), so it must exist.
     "__name__": "__main__",
     "__builtins__": builtins,
-    "Any": object,
+    "Any": Any,
     "Optional": typing.Optional,
     "typing": typing,
 }

@@ -96,7 +96,7 @@ def test_lines_that_were_cut_off(path, caplog):
     again.add("c", question("c"), Reply("C"))
     last = Recording(path)
     assert (last.find("a"), last.find("b"), last.find("c")) == (Reply("A"), None, Reply("C"))
-    assert "passed over" in caplog.text
+    assert "skipped a line" in caplog.text
 
 
 def test_what_others_add_is_found(path):
