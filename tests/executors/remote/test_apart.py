@@ -12,7 +12,7 @@ import pytest
 
 import batchmill
 from batchmill.errors import ExecutorUnavailable
-from batchmill.executors.remote import agent, library, offer, where
+from batchmill.executors.remote import library, loaded_jobs, offer, where
 from batchmill.executors.remote.futures import LoopCarrier
 from batchmill.ir.models import McpServerSpec
 from batchmill.nodes.mcp.node import McpNode
@@ -26,7 +26,7 @@ def apart(use: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoopCarr
     monkeypatch.chdir(tmp_path)
     carrier: LoopCarrier = use(LoopCarrier(1))
     monkeypatch.setattr(type(carrier), "here", False)
-    monkeypatch.setattr(agent, "seen", lambda probe: False)
+    monkeypatch.setattr(loaded_jobs, "seen", lambda probe: False)
     monkeypatch.setattr(offer, "seen", lambda probe: False)
     monkeypatch.setattr(library, "_same", lambda archive, name, path: False)
     return carrier

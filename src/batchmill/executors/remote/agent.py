@@ -7,36 +7,31 @@ same as on one machine. The worker around it, such as a thread of Dask, only wai
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 import secrets
 import socket
-import sys
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.errors import BatchmillError, ExecutorUnavailable
-from batchmill.executors.contract import Chunk, ExecutorSettings, WorkerDeath
+from batchmill.errors import BatchmillError
+from batchmill.executors.contract import Chunk, WorkerDeath
 from batchmill.executors.own_time import Effort, Took, own_seconds
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
-from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.executor import ProcessExecutor
 from batchmill.executors.process.logs import Logged
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.slot import NO_MODULES
 from batchmill.executors.remote.contract import WIRE, Ended, Order, Reply, Rest, Stay
 from batchmill.executors.remote.dask_side import Waiting, who_waits
-from batchmill.executors.remote.folder_probe import Probe, seen, unshared
-from batchmill.executors.remote.library import Copy, Library
-from batchmill.executors.remote.modules import Modules
+from batchmill.executors.remote.library import Library
+from batchmill.executors.remote.loaded_jobs import LoadedJob, RemoteJob, loaded
 from batchmill.executors.remote.order_channel import OrderChannel
 from batchmill.executors.remote.sealed import SealedItems, SealedRetry, SealedTask
 from batchmill.executors.worker_numbers import WorkerNumbers
@@ -45,42 +40,6 @@ KEPT_JOBS = 8
 REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later
 LOOK_SECONDS = 0.1
 FORGET_SECONDS = 60.0
-OWN_ENVIRONMENT = dict(os.environ)
-OWN_PATH = [entry for entry in sys.path if entry]  # the empty one is the current folder, any
-
-
-class RemoteJob(NamedTuple):
-    """The job of a batch, as its agents get it. ``retry`` is the pickle of the policy; its replacement in
-    ``settings`` decides about lost attempts. ``around`` is the pickle of the parent's environment; with
-    ``here`` items run in it as it is. Elsewhere the environment is the worker's own, and so is the folder
-    ``cwd``, if given. If the worker does not see the ``probe``, items run in an empty folder; ``needs`` says
-    in words why they cannot, "" if they can. ``modules`` are the user's modules that travel along, ``env``
-    the variables."""
-
-    task: bytes
-    retry: bytes
-    settings: ExecutorSettings
-    around: bytes
-    here: bool
-    cwd: str | None
-    probe: Probe | None
-    needs: str = ""
-    modules: Modules | None = None
-    env: tuple[tuple[str, str], ...] = ()
-
-
-class _Loaded(NamedTuple):
-    """A job as it runs here: ``around`` is the pickle of the environment, ``place`` our folder that it refers
-    to, ``copy`` that of the modules."""
-
-    job: RemoteJob
-    around: bytes
-    place: str
-    copy: Copy | None
-
-    def is_whole(self, place: str) -> bool:
-        """Whether what it refers to is there yet; our folder is now ``place``."""
-        return self.place == place and (self.copy is None or os.path.isdir(self.copy.path))
 
 
 @dataclass(slots=True)
@@ -102,7 +61,7 @@ class Agent:
         self.name = secrets.token_hex(8)
         self._slots = WorkerNumbers()
         self._lock = threading.Lock()
-        self._jobs: OrderedDict[bytes, _Loaded] = OrderedDict()
+        self._jobs: OrderedDict[bytes, LoadedJob] = OrderedDict()
         self._library = Library()
         self._at_work: list[_AtWork] = []
         self._stopped: deque[str] = deque(maxlen=REMEMBERED)
@@ -146,7 +105,7 @@ class Agent:
         except (BatchmillError, OSError) as fault:
             return Reply("unable", host, reason=f"{type(fault).__name__}: {fault}")
 
-    def _job(self, order: Order) -> _Loaded | None:
+    def _job(self, order: Order) -> LoadedJob | None:
         place = shared_pool().folders[-1]
         with self._lock:
             found = self._jobs.get(order.digest)
@@ -156,14 +115,14 @@ class Agent:
         if order.job is None:
             return None
         job: RemoteJob = pickle.loads(order.job)  # noqa: S301  # from who may have us run anything
-        found = _loaded(job, place, self._library)
+        found = loaded(job, place, self._library)
         with self._lock:
             self._jobs[order.digest] = found
             while len(self._jobs) > KEPT_JOBS:
                 self._jobs.popitem(last=False)
         return found
 
-    def _run(self, order: Order, known: _Loaded, waiting: Waiting, host: str) -> Reply:
+    def _run(self, order: Order, known: LoadedJob, waiting: Waiting, host: str) -> Reply:
         job = known.job
         deaths: list[WorkerDeath] = []
         retry = SealedRetry(job.retry, job.settings.retry)
@@ -308,29 +267,6 @@ def _unbegun(order: Order) -> Reply:
     items = SealedItems(order.items, 0, order.n_items)
     rest = Rest.of(Chunk(order.start, items, order.attempts, order.lost, wait=order.wait))
     return Reply("done", socket.gethostname(), rest=(rest,))
-
-
-def _loaded(job: RemoteJob, place: str, library: Library) -> _Loaded:
-    """A job with what its items find around them here. Raises :class:`ExecutorUnavailable` if that would
-    be another folder than the one of the run, they need that one, and nobody said so."""
-    around: ProcessEnvironment = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
-    around.seals = True
-    if job.here:
-        return _Loaded(job, pickle.dumps(around, 5), place, None)
-    around.elsewhere = True
-    shared = job.probe is not None and seen(job.probe)
-    if job.cwd is not None:
-        around.folder = os.path.abspath(job.cwd)
-    elif not shared:
-        if job.needs:
-            raise ExecutorUnavailable(unshared(around.folder, socket.gethostname(), job.needs))
-        around.apart, around.folder = True, os.path.join(place, "items")
-    around.environment, around.path = {**OWN_ENVIRONMENT, **dict(job.env)}, list(OWN_PATH)
-    copy = None
-    if job.modules is not None:
-        copy = library.unpacked(job.modules, place, shared=shared)
-        around.path = list(dict.fromkeys([*copy.before, *OWN_PATH, *copy.after]))
-    return _Loaded(job, pickle.dumps(around, 5), place, copy)
 
 
 def _allow_children() -> None:

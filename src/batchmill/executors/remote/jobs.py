@@ -16,10 +16,10 @@ from batchmill.executors.contract import Channel, Choice, Chunk, ExecutorSetting
 from batchmill.executors.local.thread import ThreadExecutor
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process.environment import ProcessEnvironment
-from batchmill.executors.remote.agent import RemoteJob
 from batchmill.executors.remote.calls import FactsCall
 from batchmill.executors.remote.contract import Carrier
 from batchmill.executors.remote.folder_probe import Probe, probing, unshared
+from batchmill.executors.remote.loaded_jobs import RemoteJob
 from batchmill.executors.remote.modules import travelling
 from batchmill.executors.remote.where import said_of
 from batchmill.ir.clusters import variables_of
