@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -153,6 +154,24 @@ def test_without_a_thread_to_be_had_who_takes_reads_one_item_at_a_time(monkeypat
 
 
 @pytest.mark.slow
+def test_what_is_left_can_be_asked_for_while_the_last_item_is_still_being_read() -> None:
+    class Growing(deque[int]):
+        """Another thread appends in the midst of the first walk."""
+
+        walks = 0
+
+        def __iter__(self) -> Iterator[int]:
+            self.walks += 1
+            for item in super().__iter__():
+                if self.walks == 1:
+                    self.append(2)
+                yield item
+
+    source = IteratorSource([])
+    source._items = Growing([1])
+    assert source.rest() == [1, 2]
+
+
 def test_thousands_of_rounds_of_waiting_miss_no_item() -> None:
     """Who waits and the reading thread look at each other's half without a common lock."""
     requests, source = of_queue()

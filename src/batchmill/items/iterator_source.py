@@ -155,4 +155,9 @@ class IteratorSource:
 
     def rest(self) -> Sequence[object]:
         """What was read and never taken."""
-        return list(self._items.copy())
+        while True:
+            try:
+                return list(self._items)
+            # The reading thread has appended meanwhile: once it is stopped, it does so once at most.
+            except RuntimeError:
+                continue
