@@ -58,9 +58,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at markers to leave out what is slow
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the cases of a test marked ``first_quick`` only the first is quick, the others are slow. So is what
-    runs on a cluster. Dask leaves sockets open as it ends, so there its warnings are ignored."""
-    seen: set[str] = set()
+    """Of the cases of a test marked ``first_quick`` only the first is quick, the others are slow, whichever
+    of them are collected. What runs on a cluster is slow, too. Dask leaves sockets open as it ends, so there
+    its warnings are ignored."""
     for item in items:
         if item.get_closest_marker("on_cluster") is not None:
             item.add_marker(pytest.mark.slow)
@@ -70,11 +70,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("own_clusters") is not None:
             for mark in (pytest.mark.slow, pytest.mark.dask, *_AS_DASK_ENDS):
                 item.add_marker(mark)
-        if item.get_closest_marker("first_quick") is not None:
-            name = item.nodeid.partition("[")[0]
-            if name in seen:
-                item.add_marker(pytest.mark.slow)
-            seen.add(name)
+        if item.get_closest_marker("first_quick") is not None and any(_case(item)):
+            item.add_marker(pytest.mark.slow)
+
+
+def _case(item: pytest.Item) -> tuple[int, ...]:
+    """The places of a test's values among those of its parameters."""
+    return (
+        tuple(item.callspec.indices.values())
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else ()
+    )
 
 
 @pytest.hookimpl(wrapper=True)
