@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,19 @@ def test_without_continue_the_first_bad_row_ends_the_batch(executor: str, jsonl:
     done = batchmill.run(given)
     assert done.status == "failed"
     assert done.errors[0]["index"] == 1
+
+
+def test_files_are_closed_with_the_batch(jsonl: Path) -> None:
+    """Also of rows that were never read, and before any garbage is collected."""
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("only Linux tells which files are open")
+    gc.disable()
+    try:
+        batchmill.run(document(jsonl, "jsonl", error_handling="fail_fast"))
+        assert str(jsonl) not in {os.path.realpath(one) for one in folder.iterdir()}
+    finally:
+        gc.enable()
 
 
 def test_a_rate_limit_that_looks_at_items_is_not_upset_by_bad_rows(jsonl: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from batchmill.items.iterator_source import IteratorSource
@@ -32,7 +33,7 @@ class Source(Protocol):
         """Nothing more will be taken: a ``take`` that waits for another batch returns. From any thread."""
 
     def rest(self) -> Sequence[object]:
-        """What is left and known without reading."""
+        """What is left and known without reading. Called at the end: nothing is taken after it."""
 
 
 class SequenceSource:
@@ -129,6 +130,11 @@ class ChunkedSource:
         """A read from a file ends by itself."""
 
     def rest(self) -> Sequence[object]:
+        # Files are closed here and now, not once the collector finds the batch.
+        close = getattr(self._pieces, "close", None)
+        if close is not None:
+            with suppress(ValueError):  # a worker was given up in the midst of a read
+                close()
         return ()
 
 
