@@ -182,8 +182,11 @@ def in_processes() -> Iterator[str]:
 
 
 def in_environments(processes: list[psutil.Process]) -> Iterator[str]:
+    """What is in the environment of any but the server of tools, which may still run, and is to have it."""
     for process in processes:
         with contextlib.suppress(psutil.Error, OSError):
+            if TOOLS in process.cmdline():
+                continue
             text = Path(f"/proc/{process.pid}/environ").read_text(errors="replace")
             yield from (f"{canary} in the environment of {process}" for canary in EVER if canary in text)
 
