@@ -40,10 +40,10 @@ class Part:
 
 
 def find_paths(pattern: str, folder: str = "") -> Iterator[str]:
-    """The paths that match, each once; those of a relative pattern are relative to ``folder``.
+    """The paths that match, each once; relative to ``folder`` if the pattern is relative.
 
-    Folders match as files do, and alone where the pattern ends with a slash. Raises
-    :class:`StorageError` for a folder that may not be read.
+    Folders match as files do; a pattern that ends with a slash matches only folders. Raises
+    :class:`StorageError` for a folder that cannot be read.
     """
     drive, rest = os.path.splitdrive(pattern)
     root = drive + rest[: len(rest) - len(rest.lstrip("/"))]
@@ -63,7 +63,7 @@ def _part(text: str) -> Part:
 
 
 def _reached(parts: list[Part], places: set[int]) -> frozenset[int]:
-    """``places`` and those that are reached from them by passing over ``**``."""
+    """``places``, and the folders that ``**`` reaches from them."""
     reached = set(places)
     for place in sorted(places):
         while place < len(parts) - 1 and parts[place].any_depth:
@@ -99,8 +99,8 @@ class _Walk:
         return iter(names)
 
     def _entries(self, path: str, places: frozenset[int]) -> list[tuple[str, bool, bool]]:
-        """What is in a folder: name, whether it is a folder, whether it is a link. A folder in which only
-        certain names are wanted is not read."""
+        """The entries of a folder: name, whether it is a folder, whether it is a link. If only certain names
+        are asked for, the folder is not read."""
         wanted = [self._parts[place] for place in places]
         place = os.path.join(self._folder, path)
         if all(part.literal for part in wanted):

@@ -1,8 +1,8 @@
-"""The sources of a document's items: files, standard input, names of files, numbers, queries, functions, and
-several of them together; read lazily.
+"""The sources of a document's items, read lazily: files, standard input, names of files, numbers, queries,
+functions, and combinations of them.
 
-Items that are read together come together: a list for every piece of a file or pipe, so that the items of a
-slow pipe are there as soon as they are written.
+Items arrive in lists, one for every piece of a file or pipe, so the items of a slow pipe are there as soon as
+they are written.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Reading:
 
 Options = Mapping[str, Any]
 Reader = Callable[[Any, Options, Reading], "Iterable[Any]"]
-"""Opens a source: what its key holds, what stands beside it, and how it is read."""
+"""Opens a source: the value of its key, the keys beside it, and how it is read."""
 
 
 def _glob(pattern: object, options: Options, how: Reading) -> ChunkedIterable:
@@ -83,7 +83,7 @@ def _jsonl(path: object, options: Options, how: Reading) -> ChunkedIterable:
 
 def _csv(path: object, options: Options, how: Reading) -> ChunkedIterable:
     """Each row as an object keyed by the names of its file's header; all values are text, blank lines are
-    passed over. ``options`` are those of :class:`~batchmill.items.csv_rows.CsvForm`.
+    skipped. ``options`` are those of :class:`~batchmill.items.csv_rows.CsvForm`.
 
     A row with more or fewer cells than the header is an error that names its line.
     """
@@ -152,7 +152,7 @@ def _side(name: str, side: object, how: Reading) -> Iterable[object]:
 
 
 def _python(function: object, options: Options, how: Reading) -> FunctionItems:
-    """What a function of Python gives."""
+    """The items of a Python function."""
     return FunctionItems(function, options.get("args", ()), options.get("inputs", {}))
 
 
@@ -176,7 +176,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "product": ("exclude",),
     "python": ("args", "inputs"),
 }
-"""What may stand beside the key of a source."""
+"""The options allowed beside the key of a source."""
 
 
 def _of_files(kind: str, path: object, how: Reading, read: ReadFile) -> ChunkedIterable:
@@ -228,7 +228,7 @@ def _opened(spec: Mapping[str, object], how: Reading) -> Iterable[object]:
 
 
 def is_source(spec: Mapping[str, object]) -> bool:
-    """Whether an object names a source; there may be something wrong with what it says of it."""
+    """Whether an object names a source; its options may still be wrong."""
     return any(kind in spec for kind in READERS)
 
 

@@ -15,25 +15,25 @@ class Source(Protocol):
 
     @property
     def instant(self) -> bool:
-        """Whether ``take`` would give items now, without waiting and without raising anything."""
+        """Whether ``take`` would give items now, without waiting or raising."""
 
     def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
-        """Whether ``take`` is to be called. False where it would wait for somebody else: ``tell`` is called
-        once when it would not, from any thread. ``most`` is how many items are about to be taken, ``here``
-        says that they are to be read in the thread that takes them, where that matters."""
+        """Whether to call ``take`` now. False if it would wait for another thread: ``tell`` is then called
+        once, from any thread, when it would not. ``most`` is how many items are about to be taken. ``here``
+        says to read them in the thread that takes them, if that matters."""
 
     def take(self, most: int) -> Sequence[object]:
-        """Up to ``most`` further items, empty at the end. Raises what reading raises, after the items
-        that came before it were taken."""
+        """Up to ``most`` further items, empty at the end. Raises the errors of reading, after the items that
+        came before."""
 
     def remaining(self) -> int | None:
-        """How many are left, None where nobody knows."""
+        """The number of remaining items, None if unknown."""
 
     def stop(self) -> None:
         """Nothing more will be taken: a ``take`` that waits for another batch returns. From any thread."""
 
     def rest(self) -> Sequence[object]:
-        """What is left and known without reading. Called at the end: nothing is taken after it."""
+        """The remaining items known without reading. Called at the end: no item is taken after it."""
 
 
 class SequenceSource:
@@ -93,7 +93,7 @@ class ChunkedIterable:
 
 
 class ChunkedSource:
-    """Items that come in lists: a worker takes what came together without waiting for more."""
+    """Items that arrive in lists: a worker takes those that arrived together without waiting for more."""
 
     def __init__(self, pieces: ChunkedIterable) -> None:
         self._pieces = pieces.read()

@@ -18,9 +18,9 @@ TERMINATED = 15  # what parallel ends a job with that is overdue
 
 
 def lines(facts: Facts) -> Iterator[str]:
-    """The log, line by line. ``Seq`` counts from 1 over the items of all batch nodes. ``Starttime`` is 0.000
-    where nobody noted it, which no job can have. An item without a command of its own has the one that shows
-    it."""
+    """The log, line by line. ``Seq`` counts from 1 over the items of all batch nodes. ``Starttime`` is 0.000,
+    which no job can have, if it was not recorded. An item without a command of its own gets the command that
+    shows it."""
     yield HEAD
     batches = {node.id for node in facts.nodes if node.batch and not node.nested}
     number = 0
@@ -43,7 +43,7 @@ def _line(facts: Facts, row: Row, number: int) -> str:
 
 
 def _ended(row: Row) -> tuple[int, int]:
-    """Exit code and signal, as parallel tells them."""
+    """Exit code and signal, as parallel writes them."""
     if row.state == "timeout":
         return -1, TERMINATED
     if row.signal:

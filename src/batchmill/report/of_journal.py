@@ -1,8 +1,8 @@
-"""The facts of a run as its journal has them.
+"""The facts of a run, read from its journal.
 
-The journal says how each item ended, when it began and where it ran, what its attempts were where it had more
-than one, what they waited for and recorded, what CPU time they took, and when nodes began and ended. Journals
-of the first three formats know nothing of waits and CPU time, those of the first no times of items either."""
+The journal has for each item how it ended, when it began, where it ran, its waits, records and CPU time, and
+its attempts if there were several; and when nodes began and ended. Journals of the first three formats have
+no waits and no CPU time, those of the first no times of items either."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ COUNTS = ("kept", "redone", "new", "changed")
 
 
 def facts_of(reader: Reader, record: RunRecord) -> Facts:
-    """The facts of a run. Its streams read the journal: they are to be used while ``reader`` is open, and
-    raise :class:`~batchmill.errors.StorageError` where it is damaged."""
+    """The facts of a run. Its streams read the journal: use them while ``reader`` is open. They raise
+    :class:`~batchmill.errors.StorageError` if it is damaged."""
     visits = reader.visits(record)
     with faults(reader.journal.path):
         events = reader.events(record)
@@ -89,7 +89,7 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
 
 
 def _first_steps(nodes: Sequence[Node], spans: Mapping[str, tuple[str, int]]) -> Iterator[LimitStep]:
-    """What an adaptive limit lets in before it has decided anything, which is no event."""
+    """The first value of each adaptive limit, for which there is no event."""
     for node in nodes:
         if node.id in spans and node.visits:
             key, start = spans[node.id]
@@ -113,13 +113,13 @@ def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
 
 
 def _why(told: Happened, status: RunStatus) -> str:
-    """What the last node said that failed, of a run that did."""
+    """The message of the last node that failed, if the run failed."""
     failed = [node for node, ended in told.statuses.items() if ended == "failed" and told.errors.get(node)]
     return f"{failed[-1]}: {told.errors[failed[-1]]}" if status == "failed" and failed else ""
 
 
 def _with_counts(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Sequence[Pass]:
-    """The passes; the last one with what was kept and what was done again, where its result is kept."""
+    """The passes; the last one with its counts of kept and redone nodes and items, if they are stored."""
     counts = (reader.result(record) or {}).get("resumed")
     if not counts or not passes:
         return passes
@@ -164,8 +164,8 @@ def _with_efforts(
     efforts: Mapping[str, tuple[float | None, int | None]],
     commands: Mapping[str, tuple[float | None, int]],
 ) -> list[Node]:
-    """The nodes with what their items took. Of commands on threads the first formats of the journal know
-    nothing: their CPU time is that of other processes."""
+    """The nodes with the sums of their items' CPU time and memory. The first formats of the journal lack the
+    CPU time of commands on threads, which other processes used: it is None."""
     found: list[Node] = []
     for node in nodes:
         cpu, peak = efforts.get(node.id, (None, None))
@@ -181,7 +181,7 @@ def _with_efforts(
 def _rows(
     reader: Reader, visits: Sequence[VisitRecord], told: Happened, measured: Collection[str]
 ) -> Iterator[Row]:
-    """A row for each outcome; ``measured`` has the nodes whose CPU time is that of their items."""
+    """A row for each outcome; ``measured`` are the nodes whose CPU time is that of their items."""
     for visit, base, turns in placed(visits):
         clock = RunTime(told.passes)
         for item in reader.figures(visit):
@@ -194,7 +194,7 @@ def _rows(
 
 
 def _columns(reader: Reader, visits: Sequence[VisitRecord], told: Happened) -> Iterator[Row | Plain]:
-    """Every outcome, those in columns of which there is little to tell."""
+    """Every outcome; ordinary ones in columns."""
     for visit, base, turns in placed(visits):
         clock, names = RunTime(told.passes), told.slot_names
         for figures, others in reader.columns(visit):
@@ -221,7 +221,7 @@ def _plain(
     names: SlotNames,
     costs: Sequence[float | None] | None,
 ) -> Plain | None:
-    """Items in columns; None for those that cannot be: of no batch, or begun before the run."""
+    """Items in columns; None for items that belong to no batch or began before the run."""
     starts = clock.of_all(figures.began) if visit.is_batch else None
     if starts is None:
         return None

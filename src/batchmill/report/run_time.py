@@ -17,8 +17,8 @@ Times = tuple[float | None, float, tuple[Attempt, ...]]
 class RunTime:
     """Turns times of day into run time. Used by one thread, for the items of one visit of a node.
 
-    A time of day is rounded, and so the begin of an item may seem to lie before the end of the one before it
-    on the same worker, which it never did: it is put behind that.
+    Times of day are rounded, so an item may seem to begin before the previous one on its worker ended. It is
+    then moved behind it.
     """
 
     def __init__(self, passes: Sequence[Pass]) -> None:
@@ -45,9 +45,9 @@ class RunTime:
         return [at + moment - began if moment > began else at for moment in moments]
 
     def times(self, item: ItemRecord) -> Times:
-        """When an item began, how long it took, from the begin of its first attempt to the end of the last,
-        and its attempts where it had more than one, or where its only one failed. Without a begin, nobody
-        knows; the seconds are then those of its attempts together."""
+        """The begin of an item, its seconds from the begin of the first attempt to the end of the last, and
+        its attempts if there were several or the only one failed. If the begin is unknown, the seconds are
+        those of its attempts together."""
         tried = self._attempts(item)
         if tried:
             return tried[0].at, tried[-1].at + tried[-1].wall - tried[0].at, tried

@@ -16,8 +16,8 @@ COLUMNS = (
 
 def lines(facts: Facts) -> Iterator[str]:
     """The table, line by line. ``start`` is seconds since the epoch, ``wall``, ``waited`` and ``cpu`` are
-    seconds, ``rss`` and ``bytes_out`` bytes, ``cost`` US dollars; what is not known is empty. ``host`` is
-    that of a cluster, and ``slot`` counts the slots of all its hosts. Texts are on one line."""
+    seconds, ``rss`` and ``bytes_out`` bytes, ``cost`` US dollars; unknown values are empty. ``host`` is a
+    host of a cluster, and ``slot`` counts the slots of all its hosts. Texts are on one line."""
     yield "\t".join(COLUMNS) + "\n"
     for row in facts.rows():
         if row.final:

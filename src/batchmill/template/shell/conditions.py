@@ -47,7 +47,7 @@ def _calculate(operands: Sequence[Word], reader: Reader) -> None:
 
 
 def _well_formed(texts: list[str]) -> bool:
-    """Whether the number of operands alone tells ``[`` which of them are operators."""
+    """Whether the number of operands alone decides which of them ``[`` takes for operators."""
     if texts and texts[0] == "!":
         texts = texts[1:]
     if len(texts) == 2:

@@ -57,14 +57,14 @@ class ExpansionReader(QuoteReader):
 
     @abstractmethod
     def commands(self, *, closed: bool, writes: Stream | None = None) -> bool:
-        """Read commands to the end of the text, or, when ``closed``, past the ``)`` that ends them.
+        """Read commands to the end of the text or, with ``closed``, past the ``)`` that ends them.
 
-        What they print goes to ``writes``. Returns whether that ``)`` was there.
+        Adds their output to ``writes``. Returns whether that ``)`` was there.
         """
 
     @abstractmethod
     def sources(self, name: str) -> list[str | Argument]:
-        """What the parameter ``name`` may hold here, such as ``x``, ``1`` or ``@``."""
+        """The flows that the parameter ``name`` may hold here, such as ``x``, ``1`` or ``@``."""
 
     def value(self, word: Word, form: str, *, pasted: bool = True) -> None:
         calculated, known = self.at < self._calculated_until, len(word.flows)
@@ -73,8 +73,8 @@ class ExpansionReader(QuoteReader):
             self.flows.demand(word.flows[known:], Check.INTEGER)
 
     def forbid(self, flows: Iterable[Flow], message: str, at: int, parts: Check | None = None) -> None:
-        """Refuse the command if a value arrives in ``flows``, but for what is made from one and passes
-        ``parts``."""
+        """Refuse the command if a value arrives in ``flows``; one that was derived from a value and passes
+        ``parts`` is allowed."""
         self.flows.forbid(flows, message, lambda told: self._fail(told, at), parts)
 
     def dollar(self, word: Word, *, quoted: bool) -> None:
@@ -93,7 +93,7 @@ class ExpansionReader(QuoteReader):
             self._plain(word, quoted=quoted)
 
     def _plain(self, word: Word, *, quoted: bool) -> None:
-        """Read ``$name``, or a dollar sign that stands for itself."""
+        """Read ``$name``, or a literal dollar sign."""
         if self.char(1) == "[":
             self.doubt("batchmill cannot judge a value after $[: some shells calculate there; write $(( ))")
             self._calculate(self.source[self.at + 2 : self.source.find("]", self.at)])
@@ -134,7 +134,7 @@ class ExpansionReader(QuoteReader):
             self.substitution(word)
 
     def substitution(self, word: Word) -> Stream:
-        """Read commands in parentheses whose output becomes part of ``word``; that output."""
+        """Read commands in parentheses whose output becomes part of ``word``; returns that output."""
         opening = self.at
         if self._depth >= MAX_NESTING:
             self.fail(f"substitutions are nested more than {MAX_NESTING} deep")
@@ -187,7 +187,7 @@ class ExpansionReader(QuoteReader):
             self.forbid(list(inner.flows), _ARITHMETIC_WITH_QUOTES, self.at)
 
     def _parameter(self, word: Word, *, quoted: bool) -> None:
-        """Read the shell's own ``${...}``; values have no place in it, but in substitutions there."""
+        """Read the shell's own ``${...}``; values are allowed only in substitutions inside it."""
         opening = self.at
         self.at += 2
         if self.char() in (" ", "\t", "\n", "|"):
@@ -210,7 +210,8 @@ class ExpansionReader(QuoteReader):
         self.at += 1
 
     def _expanded(self, word: Word, inner: Word, text: str, opening: int) -> None:
-        """What the shell's own ``${...}`` with ``text`` in it gives, and what it reads again for that."""
+        """The result of the shell's own ``${...}`` with ``text`` in it, and the parts of it that the shell
+        reads again."""
         found = _EXPANSION.match(text)
         if found is None:
             word.take_all(inner.flows)
@@ -302,7 +303,7 @@ class ExpansionReader(QuoteReader):
     @property
     @abstractmethod
     def input(self) -> Stream:
-        """What commands read here that are given nothing else."""
+        """The input of commands here that have no input of their own."""
 
     @abstractmethod
     def look_into(self, text: str, at: int, command: Command, positions: Positions | None = None) -> None:
@@ -316,7 +317,7 @@ class ExpansionReader(QuoteReader):
 
 
 def _index(text: str) -> tuple[str, str]:
-    """The index that ``text`` begins with, without its brackets, and what follows; ``""`` for none."""
+    """The index at the beginning of ``text``, without its brackets, and the rest; ``""`` for no index."""
     if not text.startswith("["):
         return "", text
     depth = 0
@@ -328,5 +329,5 @@ def _index(text: str) -> tuple[str, str]:
 
 
 def _without_escapes(text: str, *, quoted: bool) -> str:
-    """What a shell reads as commands where ``text`` stands in backquotes."""
+    """``text`` between backquotes, as a shell reads it as commands."""
     return re.sub(r'\\([$`\\"])' if quoted else r"\\([$`\\])", r"\1", text)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from batchmill.template.shell.words import Command, Positions, Stream
 
-# How compound commands begin and end. What a word ends is the last one open that it can end.
+# How compound commands begin and end. A closing word ends the innermost open command that it can end.
 OPENING = {"if": "if", "while": "loop", "until": "loop", "for": "loop", "select": "loop", "case": "case"}
 OPENING["{"] = "{"
 CLOSING = {"fi": "if", "done": "loop", "esac": "case", "}": "{", ")": "("}
@@ -57,11 +57,11 @@ class Frames:
 
     @property
     def named(self) -> bool:
-        """Whether the name of a function was read, and not yet its body."""
+        """Whether the name of a function was read, but not its body."""
         return self._named is not None
 
     def forget_name(self) -> None:
-        """A simple command came in its place."""
+        """Forget the name: a simple command came instead of a body."""
         self._named = None
 
     def open(self, kind: str, command: Command) -> Command:

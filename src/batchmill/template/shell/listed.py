@@ -1,7 +1,7 @@
 """Commands that are a list: each element is one argument, and no shell reads them.
 
-The program itself may be a shell, or start one: so its words are looked at by the same rules as those of a
-command text. There is no text that could be rewritten, so what a text form makes safe is refused here.
+The program itself may be a shell, or start one, so the same rules as for a command text apply to its words.
+There is no text to rewrite, so a value that a text form would make safe is refused here.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def _text(element: Element, scope: Scope) -> str:
 
 
 def plan_list(command: Sequence[object], *, allow_raw: bool, as_argument: str = "") -> ListPlan:
-    """Read a command that is a list. ``as_argument`` says how a value is passed as an argument, where
-    the list is not how the user wrote it.
+    """Plan a command that is a list. ``as_argument`` says how to pass a value as an argument, if the user did
+    not write a list.
 
     Raises :class:`~batchmill.template.compiled.StructureSyntaxError`.
     """

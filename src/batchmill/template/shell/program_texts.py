@@ -1,7 +1,7 @@
-"""Programs that are given a program of their own language as an argument: ``awk``, ``sed``, ``python -c``.
+"""Programs that take a program in their own language as an argument: ``awk``, ``sed``, ``python -c``.
 
-A value in such a text is read as a part of it, and each of these languages can run commands. A whole number
-does no harm; all else is refused: at once where it stands where no number does, such as between quotes.
+A value in such a text becomes a part of it, and each of these languages can run commands. A whole number is
+harmless. All other values are refused, and at once where no number could stand, such as between quotes.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def words_of_language(words: list[Word]) -> list[Word] | None:
     if language.anywhere:
         return words
     own = _own_words(words, language)
-    # What follows the program of Python is for that program, also where it looks like an option.
+    # Words after the program of Python are for that program, even if they look like options.
     code = next((place for place, word in enumerate(own) if _PYTHON_CODE.fullmatch(word.text)), len(own))
     return own[: code + 2] if language is _PYTHON else own
 
@@ -175,7 +175,7 @@ def _own_words(words: list[Word], language: _Language) -> list[Word]:
 
 
 def _input(words: list[Word], command: Command, reader: Reader, instead: str) -> None:
-    """The program comes from what is read."""
+    """The program comes from the input."""
     message = f"{words[0].program} would read a value as part of its program; {instead}"
     for document in command.here_documents:
         document.script = lambda flows, _, at: reader.forbid(flows, message, at)

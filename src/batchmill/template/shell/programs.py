@@ -1,6 +1,6 @@
-"""Programs that run an argument or their input as a script, and those that start other programs.
+"""Programs that run an argument or their input as a script, and programs that start other programs.
 
-These rules hold for a command text and for a command that is a list, for whoever starts the program.
+These rules hold for a command text and for a command that is a list, whichever program starts them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _OTHER_SYNTAX = names("csh tcsh fish pwsh")
 
 # Programs that run the rest of their words as a command, with the environment they were given.
 _HAND_ON = names("env nice nohup timeout setsid stdbuf ionice time xargs find")
-# And those that may change the environment or the machine on the way.
+# and programs that may also change the environment or the machine first
 _START = names(
     "arch bundle bwrap busybox caffeinate chpst chroot chrt conda cpulimit direnv doas docker dotenv "
     "dumb-init eatmydata exec fakeroot faketime firejail flatpak flock gosu hatch kubectl lxc ltrace "
@@ -37,7 +37,7 @@ _SPLIT = re.compile(r"(?:-[0iv]*S|--split-string=)(.*)", re.DOTALL)  # an option
 _COMMAND_LINE = names("parallel watch hyperfine tmux screen sem pdsh clush pssh")
 _COMMANDS_FROM_INPUT = names("at batch")
 
-# Options that are followed by a command: letters that may stand in one word with others, and long ones.
+# Options that are followed by a command: letters that may be combined in one word, and long ones.
 _COMMAND_OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     **dict.fromkeys(("su", "runuser", "script", "flock", "sg"), ("c", ("--command", "--session-command"))),
     "tar": ("", ("-I", "--to-command", "--checkpoint-action", "--use-compress-program", "--rsh-command")),
@@ -93,7 +93,7 @@ def rule_of(name: str) -> Rule | None:
 
 
 def _started(words: list[Word], command: Command, reader: Reader) -> None:
-    """The program that the first one starts, as far as it is one with a rule."""
+    """The program that the first one starts, if there is a rule for it."""
     first = 1
     if words[0].program == "find":
         first = next((place for place, word in enumerate(words, 1) if word.text in FIND_ACTIONS), len(words))
@@ -124,7 +124,7 @@ def is_runner(name: str) -> bool:
 
 
 def _shell(words: list[Word], place: int, command: Command, reader: Reader) -> None:
-    """``words[place]`` is the name of a shell; find its script and what it is given."""
+    """``words[place]`` is the name of a shell; find its script and the script's arguments."""
     flagged, operand = operand_of_shell(words, place + 1)
     runs_it = place == 0 or words[0].program in STARTING
     script = words[operand] if operand < len(words) else None
@@ -177,7 +177,7 @@ def _given(
 
 
 def _script_from_arguments(words: list[Word], command: Command, reader: Reader) -> None:
-    """``xargs sh -c``: the script comes from what xargs reads."""
+    """``xargs sh -c``: the script comes from the input of xargs."""
     if words[0].program == "xargs":
         message = "a shell that xargs starts would run a value as code"
         refuse_input(command, reader, f"{message}; {reader.as_argument}", words[0].start)
@@ -309,7 +309,7 @@ def _env(words: list[Word], command: Command, reader: Reader) -> None:
 
 
 def _xargs(words: list[Word], command: Command, reader: Reader) -> None:
-    """What xargs reads comes after its words; to a program on another machine that is code."""
+    """The input of xargs follows its words; to a program on another machine that is code."""
     for word in words:
         if word.text.startswith("<("):
             reader.flows.add(command.reads, word.flows)

@@ -38,7 +38,7 @@ class State:
 
 
 class RedirectionReader(ExpansionReader):
-    """Reads words and what stands among them."""
+    """Reads words and the redirections between them."""
 
     frames: Frames
     _waiting = 0  # here-documents whose bodies are still to come, in all lists around this place
@@ -104,7 +104,7 @@ class RedirectionReader(ExpansionReader):
             self.flows.demand(word.flows, Check.INTEGER)
 
     def _delimiter(self, state: State, *, strip_tabs: bool) -> None:
-        """Read the word that will end a here-document; nothing is expanded in it."""
+        """Read the word that will end a here-document, without expansions."""
         while self.char() and self.char() in " \t":
             self.at += 1
         start = self.at

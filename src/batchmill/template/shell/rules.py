@@ -1,12 +1,13 @@
-"""Which commands of a shell read a value again, as code, a number or the name of a variable, and what to do.
+"""The commands of a shell that read a value again, as code, a number or the name of a variable, and what to
+do.
 
-A shell hands the value of a quoted reference to a command as it is. Some commands start a second reading
-of their own: ``eval`` runs an argument as a script, ``let`` calculates with it, ``read`` takes it for the
-name of a variable, whose index may hold a command. What can be made safe is: a script in one pair of quotes
-is rewritten, a number is checked. The rest is refused when the command is compiled. All of it holds for a
-value and for a variable that one was assigned to (see :mod:`batchmill.template.shell.flows`).
+A shell passes the value of a quoted reference to a command unchanged. Some commands start a second reading:
+``eval`` runs an argument as a script, ``let`` calculates with it, ``read`` takes it for the name of a
+variable, whose index may hold a command. If it can be made safe, it is: a script in one pair of quotes is
+rewritten, a number is checked. Everything else is refused when the command is compiled. All this holds for a
+value and for a variable that was assigned one (see :mod:`batchmill.template.shell.flows`).
 
-What a built-in command of any shell does is taken for what it does: which shell ``sh`` is differs between
+A built-in command counts as doing all that it does in any shell, because ``sh`` is another shell on other
 systems.
 """
 
@@ -43,8 +44,8 @@ Rule = Callable[[list[Word], Command, Reader], None]
 
 
 def review(command: Command, reader: Reader) -> list[Word]:
-    """Look at one simple command: refuse it, or set the checks that its values need. Gives its words
-    without assignments and what only says how the first is looked up."""
+    """Review one simple command: refuse it, or set the checks that its values need. Returns its words without
+    assignments and without the words that only say how to look up the first."""
     words = _without_assignments(command.words, reader)
     for word in words:
         _check_variable(word, reader)
@@ -169,8 +170,8 @@ def _set(words: list[Word], command: Command, reader: Reader) -> None:
 
 
 def _printf(words: list[Word], command: Command, reader: Reader) -> None:
-    """bash and zsh take ``printf -v name``, and look into the index of that name; zsh and ksh calculate
-    with what is printed as a number."""
+    """bash and zsh take ``printf -v name`` and evaluate the index of that name; zsh and ksh calculate with an
+    argument that is printed as a number."""
     program, place = words[0].program, 1
     while place < len(words) and words[place].text.startswith("-") and words[place].text != "--":
         option = words[place]
@@ -205,7 +206,7 @@ def _print_numbers(form: str, given: list[Word], reader: Reader) -> None:
 
 
 def _declaration(words: list[Word], command: Command, reader: Reader) -> None:
-    """``export name=${x}`` is fine; names made of values and attributes that calculate are not."""
+    """``export name=${x}`` is fine; refuse names made of values, and attributes that calculate."""
     attributes: set[str] = set()
     plain = True
     for word in words[1:]:
@@ -236,7 +237,7 @@ def _declared_name(word: Word, reader: Reader) -> None:
 
 
 def _attributes(name: str, word: Word, attributes: set[str], reader: Reader) -> None:
-    """What the attributes of a declaration make of later assignments to ``name``."""
+    """Apply the attributes of a declaration to later assignments to ``name``."""
     flows = reader.flows
     if "A" in attributes:
         flows.keyed(name)

@@ -1,6 +1,6 @@
-"""The script of a shell command, rewritten so that its values are in variables, and the line that sets them.
+"""The script of a shell command, rewritten with its values in variables, and the line that sets them.
 
-:mod:`batchmill.template.shell` says why it is done in this way.
+:mod:`batchmill.template.shell` explains why.
 """
 
 from __future__ import annotations
@@ -77,12 +77,11 @@ class Resolved:
 
 
 class ScriptPlan:
-    """How the script of a command and its variables are made.
+    """How to make the script of a command and its variables.
 
-    ``pieces`` is the rewritten script, an expression where its value is pasted, a form where a list stands.
-    ``direct`` has the words
-    of a command that needs no shell, each a list of texts and places in ``variables``. ``calculated`` names
-    the shell's variables with which it calculates.
+    ``pieces`` is the rewritten script, with an expression where its value is pasted and a form where a list
+    stands. ``direct`` has the words of a command that needs no shell, each a list of texts and places in
+    ``variables``. ``calculated`` names the shell's variables with which it calculates.
     """
 
     __slots__ = ("_direct", "_fixed", "_pieces", "_variables", "calculated")
@@ -168,9 +167,8 @@ class ScriptPlan:
 def _prelude(names: Sequence[str], large: frozenset[str]) -> str:
     """The line that takes the values out of the environment.
 
-    The first ``unset`` is for a variable of that name which came in with the environment: assigning to
-    it would export it. A command substitution drops the newlines at the end of what it reads, so a dot
-    is put behind them and taken off again.
+    The first ``unset`` is for a variable of that name that came in with the environment: assigning to it
+    would export it. A command substitution drops trailing newlines, so a dot is appended and then removed.
     """
     if not names:
         return ""

@@ -1,4 +1,4 @@
-"""What simple commands do with what they are given: which variables they set, what they print."""
+"""What simple commands do with their input and arguments: which variables they set, what they print."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchmill.template.shell.frames import Frames
 from batchmill.template.shell.reviewing import Reader
 from batchmill.template.shell.words import ANY, Argument, Command, Flow, Source, Stream, Word, names
 
-# Commands that print nothing of what they are given.
+# Commands that print nothing of their input and arguments.
 _SILENT = names(
     ": [ break cd chmod chown continue cp declare eval exit export false for ln local mapfile mkdir mv read "
     "readarray readonly return rm rmdir select set shift sleep test touch trap true typeset unset wait"
@@ -149,7 +149,7 @@ _SETTING: dict[str, Callable[[Sequence[Word], Command, _Reader], None]] = {
 
 
 def counts(words: Sequence[Word]) -> bool:
-    """Whether a command prints numbers whatever it is given, such as ``wc -l`` or ``tr -cd 0-9``."""
+    """Whether a command always prints numbers, such as ``wc -l`` or ``tr -cd 0-9``."""
     name = words[0].program
     options = [word for word in words[1:] if word.literal and word.text.startswith("-")]
     operands = [word for word in words[1:] if word not in options]
