@@ -1,8 +1,8 @@
 """A pipeline as nodes and edges: steps follow one another, blocks begin and end in gates.
 
-A block of branches becomes a fan-out from a gate, its *fork*, and a fan-in at another, its *join*. Gates
-are nodes that do nothing. With them, what stands before and behind a block needs no edge to each branch,
-and a block can stand at the beginning, at the end, and right behind another.
+A block of branches becomes a fan-out from a gate, its *fork*, and a fan-in at another, its *join*. Gates are
+nodes that do nothing. With them, the steps before and after a block need no edge to each branch, and a block
+can stand at the beginning, at the end, and right after another.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ FORK, JOIN = ":fork", ":join"  # no node's id has a colon
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of branches. Each branch is a row of steps, a step the id of a node or a block.
+    """A block of branches. Each branch is a row of steps; a step is the id of a node or a block.
 
-    ``name`` is made of its place in the document; ``fork`` and ``join`` are the gates around it.
+    ``name`` is derived from its place in the document; ``fork`` and ``join`` are the gates around it.
     """
 
     path: DocumentPath
@@ -51,7 +51,7 @@ ReadNode = Callable[[int, DocumentPath, DocumentPath, Any, PipelineNode | None],
 
 @dataclass(slots=True)
 class Layout:
-    """The parts of a pipeline. ``whole`` says that all of it could be read."""
+    """The parts of a pipeline. ``whole`` says that all of it was readable."""
 
     nodes: list[NodePart] = field(default_factory=list)
     edges: list[EdgePart] = field(default_factory=list)
@@ -138,7 +138,7 @@ class _Reading:
         return block
 
     def _edges_out(self, step: NodePart | Block, following: str) -> None:
-        """The edges out of a step: to what follows it unless it says otherwise, and where it says."""
+        """The edges out of a step: to the next step by default, or where it says."""
         if isinstance(step, Block):
             self._layout.edges.append(EdgePart(step.path, step.join, following))
             return

@@ -1,8 +1,8 @@
-"""Where in the text a path of the document stands. Worked out only once there is a problem to place.
+"""The place in the text of a path of the document, computed only once there is a problem to place.
 
-Both kinds of text give the same: an index from a path to the place of its value and of its key.
-Places are 0-based offsets into the text for JSON, read here by a small scanner that enters only
-the containers it must, and lines and columns as the YAML parser tells them for YAML.
+Both kinds of text give the same: an index from a path to the place of its value and of its key. Places are
+0-based offsets into the text for JSON, found by a small scanner that enters only the necessary containers.
+For YAML they are the parser's lines and columns.
 """
 
 from __future__ import annotations

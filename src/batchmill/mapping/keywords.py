@@ -218,11 +218,12 @@ _COMMON: dict[str, Callable[[Any], bool]] = {
     "timeout": lambda value: type(value) in (int, float) and 0 < value <= 86400,
     "error_handling": lambda value: value in ("fail_fast", "continue"),
 }
-"""Common settings, each with values that the model of a batch block takes as they are, though not all."""
+"""Common settings, each with some of the values that the model of a batch block takes unchanged."""
 
 
 def plainly_fine(executor: str, wanted: Mapping[str, Any]) -> BatchSettings | None:
-    """The settings that ``wanted``, keys of a batch block, say in full; None if its model must be asked."""
+    """The settings for ``wanted``, keys of a batch block, if they are all common; None if the model must
+    check them."""
     if not all(name in _COMMON and _COMMON[name](value) for name, value in wanted.items()):
         return None
     timeout = wanted.get("timeout")

@@ -1,4 +1,4 @@
-"""A plan as a diagram: Mermaid's and Graphviz' text forms, from one list of boxes and arrows.
+"""A plan as a diagram: the text forms of Mermaid and Graphviz, from one list of boxes and arrows.
 
 Mermaid's syntax: https://mermaid.js.org/syntax/flowchart.html; that of DOT:
 https://graphviz.org/doc/info/lang.html.
@@ -23,7 +23,7 @@ ArrowKind = Literal["plain", "backward", "stream", "inside", "dead"]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A node: ``key`` names it in the text, ``lines`` stand in it."""
+    """A node: ``key`` identifies it in the text, ``lines`` are its label."""
 
     key: str
     lines: tuple[str, ...]
@@ -54,7 +54,7 @@ class Diagram:
 
 
 def diagram_of(plan: Plan, told: Mapping[str, Any], key: str = "n") -> Diagram:
-    """The diagram of a plan, of which ``told`` is the description as plain data."""
+    """The diagram of a plan; ``told`` is its description as plain data."""
     shape = Shape.of(plan)
     drawn = Diagram(key, plan.source)
     keys = {node["id"]: f"{key}{number}" for number, node in enumerate(told["nodes"], 1)}

@@ -1,7 +1,7 @@
-"""What follows what in a plan, and in which rows and branches people see it.
+"""The shape of a plan: what follows what, in rows and branches for people.
 
-A node is shown under the last node that every way to it leads through (its immediate dominator): after
-a fan-out the branches stand inside it, and the node where they meet stands behind it, in the same row.
+A node is shown under its immediate dominator, the last node that every way to it leads through. After a
+fan-out the branches stand inside it, and the node where they meet stands behind it, in the same row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NONE: Mapping[str, str] = {}
 
 
 class Link(NamedTuple):
-    """An edge; ``backward`` says that it closes a cycle, ``dead`` that its action cannot come."""
+    """An edge; ``backward`` says that it closes a cycle, ``dead`` that its action cannot occur."""
 
     source: str
     action: str
@@ -35,7 +35,7 @@ class Link(NamedTuple):
 
 @dataclass(slots=True)
 class Step:
-    """A node, and the branches that begin behind it before its row goes on."""
+    """A node, and the branches that begin after it before its row continues."""
 
     name: str
     branches: list[list[Step]] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Shape:
         return cls(plan.start, links, plan.gates, forks)
 
     def leaving(self, name: str, backward: bool = False) -> list[Link]:
-        """The forward links out of a node, or the backward ones, as they are written."""
+        """The forward links out of a node, or the backward ones, as written."""
         return [link for link in self._leaving.get(name, ()) if link.backward is backward]
 
     def entering(self, name: str) -> list[Link]:
@@ -87,7 +87,7 @@ class Shape:
         return self._entering.get(name, [])
 
     def arriving(self, name: str) -> list[Link]:
-        """The forward links into a node, each from the node that it comes from through whatever gates."""
+        """The forward links into a node, each from its source node, through any number of gates."""
         found: dict[Link, None] = {}
         waiting = self.entering(name)[::-1]
         while waiting:
@@ -99,11 +99,11 @@ class Shape:
         return list(found)
 
     def before(self, name: str) -> list[str]:
-        """The nodes that a node waits for, those of them that run."""
+        """The nodes that a node waits for, if they run."""
         return list(dict.fromkeys(link.source for link in self.arriving(name)))
 
     def behind(self, name: str) -> list[str]:
-        """The node called ``name``, or those that stand next behind the gate of that name."""
+        """The node called ``name``, or the next nodes after the gate of that name."""
         if name not in self.gates:
             return [name]
         return list(dict.fromkeys(one for link in self.leaving(name) for one in self.behind(link.target)))
@@ -137,7 +137,8 @@ class Shape:
         return finished[::-1]
 
     def _dominated(self) -> dict[str, list[str]]:
-        """For each node those whose immediate dominator it is; one pass, as forward links make no cycle."""
+        """For each node the nodes that it immediately dominates; one pass, because forward links make no
+        cycle."""
         place = {name: number for number, name in enumerate(self.order)}
         above: dict[str, str] = {}
         inside: dict[str, list[str]] = defaultdict(list)

@@ -18,7 +18,7 @@ Told = Mapping[str, Any]
 
 
 def tree_lines(plan: Plan, told: Told) -> Iterator[str]:
-    """The lines of a plan, of which ``told`` is the description as plain data."""
+    """The lines of a plan; ``told`` is its description as plain data."""
     yield f"{plan.source}: {count(len(told['nodes']) + len(plan.finals), 'node')}"
     if "cluster" in told:
         yield from cluster_lines(told["cluster"])
@@ -47,7 +47,7 @@ class _Tree:
                 yield from (INDENT + line for line in self._node(Step(name), ()))
 
     def _row(self, row: Sequence[Step], expected: Sequence[str]) -> Iterator[str]:
-        """The lines of a row; ``expected`` is what its first node is shown right behind."""
+        """The lines of a row; ``expected`` is the node after which its first node is shown directly."""
         for step in row:
             if step.name in self._shape.gates:
                 yield from self._gate(step)
@@ -58,7 +58,7 @@ class _Tree:
             yield from self._branches(step, expected)
 
     def _gate(self, step: Step) -> Iterator[str]:
-        """What there is to say of a block where it begins; nothing where it ends."""
+        """The line of a block at its beginning; none at its end."""
         on_error = self._shape.forks.get(step.name)
         if on_error is not None:
             actions = self._shape.actions_to(step.name)
@@ -108,7 +108,7 @@ def _on(actions: Sequence[str]) -> str:
 
 
 def _hung(lines: Sequence[str], last: bool) -> Iterator[str]:
-    """The lines of a branch, hanging on what it begins at."""
+    """The lines of a branch, indented under its beginning."""
     yield ("└─ " if last else "├─ ") + lines[0]
     for line in lines[1:]:
         yield ("   " if last else "│  ") + line
@@ -132,7 +132,7 @@ def _details(node: Told) -> Iterator[str]:
 
 
 def _estimate_lines(estimate: Told) -> Iterator[str]:
-    """What its calls are likely to use, and by which assumptions."""
+    """The expected use by its calls, and the assumptions."""
     calls = "calls" if estimate["calls"] is None else count(estimate["calls"], "call")
     each, whole = estimate.get("each"), estimate["calls"] is not None
     if each is not None:

@@ -1,8 +1,8 @@
-"""Backoff: when a service takes calls and when it takes none, with the pauses that it asks for and our own.
+"""Backoff: when a service takes calls and when it takes none, with its own pauses and ours.
 
 After a refusal the pause that the service asked for is kept. If the next call is refused too, no call was
-taken, so there is no number in flight and no pace to learn from: one call at a time tries, after waits that
-double.
+taken, so there is neither a number in flight nor a pace to learn from: one call at a time tries, after waits
+that double.
 
 Pure: times are arguments, in seconds of one clock.
 """
@@ -47,7 +47,7 @@ class Backoff:
             self._trial = ticket
 
     def left(self, ticket: Ticket) -> None:
-        """A call is over, however it ended."""
+        """A call ended, with any outcome."""
         if ticket is self._trial:
             self._trial = None
 

@@ -46,16 +46,16 @@ class CallHistory:
         self._refused.append(ticket.began)
 
     def rate(self, now: float, seconds: float, shortest: float = 1.0) -> float:
-        """Calls a second that began within the last ``seconds`` and were not refused, as far as is known yet.
+        """Calls a second that began within the last ``seconds`` and were not refused so far.
 
-        Of a shorter history only what there is counts, but it is spread over ``shortest`` seconds at least.
+        A shorter history counts with what it has, spread over at least ``shortest`` seconds.
         """
         span = max(shortest, min(seconds, now - (now if self._began is None else self._began)))
         count = _after(self._started, now - span) - _after(self._refused, now - span)
         return max(count, 0) / span
 
     def between(self, start: float, end: float) -> float:
-        """Calls a second that began between two times, a second apart at least, and were not refused."""
+        """Calls a second that began between two times, at least a second apart, and were not refused."""
         count = _after(self._started, start) - _after(self._refused, start)
         return max(count, 1) / max(end - start, 1.0)
 
