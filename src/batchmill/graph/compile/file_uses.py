@@ -1,7 +1,7 @@
 """Compare the files that a document reads and writes with each other before anything runs.
 
-Known by then are paths without templates, and those made of inputs once the inputs are known. All other files
-are compared while nodes run, by :class:`~batchmill.file_table.FileTable`.
+Known by then are paths without templates and, once the inputs are known, those made of inputs. All other
+files are compared while nodes run, by :class:`~batchmill.file_table.FileTable`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from batchmill.template import Scope, compile_value
 
 Kind = Literal["items", "reads", "results", "errors", "writes"]
 OWN_FILES = Mapping[str, str]
-"""Files of the run itself, by path, with what each is."""
+"""Files of the run itself: path to description."""
 
 _COLLECTED = ("results", "errors")
 _SOURCES = ("lines", "jsonl", "csv", "parquet", "sqlite")
@@ -54,8 +54,8 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileUse:
-    """What ``node`` does with ``file``. ``path`` is where the document says so; ``outer`` is the node of the
-    document that this happens in: the node itself, or one that runs a sub-workflow."""
+    """A use of ``file`` by ``node``. ``path`` is the place in the document; ``outer`` is the node of this
+    document in which it happens: the node itself, or one that runs a sub-workflow."""
 
     node: str
     outer: str
@@ -65,7 +65,7 @@ class FileUse:
 
     @property
     def words(self) -> str:
-        """What it is to others."""
+        """Its description in a message about another use of the file."""
         does = {
             "items": f"what `{self.node}` reads its items from",
             "reads": f"what `{self.node}` reads",
@@ -82,8 +82,8 @@ def file_uses(
     known: Mapping[str, object],
     around: tuple[SubPlan, ...] = (),
 ) -> list[FileUse]:
-    """What the nodes of a document do with files whose paths can be told from the values in ``known``, those
-    in sub-workflows that run once included. ``around`` are the workflows that these nodes are part of."""
+    """The uses of files whose paths follow from the values in ``known``, including those in sub-workflows
+    that run once. ``around`` are the enclosing workflows."""
     found: list[FileUse] = []
     for node in nodes:
         found += _own_uses(node, known)
@@ -100,7 +100,7 @@ def file_faults(
     known: Mapping[str, object],
     own_files: OWN_FILES,
 ) -> Iterator[Fault]:
-    """Files that would be destroyed: those that are read and written, or written twice."""
+    """Files that would be destroyed because they are both read and written, or written twice."""
     parts = list(nodes)
     precedes = _never if graph is None else _order(parts, graph)
     yield from _pairs(file_uses(parts, subs, known), precedes, own_files)
@@ -163,7 +163,7 @@ def _own_uses(node: Part, known: Mapping[str, object]) -> Iterator[FileUse]:
 
 
 def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, object]]:
-    """Every path that the node names, as it stands in the document."""
+    """Every path that the node names, as written."""
     spec = node.spec
     if spec is None:
         return
@@ -181,8 +181,8 @@ def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, object]]:
 
 
 def _items_files(at: DocumentPath, source: Mapping[str, Any]) -> Iterator[tuple[Kind, DocumentPath, object]]:
-    """The files of a source that are named one by one; a pattern finds them when it is read, and passes over
-    those that the run writes."""
+    """The files of a source that are named one by one. A pattern is matched later, when it is read, and skips
+    the files that the run writes."""
     for kind, written in source.items():
         if kind in ("product", "zip"):
             for name, side in written.items():
@@ -203,7 +203,7 @@ def _each_path(at: DocumentPath, written: object) -> Iterator[tuple[DocumentPath
 
 
 def _resolved(written: object, known: Mapping[str, object]) -> str | None:
-    """The file that a path leads to; None if that is not known yet."""
+    """The file that a path leads to; None if unknown so far."""
     if not isinstance(written, str):
         return None
     try:
@@ -243,7 +243,7 @@ def _pairs(
 
 
 def _keys(file: str) -> tuple[object, ...]:
-    """What files have in common that are the same one."""
+    """Keys that are equal for two paths of the same file."""
     place = place_of(file)
     return () if place is None else tuple(key for key in place if key)
 
@@ -275,7 +275,7 @@ def _fault(use: FileUse, words: str) -> Fault:
 
 
 def _written_again(uses: Iterable[FileUse], node: Part, often: str) -> Iterator[Fault]:
-    """Files of results that are written again and again, each time anew."""
+    """Files of results that are rewritten in every round or run."""
     for use in uses:
         if use.kind in _COLLECTED:
             message = f"`{use.file}` is where `{use.node}` writes, {often} of `{node.id}` anew"

@@ -60,7 +60,7 @@ class SubDocuments:
         return whole
 
     def of(self, node: NodePart, draft: Draft, examine: Examine) -> Named:
-        """The sub-workflow of a ``workflow`` node and what is wrong with how the node names it. Faults of an
+        """The sub-workflow of a ``workflow`` node and the faults in how the node names it. Faults of an
         inline document are among these, those of a file in :attr:`problems`."""
         written = node.params.get(DOCUMENT_PARAM)
         path = (*node.path, "params", DOCUMENT_PARAM)

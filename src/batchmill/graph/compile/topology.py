@@ -27,10 +27,10 @@ class Round:
 
 @dataclass(slots=True)
 class FailureScope:
-    """What fails together: a branch, the block of branches it is one of, or the whole run.
+    """The unit of failure: a branch, a block of branches, or the whole run.
 
-    ``goes_on`` is that of a block under ``continue``; ``branches`` counts a block's branches. The parent
-    of a branch is its block, that of a block the branch it stands in.
+    ``goes_on`` belongs to a block under ``continue``; ``branches`` counts a block's branches. The parent of a
+    branch is its block, that of a block the branch around it.
     """
 
     parent: int
@@ -43,10 +43,10 @@ class FailureScope:
 class Topology:
     """The reachable nodes, gates and edges of a plan by number.
 
-    Per node: ``edges_of`` (those that leave it), ``actions_of`` (which of them lead on), ``sources`` and
-    ``entering`` (where its forward edges come from, and how many there are), ``loops_of`` (its loops, the
-    innermost first) and ``scope_of``. Per edge: ``source``, ``action``, ``target``, ``round_of`` (the loop of
-    a backward edge, else NONE) and ``leaves`` (the outermost loop that the edge leaves, else NONE).
+    Per node: ``edges_of`` (its outgoing edges), ``actions_of`` (the actions with an edge), ``sources`` and
+    ``entering`` (where its forward edges come from, and their number), ``loops_of`` (its loops, the innermost
+    first) and ``scope_of``. Per edge: ``source``, ``action``, ``target``, ``round_of`` (the loop of a
+    backward edge, else NONE) and ``leaves`` (the outermost loop that the edge leaves, else NONE).
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -146,7 +146,7 @@ class Topology:
         return len(self.scopes) - 1
 
     def _scopes_inside(self, loop: Round) -> tuple[int, ...]:
-        """The scopes of a loop's nodes but for those that its header is in too."""
+        """The scopes of a loop's nodes, except those that also contain its header."""
         found: set[int] = set()
         for node in loop.body:
             found.update(self._around(self.scope_of[node]))
