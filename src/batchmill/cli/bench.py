@@ -36,7 +36,7 @@ DEFAULT_EXECUTORS = ("sequential", "thread", "process")
 BUSY = 0.5  # processes a core that run before anything is measured
 PICTURES = (".html", ".svg")
 
-# generic in what is read by type checkers; click before 8.4 has a plain class
+# generic only for type checkers; before 8.4, click has a plain class
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
 else:
@@ -61,7 +61,7 @@ class Listed(ParamType):
 
 
 class Picture(ParamType):
-    """The path of a picture, whose suffix says its kind."""
+    """The path of a picture; its suffix selects the format."""
 
     name = "file"
 
@@ -150,7 +150,7 @@ def command(**wanted: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one call of ``batchmill bench`` asks for."""
+    """The arguments of one call of ``batchmill bench``."""
 
     file: str | None
     inputs: tuple[str, ...]
@@ -209,7 +209,7 @@ def _order(
 
 
 def _estimate(orders: Sequence[Order]) -> str:
-    """How long it takes, and how much is run in that time."""
+    """The duration of the benchmark, and the number of runs in that time."""
     took = duration(sum(order.seconds for order in orders))
     told = [f"measuring takes about {took}, with {count(len(orders[0].cases), 'case')} in each round"]
     for order in orders:
@@ -219,7 +219,7 @@ def _estimate(orders: Sequence[Order]) -> str:
 
 
 def _workloads(request: Request) -> list[Workload]:
-    """What is to be run, checked before anything is."""
+    """The workloads to run, all checked before any runs."""
     if request.builtin_wanted or request.workloads:
         if request.file is not None:
             raise click.UsageError(f"either --builtin or a document, not both; got {request.file!r}")
@@ -247,7 +247,8 @@ def _draw(found: list[Comparison], path: Path) -> None:
 
 
 def _load() -> float | None:
-    """How many processes ran or waited to run in the last minute, None where the system does not tell."""
+    """The mean number of processes that ran or waited to run in the last minute, None if the system does not
+    tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 

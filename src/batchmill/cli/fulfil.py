@@ -30,7 +30,7 @@ from batchmill.values.masking import Masker
 
 
 class Begin(Protocol):
-    """What runs something, given the arguments that all such commands share."""
+    """Starts a run, given the arguments that all such commands share."""
 
     def __call__(
         self,
@@ -48,9 +48,10 @@ class Begin(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one call of such a command asks for: its results item by item, of ``items``, or the outputs at the
-    end. ``at_the_end`` are files about the run, written when it has ended; ``exit_zero`` has a run of which
-    only some items failed end as a success. ``folder`` is that where the command was called."""
+    """The arguments of one call of such a command: print results item by item, of ``items``, or the outputs
+    at the end. ``at_the_end`` are files about the run, written when it has ended. With ``exit_zero``, a run
+    in which only some items failed ends as a success. ``folder`` is the folder in which the command was
+    called."""
 
     begin: Begin
     journal: Journal | None

@@ -56,13 +56,13 @@ _MEANT = {
     "parent": "{//}", "index": "{#}", "n": "{#}", "i": "{#}", "number": "{#}", "seq": "{#}", "slot": "{%}",
     "file": "{}", "path": "{}", "line": "{}", "name": "{/}", "x": "{}", "0": "{1} or {#}", "+": "{}",
 }  # fmt: skip
-"""What others call what we have."""
+"""Placeholders of other tools, and ours for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemCommand:
-    """``command`` as the param of a node, with ``placeholders`` that stand in it. Of a command for several
-    items ``members`` has the places of words that stand for one of them, each with that one's position."""
+    """``command`` as the param of a node, with its ``placeholders``. In a command for several items,
+    ``members`` has the places of words that stand for one item, each with the position of that item."""
 
     command: str | list[str]
     placeholders: tuple[Placeholder, ...]
@@ -81,8 +81,8 @@ class ItemCommand:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the items look like, as far as it is known: ``sources`` values each (0: any number, the columns of
-    a line), rows or not. ``grouped`` says that those are up to so many items for one command."""
+    """The known form of the items: ``sources`` values each (0: any number, the columns of a line), rows or
+    not. ``grouped`` says that a command gets up to so many items."""
 
     sources: int = 1
     rows: bool = False
@@ -101,13 +101,12 @@ def command_of(
     mark: str | None = None,
     interpreter: str = "sh",
 ) -> ItemCommand:
-    """The words of a command, read. Without a placeholder the item comes last, unless ``append`` is False.
-    ``mark`` takes the place of ``{}``, and braces mean nothing then. ``interpreter`` is the shell
-    that reads a line that is handed
-    several items.
+    """Parse the words of a command. Without a placeholder the item comes last, unless ``append`` is False.
+    ``mark`` replaces ``{}``, and braces then mean nothing. ``interpreter`` is the shell that reads a line
+    with several items.
 
-    Raises :class:`click.UsageError` for a word in braces that is none of ours, and for a shell that would
-    read the item as part of its program.
+    Raises :class:`click.UsageError` for an unknown word in braces, and for a shell that would read the item
+    as part of its program.
     """
     reader = _Reader(shape, mark)
     parts: list[list[str | Placeholder]] = [list(reader.parts(word)) for word in words]
@@ -138,7 +137,7 @@ def command_of(
 
 
 class _Reader:
-    """Takes words apart into texts and placeholders."""
+    """Splits words into texts and placeholders."""
 
     def __init__(self, shape: Shape, mark: str | None) -> None:
         self._shape = shape
@@ -230,7 +229,7 @@ def _means_all(one: Placeholder, shape: Shape) -> bool:
 
 
 def _words(parts: Sequence[list[str | Placeholder]], shape: Shape) -> Iterator[list[str | Placeholder]]:
-    """Each word; one that is nothing but a placeholder for all sources becomes a word for each."""
+    """Each word; a word that is only a placeholder for all sources becomes one word for each source."""
     for word in parts:
         filled = [one for one in word if one]
         alone = filled[0] if len(filled) == 1 else None

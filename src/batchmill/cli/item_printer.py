@@ -1,4 +1,4 @@
-"""What ``batchmill map`` writes: what each command printed, in the order of the items or as they end."""
+"""The output of ``batchmill map``: what each command printed, in the order of the items or as they end."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ HALTED = "halted"
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How results are written: as lines of JSON or as they are, in order or as they end, each line behind its
-    item (``tag``). ``passing`` says that files of the run go once they are written; ``halt``, that the first
-    failure ends what runs."""
+    """How to write results: as lines of JSON or unchanged, in order or as they end, each line after its item
+    (``tag``). ``passing`` removes files of the run once they are written; ``halt`` makes the first failure
+    end running items."""
 
     as_json: bool = False
     as_completed: bool = False
@@ -41,11 +41,11 @@ class Manner:
 
 @dataclass(slots=True)
 class ItemPrinter:
-    """Results go to ``file`` if there is one, else to ``data``; what commands say on stderr goes there as
-    each ends, with the names of those that failed.
+    """Writes results to ``file`` if there is one, else to ``data``. When a command ends, its stderr goes to
+    stderr, with the name of its item if it failed.
 
-    Concurrency: ``ended`` is called from any thread, ``put`` by one; ``_lock`` is held while something is
-    written, and guards all fields that change.
+    Concurrency: ``ended`` is called from any thread, ``put`` by one; ``_lock`` is held during a write, and
+    guards all fields that change.
     """
 
     manner: Manner
@@ -64,7 +64,7 @@ class ItemPrinter:
 
     @property
     def rows_are_shown(self) -> bool:
-        """Whether all there is to tell of an item stands in the rows on stdout."""
+        """Whether the rows on stdout already contain everything about an item."""
         return self.manner.as_json and self.file is None
 
     def ended(self, block: Block) -> None:
@@ -190,7 +190,7 @@ class Ended:
 
     @property
     def files(self) -> list[str]:
-        """Those with what its command printed, where that was much."""
+        """The files with the output of its command, if that was large."""
         paths = (self.outputs.get(f"{stream}_file") for stream in STREAMS)
         return [path for path in paths if path is not None]
 
@@ -210,7 +210,7 @@ def _items(block: Block) -> Iterator[Ended]:
 
 
 def _reason(error: ErrorInfo) -> str:
-    """Why an item failed, without what its command said of it on stderr, which has been passed on."""
+    """Why an item failed, without the stderr of its command, which has been printed already."""
     if error.kind == "timeout":
         return "timed out"
     if Printed.of(error.outputs, "stderr"):

@@ -15,9 +15,9 @@ _SIGNALLED = 128
 
 
 class JobLog:
-    """``command`` gives the command of an item as text. Used under the lock of who writes.
+    """``command`` gives the command of an item as text. Used under the lock of the printer.
 
-    Lines are added to a file that is there. Raises :class:`StorageError` if it cannot be written.
+    Appends lines to an existing file. Raises :class:`StorageError` if it cannot be written.
     """
 
     def __init__(self, path: str, command: Callable[[Any, int], str]) -> None:

@@ -167,7 +167,7 @@ def command(
 
 
 def _refuse_for_flows(given: dict[str, object]) -> None:
-    """Raises :class:`click.UsageError` for what only documents and `map` know."""
+    """Raise :class:`click.UsageError` for options that apply only to documents and `map`."""
     for name, value in given.items():
         if value:
             raise click.UsageError(

@@ -116,6 +116,6 @@ def command(
 
 
 def _waited(begin: Callable[..., RunResult], go_on: Callable[..., RunResult], **told: object) -> RunResult:
-    """A run, and what comes of it once the services have answered for which it waits."""
+    """A run, and its continuations once the services that it waits for have answered."""
     result = begin(**told)
     return go_on(result.run, **told) if result.status == "waiting" else result

@@ -1,9 +1,9 @@
 """Fan-out and fan-in: several nodes after one, and one after several.
 
-Branches that begin together run at the same time. A node that several of them can reach is a join: whoever
-arrives there waits, and it runs once, when every branch has arrived, ended, or turned elsewhere.
+Branches that begin together run at the same time. A node that several of them can reach is a join: a branch
+that arrives there waits, and the node runs once, when every branch has arrived, ended, or turned elsewhere.
 
-What runs next is decided by :func:`walk`, a generator that runs nothing itself, so threads and event loops
+:func:`walk`, a generator that runs nothing itself, decides which nodes run next, so threads and event loops
 share it.
 """
 
@@ -39,7 +39,7 @@ class Branches(list[Any]):
 
 
 class Steps(Protocol):
-    """Who knows what follows a node."""
+    """Knows the successors of a node."""
 
     def get_next_node(self, curr: object, action: str | None) -> Any:
         """The node after ``curr``, or several; None at the end."""
@@ -54,7 +54,7 @@ class Visit:
 
 @dataclass(slots=True)
 class Together:
-    """Walks to be made at the same time, each to its end; answered with what they return, in order."""
+    """Walks to make at the same time, each to its end; the answer are their results, in order."""
 
     walks: list[Walk]
 
@@ -74,7 +74,7 @@ class Ends:
 
     @property
     def result(self) -> Any:
-        """What ``exec`` of the last node returned; of several branches a list."""
+        """The result of ``exec`` of the last node; for several branches a list."""
         return self.results[0] if len(self.results) == 1 else self.results or None
 
 
@@ -83,10 +83,10 @@ Walk = Generator[Visit | Together, Any, Walked]
 
 
 def walk(steps: Steps, frontier: Sequence[object], stops: frozenset[int] = frozenset()) -> Walk:
-    """Go on from the nodes in ``frontier``, up to those whose ids are in ``stops``; these are returned.
+    """Continue from the nodes in ``frontier`` up to those whose ids are in ``stops``; these are returned.
 
-    A :class:`Visit` is answered with the copy that was run, its action and its result; a :class:`Together`
-    with what its walks return.
+    The answer to a :class:`Visit` is the copy that was run, its action and its result; the answer to a
+    :class:`Together` are the results of its walks.
     """
     ends = Ends()
     while True:

@@ -1,8 +1,8 @@
-"""Which call of which node is under way in this thread or task, and at which retry it is.
+"""The current call of a node in this thread or task, and the number of its retry.
 
-The state of a call lives in a context variable, not on the node: threads and asyncio tasks that run
-one node at the same time each see their own. Calls nest (a node may run a flow), so the variable
-holds the innermost call and each call knows the one around it.
+The state of a call lives in a context variable, not on the node: threads and asyncio tasks that run one node
+at the same time each see their own. Calls nest (a node may run a flow), so the variable holds the innermost
+call, and each call knows the one around it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _new_recorder = Lock()  # so that two threads that find no recorder do not each 
 
 
 class Call:
-    """One call of ``node``, a context manager. ``retry`` counts from 0. ``last`` is what ``exec`` of the node
-    returned that was called last within it.
+    """One call of ``node``, a context manager. ``retry`` counts from 0. ``last`` is the result of ``exec`` of
+    the node that was called last within it.
 
-    ``shared``, ``recorder`` and ``run`` are those of the call around it where they are not given. ``run`` is
-    what the nodes of a run share that is kept or listened to, None if there is no such; ``place`` is where
-    the node stands that is about to be run (``visiting``), or within which nodes are run; ``visit`` is that
-    of a batch node, and ``index`` the number of an item.
+    ``shared``, ``recorder`` and ``run`` are by default those of the call around it. ``run`` is the state that
+    nodes share of a run that is saved or has listeners, else None. ``place`` is the place of the node that
+    will run next (``visiting``), or within which nodes run. ``visit`` is that of a batch node, and ``index``
+    the number of an item.
 
-    Concurrency: a Call belongs to the thread or task that entered it; :class:`NodeAttempts` made by its
-    child tasks report the retry they ended at to it, the last of them wins.
+    Concurrency: a Call belongs to the thread or task that entered it; :class:`NodeAttempts` made by its child
+    tasks report to it the retry at which they ended, and the last one wins.
     """
 
     __slots__ = (
@@ -110,17 +110,17 @@ def innermost() -> Call | None:
 
 
 def tell_last(result: object) -> None:
-    """Have the innermost call know what the last node within it came to."""
+    """Store in the innermost call the result of the last node within it."""
     call = _innermost.get()
     if call is not None:
         call.last = result
 
 
 class CurRetry:
-    """The attribute ``cur_retry``: the retry (from 0) that the calling thread or task is at.
+    """The attribute ``cur_retry``: the retry (from 0) of the calling thread or task.
 
-    Outside of a call it is the value of the last one to have set it, on whatever thread. It stands
-    in the node's ``__dict__`` too, where the original keeps it.
+    Outside a call it is the value that was set last, on any thread. It is also in the node's ``__dict__``,
+    where the original keeps it.
     """
 
     def __get__(self, node: object, owner: type | None = None) -> Any:
@@ -137,11 +137,11 @@ class CurRetry:
 
 
 def current_recorder() -> Records:
-    """Where the run that the caller is part of records LLM calls; for ``prep``, ``exec`` and ``post``.
+    """The recorder for LLM calls of the caller's run; for ``prep``, ``exec`` and ``post``.
 
-    It is ``shared["__llm_calls__"]``, put there if need be; in a worker process it is the item's own,
-    and what it records travels back with the item. Raises :class:`RuntimeError` outside of a run and
-    if the shared store is no mapping.
+    It is ``shared["__llm_calls__"]``, added if missing. In a worker process it is the item's own, and its
+    records travel back with the item. Raises :class:`RuntimeError` outside a run and if the shared store is
+    no mapping.
     """
     call = _innermost.get()
     if call is not None and call.recorder is not None:
@@ -152,7 +152,7 @@ def current_recorder() -> Records:
 
 
 def recorder_in(shared: MutableMapping[str, object]) -> Records:
-    """What stands under ``shared["__llm_calls__"]``; a new recorder where nothing does.
+    """The value of ``shared["__llm_calls__"]``; a new recorder if there is none.
 
     A program's own list is left in place: appending to a list loses nothing on any interpreter.
     """

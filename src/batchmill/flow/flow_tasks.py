@@ -19,8 +19,8 @@ from batchmill.step import LLM_CALLS_KEY
 
 
 def flow_for_one_run(flow: Any, isolate: bool = True) -> Any:
-    """The flow with nodes of its own, attributes of the flow staying those of the original; or the flow
-    itself, which makes a shallow copy of a node for each visit."""
+    """The flow with its own nodes, but the original's flow attributes; or the flow itself, which makes a
+    shallow copy of a node for each visit."""
     if not isolate:
         return flow
     twin = copy.copy(flow)
@@ -42,7 +42,7 @@ class FlowTask(Task):
         self._around = innermost()
 
     def _call(self, flow: object, index: int) -> Call:
-        """The call of an entry, on whichever thread: within the one that the task was made in."""
+        """The call of an entry, on any thread: within the call in which the task was made."""
         call = Call(flow, self.shared)
         if self._around is not None and self._around.run is not None:
             call.run = self._around.run

@@ -1,8 +1,8 @@
-"""``exec`` of a node as a task of the engine: what an executor runs for one item.
+"""``exec`` of a node as a task of the engine: the code that an executor runs for one item.
 
-A task holds the program's own node. An executor that runs it on threads copies the task once for each, and
-the node with it, so that they share no state (unless they are to); see :mod:`batchmill.flow.isolation` for
-what a copy shares all the same. To other processes the node goes without its successors.
+A task holds the program's own node. An executor with threads copies the task once for each thread, and the
+node with it, so they share no state (unless configured to); see :mod:`batchmill.flow.isolation` for the
+objects that copies still share. To other processes the node goes without its successors.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from batchmill.flow.running import FlowRun
 
 
 def hopeless(error: Exception) -> bool:
-    """Whether a failure says of itself that another attempt would fail too."""
+    """Whether a failure declares that another attempt would fail too."""
     return getattr(error, "retryable", True) is False
 
 

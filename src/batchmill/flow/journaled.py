@@ -53,8 +53,8 @@ _lock = threading.Lock()
 
 @dataclass(slots=True)
 class Resuming:
-    """The run of a journal to continue. At its end ``counts`` says what was kept and what was not, and
-    ``changes`` what had changed, by node."""
+    """A run of the journal to continue. At its end ``counts`` has the numbers of kept and repeated results,
+    and ``changes`` the changes by node."""
 
     run: RunRecord
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -83,9 +83,9 @@ class RunKeywords(TypedDict, total=False):
 
 
 def run_of(flow: object, shared: object, **given: Unpack[RunKeywords]) -> AbstractContextManager[FlowRun]:
-    """Around a run of ``flow`` on ``shared``; see :class:`RunKeywords`.
+    """A context around a run of ``flow`` on ``shared``; see :class:`RunKeywords`.
 
-    Raises :class:`~batchmill.errors.UnknownSetting` for another keyword, and what the run raises.
+    Raises :class:`~batchmill.errors.UnknownSetting` for another keyword, and the errors of the run.
     """
     known = RunKeywords.__annotations__
     if unknown := given.keys() - known.keys():
@@ -248,7 +248,7 @@ def _note(error: BaseException, log: SqliteRunLog) -> None:
 
 
 def _result(log: SqliteRunLog, status: str, shared: object, nodes: Any, wall: float) -> str | None:
-    """The result of a run as ``batchmill results`` gives it; None for one that is too large to be kept."""
+    """The result of a run in the form of ``batchmill results``; None if it is too large to save."""
     result = log.masker.value(
         {
             "schema": RUN_SCHEMA,

@@ -29,7 +29,7 @@ from batchmill.record import LLM_CALLS_KEY, Recorder
 
 
 class KeptCall(Call):
-    """The part of a call in which a result to save is made, with a recorder of its own."""
+    """The part of a call that computes a result to save, with its own recorder."""
 
     __slots__ = ()
 
@@ -43,7 +43,7 @@ class KeptCall(Call):
 
 
 class Making:
-    """A result that is being made: ``value`` is set by who makes it."""
+    """A result in the making: the code that makes it sets ``value``."""
 
     value: Any = None
 
@@ -91,10 +91,10 @@ class SingleVisit:
 class BatchVisit:
     """``exec`` of a batch node, item by item.
 
-    ``log`` is what the engine is given to keep outcomes of items; None if nothing is kept. A context
-    manager, which ends the visit.
+    ``log`` lets the engine save outcomes of items; None if nothing is saved. A context manager that ends the
+    visit.
 
-    Concurrency: items may be run by any thread or task; ``_lock`` guards what is read of the journal.
+    Concurrency: any thread or task may run items; ``_lock`` guards the data read from the journal.
     """
 
     def __init__(self, run: FlowRun, place: Place, call: Call, key: ContentKey | None) -> None:
@@ -176,7 +176,7 @@ class BatchVisit:
 
 
 def visit_of(node: object) -> BatchVisit | None:
-    """The visit of a batch node that is under way here; None if nothing is kept and nobody listens."""
+    """The current visit of a batch node; None if nothing is saved and there are no listeners."""
     call = call_of(node)
     while isinstance(call, KeptCall):
         call = call.around
@@ -208,8 +208,8 @@ def batch_visit(call: Call) -> Iterator[None]:
 
 @contextmanager
 def entries_visit(flow: object, shared: Any) -> Iterator[BatchVisit | None]:
-    """Around the entries of a batch flow that run in other processes, on copies of ``shared``: each is kept
-    as a whole, with what it changed."""
+    """A context around the entries of a batch flow that run in other processes, on copies of ``shared``: each
+    is saved as a whole, with its changes."""
     call = call_of(flow)
     run: FlowRun | None = None if call is None else call.run
     if call is None or run is None:
@@ -224,7 +224,7 @@ def entries_visit(flow: object, shared: Any) -> Iterator[BatchVisit | None]:
 
 
 def place_here(run: FlowRun, call: Call) -> Place:
-    """Where the node of a call stands: the walk around it knows."""
+    """The place of the node of a call, by the walk around it."""
     around = call.around
     if around is not None and around.place is not None and around.visiting:
         place: Place = around.place

@@ -31,8 +31,8 @@ async def gather_items(
 ) -> list[Any]:
     """Await ``work(item, index)`` for every item, up to ``limit`` at once; the results in item order.
 
-    ``attempts`` above 1 tries a failed item again. Raises the first failure as it is, or, where
-    failures are tolerated, :class:`BatchFailed` when there were too many.
+    ``attempts`` above 1 retries a failed item. Raises the first failure unchanged or, if failures are
+    tolerated, :class:`BatchFailed` when there were too many.
     """
     options.need_no_engine()
     if attempts > 1:
@@ -68,7 +68,7 @@ def _retried(work: Work, options: BatchOptions, attempts: int) -> Work:
 
 
 class _Tally:
-    """Failures of a batch that goes on after one.
+    """The failures of a batch that continues after them.
 
     Concurrency: used in one event loop's thread.
     """
@@ -83,7 +83,7 @@ class _Tally:
         self._failed: dict[int, Outcome] = {}
 
     async def attempt(self, item: object, index: int) -> Any:
-        """The item's result; None if it failed and the batch goes on."""
+        """The item's result; None if it failed and the batch continues."""
         with Call(self._node) as call:
             try:
                 value = await self._work(item, index)

@@ -28,7 +28,7 @@ AnyNode = Any
 
 
 def read_out(value: object) -> Any:
-    """The result of what ``exec`` returned; values that a generator yields are published."""
+    """The result for the value that ``exec`` returned; values that a generator yields are published."""
     return kept(pieces(value))
 
 

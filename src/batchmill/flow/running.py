@@ -21,7 +21,7 @@ _GRAPHS = 64  # flows whose places are remembered
 
 @dataclass(slots=True)
 class NodeTally:
-    """The sums of a node's visits; ``wall`` in seconds. Of a batch node ``items`` and ``failed`` ones."""
+    """The sums of a node's visits; ``wall`` in seconds; ``items`` and ``failed`` ones of a batch node."""
 
     type: str
     visits: int = 0
@@ -43,7 +43,7 @@ class NodeTally:
 @dataclass(slots=True)
 class FlowRun:
     """``log`` saves results of ``exec`` and knows those of earlier passes, None if nothing is saved. ``bus``
-    gets the events of nodes and what they publish. Once ``stop`` is cancelled no further ``exec`` begins.
+    takes the events of nodes and the pieces that they publish. Once ``stop`` is cancelled no ``exec`` begins.
     ``told`` says that the store already has the calls of known results.
 
     Concurrency: any thread or task may call any method; ``_lock`` guards ``_graphs`` and ``tallies``.
@@ -58,8 +58,8 @@ class FlowRun:
     _lock: Any = field(default_factory=threading.Lock)
 
     def place_of(self, flow: Any, node: object, within: str) -> Place:
-        """Where ``node`` of ``flow`` stands. Nodes count as they were when the flow first came to run: what
-        ``exec`` and ``post`` add to their lists since is no part of their content."""
+        """The place of ``node`` of ``flow``. Nodes count as they were when the flow first ran: later
+        additions by ``exec`` and ``post`` to their lists are not part of their content."""
         start = flow.start_node
         key = id(start), within
         with self._lock:
@@ -110,10 +110,10 @@ class FlowRun:
         )
 
     def unkept(self) -> FlowRun:
-        """The run as nodes see it inside the items of a batch, which are kept as a whole."""
+        """The run for nodes inside the items of a batch, which are saved as a whole."""
         return self if self.log is None else FlowRun(None, self.bus, self.stop)
 
     def nodes(self) -> Mapping[str, dict[str, Any]]:
-        """What nodes came to, by address."""
+        """The results of nodes, by address."""
         with self._lock:
             return {address: one.as_json() for address, one in self.tallies.items()}

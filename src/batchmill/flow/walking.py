@@ -91,7 +91,7 @@ class Walker:
 
 
 def told(walked: Walked) -> Any:
-    """The last action of a walk that was made to its end; the flow's call is told the result."""
+    """The last action of a completed walk; the flow's call stores the result."""
     _, ends = walked
     tell_last(ends.result)
     return ends.action

@@ -21,7 +21,7 @@ LEAST_SECONDS = 0.2  # that the last look is to tell of
 
 @contextmanager
 def beating(log: SqliteRunLog | None, around: NodeFrame) -> Iterator[None]:
-    """While the run is at work; nothing where it has no journal."""
+    """A context in which the run records its state regularly; it does nothing without a journal."""
     if log is None:
         yield
         return
