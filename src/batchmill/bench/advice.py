@@ -27,8 +27,9 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """``executor`` is the label of the case for the items there are; ``stages`` has the one for every number
-    of items, in ascending order; ``sentence`` is for people. Of the interpreter ``build``, the fastest."""
+    """``executor`` is the label of the best case for the existing items; ``stages`` has the best one for
+    every number of items, in ascending order; ``sentence`` is for people. ``build`` is the fastest
+    interpreter."""
 
     executor: str
     sentence: str
@@ -41,8 +42,8 @@ class Advice:
 
 
 def advise(figures: Sequence[Figures]) -> Advice:
-    """The fastest case for the items there are, or the simplest of those that are as fast, on the fastest
-    interpreter; and from how many items on that changes."""
+    """The fastest case for the existing items, or the simplest of those that are as fast, on the fastest
+    interpreter; and the numbers of items at which that changes."""
     ordered = sorted(figures, key=_simplicity)
     best = ordered[best_at([one.line for one in ordered], ordered[0].advised)]
     build = best.case.build
@@ -107,7 +108,7 @@ def _elsewhere(stages: Sequence[Stage], items: int) -> list[str]:
 
 
 def _nature(here: Sequence[Figures]) -> str:
-    """What the items are, by a case, sequential if there is one, in which no item waits for another."""
+    """The nature of the items, by a case (sequential if there is one) in which no item waits for another."""
     one = next((one for one in here if not one.case.traits.side_by_side), here[0])
     if one.p50 < SHORT_SECONDS:
         return f"An item takes {duration(one.p50)}, so what counts is the cost of handing it over."

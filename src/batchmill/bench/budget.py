@@ -1,6 +1,6 @@
-"""What is measured within the time there is: which numbers of items, and how long all of it takes.
+"""The measuring plan for the available time: the numbers of items, and the total duration.
 
-One short run that stops after a moment, the probe, says what an item takes and how many items there are."""
+The probe, one short run that stops after a moment, gives the time of an item and the number of items."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MOST_ITEMS = 100_000  # that are measured: more say no more
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """``items`` is how many there are, None if unknown; an item takes ``item`` seconds alone, and the rest of
-    the document ``fixed``. ``waits`` says that it does not compute most of that time. Of a case whose items
-    run side by side, these are guesses."""
+    """``items`` is their number, None if unknown; an item takes ``item`` seconds alone, and the rest of the
+    document ``fixed``. ``waits`` says that an item waits most of that time instead of computing. For a case
+    with parallel items, these are guesses."""
 
     items: int | None
     item: float
@@ -34,7 +34,7 @@ class Probe:
 
     @classmethod
     def of(cls, run: Run) -> Probe:
-        """Of a run that was stopped after :data:`PROBE_SECONDS`, or ended before that."""
+        """The probe from a run that was stopped after :data:`PROBE_SECONDS`, or ended before that."""
         total = run.total if run.stopped else run.items
         if run.stopped and not run.items:  # the first was not even begun
             return cls(total, run.wall, 0.0, waits=False)
@@ -95,7 +95,7 @@ def steps_of(case: Case, counts: Sequence[int], probe: Probe) -> list[Step]:
 
 
 def expected(probe: Probe, cases: Sequence[Case], rounds: int, counts: Sequence[int]) -> float:
-    """Seconds that all of it takes, without the probe."""
+    """Seconds for the whole measurement, without the probe."""
     return rounds * sum(_of_case(probe, case, counts) for case in cases)
 
 

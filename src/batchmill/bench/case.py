@@ -1,4 +1,4 @@
-"""One way to run a workload, and what the runs of one process came to."""
+"""One way to run a workload, and the measurements of the runs of one process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Case:
 
     @property
     def traits(self) -> Traits:
-        """What is special about the executor."""
+        """The traits of the executor."""
         return TRAITS[self.executor]
 
     @property
@@ -40,8 +40,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One run to make: of the first ``limit`` items of each batch, None for all. So many ``seconds``
-    after its first batch began it starts no further item, None for no such time."""
+    """One run to make: of the first ``limit`` items of each batch, None for all. ``seconds`` after its first
+    batch began it starts no further item, None for no such time."""
 
     limit: int | None = None
     seconds: float | None = None

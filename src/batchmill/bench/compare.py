@@ -1,4 +1,4 @@
-"""A workload under all cases: rounds in turn, so that what happens to the machine happens to all alike."""
+"""A workload under all cases: rounds in turn, so a disturbance of the machine hits all cases alike."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Measure = Callable[[Workload, Case, Sequence[Step]], Series]
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to measure of a workload: runs of ``counts`` items under ``cases``, in ``rounds`` rounds.
-    ``items`` is how many to advise for, None for those that there are. It takes about ``seconds``. No round
+    ``items`` is the number to advise for, None for the existing ones. It takes about ``seconds``. No round
     begins that would end later than ``most_seconds`` after the first, None for no such time."""
 
     workload: Workload
@@ -36,8 +36,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What came of one workload. ``differing`` names outputs that were not the same under all cases,
-    ``unsteady`` those that differ between runs of one and the same case, which compare with nothing."""
+    """The results of one workload. ``differing`` names outputs that were not the same under all cases;
+    ``unsteady`` those that differ between runs of one case, so they cannot be compared."""
 
     workload: str
     about: str
@@ -102,7 +102,7 @@ def ordered(
 
 
 def compare(order: Order, tell: Tell, run: Measure, clock: Callable[[], float] = perf_counter) -> Comparison:
-    """Measure what is ordered. ``clock`` tells seconds. Raises :class:`~batchmill.errors.BenchFailed`."""
+    """Measure the order. ``clock`` gives seconds. Raises :class:`~batchmill.errors.BenchFailed`."""
     workload = order.workload
     series: dict[Case, list[Series]] = {case: [] for case in order.cases}
     began = clock()
@@ -143,8 +143,7 @@ def _runs(series: Sequence[Series]) -> list[tuple[Step, Run]]:
 
 
 def _items(probe: Probe, runs: Sequence[tuple[Step, Run]]) -> int | None:
-    """How many items there are: those of runs without a limit, which may have batches that the probe did not
-    come to."""
+    """The number of items, by runs without a limit, which may have batches that the probe did not reach."""
     return max((run.items for step, run in runs if step.limit is None), default=probe.items)
 
 
@@ -159,7 +158,7 @@ def _differing(runs: Sequence[tuple[Step, Run]]) -> list[str]:
 
 
 def _outputs(series: Series) -> dict[tuple[int | None, str], str]:
-    """Of a process, by limit and name."""
+    """The outputs of a process, by limit and name."""
     runs = _runs([series])
     return {(step.limit, name): digest for step, run in runs for name, digest in run.outputs.items()}
 

@@ -49,8 +49,8 @@ class Stretch:
 
 
 def stretches(lines: Sequence[Line]) -> list[Stretch]:
-    """Which of ``lines``, the simplest first, to take for how many items, from 1 to :data:`MOST_ITEMS`: the
-    simplest of those that are as good as the fastest."""
+    """The best of ``lines``, sorted from the simplest, for each number of items from 1 to :data:`MOST_ITEMS`:
+    the simplest of those that are as good as the fastest."""
     found = [Stretch(1, best_at(lines, 1))]
     for items in sorted(_changes(lines)):
         best = best_at(lines, items)

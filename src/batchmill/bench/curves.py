@@ -94,8 +94,8 @@ def _break_evens(shown: Sequence[Figures], across: Scale, top: float) -> Drawn:
 
 
 def job_curves(figures: Sequence[Figures], where: str, width: float, y: float) -> Drawn:
-    """How fast items run over the number of jobs, with what each job gets done; and where it ends. Nothing
-    where less than two numbers of jobs can be compared with sequential."""
+    """The speed of items over the number of jobs, with the share of each job, and the height of the picture.
+    Empty if fewer than two numbers of jobs can be compared with sequential."""
     by_executor: dict[str, list[tuple[Figures, float]]] = {}
     for one in figures:
         if one.efficiency is not None and one.case.jobs is not None:

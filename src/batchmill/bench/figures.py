@@ -1,4 +1,5 @@
-"""What the runs of a case come to: its start, what an item costs, from how many items on it is faster."""
+"""The figures of the runs of a case: its start, the cost of an item, the number of items from which it is
+faster."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ class Spread:
         return cls(statistics.median(values), *several)
 
     def as_json(self) -> dict[str, float]:
-        """As plain data, without what one value does not have."""
+        """As plain data, without fields that a single value does not have."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
@@ -51,18 +52,18 @@ class BreakEven:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one case. Seconds, bytes.
+    """The figures of one case. Seconds, bytes.
 
-    ``line`` is drawn through all runs, and ``rounds`` has those of each round by itself. ``start`` is what
-    the first run of a process takes longer than the next, ``per_item`` what an item adds to a run.
-    ``measured`` has the runs after the first by their number of items, in ascending order; ``items`` is how
-    many items the workload has, None if unknown.
-    ``cpu``, ``p50`` and ``p95`` are of the runs with the most items that were measured.
+    ``line`` is fitted to all runs, and ``rounds`` has those of each round by itself. ``start`` is how much
+    longer the first run of a process takes than the next, ``per_item`` is what an item adds to a run.
+    ``measured`` has the runs after the first by their number of items, in ascending order; ``items`` is the
+    number of items of the workload, None if unknown. ``cpu``, ``p50`` and ``p95`` are of the runs with the
+    most measured items.
 
-    Against the sequential case of the same interpreter, None without one: ``speedup`` for the items there
-    are, ``break_even``, ``efficiency`` (what each of the items in flight gets done, 1.0 as much as
-    sequential). ``misfit`` is how far ``line`` is from the worst of ``measured``, as a share; ``same`` says
-    whether the outputs were those of the other cases.
+    Against the sequential case of the same interpreter, None without one: ``speedup`` for the existing items,
+    ``break_even``, ``efficiency`` (the throughput of each item in flight, 1.0 is as much as sequential).
+    ``misfit`` is the distance of ``line`` from the worst of ``measured``, as a share; ``same`` says whether
+    the outputs equal those of the other cases.
     """
 
     case: Case
@@ -94,7 +95,7 @@ class Figures:
 
     @property
     def advised(self) -> int:
-        """The items that there are, or the most that were measured where nobody knows."""
+        """The existing items, or the most that were measured if their number is unknown."""
         return self.items if self.items is not None else self.measured[-1].items
 
     @property
@@ -116,8 +117,8 @@ class Figures:
 def figures_of(
     case: Case, series: Sequence[Series], reference: Sequence[Series], items: int | None, same: bool
 ) -> Figures:
-    """``reference`` has the series of the sequential case in the same rounds, on the same interpreter; may be
-    empty. ``items`` is how many there are to advise for, None if unknown."""
+    """The figures of a case. ``reference`` has the series of the sequential case in the same rounds, on the
+    same interpreter; may be empty. ``items`` is the number to advise for, None if unknown."""
     rounds = [Round.of(one) for one in series]
     line, lines = line_of(rounds), tuple(line_of([one]) for one in rounds)
     compared = [Round.of(one) for one in reference]
@@ -178,7 +179,8 @@ def _break_even(
 
 
 def _efficiency(line: Line, base: Line | None, largest: Run) -> float | None:
-    """None where a run had fewer items than may run at once: nothing is known of them then."""
+    """The efficiency; None if a run had fewer items than may run at once, because they would say nothing
+    about it."""
     if base is None or not line.per_item or largest.items < largest.workers:
         return None
     return base.per_item / (line.per_item * largest.workers)

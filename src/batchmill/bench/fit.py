@@ -1,10 +1,11 @@
-"""What runs of a case at several numbers of items say of any number: a start, a fixed cost, a cost an item.
+"""A model of the runs of a case: from runs at several numbers of items, a start, a fixed cost and a cost per
+item.
 
 Pure functions of measured seconds. The start is the difference of two runs of one process with equally many
-items, the first and the second, so nothing else is in it. What an item costs is the slope of the runs after
-that, and never less than the items themselves allow: in a second, ``w`` workers do ``w`` seconds of items
-(Little's law). So a batch of fewer items than workers, whose runs all take as long as one item,
-does not look as if more items were free."""
+items, the first and the second, so it contains nothing else. The cost of an item is the slope of the runs
+after that, and never less than the items themselves allow: in a second, ``w`` workers do ``w`` seconds of
+items (Little's law). So a batch of fewer items than workers, whose runs all take as long as one item, does
+not make further items look free."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The runs of one process: ``start`` is what its first took longer than its second, with equally many
+    """The runs of one process: ``start`` is how much longer its first took than its second, with equally many
     items; ``warm`` are all but the first."""
 
     start: float
@@ -41,7 +42,7 @@ class Round:
 
     @classmethod
     def of(cls, series: Series) -> Round:
-        """Of a process that ran the first two steps with the same number of items."""
+        """The round of a process that ran the first two steps with the same number of items."""
         first, second, *others = series.runs
         warm = sorted(map(Point.of, (second, *others)), key=lambda one: one.items)
         return cls(first.wall - second.wall, tuple(warm))
@@ -49,8 +50,8 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Seconds: a run in a new process takes ``start`` longer than the same run later, each run has ``fixed``
-    of its own, and each item adds ``per_item``. No run is shorter than one item, ``item``."""
+    """Seconds: a run in a new process takes ``start`` longer than the same run later, each run has a cost
+    ``fixed``, and each item adds ``per_item``. No run is shorter than one item, ``item``."""
 
     start: float
     fixed: float

@@ -25,7 +25,7 @@ SHOWN = 2_000  # characters of what a child said before it died
 
 def measure(workload: Workload, case: Case, steps: Sequence[Step], *, in_place: bool = False) -> Series:
     """Make the runs of ``steps`` one after another in a new process, as ``case`` says. Raises
-    :class:`BenchFailed` where one cannot be run at all."""
+    :class:`BenchFailed` if one cannot run at all."""
     request = {
         "document": workload.document,
         "values": workload.values,
@@ -44,7 +44,7 @@ def measure(workload: Workload, case: Case, steps: Sequence[Step], *, in_place: 
 
 
 def _moved(request: dict[str, Any], folder: Path) -> dict[str, object]:
-    """The request for a copy of the working folder, with the document of the copy where it lies in there."""
+    """The request for a copy of the working folder, with the document in the copy if it is in the folder."""
     document, moved = request["document"], {**request, "restore": str(Path.cwd())}
     if isinstance(document, str) and Path(document).is_relative_to(Path.cwd()):
         copied = folder / Path(document).relative_to(Path.cwd())
@@ -93,7 +93,7 @@ def _kill(child: subprocess.Popen[str]) -> None:
 
 
 class MemoryWatch:
-    """The most resident memory that a process and its descendants had together, looked at 10 times a second.
+    """The peak of the resident memory of a process and its descendants together, sampled 10 times a second.
 
     Pages that several of them share are counted for each. Concurrency: a thread of its own writes ``_peak``;
     ``close`` reads it after that thread's end.

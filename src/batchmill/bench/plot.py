@@ -32,7 +32,7 @@ HOW_TO_READ = (
 
 
 def page(comparisons: Sequence[Comparison], machine: str) -> str:
-    """An HTML page with the picture, and what each workload teaches, in words."""
+    """An HTML page with the picture, and the conclusion of each workload in words."""
     advice = "".join(
         f"<li>{escape(_named(one, comparisons) + one.advice.sentence)}</li>" for one in comparisons
     )
@@ -124,7 +124,7 @@ def _bars(comparison: Comparison, top: float) -> tuple[list[str], float]:
 
 
 def _walls(one: Figures) -> list[float]:
-    """Seconds for the items there are, by each round alone; nothing of a single one."""
+    """Seconds for the existing items, by each round alone; empty for a single one."""
     return [line.wall(one.advised) for line in one.rounds] if len(one.rounds) > 1 else []
 
 

@@ -1,4 +1,4 @@
-"""A comparison as a table on the terminal, and what is to be said below it."""
+"""A comparison as a table on the terminal, and the remarks below it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ def named(items: int | None) -> str:
 
 
 def table_of(comparison: Comparison) -> Table:
-    """A row per case, those of an interpreter together, without columns that have nothing to say; needs
-    rich."""
+    """A row per case, those of an interpreter together, without empty columns; needs rich."""
     from rich import box  # 40 ms, only where it is shown
     from rich.table import Table
 
@@ -115,7 +114,7 @@ def faster_from(one: Figures) -> str:
 
 
 def _around(spread: Spread) -> str:
-    """Half of the span between the least and the most, in percent of the median; nothing of one round."""
+    """Half of the span between the least and the most, in percent of the median; empty for one round."""
     if not spread.median or spread.least is None or spread.most is None:
         return ""
     half = 50 * (spread.most - spread.least) / spread.median
@@ -132,7 +131,7 @@ def _remarks(one: Figures) -> str:
 
 
 def remarks(comparison: Comparison) -> Iterator[str]:
-    """What is to be known of a comparison: the advice, and what takes from its worth."""
+    """The remarks on a comparison: the advice, and limitations of the measurement."""
     yield comparison.advice.sentence
     for one in comparison.figures:
         where = f"{one.case.label} on {one.case.build}" if len(comparison.builds) > 1 else one.case.label

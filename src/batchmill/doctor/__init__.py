@@ -1,4 +1,4 @@
-"""What this machine offers a run, and what would break one."""
+"""A check of this machine: what it offers to a run, and what would break one."""
 
 from batchmill.doctor.examine import examine
 from batchmill.doctor.finding import Finding

@@ -17,7 +17,7 @@ AREA = "cluster"
 
 
 def findings(cluster: str | dict[str, object]) -> Iterator[Finding]:
-    """What is at ``cluster``, and what is wrong there."""
+    """The state of the cluster at ``cluster``, and its faults."""
     try:
         with probing() as probe:
             offer = offer_at(cluster, probe)

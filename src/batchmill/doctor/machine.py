@@ -25,7 +25,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # looked at only
 
 
 def findings() -> Iterator[Finding]:
-    """What the machine gives this process."""
+    """The resources of the machine for this process."""
     yield _cores()
     yield _memory()
     yield _open_files()

@@ -1,4 +1,4 @@
-"""The packages batchmill stands on, and the extras that are there or not, with their versions."""
+"""The packages that batchmill depends on, and the extras, installed or not, with their versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 def findings() -> Iterator[Finding]:
-    """What the installed distribution says it needs, each imported; extras by what they are called."""
+    """Import each requirement of the installed distribution; extras are shown by their names."""
     yield Finding(AREA, "batchmill", metadata.version("batchmill"))
     needed, extras = requirements(metadata.requires("batchmill") or [])
     for package in needed:

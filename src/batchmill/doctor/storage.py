@@ -19,7 +19,7 @@ ELSEWHERE = "use --journal PATH with a path on a local disk that can be written,
 
 
 def findings(journal: Path) -> Iterator[Finding]:
-    """``journal`` is the file; its folder need not be there yet."""
+    """``journal`` is the file; its folder need not exist."""
     sqlite = _sqlite()
     folder = existing(journal.absolute().parent)
     yield from (sqlite, _free(folder, "journal's folder"))

@@ -13,7 +13,7 @@ AREA = "terminal"
 
 
 def findings(stream: TextIO, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Of ``stream``, which is stderr."""
+    """Findings about ``stream``, which is stderr."""
     kind = environment.get("TERM") or "no TERM"
     if not stream.isatty():
         yield Finding(AREA, "stderr", "no terminal: progress as plain lines")

@@ -1,4 +1,5 @@
-"""What tells that two names are of one file: where they lead, links followed, or the inode there."""
+"""The identity of files: two names belong to one file if they lead to the same path, links followed, or to
+the same inode."""
 
 from __future__ import annotations
 
@@ -8,21 +9,22 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 PARTIAL = ".partial"
-"""Ends the name of a file that is written beside the one whose place it takes once it is complete."""
+"""The suffix of a file that is written beside the one that it replaces once it is complete."""
 
 Inode = tuple[int, int]
 
 
 class Place(NamedTuple):
-    """``real`` is empty for a file known by its descriptor alone, ``inode`` None where nothing is yet."""
+    """``real`` is empty for a file known by its descriptor alone, ``inode`` None if the file does not exist
+    so far."""
 
     real: str
     inode: Inode | None
 
 
 def place_of(path: str | int) -> Place | None:
-    """Where a path or a descriptor leads; None for a folder, a pipe, a terminal: what is no regular file has
-    nothing that writing could destroy."""
+    """The place of a path or a descriptor; None for a folder, a pipe, a terminal: only regular files have
+    content that a write could destroy."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -33,8 +35,8 @@ def place_of(path: str | int) -> Place | None:
 
 
 def places_of(items: Iterable[object]) -> list[tuple[int, Place]]:
-    """The positions of the texts among ``items`` that name something which is there, each with where it
-    leads; of what is no regular file that is all that is told."""
+    """The positions of the texts among ``items`` that name an existing file, each with its place, None if it
+    is no regular file."""
     folders: dict[str, str] = {}
     found = []
     for position, item in enumerate(items):
@@ -50,7 +52,7 @@ def places_of(items: Iterable[object]) -> list[tuple[int, Place]]:
 
 
 def _real(path: str, folders: dict[str, str]) -> str:
-    """The path with links followed; those of the same folder, in ``folders``, only once."""
+    """The path with links followed; folders in ``folders`` are resolved only once."""
     folder, name = os.path.split(path)
     if name in ("", os.curdir, os.pardir) or os.path.islink(path):
         return os.path.realpath(path)
