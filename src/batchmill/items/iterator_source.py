@@ -162,3 +162,6 @@ class IteratorSource:
             # The reading thread has appended meanwhile: once it is stopped, it does so once at most.
             except RuntimeError:
                 continue
+
+    def close(self) -> None:
+        """The iterator belongs to the caller, who may read on."""

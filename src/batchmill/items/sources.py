@@ -35,6 +35,10 @@ class Source(Protocol):
     def rest(self) -> Sequence[object]:
         """The remaining items known without reading. Called at the end: no item is taken after it."""
 
+    def close(self) -> None:
+        """Release what reading holds, such as open files. Called once, when the batch has ended or was broken
+        off; only ``rest`` is called after it."""
+
 
 class SequenceSource:
     """Items that all exist already, in memory or (not ``instant``) in a file."""
@@ -61,6 +65,9 @@ class SequenceSource:
 
     def rest(self) -> Sequence[object]:
         return self._items[self._position :]
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class ChunkedIterable:
@@ -130,12 +137,14 @@ class ChunkedSource:
         """A read from a file ends by itself."""
 
     def rest(self) -> Sequence[object]:
+        return ()
+
+    def close(self) -> None:
         # Files are closed here and now, not once the collector finds the batch.
         close = getattr(self._pieces, "close", None)
         if close is not None:
             with suppress(ValueError):  # a worker was given up in the midst of a read
                 close()
-        return ()
 
 
 def as_source(items: Iterable[object]) -> Source:
