@@ -15,6 +15,7 @@ from collections.abc import Callable
 from batchmill.attempt import Attempt
 from batchmill.block import Block, together
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.chunk_scope import ChunkScope
 from batchmill.concurrency.loop_cpu import called_seconds
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk
@@ -79,6 +80,11 @@ class ItemRunner:
         empty one to be filled, for who looks at it meanwhile: an item's wall time is put there last.
         """
         block = Block(chunk.start, items=chunk.items) if block is None else block
+        with ChunkScope():
+            self._run_items(chunk, seconds, flush, block)
+        return block
+
+    def _run_items(self, chunk: Chunk, seconds: float, flush: Flush | None, block: Block) -> None:
         add_value, add_wall = block.appenders()
         run, progress, drain = self._job.task.run, self._progress, self._recorder.drain
         begin_item, recorder = progress.begin_item, self._recorder
@@ -143,7 +149,6 @@ class ItemRunner:
         took = _took(block, last - began, before, alone)
         self.took = own_seconds(took)
         block.cpu = took.used.cpu + (commands or 0.0) + called_seconds() - called
-        return block
 
     def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
         """The attempts of an item from that of its chunk on, which begins at the second ``began``."""
