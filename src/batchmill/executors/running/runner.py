@@ -97,7 +97,13 @@ class ItemRunner:
         end = last + seconds
         drift = 0.0  # how much later items begin than the walls of those before them tell
         block.begin(0, last)
-        for offset, item in enumerate(chunk.items):
+        for offset, item in enumerate(chunk.items if chunk.more is None else chunk.more):
+            if chunk.more is not None and offset:
+                drift -= last
+                drift += (last := clock())  # what reading took is not the item's time
+                if drift > MOST_DRIFT:
+                    block.begin(offset, last)
+                    drift = 0.0
             if not begin_item():
                 break
             then: Wait | Outcome | None = None
@@ -135,7 +141,12 @@ class ItemRunner:
                 and (end := now + seconds_left(seconds, _took(block, now - began, before, alone))) == now
             ):
                 break
-            if self._job.judges_failures and then is not None and outcome.error is not None:
+            # No item is read after one that may end the batch.
+            if (
+                then is not None
+                and outcome.error is not None
+                and (self._job.judges_failures or chunk.more is not None)
+            ):
                 break
             if flush is not None:
                 if flush(block, now):
