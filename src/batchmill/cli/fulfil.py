@@ -85,6 +85,8 @@ def fulfil(request: Request, caller: Caller) -> int:
                     interrupts.finishing()
 
             listeners.append(heard)
+            if printer is not None and printer.log is not None:
+                listeners.append(printer.log.heard)
             result = request.begin(
                 listeners=listeners,
                 stop=stop,
