@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from batchmill.batch import OnBlock
@@ -77,14 +78,7 @@ def fulfil(request: Request, caller: Caller) -> int:
             Interrupts(stop, cancel, say, last=last) as interrupts,
             watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
         ):
-
-            def heard(event: Event) -> None:
-                if isinstance(event, RunStarted) and request.journal is not None:
-                    interrupts.last_words = way_on(event.run, str(request.journal.path), request.folder)
-                if isinstance(event, Finishing) and not event.within:
-                    interrupts.finishing()
-
-            listeners.append(heard)
+            listeners.append(partial(_inform, interrupts, request))
             result = request.begin(
                 listeners=listeners,
                 stop=stop,
@@ -111,6 +105,14 @@ def fulfil(request: Request, caller: Caller) -> int:
         return Exit.ENVIRONMENT
     code = exit_code(result, interrupts.first)
     return Exit.SUCCESS if code == Exit.DEGRADED and request.exit_zero else code
+
+
+def _inform(interrupts: Interrupts, request: Request, event: Event) -> None:
+    """Tell the handler of signals which command continues the run, and when its nodes have ended."""
+    if isinstance(event, RunStarted) and request.journal is not None:
+        interrupts.last_words = way_on(event.run, str(request.journal.path), request.folder)
+    if isinstance(event, Finishing) and not event.within:
+        interrupts.finishing()
 
 
 @contextmanager

@@ -98,23 +98,7 @@ def run_command(
     streams = _Streams(
         group.process, stdin or b"", sinks or (_Capped(max_output_bytes), _Capped(max_output_bytes))
     )
-    forget = cancel.on_cancel(group.terminate)
-    try:
-        ended = _until_end(group, streams, deadline, cancel)
-        if not ended:
-            ending(END_SECONDS)
-            _end(group, streams)
-        elif cancel.cancelled:  # it may have ended because it was asked to, and left something behind
-            group.kill()
-        code = group.reap()
-    except BaseException:  # Ctrl-C in the main thread: the command must not outlive the call
-        _end(group, streams)
-        group.reap()
-        raise
-    finally:
-        forget()
-        streams.close()
-        group.release()
+    ended, code = _served(group, streams, deadline, cancel, ending)
     return Completed(
         exit_code=128 - code if code < 0 else code,
         stdout=streams.out.value(),
@@ -126,6 +110,34 @@ def run_command(
         escaped=streams.open_outputs > 0,
         commands=Commands(group.cpu, streams.out_bytes),
     )
+
+
+def _served(
+    group: Group,
+    streams: _Streams,
+    deadline: float | None,
+    cancel: CancelToken,
+    ending: Callable[[float], object],
+) -> tuple[bool, int]:
+    """Serve the streams of a command to its end, and release it; whether it ended by itself, and the return
+    code of :mod:`subprocess`."""
+    forget = cancel.on_cancel(group.terminate)
+    try:
+        ended = _until_end(group, streams, deadline, cancel)
+        if not ended:
+            ending(END_SECONDS)
+            _end(group, streams)
+        elif cancel.cancelled:  # it may have ended because it was asked to, and left something behind
+            group.kill()
+        return ended, group.reap()
+    except BaseException:  # Ctrl-C in the main thread: the command must not outlive the call
+        _end(group, streams)
+        group.reap()
+        raise
+    finally:
+        forget()
+        streams.close()
+        group.release()
 
 
 def _until_end(group: Group, streams: _Streams, deadline: float | None, cancel: CancelToken) -> bool:
