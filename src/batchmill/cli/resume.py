@@ -17,7 +17,7 @@ from batchmill.cli.caller import Caller
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.flow_run import FlowResume, is_flow
-from batchmill.cli.fulfil import Begin, Request, fulfil
+from batchmill.cli.fulfil import Begin, RunRequest, fulfil
 from batchmill.cli.given import Given, given
 from batchmill.cli.journals import Found, Journals, working_folder
 from batchmill.cli.map_run import MapRun, items_of_map, map_resumed
@@ -146,7 +146,7 @@ def command(
         _working_in(run.folder),
         _items_of(run, journal, as_json, failed_only) as items,
     ):
-        request = Request(
+        request = RunRequest(
             begin, journal, as_json, shown, quiet, verbose, at_the_end, items, folder, exit_zero
         )
         return fulfil(request, caller)

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.nodes.groups import CAN_LOOK, GRACE_SECONDS, Group
+from batchmill.nodes.groups import CAN_LOOK, GRACE_SECONDS, ProcessGroup
 from batchmill.outcome import NO_COMMANDS, Commands
 from batchmill.values.redaction import OVERLAP_BYTES, cut_bytes
 
@@ -80,7 +80,7 @@ def run_command(
     :class:`ValueError` for text with NUL in it.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    group = Group.started(
+    group = ProcessGroup.started(
         lambda: subprocess.Popen(
             argv,
             bufsize=0,
@@ -113,7 +113,7 @@ def run_command(
 
 
 def _served(
-    group: Group,
+    group: ProcessGroup,
     streams: _Streams,
     deadline: float | None,
     cancel: CancelToken,
@@ -140,7 +140,7 @@ def _served(
         group.release()
 
 
-def _until_end(group: Group, streams: _Streams, deadline: float | None, cancel: CancelToken) -> bool:
+def _until_end(group: ProcessGroup, streams: _Streams, deadline: float | None, cancel: CancelToken) -> bool:
     """Serve the streams until the command has ended; False when it must be ended instead."""
     while True:
         left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
@@ -153,7 +153,7 @@ def _until_end(group: Group, streams: _Streams, deadline: float | None, cancel: 
             return True
 
 
-def _end(group: Group, streams: _Streams) -> None:
+def _end(group: ProcessGroup, streams: _Streams) -> None:
     """End the whole group, gently first, and read its remaining output."""
     group.terminate()
     until = group.grace_ends
