@@ -39,7 +39,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RunStep:
     """One run to make: of the first ``limit`` items of each batch, None for all. ``seconds`` after its first
     batch began it starts no further item, None for no such time."""
 
@@ -48,7 +48,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class MeasuredRun:
     """One measured run. Seconds and bytes.
 
     ``walls`` are those of its items, in order of their arrival; ``cpu`` is of the whole process tree,
@@ -80,9 +80,9 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class RunSeries:
     """The runs of one process, in order: the first is cold, in all others everything is started already."""
 
-    steps: Sequence[Step]
-    runs: Sequence[Run]
+    steps: Sequence[RunStep]
+    runs: Sequence[MeasuredRun]
     peak_memory: int = 0

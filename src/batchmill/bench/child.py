@@ -32,7 +32,7 @@ from batchmill.values.words import is_inside_item
 MEASURED = "batch_metadata"  # in a batch node's outputs: how it was run, which is what differs
 
 
-class Watch:
+class BatchListener:
     """A listener: what each item took, and which batches there were. Batches inside of items belong to the
     item. ``on_batch`` is called as a batch begins."""
 
@@ -76,7 +76,7 @@ def _measured(request: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
     stop = CancelToken()
     cpu, began = _cpu(), time.perf_counter()
     with _stopping(step["seconds"], stop) as begin:
-        watch = Watch(begin)
+        watch = BatchListener(begin)
         result = run(
             request["document"],
             request["values"],

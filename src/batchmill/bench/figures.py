@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from batchmill.bench.case import Case, Run, Series
+from batchmill.bench.case import Case, MeasuredRun, RunSeries
 from batchmill.bench.crossing import break_even
-from batchmill.bench.fit import Line, Round, line_of, misfit
+from batchmill.bench.fit import CostLine, Round, line_of, misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredRuns:
     """Runs of ``items`` items, not the first of their process: seconds, and the processes it was measured
     in."""
 
@@ -51,7 +51,7 @@ class BreakEven:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class CaseFigures:
     """The figures of one case. Seconds, bytes.
 
     ``line`` is fitted to all runs, and ``rounds`` has those of each round by itself. ``start`` is how much
@@ -73,11 +73,11 @@ class Figures:
     status: str
     failed_at: int | None
     items: int | None
-    line: Line
-    rounds: tuple[Line, ...]
+    line: CostLine
+    rounds: tuple[CostLine, ...]
     start: Spread
     per_item: Spread
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredRuns, ...]
     cpu: Spread
     peak_memory: int
     p50: float
@@ -115,8 +115,8 @@ class Figures:
 
 
 def figures_of(
-    case: Case, series: Sequence[Series], reference: Sequence[Series], items: int | None, same: bool
-) -> Figures:
+    case: Case, series: Sequence[RunSeries], reference: Sequence[RunSeries], items: int | None, same: bool
+) -> CaseFigures:
     """The figures of a case. ``reference`` has the series of the sequential case in the same rounds, on the
     same interpreter; may be empty. ``items`` is the number to advise for, None if unknown."""
     rounds = [Round.of(one) for one in series]
@@ -129,7 +129,7 @@ def figures_of(
     walls = sorted(one for run in largest for one in run.walls)
     worst = next((run for run in _all_runs(series) if run.status != "success"), largest[-1])
     there = items if items is not None else measured[-1].items
-    return Figures(
+    return CaseFigures(
         case=case,
         chosen=largest[-1].chosen or case.executor,
         workers=largest[-1].workers,
@@ -154,20 +154,20 @@ def figures_of(
     )
 
 
-def _all_runs(series: Sequence[Series]) -> list[Run]:
+def _all_runs(series: Sequence[RunSeries]) -> list[MeasuredRun]:
     return [run for one in series for run in one.runs]
 
 
-def _measured(rounds: Sequence[Round]) -> tuple[Measured, ...]:
+def _measured(rounds: Sequence[Round]) -> tuple[MeasuredRuns, ...]:
     walls: dict[int, list[float]] = {}
     for one in rounds:
         for point in one.warm:
             walls.setdefault(point.items, []).append(point.wall)
-    return tuple(Measured(items, Spread.of(walls[items]), len(walls[items])) for items in sorted(walls))
+    return tuple(MeasuredRuns(items, Spread.of(walls[items]), len(walls[items])) for items in sorted(walls))
 
 
 def _break_even(
-    line: Line, lines: Sequence[Line], base: Line | None, bases: Sequence[Line]
+    line: CostLine, lines: Sequence[CostLine], base: CostLine | None, bases: Sequence[CostLine]
 ) -> BreakEven | None:
     """Each round against the sequential runs of the same round: what happened to the machine then happened to
     both."""
@@ -178,7 +178,7 @@ def _break_even(
     return BreakEven(items, tuple(by_round))
 
 
-def _efficiency(line: Line, base: Line | None, largest: Run) -> float | None:
+def _efficiency(line: CostLine, base: CostLine | None, largest: MeasuredRun) -> float | None:
     """The efficiency; None if a run had fewer items than may run at once, because they would say nothing
     about it."""
     if base is None or not line.per_item or largest.items < largest.workers:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from batchmill.bench.case import Run, Series
+from batchmill.bench.case import MeasuredRun, RunSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Point:
     workers: int
 
     @classmethod
-    def of(cls, run: Run) -> Point:
+    def of(cls, run: MeasuredRun) -> Point:
         return cls(run.items, run.wall, sum(run.walls) / run.items if run.items else 0.0, run.workers)
 
 
@@ -41,7 +41,7 @@ class Round:
     warm: tuple[Point, ...]
 
     @classmethod
-    def of(cls, series: Series) -> Round:
+    def of(cls, series: RunSeries) -> Round:
         """The round of a process that ran the first two steps with the same number of items."""
         first, second, *others = series.runs
         warm = sorted(map(Point.of, (second, *others)), key=lambda one: one.items)
@@ -49,7 +49,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CostLine:
     """Seconds: a run in a new process takes ``start`` longer than the same run later, each run has a cost
     ``fixed``, and each item adds ``per_item``. No run is shorter than one item, ``item``."""
 
@@ -69,19 +69,19 @@ class Line:
         return self.item / self.per_item if self.per_item > 0 else 1.0
 
 
-def line_of(rounds: Sequence[Round]) -> Line:
+def line_of(rounds: Sequence[Round]) -> CostLine:
     """The line through the warm runs of ``rounds``, at least one."""
     points = [point for one in rounds for point in one.warm]
     most = max(point.items for point in points)
     largest = [point for point in points if point.items == most]
     start = max(0.0, statistics.median(one.start for one in rounds))
     if not most:
-        return Line(start, statistics.median(point.wall for point in points), 0.0, 0.0)
+        return CostLine(start, statistics.median(point.wall for point in points), 0.0, 0.0)
     item = statistics.median(point.item for point in largest)
     least = statistics.median(point.item / point.workers for point in largest)
     per_item = max(least, _slope(rounds))
     rest = (point.wall - max(per_item * point.items, item) for point in points if point.items)
-    return Line(start, max(0.0, statistics.median(rest)), per_item, item)
+    return CostLine(start, max(0.0, statistics.median(rest)), per_item, item)
 
 
 def _slope(rounds: Sequence[Round]) -> float:
@@ -104,7 +104,7 @@ def _slopes(rounds: Sequence[Round]) -> Iterator[tuple[float, int]]:
                 yield (many.wall - few.wall) / (many.items - few.items), many.items - few.items
 
 
-def misfit(line: Line, points: Sequence[Point]) -> float:
+def misfit(line: CostLine, points: Sequence[Point]) -> float:
     """How far the line is from the measured walls, as a share of them: at each number of items by its median,
     the worst of these."""
     found = 0.0

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from batchmill.bench.case import Case, Run, Series, Step
+from batchmill.bench.case import Case, MeasuredRun, RunSeries, RunStep
 from batchmill.bench.scratch import scratch_copy
 from batchmill.bench.workload import Workload
 from batchmill.errors import BenchFailed
@@ -23,7 +23,7 @@ LOOK_SECONDS = 0.1  # a look takes milliseconds of a core, which those that are 
 SHOWN = 2_000  # characters of what a child said before it died
 
 
-def measure(workload: Workload, case: Case, steps: Sequence[Step], *, in_place: bool = False) -> Series:
+def measure(workload: Workload, case: Case, steps: Sequence[RunStep], *, in_place: bool = False) -> RunSeries:
     """Make the runs of ``steps`` one after another in a new process, as ``case`` says. Raises
     :class:`BenchFailed` if one cannot run at all."""
     request = {
@@ -40,7 +40,7 @@ def measure(workload: Workload, case: Case, steps: Sequence[Step], *, in_place: 
     else:
         with scratch_copy(Path.cwd()) as folder:
             runs, peak = _answered(_moved(request, folder), case, folder)
-    return Series(tuple(steps), runs, peak)
+    return RunSeries(tuple(steps), runs, peak)
 
 
 def _moved(request: dict[str, Any], folder: Path) -> dict[str, object]:
@@ -52,7 +52,7 @@ def _moved(request: dict[str, Any], folder: Path) -> dict[str, object]:
     return moved
 
 
-def _answered(request: dict[str, Any], case: Case, folder: Path) -> tuple[list[Run], int]:
+def _answered(request: dict[str, Any], case: Case, folder: Path) -> tuple[list[MeasuredRun], int]:
     """The runs, and the most bytes of memory that their processes had at one time."""
     command = [case.interpreter, "-m", "batchmill.bench.child"]
     with tempfile.TemporaryFile("w+") as said:
@@ -75,7 +75,7 @@ def _answered(request: dict[str, Any], case: Case, folder: Path) -> tuple[list[R
         raise BenchFailed(f"{case.label} on {case.build} ended with {child.returncode}: {messages}") from None
     if "fault" in found:
         raise BenchFailed(f"{case.label} on {case.build}: {found['fault']}")
-    return [Run(**one) for one in found["runs"]], peak
+    return [MeasuredRun(**one) for one in found["runs"]], peak
 
 
 def _kill(child: subprocess.Popen[str]) -> None:

@@ -80,7 +80,7 @@ class ItemCommand:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ItemShape:
     """The known form of the items: ``sources`` values each (0: any number, the columns of a line), rows or
     not. ``grouped`` says that a command gets up to so many items."""
 
@@ -95,7 +95,7 @@ class Shape:
 
 def command_of(
     words: Sequence[str],
-    shape: Shape = Shape(),
+    shape: ItemShape = ItemShape(),
     *,
     append: bool = True,
     mark: str | None = None,
@@ -139,7 +139,7 @@ def command_of(
 class _Reader:
     """Splits words into texts and placeholders."""
 
-    def __init__(self, shape: Shape, mark: str | None) -> None:
+    def __init__(self, shape: ItemShape, mark: str | None) -> None:
         self._shape = shape
         self._mark = mark
 
@@ -213,7 +213,7 @@ def _literally(written: str) -> str:
     return f"; for the text itself write {{{written}, or choose another placeholder with -I"
 
 
-def _each(whole: Placeholder, shape: Shape) -> Iterator[Placeholder]:
+def _each(whole: Placeholder, shape: ItemShape) -> Iterator[Placeholder]:
     """A placeholder that means all of several sources, as one for each."""
     if not _means_all(whole, shape):
         return
@@ -222,13 +222,13 @@ def _each(whole: Placeholder, shape: Shape) -> Iterator[Placeholder]:
         yield replace(whole, written=written, source=number)
 
 
-def _means_all(one: Placeholder, shape: Shape) -> bool:
+def _means_all(one: Placeholder, shape: ItemShape) -> bool:
     if shape.sources <= 1 or one.source is not None or one.written in (NUMBER, SLOT):
         return False
     return shape.grouped or not one.keys
 
 
-def _words(parts: Sequence[list[str | Placeholder]], shape: Shape) -> Iterator[list[str | Placeholder]]:
+def _words(parts: Sequence[list[str | Placeholder]], shape: ItemShape) -> Iterator[list[str | Placeholder]]:
     """Each word; a word that is only a placeholder for all sources becomes one word for each source."""
     for word in parts:
         filled = [one for one in word if one]
@@ -241,7 +241,7 @@ def _words(parts: Sequence[list[str | Placeholder]], shape: Shape) -> Iterator[l
 
 
 def _grouped(
-    parts: Sequence[list[str | Placeholder]], shape: Shape
+    parts: Sequence[list[str | Placeholder]], shape: ItemShape
 ) -> Iterator[tuple[list[str | Placeholder], int | None]]:
     """Each word, those with a placeholder for all items of a group once for each, with its position there."""
     for word in parts:
@@ -253,7 +253,7 @@ def _grouped(
             yield [made[number] if made else one for one, made in zip(word, each, strict=True)], number
 
 
-def _line(parts: Sequence[str | Placeholder], shape: Shape) -> Iterator[str]:
+def _line(parts: Sequence[str | Placeholder], shape: ItemShape) -> Iterator[str]:
     """A line for the shell: what means all of several sources becomes as many words."""
     for one in parts:
         each = list(_each(one, shape)) if isinstance(one, Placeholder) else []

@@ -77,7 +77,7 @@ class ItemPrinter:
                     self.fault = self.fault or fault
                     self.stop.cancel()
 
-    def _ended(self, ended: Ended) -> None:
+    def _ended(self, ended: EndedItem) -> None:
         if not self.rows_are_shown:
             self._pass_on(Printed.of(ended.outputs, "stderr"))
             if ended.error is not None:
@@ -106,7 +106,7 @@ class ItemPrinter:
         if self.data.broken:
             self.stop.cancel(READER_LEFT)
 
-    def write(self, ended: Ended) -> None:
+    def write(self, ended: EndedItem) -> None:
         """Write the result of an item that ended before."""
         with self._lock:
             self._write(ended)
@@ -122,7 +122,7 @@ class ItemPrinter:
             self._say_raw(b"\n")
             self._amid_line = False
 
-    def _write(self, ended: Ended) -> None:
+    def _write(self, ended: EndedItem) -> None:
         if self.data.broken:
             return
         missing = next((path for path in ended.files if not os.path.exists(path)), None)
@@ -136,7 +136,7 @@ class ItemPrinter:
             else:
                 self.data.write_bytes(piece)
 
-    def _pieces(self, ended: Ended) -> Iterator[bytes]:
+    def _pieces(self, ended: EndedItem) -> Iterator[bytes]:
         if self.manner.as_json or self.file is not None:
             failed = ended.outcome if ended.error is not None else None
             for text in row_pieces(ended.index, ended.item, ended.outputs, failed):
@@ -165,7 +165,7 @@ class ItemPrinter:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedItem:
     """An item that ran to its end."""
 
     index: int
@@ -177,7 +177,7 @@ class Ended:
     @classmethod
     def recorded(
         cls, index: int, item: object, value: Any, error: Mapping[str, Any] | None, attempts: int
-    ) -> Ended:
+    ) -> EndedItem:
         """One of an earlier pass, as the journal has it."""
         if error is None:
             return cls(index, item, value or {}, 0.0, Outcome(index, value))
@@ -199,14 +199,14 @@ class Ended:
         return f"item {self.index} ({shortened(self.item)})"
 
 
-def _items(block: Block) -> Iterator[Ended]:
+def _items(block: Block) -> Iterator[EndedItem]:
     """Those of a block that were not cancelled."""
     for outcome, item in zip(block.outcomes(), block.items, strict=False):
         error = outcome.error
         if error is not None and error.kind == "cancelled":
             continue
         outputs = error.outputs if error is not None else outcome.value
-        yield Ended(outcome.index, item, outputs or {}, outcome.wall, outcome)
+        yield EndedItem(outcome.index, item, outputs or {}, outcome.wall, outcome)
 
 
 def _reason(error: ErrorInfo) -> str:

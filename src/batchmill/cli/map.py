@@ -16,7 +16,7 @@ from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.faults import say
-from batchmill.cli.fulfil import Request, fulfil
+from batchmill.cli.fulfil import RunRequest, fulfil
 from batchmill.cli.journals import working_folder
 from batchmill.cli.map_job import MapJob
 from batchmill.cli.map_run import dry_run, map_run
@@ -212,7 +212,7 @@ def command(
         FilesAtTheEnd.asked(asked, journal) as at_the_end,
         map_run(job, journal, json_wanted, remembered, cluster, at_the_end.journal) as (run, begin),
     ):
-        request = Request(
+        request = RunRequest(
             begin, journal, json_wanted, progress, quiet, verbose, at_the_end, run, exit_zero=exit_zero
         )
         return fulfil(request, caller)

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from batchmill.cli.item_command import ITEM, ItemCommand, Shape, command_of
+from batchmill.cli.item_command import ITEM, ItemCommand, ItemShape, command_of
 from batchmill.cli.item_feed import ItemFeed
 from batchmill.cli.item_source import ItemSource, literal, source_of
 from batchmill.cli.own_files import own_files
@@ -88,13 +88,13 @@ class MapJob:
         return [source_of(one, self.end) for one in self.items or ("-",)]
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> ItemShape:
         """The shape of the items."""
         sources = self.sources
         rows = any(source.rows for source in sources)
         if self.group > 1:
-            return Shape(self.group, rows, grouped=True)
-        return Shape(0 if self.colsep is not None else len(sources), rows)
+            return ItemShape(self.group, rows, grouped=True)
+        return ItemShape(0 if self.colsep is not None else len(sources), rows)
 
     @property
     def command(self) -> ItemCommand:

@@ -16,7 +16,7 @@ from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.item_feed import ItemFeed, NothingThere
-from batchmill.cli.item_printer import Ended, ItemPrinter, Manner
+from batchmill.cli.item_printer import EndedItem, ItemPrinter, Manner
 from batchmill.cli.job_log import JobLog
 from batchmill.cli.map_job import NODE, MapJob
 from batchmill.cli.outputs import new_name, outputs_folder
@@ -107,7 +107,7 @@ class MapRun:
         with Reader(self.journal) as reader:
             for visit in reader.visits(reader.run(name)):
                 for one in reader.items(visit) if visit.is_batch else ():
-                    printer.write(Ended.recorded(one.index, one.item, one.value, one.error, one.attempts))
+                    printer.write(EndedItem.recorded(one.index, one.item, one.value, one.error, one.attempts))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.deadline import deadline
-from batchmill.concurrency.loop_cpu import LoopCpu, LoopShare, Measured, add_called
+from batchmill.concurrency.loop_cpu import LoopCpu, LoopShare, MeteredCoroutine, add_called
 from batchmill.concurrency.resources import process_resource, resource_scope
 from batchmill.errors import AttemptTimeout, Stopped
 
@@ -148,7 +148,7 @@ class _Call(Generic[T]):
         self._meter = background.cpu
         self._share: LoopShare | None = None
         self._coroutine = coroutine
-        self._measured: Measured[T] | None = None
+        self._measured: MeteredCoroutine[T] | None = None
         self._loop = background.loop
         self._task: asyncio.Task[T] | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -169,7 +169,7 @@ class _Call(Generic[T]):
     def _begin(self) -> None:
         self._share = self._meter.join()
         if self._share.samples:
-            self._measured = Measured(self._coroutine)
+            self._measured = MeteredCoroutine(self._coroutine)
             self._coroutine = self._measured.steps()
         self._task = self._loop.create_task(self._coroutine)
         self._task.add_done_callback(self._take)

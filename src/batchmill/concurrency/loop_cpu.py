@@ -39,7 +39,7 @@ def add_called(seconds: float) -> None:
     _calls.seconds += seconds
 
 
-class Measured(Generic[T]):
+class MeteredCoroutine(Generic[T]):
     """Awaits a coroutine; ``cpu`` is the CPU seconds of its steps."""
 
     __slots__ = ("_coroutine", "cpu")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from batchmill.doctor import cluster as clusters
 from batchmill.doctor import interpreter, machine, packages, storage, terminal
-from batchmill.doctor.finding import Finding
+from batchmill.doctor.finding import CheckResult
 
 
-def examine(journal: Path, cluster: str | dict[str, object] | None = None) -> Iterator[Finding]:
+def examine(journal: Path, cluster: str | dict[str, object] | None = None) -> Iterator[CheckResult]:
     """Check everything a run needs; takes about half a second, most of it the start of a worker process. The
     ``cluster`` is checked if one is named.
 

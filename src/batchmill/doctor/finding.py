@@ -9,7 +9,7 @@ Level = Literal["ok", "note", "problem"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """``name`` says what was checked, ``value`` the result, in words.
 
     ``note``: a run works, slower or without something. ``problem``: a run would break. Either has a

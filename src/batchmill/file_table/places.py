@@ -14,7 +14,7 @@ PARTIAL = ".partial"
 Inode = tuple[int, int]
 
 
-class Place(NamedTuple):
+class FilePlace(NamedTuple):
     """``real`` is empty for a file known by its descriptor alone, ``inode`` None if the file does not exist
     so far."""
 
@@ -22,19 +22,19 @@ class Place(NamedTuple):
     inode: Inode | None
 
 
-def place_of(path: str | int) -> Place | None:
+def place_of(path: str | int) -> FilePlace | None:
     """The place of a path or a descriptor; None for a folder, a pipe, a terminal: only regular files have
     content that a write could destroy."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
-        return None if isinstance(path, int) or "\0" in path else Place(os.path.realpath(path), None)
+        return None if isinstance(path, int) or "\0" in path else FilePlace(os.path.realpath(path), None)
     if not stat.S_ISREG(found.st_mode):
         return None
-    return Place(os.path.realpath(path) if isinstance(path, str) else "", (found.st_dev, found.st_ino))
+    return FilePlace(os.path.realpath(path) if isinstance(path, str) else "", (found.st_dev, found.st_ino))
 
 
-def places_of(items: Iterable[object]) -> list[tuple[int, Place]]:
+def places_of(items: Iterable[object]) -> list[tuple[int, FilePlace]]:
     """The positions of the texts among ``items`` that name an existing file, each with its place, None if it
     is no regular file."""
     folders: dict[str, str] = {}
@@ -47,7 +47,7 @@ def places_of(items: Iterable[object]) -> list[tuple[int, Place]]:
         except (OSError, ValueError):
             continue
         inode = (there.st_dev, there.st_ino) if stat.S_ISREG(there.st_mode) else None
-        found.append((position, Place(_real(item, folders), inode)))
+        found.append((position, FilePlace(_real(item, folders), inode)))
     return found
 
 

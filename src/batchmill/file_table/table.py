@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from batchmill.errors import FileInUse
 from batchmill.file_table.log import Address, SharedLog
-from batchmill.file_table.places import PARTIAL, Inode, Place, place_of, places_of
+from batchmill.file_table.places import PARTIAL, FilePlace, Inode, place_of, places_of
 
 Kind = Literal["own", "input", "read", "planned", "write"]
 _numbers = itertools.count()
@@ -54,7 +54,7 @@ class FileTable:
     def own_folder(self, path: str, words: str) -> None:
         """The same for a folder and everything in it, even if it does not exist so far."""
         with self._at_work():
-            self._enter("own", words, Place(os.path.realpath(path) + os.sep, None))
+            self._enter("own", words, FilePlace(os.path.realpath(path) + os.sep, None))
 
     def plan(self, path: str, by: str) -> None:
         """Enter a file that ``by`` is going to write, for globs to pass over."""
@@ -122,10 +122,10 @@ class FileTable:
         with self._at_work():
             return [position for position, place in there if self._is_left_out(place)]
 
-    def _is_left_out(self, place: Place) -> bool:
-        places = [place, Place(place.real + os.sep, None)]
+    def _is_left_out(self, place: FilePlace) -> bool:
+        places = [place, FilePlace(place.real + os.sep, None)]
         if place.real.endswith(PARTIAL):
-            places.append(Place(place.real.removesuffix(PARTIAL), None))
+            places.append(FilePlace(place.real.removesuffix(PARTIAL), None))
         return any(
             one.open and one.kind not in ("input", "read") for each in places for one in self._of(each)
         )
@@ -143,7 +143,7 @@ class FileTable:
             with self._at_work():
                 self._enter(kind, by, place)
 
-    def _enter(self, kind: Kind, by: str, place: Place) -> Entry:
+    def _enter(self, kind: Kind, by: str, place: FilePlace) -> Entry:
         if kind == "write":  # what was planned is now done
             for one in self._of(place):
                 if one.kind == "planned" and one.by == by:
@@ -152,7 +152,7 @@ class FileTable:
         self._put(entry)
         return entry
 
-    def _of(self, place: Place) -> list[Entry]:
+    def _of(self, place: FilePlace) -> list[Entry]:
         """The entries of a file."""
         keys = dict.fromkeys(self._by_path.get(place.real, ()) if place.real else ())
         for folder in _folders_around(place.real):

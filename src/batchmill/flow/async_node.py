@@ -10,7 +10,7 @@ from typing import Any, Unpack, cast
 from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.promises import settled
 from batchmill.executors.contract import Task
-from batchmill.flow.calls import Call, NodeAttempts
+from batchmill.flow.calls import NodeAttempts, NodeCall
 from batchmill.flow.item_tasks import AsyncOwnRetriesTask
 from batchmill.flow.journaled import RunKeywords, run_of
 from batchmill.flow.keeping import SingleVisit
@@ -83,7 +83,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
                     await asyncio.sleep(wait)
         return None
 
-    async def _kept_async(self, call: Call, prep_res: object) -> Any:
+    async def _kept_async(self, call: NodeCall, prep_res: object) -> Any:
         """The result of ``exec_async`` in a run that is saved or has listeners."""
         visit = SingleVisit(call, prep_res)
         if not visit.known:
@@ -103,7 +103,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
             return await self._run_async(shared)
 
     async def _run_async(self, shared: SharedT) -> Any:
-        with Call(self, shared) as call:
+        with NodeCall(self, shared) as call:
             prep_res = await self.prep_async(shared)
             exec_res = await (self._exec(prep_res) if call.run is None else self._kept_async(call, prep_res))
             call.tell(exec_res)

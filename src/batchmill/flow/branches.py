@@ -46,7 +46,7 @@ class Steps(Protocol):
 
 
 @dataclass(slots=True)
-class Visit:
+class NodeVisit:
     """A node to be run; ``node`` is the one of the program, of which a visit has a copy."""
 
     node: Any
@@ -79,13 +79,13 @@ class Ends:
 
 
 Walked = tuple[list[Any], Ends]
-Walk = Generator[Visit | Together, Any, Walked]
+Walk = Generator[NodeVisit | Together, Any, Walked]
 
 
 def walk(steps: Steps, frontier: Sequence[object], stops: frozenset[int] = frozenset()) -> Walk:
     """Continue from the nodes in ``frontier`` up to those whose ids are in ``stops``; these are returned.
 
-    The answer to a :class:`Visit` is the copy that was run, its action and its result; the answer to a
+    The answer to a :class:`NodeVisit` is the copy that was run, its action and its result; the answer to a
     :class:`Together` are the results of its walks.
     """
     ends = Ends()
@@ -98,7 +98,7 @@ def walk(steps: Steps, frontier: Sequence[object], stops: frozenset[int] = froze
         joins = _reached_twice(active) if len(active) > 1 else frozenset()
         free = [one for one in active if id(one) not in joins] if len(active) > 1 else []
         if not free:  # one node, or nodes that lead to one another in a circle: one at a time
-            ran, action, result = yield Visit(active[0])
+            ran, action, result = yield NodeVisit(active[0])
             following = _listed(steps.get_next_node(ran, action))
             if not following:
                 ends = Ends([action], [result])

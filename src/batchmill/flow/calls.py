@@ -18,11 +18,11 @@ from batchmill.step import LLM_CALLS_KEY
 
 Records = Recorder | list[Any]
 
-_innermost: ContextVar[Call | None] = ContextVar("batchmill_innermost_call", default=None)
+_innermost: ContextVar[NodeCall | None] = ContextVar("batchmill_innermost_call", default=None)
 _new_recorder = Lock()  # so that two threads that find no recorder do not each make one
 
 
-class Call:
+class NodeCall:
     """One call of ``node``, a context manager. ``retry`` counts from 0. ``last`` is the result of ``exec`` of
     the node that was called last within it.
 
@@ -55,14 +55,14 @@ class Call:
         self.recorder = recorder
         self.retry = 0
         self.last: Any = None
-        self.around: Call | None = None
+        self.around: NodeCall | None = None
         self.run: Any = None
         self.place: Any = None
         self.visiting = False
         self.visit: Any = None
         self.index: int | None = None
 
-    def __enter__(self) -> Call:
+    def __enter__(self) -> NodeCall:
         around = self.around = _innermost.get()
         if around is not None:
             self.shared = around.shared if self.shared is None else self.shared
@@ -82,7 +82,7 @@ class Call:
         _innermost.set(self.around)
 
 
-class NodeAttempts(Call):
+class NodeAttempts(NodeCall):
     """The part of a call in which ``exec`` is tried; ``post`` reads the retry it ended at."""
 
     __slots__ = ()
@@ -96,7 +96,7 @@ class NodeAttempts(Call):
         _innermost.set(around)
 
 
-def call_of(node: object) -> Call | None:
+def call_of(node: object) -> NodeCall | None:
     """The innermost call of ``node`` that is under way here, None outside of any."""
     call = _innermost.get()
     while call is not None and call.node is not node:
@@ -104,7 +104,7 @@ def call_of(node: object) -> Call | None:
     return call
 
 
-def innermost() -> Call | None:
+def innermost() -> NodeCall | None:
     """The innermost call that is under way here."""
     return _innermost.get()
 

@@ -34,17 +34,17 @@ _NO_CONTENT = frozenset(
 _PART_CHARACTERS = 16
 
 
-class Place(NamedTuple):
+class NodePlace(NamedTuple):
     """The address of a node in a flow, and its part of a key."""
 
     address: str
     parts: Mapping[str, str]
 
 
-def places_in(start: object, within: str, *, keyed: bool) -> dict[int, Place]:
+def places_in(start: object, within: str, *, keyed: bool) -> dict[int, NodePlace]:
     """The places of all nodes of one flow, by their ids; further nodes of one class get numbers. ``keyed``
     says whether to compute their parts of keys."""
-    found: dict[int, Place] = {}
+    found: dict[int, NodePlace] = {}
     taken: set[str] = set()
     for node in reachable(start):
         name, number = type(node).__name__, 1
@@ -53,7 +53,7 @@ def places_in(start: object, within: str, *, keyed: bool) -> dict[int, Place]:
             number += 1
             address = f"{name}-{number}"
         taken.add(address)
-        found[id(node)] = Place(within + address, parts_of(node) if keyed else {})
+        found[id(node)] = NodePlace(within + address, parts_of(node) if keyed else {})
     return found
 
 

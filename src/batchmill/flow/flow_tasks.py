@@ -9,7 +9,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.executors.contract import Task
-from batchmill.flow.calls import Call, innermost
+from batchmill.flow.calls import NodeCall, innermost
 from batchmill.flow.changes import changes_since, imprint
 from batchmill.flow.flow_end import FlowEnd
 from batchmill.flow.isolation import alone, detached, isolated
@@ -41,9 +41,9 @@ class FlowTask(Task):
         self.results = results
         self._around = innermost()
 
-    def _call(self, flow: object, index: int) -> Call:
+    def _call(self, flow: object, index: int) -> NodeCall:
         """The call of an entry, on any thread: within the call in which the task was made."""
-        call = Call(flow, self.shared)
+        call = NodeCall(flow, self.shared)
         if self._around is not None and self._around.run is not None:
             call.run = self._around.run
             call.place = place_here(call.run, self._around)
@@ -97,12 +97,12 @@ class ShippedFlowTask(Task):
         params = {**flow.params, **item}
         if is_async(flow):
             return run_coroutine(lambda: self._run_async(flow, store, params), attempt.cancel)
-        with Call(flow, store) as call:
+        with NodeCall(flow, store) as call:
             action = flow._orch(store, params)
             return call.last if self.results else action
 
     async def _run_async(self, flow: Any, store: dict[str, object], params: dict[str, object]) -> Any:
-        with Call(flow, store) as call:
+        with NodeCall(flow, store) as call:
             action = await flow._orch_async(store, params)
             return call.last if self.results else action
 

@@ -1,7 +1,7 @@
 """Many coroutines at once in the caller's own event loop, with a limit.
 
-The guarantee: when :meth:`Gathering.run` returns or raises, for whatever reason, every task it started has
-ended, unless the others should continue after a failure, as with :func:`asyncio.gather`.
+The guarantee: when :meth:`BoundedGather.run` returns or raises, for whatever reason, every task it started
+has ended, unless the others should continue after a failure, as with :func:`asyncio.gather`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 OnFailure = Literal["cancel", "finish", "go on"]
 
 
-class Gathering:
+class BoundedGather:
     """Awaits ``work(item, index)`` for every item, each in a task of its own, ``limit`` at a time.
 
     ``results`` are in item order, None for missing ones. The first exception prevents further items from

@@ -19,7 +19,7 @@ from typing import Any, TypedDict, Unpack, cast
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidSetting, RunLocked
 from batchmill.events import Bus, Event, Listener, Published, RunFinished, RunStarted, Status
-from batchmill.flow.calls import Call
+from batchmill.flow.calls import NodeCall
 from batchmill.flow.content import store_digest
 from batchmill.flow.identity import (
     LARGEST_STORE,
@@ -111,13 +111,13 @@ def _run_of(
     if journal is None:
         if name is not None:
             raise InvalidSetting("`name` is that of a run in a journal: give `journal`, too")
-        with Call(flow, shared) as call:
+        with NodeCall(flow, shared) as call:
             call.run = run = FlowRun(bus=Bus(heard), stop=stop or CancelToken())
             yield run
         return
     log = _opened(_journal_of(journal), flow, shared, _checked(name), resuming)
     try:
-        with Call(flow, shared) as call, _ended(log, shared) as ending:
+        with NodeCall(flow, shared) as call, _ended(log, shared) as ending:
             call.run = run = FlowRun(log, Bus(heard), stop or CancelToken(), told=_has_calls(log, shared))
             ending.append(run)
             run.bus.emit(RunStarted(log.name, log.run.source, len(nodes_of(flow))))

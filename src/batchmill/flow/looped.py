@@ -9,8 +9,8 @@ from typing import Any
 
 from batchmill.errors import BatchFailed
 from batchmill.executors.describe import describe
-from batchmill.flow.calls import Call
-from batchmill.flow.gathering import Gathering
+from batchmill.flow.calls import NodeCall
+from batchmill.flow.gathering import BoundedGather
 from batchmill.flow.options import BatchOptions
 from batchmill.flow.results import BatchResults
 from batchmill.flow.tries import Tries
@@ -38,10 +38,10 @@ async def gather_items(
     if attempts > 1:
         work = _retried(work, options, attempts)
     if options.fail_fast:
-        alone = Gathering(work, limit=limit, on_failure=options.on_failure or "go on")
+        alone = BoundedGather(work, limit=limit, on_failure=options.on_failure or "go on")
         return await alone.run(items)
     tally = _Tally(node, work, list(items), options)
-    gathering = Gathering(tally.attempt, limit=limit, on_failure=options.on_failure or "cancel")
+    gathering = BoundedGather(tally.attempt, limit=limit, on_failure=options.on_failure or "cancel")
     try:
         values = await gathering.run(tally.items)
     except BatchFailed as failed:
@@ -84,7 +84,7 @@ class _Tally:
 
     async def attempt(self, item: object, index: int) -> Any:
         """The item's result; None if it failed and the batch continues."""
-        with Call(self._node) as call:
+        with NodeCall(self._node) as call:
             try:
                 value = await self._work(item, index)
             except Exception as error:  # noqa: BLE001  # an item's end: kept as its error

@@ -13,7 +13,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import Stopped
 from batchmill.events import Bus
 from batchmill.events.happened import NodeFinished, NodeStarted, Status
-from batchmill.flow.content import Place, parts_of, places_in
+from batchmill.flow.content import NodePlace, parts_of, places_in
 from batchmill.journal.runlog import SqliteRunLog
 
 _GRAPHS = 64  # flows whose places are remembered
@@ -54,10 +54,12 @@ class FlowRun:
     stop: CancelToken = field(default_factory=CancelToken)
     told: bool = False
     tallies: dict[str, NodeTally] = field(default_factory=dict)
-    _graphs: OrderedDict[tuple[int, str], tuple[Any, dict[int, Place]]] = field(default_factory=OrderedDict)
+    _graphs: OrderedDict[tuple[int, str], tuple[Any, dict[int, NodePlace]]] = field(
+        default_factory=OrderedDict
+    )
     _lock: Any = field(default_factory=threading.Lock)
 
-    def place_of(self, flow: Any, node: object, within: str) -> Place:
+    def place_of(self, flow: Any, node: object, within: str) -> NodePlace:
         """The place of ``node`` of ``flow``. Nodes count as they were when the flow first ran: later
         additions by ``exec`` and ``post`` to their lists are not part of their content."""
         start = flow.start_node
@@ -70,11 +72,11 @@ class FlowRun:
                     self._graphs.popitem(last=False)
         return known[1].get(id(node)) or self.place_alone(node, within)
 
-    def place_alone(self, node: object, within: str = "") -> Place:
+    def place_alone(self, node: object, within: str = "") -> NodePlace:
         """The place of a node that no flow holds."""
-        return Place(within + type(node).__name__, parts_of(node) if self.log is not None else {})
+        return NodePlace(within + type(node).__name__, parts_of(node) if self.log is not None else {})
 
-    def begin(self, place: Place, executor: str = "", workers: int = 0) -> float:
+    def begin(self, place: NodePlace, executor: str = "", workers: int = 0) -> float:
         """A node begins; the second of :func:`time.perf_counter`. Raises :class:`Stopped`."""
         if self.stop.cancelled:
             raise Stopped(self.stop.reason or "the run is being ended")
@@ -83,7 +85,7 @@ class FlowRun:
 
     def end(
         self,
-        place: Place,
+        place: NodePlace,
         node: object,
         began: float,
         error: BaseException | None,

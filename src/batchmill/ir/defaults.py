@@ -19,7 +19,7 @@ _KEY_BY_KEY = ("params", "retry")
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class CompletedDocument:
     """A raw document with its defaults in its nodes. ``origins`` has for the place of each key that a node
     has from there the place where it is written."""
 
@@ -40,19 +40,19 @@ class Completed:
         return fault if written is fault.path else replace(fault, path=written)
 
 
-def completed(raw: dict[Any, Any]) -> Completed:
+def completed(raw: dict[Any, Any]) -> CompletedDocument:
     """``raw`` with its defaults inserted into its nodes; unchanged if the defaults are invalid, which is a
     fault anyway."""
     defaults = raw.get("defaults")
     if not isinstance(defaults, dict) or faults_of(Defaults, defaults, ("defaults",))[1]:
-        return Completed(raw)
+        return CompletedDocument(raw)
     filling = _Filling(defaults)
     rows = {
         key: [filling.step(one, (key, place)) for place, one in enumerate(raw[key])]
         for key in ("nodes", "pipeline", "finally")
         if isinstance(raw.get(key), list)
     }
-    return Completed({**raw, **rows}, filling.origins)
+    return CompletedDocument({**raw, **rows}, filling.origins)
 
 
 class _Filling:

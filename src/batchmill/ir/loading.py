@@ -21,8 +21,8 @@ from batchmill.ir.positions import (
     JsonPositions,
     KnownPositions,
     NoPositions,
-    Place,
-    Positions,
+    PlaceFinder,
+    TextPlace,
 )
 from batchmill.ir.quick_screening import no_collection, reads_clean
 from batchmill.ir.screening import Unwalkable, screen
@@ -56,7 +56,7 @@ class Draft:
     source: str = "document"
     folder: Path = Path()
     faults: tuple[tuple[Fault, Position], ...] = ()
-    positions: Positions = field(default_factory=NoPositions)
+    positions: PlaceFinder = field(default_factory=NoPositions)
     odd_numbers: tuple[OddNumber, ...] = ()
     from_stdin: bool = False
 
@@ -303,7 +303,7 @@ def _prefixes(path: DocumentPath) -> list[DocumentPath]:
     return [path[:length] for length in range(len(path), -1, -1)]
 
 
-def _place(fault: Fault, places: dict[DocumentPath, Place]) -> Position:
+def _place(fault: Fault, places: dict[DocumentPath, TextPlace]) -> Position:
     for prefix in _prefixes(fault.path):
         if prefix in places:
             place = places[prefix]

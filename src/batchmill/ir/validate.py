@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from batchmill.errors import Problem
-from batchmill.ir.defaults import Completed, completed
+from batchmill.ir.defaults import CompletedDocument, completed
 from batchmill.ir.faults import Fault, kind_of
 from batchmill.ir.flow_graph import FlowGraph, flow_graph
 from batchmill.ir.loading import Draft
@@ -46,7 +46,7 @@ class Validation:
     references: ReferenceCheck
     sites: tuple[Site, ...]
     faults: tuple[Fault, ...]
-    completed: Completed
+    completed: CompletedDocument
     settled: Settled
 
     def problems(self) -> tuple[Problem, ...]:
@@ -68,7 +68,15 @@ def validate(draft: Draft, inputs: Mapping[str, object] | None = None) -> Valida
         outline = Outline(broken=True)
         references = ReferenceCheck(outline, None)
         return Validation(
-            draft, None, outline, None, references, (), (fault,), Completed(draft.raw), Settled(draft.raw)
+            draft,
+            None,
+            outline,
+            None,
+            references,
+            (),
+            (fault,),
+            CompletedDocument(draft.raw),
+            Settled(draft.raw),
         )
     settled = settle(draft.raw, inputs)
     whole = completed(settled.raw)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from batchmill.ir.faults import DocumentPath, Fault
-from batchmill.ir.positions import Place
+from batchmill.ir.positions import TextPlace
 from batchmill.ir.screening import Unwalkable
 from batchmill.values import MAX_DEPTH, MAX_DIGITS, exact_float
 from batchmill.values.scanning import Position
@@ -57,7 +57,7 @@ class YamlDocument:
     that may be unintended."""
 
     value: Any = None
-    places: dict[DocumentPath, Place] = field(default_factory=dict)
+    places: dict[DocumentPath, TextPlace] = field(default_factory=dict)
     faults: list[tuple[Fault, Position]] = field(default_factory=list)
     odd_numbers: list[OddNumber] = field(default_factory=list)
 
@@ -192,15 +192,15 @@ class _Builder:
         at = _at(event)
         if not self._stack:
             path: DocumentPath = ()
-            self._out.places[path] = Place(at, at)
+            self._out.places[path] = TextPlace(at, at)
             return path
         top = self._stack[-1]
         if isinstance(top.value, list):
             path = (*top.path, len(top.value))
-            self._out.places[path] = Place(at, at)
+            self._out.places[path] = TextPlace(at, at)
         else:
             path = (*top.path, top.key or "")
-            self._out.places[path] = Place(at, top.key_position)
+            self._out.places[path] = TextPlace(at, top.key_position)
         return path
 
     def _put(self, value: object) -> None:

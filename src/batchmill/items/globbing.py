@@ -27,7 +27,7 @@ def has_magic(pattern: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PatternPart:
     """One part of a pattern: ``literal`` is set if it is a plain name."""
 
     text: str
@@ -53,16 +53,16 @@ def find_paths(pattern: str, folder: str = "") -> Iterator[str]:
     return found if parts else iter(())
 
 
-def _part(text: str) -> Part:
+def _part(text: str) -> PatternPart:
     literal = not _MAGIC.search(text)
     if literal:
-        return Part(text, True, text.__eq__)
+        return PatternPart(text, True, text.__eq__)
     pattern = re.compile(fnmatch.translate("*" if text == ANY_DEPTH else text))
     hidden = text.startswith(".")
-    return Part(text, False, lambda name: (hidden or name[0] != ".") and pattern.match(name))
+    return PatternPart(text, False, lambda name: (hidden or name[0] != ".") and pattern.match(name))
 
 
-def _reached(parts: list[Part], places: set[int]) -> frozenset[int]:
+def _reached(parts: list[PatternPart], places: set[int]) -> frozenset[int]:
     """``places``, and the folders that ``**`` reaches from them."""
     reached = set(places)
     for place in sorted(places):
@@ -75,7 +75,7 @@ def _reached(parts: list[Part], places: set[int]) -> frozenset[int]:
 class _Walk:
     """Walks folders with all places of the pattern that a path may have reached."""
 
-    def __init__(self, parts: list[Part], folder: str, *, folders: bool) -> None:
+    def __init__(self, parts: list[PatternPart], folder: str, *, folders: bool) -> None:
         self._parts = parts
         self._folder = folder
         self._folders = folders

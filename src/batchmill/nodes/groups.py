@@ -36,7 +36,7 @@ _DESCRIPTORS, _LEFT_TO_OTHERS = 4, 24  # what a command takes; what is kept for 
 CAN_LOOK = hasattr(os, "waitid")
 
 
-class Group:
+class ProcessGroup:
     """A command and all processes that stayed in its process group.
 
     Concurrency: any thread may call ``terminate`` and ``kill``; only the thread that runs the command calls
@@ -50,7 +50,7 @@ class Group:
     @classmethod
     def started(
         cls, start: Callable[[], subprocess.Popen[bytes]], stopped: Callable[[], bool]
-    ) -> Group | None:
+    ) -> ProcessGroup | None:
         """The group of the command that ``start`` starts, once there is room for it; None if ``stopped``
         returns True first. Raises the errors of ``start``; a lack of room only if no running command will
         free some."""
@@ -200,7 +200,7 @@ class _Alive:
         thread held at the fork is never released here."""
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._groups: set[Group] = set()
+        self._groups: set[ProcessGroup] = set()
         self._starting = 0  # commands that may be running and have no group here yet
         self._ends_at_exit = False
         self._over = False  # the process is at its exit
@@ -231,11 +231,11 @@ class _Alive:
         # process does at its exit.
         multiprocessing.util.Finalize(None, self.end, exitpriority=0)
 
-    def add(self, group: Group) -> None:
+    def add(self, group: ProcessGroup) -> None:
         with self._lock:
             self._groups.add(group)
 
-    def remove(self, group: Group) -> None:
+    def remove(self, group: ProcessGroup) -> None:
         with self._lock:
             self._groups.discard(group)
             self._changed.notify()
@@ -248,7 +248,7 @@ class _Alive:
                 self._changed.wait(_WAIT_SECONDS)
             return before > 0
 
-    def _now(self) -> list[Group]:
+    def _now(self) -> list[ProcessGroup]:
         with self._lock:
             return list(self._groups)
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.nodes.groups import CAN_LOOK, GRACE_SECONDS, Group
+from batchmill.nodes.groups import CAN_LOOK, GRACE_SECONDS, ProcessGroup
 from batchmill.outcome import NO_COMMANDS, Commands
 from batchmill.values.redaction import OVERLAP_BYTES, cut_bytes
 
@@ -80,7 +80,7 @@ def run_command(
     :class:`ValueError` for text with NUL in it.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    group = Group.started(
+    group = ProcessGroup.started(
         lambda: subprocess.Popen(
             argv,
             bufsize=0,
@@ -98,23 +98,7 @@ def run_command(
     streams = _Streams(
         group.process, stdin or b"", sinks or (_Capped(max_output_bytes), _Capped(max_output_bytes))
     )
-    forget = cancel.on_cancel(group.terminate)
-    try:
-        ended = _until_end(group, streams, deadline, cancel)
-        if not ended:
-            ending(END_SECONDS)
-            _end(group, streams)
-        elif cancel.cancelled:  # it may have ended because it was asked to, and left something behind
-            group.kill()
-        code = group.reap()
-    except BaseException:  # Ctrl-C in the main thread: the command must not outlive the call
-        _end(group, streams)
-        group.reap()
-        raise
-    finally:
-        forget()
-        streams.close()
-        group.release()
+    ended, code = _served(group, streams, deadline, cancel, ending)
     return Completed(
         exit_code=128 - code if code < 0 else code,
         stdout=streams.out.value(),
@@ -128,7 +112,35 @@ def run_command(
     )
 
 
-def _until_end(group: Group, streams: _Streams, deadline: float | None, cancel: CancelToken) -> bool:
+def _served(
+    group: ProcessGroup,
+    streams: _Streams,
+    deadline: float | None,
+    cancel: CancelToken,
+    ending: Callable[[float], object],
+) -> tuple[bool, int]:
+    """Serve the streams of a command to its end, and release it; whether it ended by itself, and the return
+    code of :mod:`subprocess`."""
+    forget = cancel.on_cancel(group.terminate)
+    try:
+        ended = _until_end(group, streams, deadline, cancel)
+        if not ended:
+            ending(END_SECONDS)
+            _end(group, streams)
+        elif cancel.cancelled:  # it may have ended because it was asked to, and left something behind
+            group.kill()
+        return ended, group.reap()
+    except BaseException:  # Ctrl-C in the main thread: the command must not outlive the call
+        _end(group, streams)
+        group.reap()
+        raise
+    finally:
+        forget()
+        streams.close()
+        group.release()
+
+
+def _until_end(group: ProcessGroup, streams: _Streams, deadline: float | None, cancel: CancelToken) -> bool:
     """Serve the streams until the command has ended; False when it must be ended instead."""
     while True:
         left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
@@ -141,7 +153,7 @@ def _until_end(group: Group, streams: _Streams, deadline: float | None, cancel: 
             return True
 
 
-def _end(group: Group, streams: _Streams) -> None:
+def _end(group: ProcessGroup, streams: _Streams) -> None:
     """End the whole group, gently first, and read its remaining output."""
     group.terminate()
     until = group.grace_ends

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from batchmill.graph.compile.plan import Plan
 from batchmill.nodes import DEFAULT_ACTION
-from batchmill.planning.shape import Shape
+from batchmill.planning.shape import PlanShape
 from batchmill.planning.tree import flight_words, item_words
 from batchmill.values.words import shortened
 
@@ -55,7 +55,7 @@ class Diagram:
 
 def diagram_of(plan: Plan, told: Mapping[str, Any], key: str = "n") -> Diagram:
     """The diagram of a plan; ``told`` is its description as plain data."""
-    shape = Shape.of(plan)
+    shape = PlanShape.of(plan)
     drawn = Diagram(key, plan.source)
     keys = {node["id"]: f"{key}{number}" for number, node in enumerate(told["nodes"], 1)}
     drawn.begins = tuple(keys[name] for name in shape.behind(shape.start))
@@ -95,7 +95,7 @@ def _box_lines(node: Mapping[str, Any]) -> Iterator[str]:
         yield f"runs {node['workflow']['source']} again"
 
 
-def _arrows(shape: Shape, node: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Arrow]:
+def _arrows(shape: PlanShape, node: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Arrow]:
     name = node["id"]
     for link in shape.arriving(name):
         streams = node.get("batch", {}).get("streams_from") == link.source

@@ -21,9 +21,9 @@ from batchmill.graph.visits.batched import items_of, settings_of
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import BatchSpec, NodeSpec
-from batchmill.ir.pipeline import Block, PipelineStep
+from batchmill.ir.pipeline import BranchBlock, PipelineStep
 from batchmill.items.sources import ChunkedIterable
-from batchmill.planning.shape import Shape
+from batchmill.planning.shape import PlanShape
 from batchmill.planning.spending import estimate_of
 from batchmill.sourced import bare
 from batchmill.step import Namespace
@@ -42,7 +42,7 @@ def described_plan(plan: Plan, around: NodeFrame, within: tuple[Plan, ...] = ())
     """The ``nodes`` of a plan in the order they would run, and the ``unreached`` ones; ``within`` are the
     enclosing plans. A pipeline also has its ``steps``. A node that edges lead to but that is never reached
     has ``never_runs``; a node before such an edge has ``dead_actions``."""
-    shape = Shape.of(plan)
+    shape = PlanShape.of(plan)
     names = [name for name in shape.order if name in plan.nodes]
     nodes = [_described(plan, name, shape, around, (*within, plan)) for name in names]
     reached = {*names, *plan.finals}
@@ -56,13 +56,13 @@ def _steps(row: Sequence[PipelineStep]) -> list[object]:
     """A pipeline as written: ids, and blocks with their branches."""
     return [
         {"parallel": [_steps(branch) for branch in step.branches], "on_error": step.on_error}
-        if isinstance(step, Block)
+        if isinstance(step, BranchBlock)
         else step
         for step in row
     ]
 
 
-def _described(plan: Plan, name: str, shape: Shape, around: NodeFrame, within: tuple[Plan, ...]) -> Told:
+def _described(plan: Plan, name: str, shape: PlanShape, around: NodeFrame, within: tuple[Plan, ...]) -> Told:
     node = plan.nodes[name]
     told: Told = {"id": name, "type": node.spec.type}
     if node.spec.purpose:
@@ -85,7 +85,7 @@ def _described(plan: Plan, name: str, shape: Shape, around: NodeFrame, within: t
     return told
 
 
-def _following(shape: Shape, name: str) -> dict[str, list[str]]:
+def _following(shape: PlanShape, name: str) -> dict[str, list[str]]:
     following: dict[str, list[str]] = defaultdict(list)
     for link in (*shape.leaving(name), *shape.leaving(name, backward=True)):
         following[link.action] += shape.behind(link.target)

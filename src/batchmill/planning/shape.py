@@ -34,11 +34,11 @@ class Link(NamedTuple):
 
 
 @dataclass(slots=True)
-class Step:
+class ShapeStep:
     """A node, and the branches that begin after it before its row continues."""
 
     name: str
-    branches: list[list[Step]] = field(default_factory=list)
+    branches: list[list[ShapeStep]] = field(default_factory=list)
 
     def walk(self) -> Iterator[str]:
         """Its own name and all those in its branches."""
@@ -48,7 +48,7 @@ class Step:
                 yield from step.walk()
 
 
-class Shape:
+class PlanShape:
     """The part of a plan that its start leads to. ``order`` has each node before those it leads to.
 
     The gates of a pipeline's blocks are in it like nodes; ``forks`` has what a block does when one of its
@@ -72,7 +72,7 @@ class Shape:
         self._inside = self._dominated()
 
     @classmethod
-    def of(cls, plan: Plan) -> Shape:
+    def of(cls, plan: Plan) -> PlanShape:
         """The shape of a plan."""
         links = (Link(edge.source, edge.action, edge.target, edge.backward, edge.dead) for edge in plan.edges)
         forks = {block.fork: block.on_error for block in all_blocks(plan.steps)}
@@ -112,11 +112,11 @@ class Shape:
         """The actions other than the default that lead to a node or gate, sorted, dead ones marked."""
         return sorted({link.label for link in self.entering(name) if link.action != DEFAULT_ACTION})
 
-    def fans_out(self, step: Step) -> bool:
+    def fans_out(self, step: ShapeStep) -> bool:
         """Whether several of the branches behind a step run at the same time."""
         return sum(self._by_default(branch[0].name) for branch in step.branches) > 1
 
-    def rows(self) -> list[Step]:
+    def rows(self) -> list[ShapeStep]:
         """All of it, as the row that begins at the start."""
         return self._row(self.start)
 
@@ -155,11 +155,11 @@ class Shape:
             inside[common].append(name)
         return inside
 
-    def _row(self, first: str) -> list[Step]:
-        row: list[Step] = []
+    def _row(self, first: str) -> list[ShapeStep]:
+        row: list[ShapeStep] = []
         waiting = [first]
         while waiting:
-            step = Step(waiting.pop())
+            step = ShapeStep(waiting.pop())
             row.append(step)
             heads = [name for name in self._inside[step.name] if self._follows_only(name, step.name)]
             behind = [name for name in self._inside[step.name] if name not in heads]

@@ -8,7 +8,7 @@ from typing import Any
 from batchmill.graph.compile.plan import Plan
 from batchmill.nodes import DEFAULT_ACTION
 from batchmill.planning.cluster import cluster_lines
-from batchmill.planning.shape import Shape, Step
+from batchmill.planning.shape import PlanShape, ShapeStep
 from batchmill.traits import TRAITS
 from batchmill.values.words import count, plain_number, seconds, shortened
 
@@ -37,16 +37,16 @@ class _Tree:
     def __init__(self, plan: Plan, told: Told) -> None:
         self._plan = plan
         self._told = {node["id"]: node for node in (*told["nodes"], *told.get("finally", ()))}
-        self._shape = Shape.of(plan)
+        self._shape = PlanShape.of(plan)
 
     def lines(self) -> Iterator[str]:
         yield from self._row(self._shape.rows(), ())
         if self._plan.finals:
             yield "finally, whatever happened:"
             for name in self._plan.finals:
-                yield from (INDENT + line for line in self._node(Step(name), ()))
+                yield from (INDENT + line for line in self._node(ShapeStep(name), ()))
 
-    def _row(self, row: Sequence[Step], expected: Sequence[str]) -> Iterator[str]:
+    def _row(self, row: Sequence[ShapeStep], expected: Sequence[str]) -> Iterator[str]:
         """The lines of a row; ``expected`` is the node after which its first node is shown directly."""
         for step in row:
             if step.name in self._shape.gates:
@@ -57,7 +57,7 @@ class _Tree:
                 expected = (step.name,)
             yield from self._branches(step, expected)
 
-    def _gate(self, step: Step) -> Iterator[str]:
+    def _gate(self, step: ShapeStep) -> Iterator[str]:
         """The line of a block at its beginning; none at its end."""
         on_error = self._shape.forks.get(step.name)
         if on_error is not None:
@@ -65,7 +65,7 @@ class _Tree:
             rest = ", each to its end whatever fails" if on_error == "continue" else ""
             yield f"{_on(actions)}parallel: {len(step.branches) or 1} branches at the same time{rest}"
 
-    def _node(self, step: Step, expected: Sequence[str]) -> Iterator[str]:
+    def _node(self, step: ShapeStep, expected: Sequence[str]) -> Iterator[str]:
         node = self._told[step.name]
         yield self._headline(node, expected)
         yield from (INDENT + line for line in _details(node))
@@ -75,7 +75,7 @@ class _Tree:
         if self._shape.fans_out(step):
             yield f"{INDENT}{len(step.branches)} branches at the same time"
 
-    def _branches(self, step: Step, expected: Sequence[str]) -> Iterator[str]:
+    def _branches(self, step: ShapeStep, expected: Sequence[str]) -> Iterator[str]:
         for number, branch in enumerate(step.branches, 1):
             yield from _hung(list(self._row(branch, expected)), number == len(step.branches))
 

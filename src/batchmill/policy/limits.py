@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from batchmill.errors import InvalidSetting
 from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
 from batchmill.policy.adaptive.controller import Adaptive, LimitChange
-from batchmill.policy.adaptive.history import Ticket
+from batchmill.policy.adaptive.history import CallTicket
 from batchmill.policy.bucket import TokenBucket, paced
 
 MAX_PER_SECOND, MAX_TOKENS = 10**6, 10**12
@@ -92,11 +92,11 @@ class Reservation:
     """Permission for one attempt: the tokens reserved for it, and its place among those in flight."""
 
     tokens: float
-    ticket: Ticket | None = None
+    ticket: CallTicket | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedAttempt:
     """How an attempt ended. ``latency`` in seconds, None if it says nothing about the service; ``tokens``
     really used, None if unknown, which counts as the reservation; ``refused`` and ``pause`` (seconds) by the
     service's answer. ``asked`` is False if the service was not called after all."""
@@ -227,7 +227,7 @@ class Limiter:
         if self._adaptive is not None and permit.ticket is not None:
             self._adaptive.withdrawn(permit.ticket, now)
 
-    def end(self, permit: Reservation, ended: Ended, now: float) -> LimitChange | None:
+    def end(self, permit: Reservation, ended: EndedAttempt, now: float) -> LimitChange | None:
         """Settle an attempt; returns the decision of adaptive concurrency."""
         self.in_flight -= 1
         if self._tokens is not None and ended.tokens is not None:

@@ -57,8 +57,7 @@ class Facts:
         return ((row,) for row in self.rows()) if self.in_pages is None else self.in_pages(measured)
 
     def columns(self) -> Iterable[Row | Plain]:
-        """The items in the form that is cheapest to count, in any order: columns, and rows for those that need
-        one."""
+        """The items in the form that is cheapest to count, in any order: columns, and rows where needed."""
         return chain.from_iterable(self.pages())
 
     def epoch(self, at: float) -> float:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import psutil
 
 
-class Took(NamedTuple):
+class MachineUse(NamedTuple):
     """Their use in the ``seconds`` since the last sample: ``cpu`` in CPU seconds; ``rss`` the memory in bytes
     that they have now, with shared memory counted for each; ``processes`` their number."""
 
@@ -21,7 +21,7 @@ class Took(NamedTuple):
     processes: int
 
 
-class Machine:
+class MachineMeter:
     """Measures this process and all its descendants. Used by one thread.
 
     A process that has ended is counted by the process that waited for it. So between two looks only the use
@@ -33,11 +33,11 @@ class Machine:
         self._at = time.perf_counter()
         self._cpu = self._look()[0]
 
-    def look(self) -> Took:
+    def look(self) -> MachineUse:
         """The use since the last call."""
         cpu, rss, processes = self._look()
         now = time.perf_counter()
-        took = Took(now - self._at, max(0.0, cpu - self._cpu), rss, processes)
+        took = MachineUse(now - self._at, max(0.0, cpu - self._cpu), rss, processes)
         self._at, self._cpu = now, cpu
         return took
 

@@ -15,7 +15,7 @@ from batchmill.errors import BatchmillError
 from batchmill.values.numbers import LostDigits, exact_float, long_integer
 from batchmill.values.places import JsonPath, path_text
 from batchmill.values.plain_data import MAX_DEPTH, MAX_DIGITS
-from batchmill.values.scanning import Lines, Position, doubled_keys, walk_json, word_at
+from batchmill.values.scanning import LineIndex, Position, doubled_keys, walk_json, word_at
 
 BOM = "\ufeff"
 _CONSTANTS = ("NaN", "Infinity", "-Infinity")
@@ -79,7 +79,7 @@ def container_in(text: str) -> object:
 def faults_in(text: str) -> Iterator[tuple[JsonPath, Position, str, bool]]:
     """The faults that :func:`from_json` finds in syntactically correct text, number by number and key by key:
     path, place, words, and whether a key is at fault. Nesting is not checked."""
-    lines = Lines(text)
+    lines = LineIndex(text)
     for path, offset in doubled_keys(text):
         yield path, lines.position(offset), "stands twice in its object", True
     for path, _, offset in walk_json(text, lambda path: True):

@@ -21,7 +21,7 @@ _WORD = r"[^\s,:\[\]{}\"]+"
 _compiled = cache(re.compile)  # most runs have nothing to place
 
 
-class Lines:
+class LineIndex:
     """Lines and columns of offsets into a text."""
 
     def __init__(self, text: str) -> None:

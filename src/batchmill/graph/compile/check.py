@@ -10,7 +10,7 @@ from batchmill.graph.compile.file_uses import file_faults
 from batchmill.graph.compile.misplaced import Beside, params_beside, with_lines_to_write
 from batchmill.graph.compile.output_keys import key_faults, reserved_faults, select_faults
 from batchmill.graph.compile.params import param_faults, param_sites
-from batchmill.graph.compile.plan import Plan, Settings, compile_plan
+from batchmill.graph.compile.plan import InputSettings, Plan, compile_plan
 from batchmill.graph.compile.pricing import is_bounded, price_faults
 from batchmill.graph.compile.sub_documents import Examined, SubDocuments, input_faults, note_interface
 from batchmill.graph.compile.sub_plan import SubPlan
@@ -94,7 +94,7 @@ class _Checking:
         )
         settled = validation.settled
         if settled.settings:
-            settings = Settings(draft.raw, settled.settings, tuple(sorted(settled.used)))
+            settings = InputSettings(draft.raw, settled.settings, tuple(sorted(settled.used)))
             whole.plan = replace(whole.plan, settings=settings)
         return Examined(whole.plan, (), tuple(doubts))
 

@@ -41,7 +41,7 @@ _PARAMS: dict[str, dict[str, Kind]] = {
 _DIFFER = "put something that differs between them into the path"
 
 
-class Part(Protocol):
+class NodeFiles(Protocol):
     """A node as far as its files are concerned."""
 
     @property
@@ -77,7 +77,7 @@ class FileUse:
 
 
 def file_uses(
-    nodes: Iterable[Part],
+    nodes: Iterable[NodeFiles],
     subs: Mapping[str, SubPlan],
     known: Mapping[str, object],
     around: tuple[SubPlan, ...] = (),
@@ -94,7 +94,7 @@ def file_uses(
 
 
 def file_faults(
-    nodes: Iterable[Part],
+    nodes: Iterable[NodeFiles],
     subs: Mapping[str, SubPlan],
     graph: FlowGraph | None,
     known: Mapping[str, object],
@@ -131,7 +131,7 @@ def _subs_of(plan: Plan) -> dict[str, SubPlan]:
     return {name: node.sub for name, node in plan.nodes.items() if node.sub is not None}
 
 
-def _order(parts: Iterable[Part], graph: FlowGraph) -> Callable[[str, str], bool]:
+def _order(parts: Iterable[NodeFiles], graph: FlowGraph) -> Callable[[str, str], bool]:
     """Whether one node may have run when another begins; those of ``finally`` come last, in their order."""
     finals = [node.id for node in parts if node.path[:1] == (FINALLY,)]
     place = {name: number for number, name in enumerate(finals)}
@@ -148,21 +148,21 @@ def _never(first: str, second: str) -> bool:
     return False
 
 
-def _repeats(node: Part) -> str:
+def _repeats(node: NodeFiles) -> str:
     """In words, what a node does again and again; empty if it runs once."""
     if node.spec is None or (node.spec.batch is None and node.spec.loop is None):
         return ""
     return "every item" if node.spec.batch is not None else "every round"
 
 
-def _own_uses(node: Part, known: Mapping[str, object]) -> Iterator[FileUse]:
+def _own_uses(node: NodeFiles, known: Mapping[str, object]) -> Iterator[FileUse]:
     for kind, path, written in _written(node):
         file = _resolved(written, known)
         if file is not None:
             yield FileUse(node.id, node.id, path, file, kind)
 
 
-def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, object]]:
+def _written(node: NodeFiles) -> Iterator[tuple[Kind, DocumentPath, object]]:
     """Every path that the node names, as written."""
     spec = node.spec
     if spec is None:
@@ -216,7 +216,7 @@ def _resolved(written: object, known: Mapping[str, object]) -> str | None:
     return os.path.expanduser(path) if isinstance(path, str) and path and "\0" not in path else None
 
 
-def _inner_uses(node: Part, sub: SubPlan, around: tuple[SubPlan, ...] = ()) -> Iterator[FileUse]:
+def _inner_uses(node: NodeFiles, sub: SubPlan, around: tuple[SubPlan, ...] = ()) -> Iterator[FileUse]:
     """The file uses of a sub-workflow's nodes, as far as they do not depend on its inputs."""
     plan = sub.compiled
     if plan is not None and sub not in around:
@@ -274,7 +274,7 @@ def _fault(use: FileUse, words: str) -> Fault:
     return Fault(use.path, f"`{use.file}` is also {words}", "write to another file")
 
 
-def _written_again(uses: Iterable[FileUse], node: Part, often: str) -> Iterator[Fault]:
+def _written_again(uses: Iterable[FileUse], node: NodeFiles, often: str) -> Iterator[Fault]:
     """Files of results that are rewritten in every round or run."""
     for use in uses:
         if use.kind in _COLLECTED:

@@ -40,7 +40,7 @@ class PlannedEdge:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class InputSettings:
     """The settings of the document ``raw`` that are templates of its inputs, by their places; ``inputs`` are
     those."""
 
@@ -79,7 +79,7 @@ class Plan:
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
     warnings: tuple[Warned, ...] = ()
     finals: tuple[str, ...] = ()
-    settings: Settings | None = None
+    settings: InputSettings | None = None
     whole: Plan | None = None
 
     @property

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from batchmill.graph.compile.plan import Plan
-from batchmill.ir.pipeline import Block, PipelineStep
+from batchmill.ir.pipeline import BranchBlock, PipelineStep
 
 NONE = -1
 ROOT = 0  # the scope that holds all others
 
 
 @dataclass(slots=True)
-class Round:
+class NumberedLoop:
     """A loop in numbers: ``header`` and ``body`` are nodes, ``entering`` counts each node's forward edges
     from inside the body."""
 
@@ -114,21 +114,23 @@ class Topology:
                 if target not in bodies[number]:
                     self.leaves[edge] = number
 
-    def _round(self, number: int, header: int, body: frozenset[int]) -> Round:
+    def _round(self, number: int, header: int, body: frozenset[int]) -> NumberedLoop:
         entering = {node: sum(source in body for source in self.sources[node]) for node in body}
         around = self.loops_of[header]
         inner = {loop for node in body for loop in self.loops_of[node] if loop not in around} | {number}
-        return Round(header, tuple(sorted(body)), entering, tuple(inner), around[around.index(number) + 1 :])
+        return NumberedLoop(
+            header, tuple(sorted(body)), entering, tuple(inner), around[around.index(number) + 1 :]
+        )
 
     def _read_scopes(self, steps: Iterable[PipelineStep], scope: int) -> None:
         for step in steps:
-            if isinstance(step, Block):
+            if isinstance(step, BranchBlock):
                 self._read_block(step, scope)
             elif step in self.number:
                 self.scope_of[self.number[step]] = scope
                 self.scopes[scope].nodes.append(self.number[step])
 
-    def _read_block(self, block: Block, scope: int) -> None:
+    def _read_block(self, block: BranchBlock, scope: int) -> None:
         for gate in (block.fork, block.join):
             if gate in self.number:
                 self.scope_of[self.number[gate]] = scope
@@ -145,7 +147,7 @@ class Topology:
         self._children[scope.parent].append(len(self.scopes) - 1)
         return len(self.scopes) - 1
 
-    def _scopes_inside(self, loop: Round) -> tuple[int, ...]:
+    def _scopes_inside(self, loop: NumberedLoop) -> tuple[int, ...]:
         """The scopes of a loop's nodes, except those that also contain its header."""
         found: set[int] = set()
         for node in loop.body:

@@ -42,7 +42,7 @@ class NodeDecision:
 
 
 @dataclass(slots=True)
-class Failure:
+class FailureReach:
     """The reach of a failure: ``scopes`` are those that it ended, ``run`` says whether the run is one of
     them."""
 
@@ -90,7 +90,7 @@ class Machine:
         self._settle(number, None if self._is_ended(number) else action)
         return list(self._advance())
 
-    def failed(self, node: str) -> tuple[Failure, list[NodeDecision]]:
+    def failed(self, node: str) -> tuple[FailureReach, list[NodeDecision]]:
         """A node failed without an error edge: returns the reach of the failure, and the decisions that
         follow."""
         number = self._graph.number[node]
@@ -222,10 +222,10 @@ class Machine:
             scope = self._graph.scopes[scope].parent
         return False
 
-    def _spread(self, node: int) -> Failure:
+    def _spread(self, node: int) -> FailureReach:
         """End what a failure ends, from the node's own branch outwards."""
         scopes, scope = self._graph.scopes, self._graph.scope_of[node]
-        failure = Failure()
+        failure = FailureReach()
         while True:
             self._ended[scope] = True
             failure.scopes.append(scope)

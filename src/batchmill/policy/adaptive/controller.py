@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from batchmill.policy.adaptive.backoff import Backoff
 from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
-from batchmill.policy.adaptive.history import WITNESSES, CallHistory, Ticket
+from batchmill.policy.adaptive.history import WITNESSES, CallHistory, CallTicket
 from batchmill.policy.adaptive.latency import Latency, LatencyTrend
 from batchmill.policy.adaptive.search import LimitSearch, patience
 from batchmill.policy.adaptive.start_rate import RATE_SECONDS, StartRate
@@ -87,18 +87,18 @@ class Adaptive:
             self._bound_by.add("pace")
         return seconds
 
-    def started(self, now: float) -> Ticket:
+    def started(self, now: float) -> CallTicket:
         """Let a call through."""
         self.in_flight += 1
         self._starts += 1
         self._full += self.in_flight >= self.limit
-        ticket = Ticket(now, self.in_flight)
+        ticket = CallTicket(now, self.in_flight)
         self._traffic.started(now)
         self._openings.started(ticket)
         self._pace.spend(now)
         return ticket
 
-    def withdrawn(self, ticket: Ticket, now: float) -> None:
+    def withdrawn(self, ticket: CallTicket, now: float) -> None:
         """A call that was let through was not made."""
         self._leave(ticket)
         self._traffic.withdrawn(ticket)
@@ -106,7 +106,7 @@ class Adaptive:
 
     def ended(
         self,
-        ticket: Ticket,
+        ticket: CallTicket,
         now: float,
         latency: float | None,
         *,
@@ -134,7 +134,7 @@ class Adaptive:
             return self._end_round(now)
         return self._grown()
 
-    def _leave(self, ticket: Ticket) -> None:
+    def _leave(self, ticket: CallTicket) -> None:
         self.in_flight -= 1
         self._openings.left(ticket)
 
@@ -151,7 +151,7 @@ class Adaptive:
     # Which of the two is at fault? The one that was raised last, because the other was fine a moment ago. If
     # neither was raised, the accepted calls decide (`_is_too_many`). Only that one is lowered, to a value
     # with accepted calls, and kept there for a time that grows with the cost of refusals.
-    def _refused(self, ticket: Ticket, now: float, pause: float) -> LimitChange | None:
+    def _refused(self, ticket: CallTicket, now: float, pause: float) -> LimitChange | None:
         self._starting = False
         if ticket.began < self._openings.cut_at:
             return self._late_news(ticket, now, pause)
@@ -210,7 +210,7 @@ class Adaptive:
         self._refused_with.clear()
         return True
 
-    def _late_news(self, ticket: Ticket, now: float, pause: float) -> LimitChange | None:
+    def _late_news(self, ticket: CallTicket, now: float, pause: float) -> LimitChange | None:
         """Another refusal of a call that started before the last cut: it only shows how deep to cut."""
         self._close(now, pause)
         if not self._narrowed or ticket.in_flight > self.limit or ticket.in_flight <= self.span.least:
@@ -219,7 +219,7 @@ class Adaptive:
         return self._said(f"refused with {ticket.in_flight} in flight too")
 
     # A call that was refused alone cannot have been too many at once: then it is the pace.
-    def _wait_for_opening(self, ticket: Ticket, now: float, pause: float) -> LimitChange:
+    def _wait_for_opening(self, ticket: CallTicket, now: float, pause: float) -> LimitChange:
         """No call was accepted since the last cut: the service accepts none, whatever the limits are."""
         seconds = self._openings.wait_longer(now, pause, self._pace.value)
         self._new_round(self._openings.opened_at)

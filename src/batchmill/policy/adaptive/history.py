@@ -13,7 +13,7 @@ MEMORY_SECONDS = 5.0  # how far back accepted calls speak for a number in flight
 WITNESSES = 3  # accepted calls that clear a number in flight
 
 
-class Ticket(NamedTuple):
+class CallTicket(NamedTuple):
     """A call that started: when, and how many were in flight with it."""
 
     began: float
@@ -27,22 +27,22 @@ class CallHistory:
         self._began: float | None = None
         self._started: deque[float] = deque(maxlen=MOST_REMEMBERED)
         self._refused: deque[float] = deque(maxlen=MOST_REMEMBERED)  # when they had begun
-        self._accepted: deque[Ticket] = deque(maxlen=MOST_REMEMBERED)
+        self._accepted: deque[CallTicket] = deque(maxlen=MOST_REMEMBERED)
 
     def started(self, now: float) -> None:
         if self._began is None:
             self._began = now
         self._started.append(now)
 
-    def withdrawn(self, ticket: Ticket) -> None:
+    def withdrawn(self, ticket: CallTicket) -> None:
         """A call that had been counted was not made."""
         if ticket.began in self._started:
             self._started.remove(ticket.began)
 
-    def accepted(self, ticket: Ticket) -> None:
+    def accepted(self, ticket: CallTicket) -> None:
         self._accepted.append(ticket)
 
-    def refused(self, ticket: Ticket) -> None:
+    def refused(self, ticket: CallTicket) -> None:
         self._refused.append(ticket.began)
 
     def rate(self, now: float, seconds: float, shortest: float = 1.0) -> float:

@@ -15,12 +15,12 @@ from batchmill.template.shell.words import (
     MARK,
     Argument,
     Check,
-    Command,
     Edit,
-    Flow,
-    Named,
-    Positions,
-    Stream,
+    NamedVariables,
+    ParsedCommand,
+    PositionalParameters,
+    ShellStream,
+    ValueFlow,
     Word,
     identifiers,
 )
@@ -56,7 +56,7 @@ class ExpansionReader(QuoteReader):
         self._calculated_until = 0
 
     @abstractmethod
-    def commands(self, *, closed: bool, writes: Stream | None = None) -> bool:
+    def commands(self, *, closed: bool, writes: ShellStream | None = None) -> bool:
         """Read commands to the end of the text or, with ``closed``, past the ``)`` that ends them.
 
         Adds their output to ``writes``. Returns whether that ``)`` was there.
@@ -72,7 +72,7 @@ class ExpansionReader(QuoteReader):
         if calculated:
             self.flows.demand(word.flows[known:], Check.INTEGER)
 
-    def forbid(self, flows: Iterable[Flow], message: str, at: int, parts: Check | None = None) -> None:
+    def forbid(self, flows: Iterable[ValueFlow], message: str, at: int, parts: Check | None = None) -> None:
         """Refuse the command if a value arrives in ``flows``; one that was derived from a value and passes
         ``parts`` is allowed."""
         self.flows.forbid(flows, message, lambda told: self._fail(told, at), parts)
@@ -119,9 +119,9 @@ class ExpansionReader(QuoteReader):
 
     def _calculate(self, text: str, *, array: str = "") -> None:
         """The shell calculates with the variables that are named in ``text``."""
-        flows = [Flow(source) for name in identifiers(text) for source in self.sources(name)]
+        flows = [ValueFlow(source) for name in identifiers(text) for source in self.sources(name)]
         flows += [
-            Flow(source) for name in re.findall(r"\$\{?([0-9@*])", text) for source in self.sources(name)
+            ValueFlow(source) for name in re.findall(r"\$\{?([0-9@*])", text) for source in self.sources(name)
         ]
         self.flows.demand(flows, Check.INTEGER, array=array)
 
@@ -133,13 +133,13 @@ class ExpansionReader(QuoteReader):
         else:
             self.substitution(word)
 
-    def substitution(self, word: Word) -> Stream:
+    def substitution(self, word: Word) -> ShellStream:
         """Read commands in parentheses whose output becomes part of ``word``; returns that output."""
         opening = self.at
         if self._depth >= MAX_NESTING:
             self.fail(f"substitutions are nested more than {MAX_NESTING} deep")
         before = self.seen
-        writes = Stream()
+        writes = ShellStream()
         self._depth += 1
         self.at += 1
         if not self.commands(closed=True, writes=writes):
@@ -166,7 +166,7 @@ class ExpansionReader(QuoteReader):
             elif char == "$":
                 self.dollar(inner, quoted=True)
             elif found := IDENTIFIER.match(self.source, self.at, self.end):
-                inner.flows += [Flow(source) for source in self.sources(found.group())]
+                inner.flows += [ValueFlow(source) for source in self.sources(found.group())]
                 self.at = found.end()
             else:
                 depth += (char == "(") - (char == ")")
@@ -217,7 +217,7 @@ class ExpansionReader(QuoteReader):
             word.take_all(inner.flows)
             return
         name, before = found["name"], found["before"]
-        here = [Flow(source) for source in self.sources(name)]
+        here = [ValueFlow(source) for source in self.sources(name)]
         index, rest = _index(text[found.end() :])
         if index not in _WHOLE_ARRAY and index:
             self._calculate(index, array=name)
@@ -228,7 +228,7 @@ class ExpansionReader(QuoteReader):
             if index not in _WHOLE_ARRAY and rest not in _WHOLE_ARRAY:
                 self.forbid(here, _OWN_NAME, opening)
                 for source in self.sources(name):
-                    word.take(Named(source))
+                    word.take(NamedVariables(source))
             return
         if before.endswith("#"):
             return
@@ -284,7 +284,7 @@ class ExpansionReader(QuoteReader):
                 self.doubt(
                     "batchmill cannot judge a value after backquotes with single quotes in them; write $( )"
                 )
-            inner = Command(reads=self.input)
+            inner = ParsedCommand(reads=self.input)
             self.look_into(_without_escapes(text, quoted=quoted), self.at, inner)
             word.take(inner.writes, derived=True)
             self.at = closing + 1
@@ -292,7 +292,7 @@ class ExpansionReader(QuoteReader):
         if any(found in text for found in ("\\", "#", "<<")) or (quoted and '"' in text):
             self.fail("batchmill cannot judge a value in these backquotes; write $( ) instead")
         self.edits.append(Edit(self.at, self.at + 1, ["$( "]))
-        before, end, writes = self.seen, self.end, Stream()
+        before, end, writes = self.seen, self.end, ShellStream()
         self.at, self.end = self.at + 1, closing
         self.commands(closed=False, writes=writes)
         self.at, self.end = closing + 1, end
@@ -302,12 +302,14 @@ class ExpansionReader(QuoteReader):
 
     @property
     @abstractmethod
-    def input(self) -> Stream:
+    def input(self) -> ShellStream:
         """The input of commands here that have no input of their own."""
 
     @abstractmethod
-    def look_into(self, text: str, at: int, command: Command, positions: Positions | None = None) -> None:
-        """Read a script without values: see :class:`batchmill.template.shell.reviewing.Reader`."""
+    def look_into(
+        self, text: str, at: int, command: ParsedCommand, positions: PositionalParameters | None = None
+    ) -> None:
+        """Read a script without values: see :class:`batchmill.template.shell.reviewing.RuleReader`."""
 
     def _closing_backquote(self) -> int:
         found = _BACKQUOTED.match(self.source, self.at, self.end)

@@ -18,7 +18,7 @@ from batchmill.template.shell.programs import (
     operand_of_shell,
     rule_of,
 )
-from batchmill.template.shell.reviewing import Reader, demand
+from batchmill.template.shell.reviewing import RuleReader, demand
 from batchmill.template.shell.words import Check, ValuePlace, Word
 from batchmill.template.text import LISTS, check_length, to_text
 
@@ -56,7 +56,7 @@ def take_checks(slots: Sequence[ValuePlace], others: Sequence[ValuePlace], place
                 slot.checks |= other.checks
 
 
-def review_lists(words: list[Word], reader: Reader) -> None:
+def review_lists(words: list[Word], reader: RuleReader) -> None:
     """Check the lists in a command whose program may interpret an element as more than an argument."""
     for place, word in enumerate(words):
         if not word.several:
@@ -71,7 +71,7 @@ def review_lists(words: list[Word], reader: Reader) -> None:
             demand([word], reader, Check.NO_OPTION)
 
 
-def _started(words: list[Word], place: int, reader: Reader) -> None:
+def _started(words: list[Word], place: int, reader: RuleReader) -> None:
     """A program that starts another one must not take an element for the other's name."""
     first = 1
     if words[0].program == "find":

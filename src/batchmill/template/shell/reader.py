@@ -23,11 +23,11 @@ from batchmill.template.shell.words import (
     MARK,
     UNCOUNTED,
     Argument,
-    Command,
     Edit,
-    Flow,
-    Positions,
-    Stream,
+    ParsedCommand,
+    PositionalParameters,
+    ShellStream,
+    ValueFlow,
     Word,
 )
 
@@ -79,16 +79,20 @@ class CommandReader(RedirectionReader):
 
     @abstractmethod
     def embed(
-        self, word: Word, command: Command, by: Word | None = None, positions: Positions | None = None
+        self,
+        word: Word,
+        command: ParsedCommand,
+        by: Word | None = None,
+        positions: PositionalParameters | None = None,
     ) -> bool:
-        """Rewrite a word that is a script: see :class:`batchmill.template.shell.reviewing.Reader`."""
+        """Rewrite a word that is a script: see :class:`batchmill.template.shell.reviewing.RuleReader`."""
 
     def read(self) -> None:
         """Read the text to its end, collecting ``edits``."""
         self.commands(closed=False)
 
     @property
-    def positions(self) -> Positions:
+    def positions(self) -> PositionalParameters:
         """The positional parameters here."""
         return self.frames.inner.positions
 
@@ -106,7 +110,7 @@ class CommandReader(RedirectionReader):
         if not all(one.raw for one in self._written):
             self.fail(reason)
 
-    def commands(self, *, closed: bool, writes: Stream | None = None) -> bool:
+    def commands(self, *, closed: bool, writes: ShellStream | None = None) -> bool:
         depth = self.frames.enter(self.frames.inner.writes if writes is None else writes)
         state = State()
         done = False
@@ -184,7 +188,7 @@ class CommandReader(RedirectionReader):
         words = rules.review(command, self)
         if words:
             self.frames.forget_name()
-        next_one = Command(piped=piped)
+        next_one = ParsedCommand(piped=piped)
         streams.connect(command, words, self, next_one.reads if piped else self.frames.inner.writes)
         state.command = next_one
         state.after_pipe = piped
@@ -251,7 +255,7 @@ class CommandReader(RedirectionReader):
         frame = self.frames.close(kind)
         if frame is not None:
             state.command = frame.command
-            self.flows.add(frame.reads, [Flow(frame.command.reads)])
+            self.flows.add(frame.reads, [ValueFlow(frame.command.reads)])
 
     def _function(self, state: State, name: Word) -> None:
         if name.slots:

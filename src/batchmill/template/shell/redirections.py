@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from batchmill.template.shell.expansions import ExpansionReader
 from batchmill.template.shell.frames import Frames
-from batchmill.template.shell.words import Check, Command, HereDocument, Word
+from batchmill.template.shell.words import Check, HereDocument, ParsedCommand, Word
 
 _OUTPUT = frozenset({">", ">>", ">|", "&>", "&>>"})
 _REDIRECTION = re.compile(r"&>>?|<<<|<<-|<<|<&|<>|>>|>&|>\||[<>]")
@@ -25,7 +25,7 @@ class State:
     """
 
     def __init__(self) -> None:
-        self.command = Command()
+        self.command = ParsedCommand()
         self.word: Word | None = None
         self.redirection = ""
         self.blocks: list[str] = []
@@ -82,13 +82,13 @@ class RedirectionReader(ExpansionReader):
 
     def _fed_substitution(self, word: Word) -> None:
         """``>(...)``: its commands read what the command writes that it belongs to."""
-        fed = Command()
+        fed = ParsedCommand()
         self.frames.open("(", fed)
         self.substitution(word)
         self.frames.close("(")
         word.feeds.append(fed.reads)
 
-    def redirected(self, command: Command, redirection: str, word: Word) -> None:
+    def redirected(self, command: ParsedCommand, redirection: str, word: Word) -> None:
         command.feeds += word.feeds
         if self.is_list(word) and redirection != "<<<":
             self.fail("a list cannot be the file that is read or written here; name one element", word.place)

@@ -19,7 +19,7 @@ from batchmill.template.shell.flows import Flows
 from batchmill.template.shell.frames import Frame
 from batchmill.template.shell.lists import other_counts, take_checks, texts_of
 from batchmill.template.shell.scripts import ScriptReader, look_into
-from batchmill.template.shell.words import MARK, Check, Positions, ValuePlace, render
+from batchmill.template.shell.words import MARK, Check, PositionalParameters, ValuePlace, render
 from batchmill.template.text import check_length, to_text
 
 # Linux takes arguments and environment strings of at most 32 pages (MAX_ARG_STRLEN), the end included.
@@ -213,7 +213,7 @@ def plan_script(template: Template) -> ScriptPlan:
     if MARK in template.text:
         raise TemplateSyntaxError("a command cannot hold NUL", template.text, template.text.index(MARK))
     source = "".join(part if isinstance(part, str) else MARK for part in template.parts)
-    flows, positions = Flows(), Positions()
+    flows, positions = Flows(), PositionalParameters()
     base = Frame("", positions.reads, positions.writes, positions)
     if not expressions:
         look_into(source, flows, base, lambda message: refusal(message, 0), "")
@@ -248,7 +248,7 @@ def _look_again(
         " ".join([MARK] * counts.get(place, 1)) + text for place, text in enumerate(texts[1:])
     )
     place_of_list = len(MARK.join(texts[: min(counts) + 1]))
-    flows, positions = Flows(), Positions()
+    flows, positions = Flows(), PositionalParameters()
     base = Frame("", positions.reads, positions.writes, positions)
 
     def fail(message: str, at: int) -> NoReturn:

@@ -17,11 +17,11 @@ from batchmill.template.shell.reader import CommandReader
 from batchmill.template.shell.words import (
     MARK,
     Check,
-    Command,
     Edit,
-    Flow,
-    Positions,
-    Stream,
+    ParsedCommand,
+    PositionalParameters,
+    ShellStream,
+    ValueFlow,
     ValuePlace,
     Word,
     render,
@@ -46,11 +46,15 @@ class ScriptReader(CommandReader):
         return f"put the whole script in one pair of single quotes, or {self.as_argument}"
 
     @property
-    def input(self) -> Stream:
+    def input(self) -> ShellStream:
         return self.frames.inner.reads
 
     def embed(
-        self, word: Word, command: Command, by: Word | None = None, positions: Positions | None = None
+        self,
+        word: Word,
+        command: ParsedCommand,
+        by: Word | None = None,
+        positions: PositionalParameters | None = None,
     ) -> bool:
         """Rewrite a word that is itself a script, if all of it stands in one pair of quotes.
 
@@ -77,7 +81,9 @@ class ScriptReader(CommandReader):
             self._export(word, by)
         return True
 
-    def look_into(self, text: str, at: int, command: Command, positions: Positions | None = None) -> None:
+    def look_into(
+        self, text: str, at: int, command: ParsedCommand, positions: PositionalParameters | None = None
+    ) -> None:
         """Read ``text``, a script without values at ``at`` that ``command`` runs, for its use of variables
         and arguments."""
         refuse = partial(self._fail_at, at)
@@ -86,7 +92,7 @@ class ScriptReader(CommandReader):
     def _fail_at(self, at: int, message: str) -> NoReturn:
         self._fail(message, at)
 
-    def _base(self, command: Command, positions: Positions | None) -> Frame:
+    def _base(self, command: ParsedCommand, positions: PositionalParameters | None) -> Frame:
         kind = "loop" if positions is None and self.frames.in_loop else ""
         return Frame(kind, command.reads, command.writes, positions or self.positions)
 
@@ -112,7 +118,7 @@ class ScriptReader(CommandReader):
         for slot in (piece for piece in pieces if isinstance(piece, ValuePlace)):
             slot.expression += first
         quoted = [piece if isinstance(piece, ValuePlace) else piece.replace("'", "'\\''") for piece in pieces]
-        word.flows = [Flow(slot) for slot in word.slots]
+        word.flows = [ValueFlow(slot) for slot in word.slots]
         self.edits = [edit for edit in self.edits if not word.start <= edit.start < word.end]
         self.edits.append(Edit(word.start, word.end, ["'", *quoted, "'"]))
         self.embedded = True
@@ -143,7 +149,7 @@ class _Looking(ScriptReader):
     def in_script(self) -> str:
         return self.advice
 
-    def forbid(self, flows: Iterable[Flow], message: str, at: int, parts: Check | None = None) -> None:
+    def forbid(self, flows: Iterable[ValueFlow], message: str, at: int, parts: Check | None = None) -> None:
         self.flows.forbid(flows, message, self.refuse, parts)
 
     def _fail_at(self, at: int, message: str) -> NoReturn:

@@ -66,13 +66,13 @@ class Edit:
     pieces: list[Piece]
 
 
-class Stream:
+class ShellStream:
     """The data in a pipe, in the input of a command, or in the output of a substitution."""
 
     __slots__ = ()
 
 
-class Positions:
+class PositionalParameters:
     """The positional parameters of a script or of one function, and its input and output.
 
     ``shifted`` is set once ``shift`` was read: from then on ``$1`` may be any of them.
@@ -82,8 +82,8 @@ class Positions:
 
     def __init__(self) -> None:
         self.shifted = False
-        self.reads = Stream()
-        self.writes = Stream()
+        self.reads = ShellStream()
+        self.writes = ShellStream()
 
 
 ANY = -1  # all arguments
@@ -94,22 +94,22 @@ UNCOUNTED = -2  # those of which it is not known how many stand before them
 class Argument:
     """A positional parameter: its number from 0, :data:`ANY` or :data:`UNCOUNTED`."""
 
-    positions: Positions
+    positions: PositionalParameters
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedVariables:
     """The values of the variables whose names ``holder`` holds."""
 
-    holder: Stream | Argument | str
+    holder: ShellStream | Argument | str
 
 
-Source = ValuePlace | Stream | Argument | Named | str  # a str is the name of a variable
+Source = ValuePlace | ShellStream | Argument | NamedVariables | str  # a str is the name of a variable
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class ValueFlow:
     """An edge: the content of ``source`` becomes part of a word or of a stream.
 
     ``derived`` says that the text is changed: a part of it, or the output of a command for it. ``leading``
@@ -139,8 +139,8 @@ class Word:
     text: str = ""
     slots: list[ValuePlace] = field(default_factory=list)
     parts: list[tuple[str, int, int]] = field(default_factory=list)
-    flows: list[Flow] = field(default_factory=list)
-    feeds: list[Stream] = field(default_factory=list)
+    flows: list[ValueFlow] = field(default_factory=list)
+    feeds: list[ShellStream] = field(default_factory=list)
     dynamic: bool = False
     quoted: bool = False
     splits: bool = False
@@ -180,22 +180,22 @@ class Word:
     def take(self, source: Source, *, derived: bool = False) -> None:
         """Append the content of ``source`` to the word."""
         leading = not self.text.strip(MARK + "$")
-        self.flows.append(Flow(source, derived, leading, len(self.text)))
+        self.flows.append(ValueFlow(source, derived, leading, len(self.text)))
 
-    def take_all(self, flows: Iterable[Flow]) -> None:
+    def take_all(self, flows: Iterable[ValueFlow]) -> None:
         """Append ``flows``, those of another word, to this one."""
         for flow in flows:
             self.take(flow.source, derived=flow.derived)
 
-    def flows_from(self, offset: int) -> list[Flow]:
+    def flows_from(self, offset: int) -> list[ValueFlow]:
         """The parts of the word from ``offset`` of its text on, as if it began there."""
         return [
-            Flow(flow.source, flow.derived, not self.text[offset : flow.offset].strip(MARK + "$"))
+            ValueFlow(flow.source, flow.derived, not self.text[offset : flow.offset].strip(MARK + "$"))
             for flow in self.flows
             if flow.offset >= offset
         ]
 
-    def flows_before(self, offset: int) -> list[Flow]:
+    def flows_before(self, offset: int) -> list[ValueFlow]:
         """The parts of the word before ``offset`` of its text."""
         return [flow for flow in self.flows if flow.offset < offset]
 
@@ -214,12 +214,12 @@ class HereDocument:
     stop: int
     quoted: bool
     strip_tabs: bool
-    reads: Stream
-    script: Callable[[list[Flow], str, int], None] | None = None
+    reads: ShellStream
+    script: Callable[[list[ValueFlow], str, int], None] | None = None
 
 
 @dataclass(eq=False, slots=True)
-class Command:
+class ParsedCommand:
     """One simple command, or a compound one as a whole: its words, its input and its output.
 
     ``here_strings`` are the words after ``<<<``. ``piped`` says that its input is another command's output,
@@ -229,9 +229,9 @@ class Command:
     words: list[Word] = field(default_factory=list)
     here_strings: list[Word] = field(default_factory=list)
     here_documents: list[HereDocument] = field(default_factory=list)
-    feeds: list[Stream] = field(default_factory=list)
-    reads: Stream = field(default_factory=Stream)
-    writes: Stream = field(default_factory=Stream)
+    feeds: list[ShellStream] = field(default_factory=list)
+    reads: ShellStream = field(default_factory=ShellStream)
+    writes: ShellStream = field(default_factory=ShellStream)
     piped: bool = False
     redirected: bool = False
     silent: bool = False
