@@ -153,7 +153,7 @@ def test_no_room_is_a_readable_error(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "rows = Rows(most=0)\n"
         "try:\n"
-        "    rows.put_run(0, ['x' * 1000 for _ in range(1000)])\n"
+        "    rows.put_run(0, ['x' * 1000 for _ in range(3000)])\n"
         "except SpillError as fault:\n"
         "    print(fault)\n"
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import Any
 
 from batchmill.lists.lazy import LazyList
@@ -107,17 +107,22 @@ class Rows:
         """Move all there is into a file, neighbours together."""
         file, values = SpillFile.new(), self._values
         self._values, self._file = {}, file
-        for page in sorted({number // _PAGE for number in values}):
-            numbers = range(page * _PAGE, (page + 1) * _PAGE)
-            self._write(file, numbers.start, [values.pop(number, ABSENT) for number in numbers])
+        for _, run in groupby(enumerate(sorted(values)), lambda at: at[1] - at[0]):
+            numbers = [number for _, number in run]
+            for first in range(0, len(numbers), _PAGE):
+                some = numbers[first : first + _PAGE]
+                self._write(file, some[0], list(map(values.pop, some)))
 
     def _write(self, file: SpillFile, start: int, values: Sequence[object]) -> None:
-        self.plain = self.plain and self._are_plain([one for one in values if one is not ABSENT])
+        present = [one for one in values if one is not ABSENT]
+        whole = len(present) == len(values)
+        self.plain = self.plain and self._are_plain(present)
         entries, written = array("Q"), list[bytes]()
         offset, done = file.end, 0
         while done < len(values):
             few = values[done : done + self._together]
-            data = self._dumped(file, few) if len(few) > 1 else None
+            together = len(few) > 1 and (whole or not any(one is ABSENT for one in few))
+            data = self._dumped(file, few) if together else None
             if data is None:
                 few = few[:1]
                 data = self._dump_one(file, start + done, few[0], entries, offset)
@@ -134,8 +139,6 @@ class Rows:
 
     def _dumped(self, file: SpillFile, few: Sequence[object]) -> bytes | None:
         """Values as one list, None where they are not to be one."""
-        if any(one is ABSENT for one in few):
-            return None
         try:
             data = file.dump(list(few))
         except NotWritable:

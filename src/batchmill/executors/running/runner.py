@@ -80,6 +80,9 @@ class ItemRunner:
         empty one to be filled, for who looks at it meanwhile: an item's wall time is put there last.
         """
         block = Block(chunk.start, items=chunk.items) if block is None else block
+        if len(chunk.items) == 1 and chunk.more is None:
+            self._run_items(chunk, seconds, flush, block)
+            return block
         with ChunkScope():
             self._run_items(chunk, seconds, flush, block)
         return block
@@ -157,9 +160,10 @@ class ItemRunner:
                     block.begin(offset + 1, last)
                     drift = 0.0
         commands = together(one.cpu for one in block.commands.values()) if block.commands else None
-        took = _took(block, last - began, before, alone)
-        self.took = own_seconds(took)
-        block.cpu = took.used.cpu + (commands or 0.0) + called_seconds() - called
+        used = effort(cpu_only=alone).since(before)
+        if not alone:
+            self.took = own_seconds(Took(len(block), last - began, used, block.longer))
+        block.cpu = used.cpu + (commands or 0.0) + called_seconds() - called
 
     def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
         """The attempts of an item from that of its chunk on, which begins at the second ``began``."""
