@@ -47,17 +47,22 @@ class ProcessExecutor:
 
     ``around`` is the pickle of the environment for the items, None for that of this process; ``heard`` gets
     their log records. ``modules`` are the files of the user's modules that came with the task, with their
-    content: workers that may have imported others do not run it.
+    content: workers that may have imported others do not run it. Chunks are meant to take ``chunk_seconds``.
     """
 
     name = "process"
 
     def __init__(
-        self, around: bytes | None = None, heard: Heard = handle, modules: frozenset[str] = NO_MODULES
+        self,
+        around: bytes | None = None,
+        heard: Heard = handle,
+        modules: frozenset[str] = NO_MODULES,
+        chunk_seconds: float = CHUNK_SECONDS,
     ) -> None:
         self._around = around
         self._heard = heard
         self._modules = modules
+        self._chunk_seconds = chunk_seconds
 
     def workers(self, settings: ExecutorSettings) -> int:
         return settings.max_concurrent or usable_cores()
@@ -74,7 +79,8 @@ class ProcessExecutor:
             yield from refuse_all(channel, describe(refusal))
             return
         leases = Leases(pool, shipment, settings.slots, self._heard, self._modules)
-        crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, self.workers(settings))
+        size, seconds = self.workers(settings), self._chunk_seconds
+        crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, size, seconds)
         try:
             crew.start()
             yield from channel.blocks()
@@ -119,10 +125,11 @@ class ProcessBatch:
         settings: ExecutorSettings,
         cancel: CancelToken,
         size: int,
+        chunk_seconds: float,
     ) -> None:
         self._sizer = ChunkSizer(
             size,
-            CHUNK_SECONDS,
+            chunk_seconds,
             MOST_PER_CHUNK,
             settings.chunk_size,
             least=HAND_OVER_SECONDS,
@@ -142,7 +149,8 @@ class ProcessBatch:
         self._drivers: list[Driver] = []
         self._numbers = settings.worker_numbers
         self._taken: list[int] = []  # of them
-        self._sharing = WorkStealer(channel, pool.watch, self._now, self._several, self._widen)
+        widen = self._widen if size > 1 else None
+        self._sharing = WorkStealer(channel, pool.watch, self._now, self._several, widen)
         channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
         self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]

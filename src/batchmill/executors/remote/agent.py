@@ -16,6 +16,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
@@ -138,7 +139,8 @@ class Agent:
         at_work = _AtWork(order.batch, channel, waiting)
         logs: list[bytes] = []
         files = NO_MODULES if job.modules is None else job.modules.files
-        executor = ProcessExecutor(known.around, lambda logged: _keep(logs, logged), files)
+        heard = partial(_keep, logs)
+        executor = ProcessExecutor(known.around, heard, files, chunk_seconds=order.seconds)
         done: list[Block] = []
         with self._entered(at_work):
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))
