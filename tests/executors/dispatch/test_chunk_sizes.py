@@ -112,6 +112,12 @@ def test_more_items_count_as_short_where_a_round_trip_takes_longer() -> None:
     assert far.depth(4) == 1
 
 
+def test_a_chunk_travels_as_no_more_bytes_than_it_may() -> None:
+    sizer = ChunkSizer(2, 0.6, 2048, most_bytes=4000)
+    sizer.observe(8, 0.001, 8000)
+    assert sizer.next(None)[0] == 4
+
+
 def test_a_known_pace_is_begun_with() -> None:
     first = ChunkSizer(2, 0.01, 2048)
     assert first.pace is None

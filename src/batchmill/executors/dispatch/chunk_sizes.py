@@ -65,7 +65,7 @@ class ChunkSizer:
     """Decides the next chunk's size from the times of finished chunks.
 
     ``target`` and ``least`` are seconds of items: the wanted length of a chunk, and its minimum, as far as
-    ``most`` items and the number of remaining items allow. Items are ``short`` below so many
+    ``most`` items, ``most_bytes`` and the number of remaining items allow. Items are ``short`` below so many
     seconds: then a second chunk waits at each worker. ``known`` is the pace of an earlier batch of the kind.
 
     Concurrency: workers and collectors call it from their own threads; ``_lock`` guards all fields.
@@ -80,6 +80,7 @@ class ChunkSizer:
         *,
         least: float = 0.0,
         short: float = SHORT_SECONDS,
+        most_bytes: int = BYTES_PER_CHUNK,
         known: ItemPace | None = None,
     ) -> None:
         self._lock = threading.Lock()
@@ -88,6 +89,7 @@ class ChunkSizer:
         self._least = least
         self._most = most
         self._short = short
+        self._most_bytes = most_bytes
         self._fixed = fixed
         self._mean, self._bytes = known or (0.0, 0.0)
         self._items = 1.0 if known else 0.0
@@ -126,7 +128,7 @@ class ChunkSizer:
         """As many items as the target's seconds hold, at most ``most``."""
         wanted = self._target / max(self._mean, 1e-9)
         if self._bytes:
-            wanted = min(wanted, BYTES_PER_CHUNK / self._bytes)
+            wanted = min(wanted, self._most_bytes / self._bytes)
         return max(1, min(int(wanted), self._most, most))
 
     def patience(self, items: int) -> float:

@@ -20,7 +20,7 @@ from batchmill.errors import ExecutorUnavailable, NotPicklable
 from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.describe import describe
-from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
+from batchmill.executors.dispatch.chunk_sizes import BYTES_PER_CHUNK, ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
 from batchmill.executors.dispatch.link import CANCELLED
 from batchmill.executors.dispatch.settling import ChunkSettler
@@ -47,7 +47,8 @@ class ProcessExecutor:
 
     ``around`` is the pickle of the environment for the items, None for that of this process; ``heard`` gets
     their log records. ``modules`` are the files of the user's modules that came with the task, with their
-    content: workers that may have imported others do not run it. Chunks are meant to take ``chunk_seconds``.
+    content: workers that may have imported others do not run it. Chunks are meant to take
+    ``chunk_seconds`` and to travel as ``chunk_bytes``.
     """
 
     name = "process"
@@ -58,11 +59,12 @@ class ProcessExecutor:
         heard: Heard = handle,
         modules: frozenset[str] = NO_MODULES,
         chunk_seconds: float = CHUNK_SECONDS,
+        chunk_bytes: int = BYTES_PER_CHUNK,
     ) -> None:
         self._around = around
         self._heard = heard
         self._modules = modules
-        self._chunk_seconds = chunk_seconds
+        self._chunk = chunk_seconds, chunk_bytes
 
     def workers(self, settings: ExecutorSettings) -> int:
         return settings.max_concurrent or usable_cores()
@@ -79,8 +81,8 @@ class ProcessExecutor:
             yield from refuse_all(channel, describe(refusal))
             return
         leases = Leases(pool, shipment, settings.slots, self._heard, self._modules)
-        size, seconds = self.workers(settings), self._chunk_seconds
-        crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, size, seconds)
+        size = self.workers(settings)
+        crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, size, *self._chunk)
         try:
             crew.start()
             yield from channel.blocks()
@@ -126,6 +128,7 @@ class ProcessBatch:
         cancel: CancelToken,
         size: int,
         chunk_seconds: float,
+        chunk_bytes: int,
     ) -> None:
         self._sizer = ChunkSizer(
             size,
@@ -133,6 +136,7 @@ class ProcessBatch:
             MOST_PER_CHUNK,
             settings.chunk_size,
             least=HAND_OVER_SECONDS,
+            most_bytes=chunk_bytes,
             known=shipment.pace,
         )
         self._settler = ChunkSettler(job, channel, self._sizer, settings.on_death)

@@ -10,6 +10,7 @@ import multiprocessing
 import pickle
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections import OrderedDict, deque
@@ -140,7 +141,8 @@ class Agent:
         logs: list[bytes] = []
         files = NO_MODULES if job.modules is None else job.modules.files
         heard = partial(_keep, logs)
-        executor = ProcessExecutor(known.around, heard, files, chunk_seconds=order.seconds)
+        # All items in one chunk: their number was chosen for it, and each part of sealed items carries all.
+        executor = ProcessExecutor(known.around, heard, files, order.seconds, sys.maxsize)
         done: list[Block] = []
         with self._entered(at_work):
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))

@@ -32,9 +32,11 @@ from batchmill.outcome import ErrorInfo
 CHUNK_SECONDS = 0.6
 LEAST_SECONDS = 0.05
 SHORT_SECONDS = 0.5
+MOST_BYTES = 4 << 20  # Dask warns of 10 MB
 MOST_PER_CHUNK = 16_384
 WARM_SEATS = 16  # at most, before items whose starts are limited
 PATIENCE_SECONDS = 0.5  # at least, after which an agent hands in what it has
+OPENED_BYTES = 64 << 10  # of plain items, by agents: more is quicker to pass on than to unpickle
 SMALL_JOB_BYTES = 32 << 10  # what travels with every order
 CLOSE_SECONDS = 1.0
 CANCEL_SECONDS = 2.0  # that agents have to end what runs, before nobody waits for them any more
@@ -73,6 +75,7 @@ class BatchOrders:
             settings.chunk_size,
             least=LEAST_SECONDS,
             short=SHORT_SECONDS,
+            most_bytes=MOST_BYTES,
             known=_paces.of(packed.kind),
         )
         self._settler = ChunkSettler(job, channel, self._sizer)
@@ -80,7 +83,7 @@ class BatchOrders:
         self._on_death = settings.on_death
         self._sent = 0
         self._changed = threading.Condition()
-        self._out: dict[int, tuple[Chunk, float]] = {}  # with when it was sent
+        self._out: dict[int, tuple[Chunk, float, int]] = {}  # when it was sent, and its bytes
         self._tickets: dict[int, Ticket] = {}
         self._busy = 0  # orders that are out, or about to be settled
         self._losses = Losses()
@@ -159,7 +162,7 @@ class BatchOrders:
         with self._changed:
             self._sent += 1
             number = self._sent
-            self._out[number] = chunk, time.perf_counter()
+            self._out[number] = chunk, time.perf_counter(), len(items)
             self._busy += 1
             known = self._known and len(self._packed.job) > SMALL_JOB_BYTES
         order = Order(
@@ -170,7 +173,7 @@ class BatchOrders:
             chunk.start,
             len(chunk),
             items,
-            pickler.is_plain(chunk.items),
+            len(items) <= OPENED_BYTES and pickler.is_plain(chunk.items),
             chunk.attempts,
             sealed_error(chunk.lost),
             chunk.wait,
@@ -200,9 +203,9 @@ class BatchOrders:
             self._tickets.pop(number, None)
         if out is None:
             return
-        chunk, sent = out
+        chunk, sent, n_bytes = out
         try:
-            self._settle(number, chunk, end, sent, received)
+            self._settle(number, chunk, end, sent, received, n_bytes)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
             self._channel.fail(fault)
             with contextlib.suppress(InternalError):  # where it was settled before the fault
@@ -215,7 +218,9 @@ class BatchOrders:
             self._busy -= count
             self._changed.notify_all()
 
-    def _settle(self, number: int, chunk: Chunk, end: End, sent: float, received: float) -> None:
+    def _settle(
+        self, number: int, chunk: Chunk, end: End, sent: float, received: float, n_bytes: int
+    ) -> None:
         if isinstance(end, Gone):
             self._channel.give_back(chunk)
             self._channel.fail(ClusterLost(f"the cluster is lost: {end.reason}"))
@@ -226,7 +231,7 @@ class BatchOrders:
             stint = None
             if reply.stay is not None:
                 stint = self._lanes.stint(reply.stay, sent, received, self._seats())
-            self._reply(chunk, reply, stint, len(end))
+            self._reply(chunk, reply, stint, max(len(end), n_bytes))
 
     def _lose(self, number: int, chunk: Chunk, lost: Lost) -> None:
         """A worker is gone with a chunk: its items go on one by one, or are charged with it."""
