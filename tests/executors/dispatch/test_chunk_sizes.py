@@ -98,6 +98,26 @@ def test_near_the_end_a_chunk_is_still_worth_its_hand_over() -> None:
     assert sizer.next(8)[0] == 1
 
 
+def test_the_chunks_of_a_single_worker_do_not_shrink_as_nobody_could_share_them() -> None:
+    sizer = ChunkSizer(1, 0.5, 2048)
+    sizer.observe(64, 0.64)
+    assert sizer.next(20)[0] == 50
+
+
+def test_more_items_count_as_short_where_a_round_trip_takes_longer() -> None:
+    near, far = ChunkSizer(2, 0.6, 2048), ChunkSizer(2, 0.6, 2048, short=0.5)
+    for sizer in (near, far):
+        sizer.observe(2, 0.4)
+    assert (near.depth(20), far.depth(20)) == (1, 2)
+    assert far.depth(4) == 1
+
+
+def test_a_chunk_travels_as_no_more_bytes_than_it_may() -> None:
+    sizer = ChunkSizer(2, 0.6, 2048, most_bytes=4000)
+    sizer.observe(8, 0.001, 8000)
+    assert sizer.next(None)[0] == 4
+
+
 def test_a_known_pace_is_begun_with() -> None:
     first = ChunkSizer(2, 0.01, 2048)
     assert first.pace is None

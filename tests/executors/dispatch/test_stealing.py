@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import batchmill
+from batchmill.executors.dispatch.driver import Driver
 from batchmill.executors.dispatch.stealing import Watch
 from batchmill.executors.process.pool import shared_pool
 
@@ -98,6 +99,14 @@ def test_a_death_while_the_worker_is_held_costs_one_item(tmp_path: Path) -> None
     assert begun(tmp_path) == 10
 
 
+def test_nothing_is_taken_back_from_the_only_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would run the items itself, in a chunk of their own."""
+    held: list[Driver] = []
+    monkeypatch.setattr(Driver, "hold", held.append)
+    batchmill.map(time.sleep, [LONG / 10] * 4, executor="process", max_concurrent=1, chunk_size=4)
+    assert not held
+
+
 def die_late(folder: str, number: int) -> int:
     with open(os.path.join(folder, str(os.getpid())), "a") as log:
         log.write(f"{number}\n")
@@ -110,7 +119,7 @@ def die_late(folder: str, number: int) -> int:
 def test_a_batch_begins_at_the_pace_of_the_last_one_of_its_kind() -> None:
     pool = shared_pool()
     batchmill.map(abs, range(5000), executor="process", max_concurrent=2)
-    paces = dict(pool._paces)
+    paces = dict(pool.paces._known)
     assert paces
     assert min(pace.seconds for pace in paces.values()) < 0.001
 

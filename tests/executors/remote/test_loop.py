@@ -119,6 +119,22 @@ def test_a_worker_that_dies_costs_its_item_and_no_other() -> None:
     assert "was killed by signal 9 (SIGKILL) on " in error["message"]
 
 
+def test_a_batch_begins_at_the_pace_of_the_last_one_of_its_kind(use: Any) -> None:
+    sizes: list[int] = []
+
+    class Counting(LoopCarrier):
+        def send(self, order: bytes, done: Done) -> Any:
+            sizes.append(pickle.loads(order).n_items)
+            return super().send(order, done)
+
+    use(Counting(2))
+    batchmill.map(same, range(400), executor="dask")
+    assert sizes[0] == 1
+    sizes.clear()
+    batchmill.map(same, range(400), executor="dask")
+    assert sizes[0] > 1
+
+
 @pytest.mark.usefixtures("loop")
 def test_results_come_in_order_and_many_of_them() -> None:
     assert batchmill.map(same, range(5000), executor="dask") == list(range(5000))

@@ -91,6 +91,21 @@ def test_a_failure_ends_the_order_where_it_is_to_be_judged(alone: bool, more: bo
     assert one.more() is more
 
 
+def test_nobody_looks_again_and_again_while_the_last_item_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = channel(seconds=0.0)
+    waits: list[float | None] = []
+    first, wait = taken(one, 1), one._changed.wait
+
+    def waiting(timeout: float | None = None) -> bool:
+        waits.append(timeout)
+        return wait(30)
+
+    monkeypatch.setattr(one._changed, "wait", waiting)
+    threading.Timer(0.05, one.deliver, (done(first),)).start()
+    assert [len(block) for block in one.blocks()] == [1]
+    assert set(waits) <= {None}
+
+
 @pytest.mark.parametrize("by_attempt", [True, False])
 def test_an_attempt_that_was_lost_is_made_again_by_who_starts_attempts(by_attempt: bool) -> None:
     one = channel(1, by_attempt=by_attempt)

@@ -21,6 +21,7 @@ PATIENCE, LEAST_PATIENCE = 5 / 3, 0.002  # of the time a chunk was meant to take
 BYTES_PER_CHUNK = 1 << 20
 SHORT_SECONDS, VERY_SHORT_SECONDS = 0.1, 0.01  # a round trip is 2 % of the latter
 BYTES_AHEAD = 256 << 20
+KEPT_PACES = 64
 
 
 class ItemPace(NamedTuple):
@@ -28,6 +29,30 @@ class ItemPace(NamedTuple):
 
     seconds: float
     n_bytes: float
+
+
+class Paces:
+    """The paces of the latest :data:`KEPT_PACES` kinds of batches, by their digests.
+
+    Concurrency: any thread may call any method; ``_lock`` guards ``_known``.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[bytes, ItemPace] = {}
+
+    def of(self, digest: bytes) -> ItemPace | None:
+        """The measurements that the last batch of the kind made of its items."""
+        with self._lock:
+            return self._known.get(digest)
+
+    def keep(self, digest: bytes, pace: ItemPace) -> None:
+        """Remember what a batch learned of its items, for the next one of the kind."""
+        with self._lock:
+            self._known.pop(digest, None)
+            self._known[digest] = pace
+            if len(self._known) > KEPT_PACES:
+                del self._known[next(iter(self._known))]
 
 
 def bounded(ahead: int, least: int, n_bytes: float) -> int:
@@ -40,8 +65,8 @@ class ChunkSizer:
     """Decides the next chunk's size from the times of finished chunks.
 
     ``target`` and ``least`` are seconds of items: the wanted length of a chunk, and its minimum, as far as
-    ``most`` items and the number of remaining items allow. ``known`` is the pace of an earlier batch of the
-    kind.
+    ``most`` items, ``most_bytes`` and the number of remaining items allow. Items are ``short`` below so many
+    seconds: then a second chunk waits at each worker. ``known`` is the pace of an earlier batch of the kind.
 
     Concurrency: workers and collectors call it from their own threads; ``_lock`` guards all fields.
     """
@@ -54,6 +79,8 @@ class ChunkSizer:
         fixed: int | None = None,
         *,
         least: float = 0.0,
+        short: float = SHORT_SECONDS,
+        most_bytes: int = BYTES_PER_CHUNK,
         known: ItemPace | None = None,
     ) -> None:
         self._lock = threading.Lock()
@@ -61,6 +88,8 @@ class ChunkSizer:
         self._target = target
         self._least = least
         self._most = most
+        self._short = short
+        self._most_bytes = most_bytes
         self._fixed = fixed
         self._mean, self._bytes = known or (0.0, 0.0)
         self._items = 1.0 if known else 0.0
@@ -77,7 +106,7 @@ class ChunkSizer:
         """How many items to take, and how many may be ahead of the consumer when taking them."""
         with self._lock:
             size = self._fixed or self._size
-            if remaining is not None and not self._fixed:
+            if remaining is not None and not self._fixed and self._workers > 1:
                 share = -(-remaining // (2 * self._workers))
                 size = min(size, max(share, int(self._least / self._mean) if self._mean else 0, 1))
             ahead = self._workers * max(WINDOW_PER_WORKER, CHUNKS_AHEAD * size)
@@ -99,7 +128,7 @@ class ChunkSizer:
         """As many items as come nearest to the target's seconds, at most ``most``."""
         wanted = self._target / max(self._mean, 1e-9)
         if self._bytes:
-            wanted = min(wanted, BYTES_PER_CHUNK / self._bytes)
+            wanted = min(wanted, self._most_bytes / self._bytes)
         return max(1, min(round(wanted), self._most, most))
 
     def patience(self, items: int) -> float:
@@ -115,5 +144,5 @@ class ChunkSizer:
         very short items wait behind another: they would be missed elsewhere."""
         with self._lock:
             plenty = remaining is not None and remaining > 2 * self._workers
-            short = SHORT_SECONDS if plenty else VERY_SHORT_SECONDS
+            short = self._short if plenty else VERY_SHORT_SECONDS
             return 2 if 0 < self._mean < short else 1

@@ -95,7 +95,8 @@ class WorkStealer:
     """Shares the items of one batch while one worker waits for items and another has several.
 
     ``holders`` are the active workers, ``several`` says quickly whether one of them may have more than one
-    item, ``widen`` adds one if workers may be idle that have none yet. ``watch`` has the thread.
+    item, ``widen`` adds one if workers may be idle that have none yet; None if there can be no other worker.
+    ``watch`` has the thread.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_watched``, ``_asked`` and ``_over``. The
     thread of the watch looks, under ``_looking``, and alone has ``_before``.
@@ -107,7 +108,7 @@ class WorkStealer:
         watch: Watch,
         holders: Callable[[], Sequence[Holder]],
         several: Callable[[], bool],
-        widen: Callable[[], None] = lambda: None,
+        widen: Callable[[], None] | None = lambda: None,
     ) -> None:
         self._channel = channel
         self._watch = watch
@@ -177,7 +178,7 @@ class WorkStealer:
 
     def _wanted(self) -> bool:
         """Whether workers have nothing to do, or could be added that would."""
-        return self._channel.starving or not self._channel.more()
+        return self._channel.starving or (self._widen is not None and not self._channel.more())
 
     def _take_back(self, holders: list[Holder]) -> None:
         for holder in holders:
@@ -185,4 +186,5 @@ class WorkStealer:
         time.sleep(HOLD_SECONDS)
         for holder in holders:
             holder.take_back()
-        self._widen()
+        if self._widen is not None:
+            self._widen()

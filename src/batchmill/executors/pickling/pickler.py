@@ -24,7 +24,8 @@ import types
 from collections import ChainMap
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from operator import index
+from typing import Any, ClassVar, SupportsIndex
 
 import cloudpickle
 
@@ -43,6 +44,7 @@ __all__ = [
     "PLAIN",
     "PROTOCOL",
     "Stream",
+    "apart",
     "dumps",
     "goes_by_name",
     "is_plain",
@@ -73,6 +75,11 @@ def dumps(
     keeper = _keeper(buffers) if OUT_OF_BAND and not in_band else None
     _Pickler(stream, PROTOCOL, buffer_callback=keeper).dump(value)
     return stream.getbuffer()
+
+
+def apart(stream: Stream, protocol: SupportsIndex) -> object:
+    """What to pickle in the place of a stream, so that it travels out of band if it is large."""
+    return pickle.PickleBuffer(stream) if index(protocol) >= 5 else bytes(stream)
 
 
 def refusal(value: object, fault: BaseException, what: str) -> NotPicklable:

@@ -20,7 +20,7 @@ from batchmill.errors import ExecutorUnavailable, NotPicklable
 from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.describe import describe
-from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
+from batchmill.executors.dispatch.chunk_sizes import BYTES_PER_CHUNK, ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
 from batchmill.executors.dispatch.link import CANCELLED
 from batchmill.executors.dispatch.settling import ChunkSettler
@@ -47,17 +47,24 @@ class ProcessExecutor:
 
     ``around`` is the pickle of the environment for the items, None for that of this process; ``heard`` gets
     their log records. ``modules`` are the files of the user's modules that came with the task, with their
-    content: workers that may have imported others do not run it.
+    content: workers that may have imported others do not run it. Chunks are meant to take
+    ``chunk_seconds`` and to travel as ``chunk_bytes``.
     """
 
     name = "process"
 
     def __init__(
-        self, around: bytes | None = None, heard: Heard = handle, modules: frozenset[str] = NO_MODULES
+        self,
+        around: bytes | None = None,
+        heard: Heard = handle,
+        modules: frozenset[str] = NO_MODULES,
+        chunk_seconds: float = CHUNK_SECONDS,
+        chunk_bytes: int = BYTES_PER_CHUNK,
     ) -> None:
         self._around = around
         self._heard = heard
         self._modules = modules
+        self._chunk = chunk_seconds, chunk_bytes
 
     def workers(self, settings: ExecutorSettings) -> int:
         return settings.max_concurrent or usable_cores()
@@ -74,7 +81,8 @@ class ProcessExecutor:
             yield from refuse_all(channel, describe(refusal))
             return
         leases = Leases(pool, shipment, settings.slots, self._heard, self._modules)
-        crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, self.workers(settings))
+        size = self.workers(settings)
+        crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, size, *self._chunk)
         try:
             crew.start()
             yield from channel.blocks()
@@ -119,13 +127,16 @@ class ProcessBatch:
         settings: ExecutorSettings,
         cancel: CancelToken,
         size: int,
+        chunk_seconds: float,
+        chunk_bytes: int,
     ) -> None:
         self._sizer = ChunkSizer(
             size,
-            CHUNK_SECONDS,
+            chunk_seconds,
             MOST_PER_CHUNK,
             settings.chunk_size,
             least=HAND_OVER_SECONDS,
+            most_bytes=chunk_bytes,
             known=shipment.pace,
         )
         self._settler = ChunkSettler(job, channel, self._sizer, settings.on_death)
@@ -142,7 +153,8 @@ class ProcessBatch:
         self._drivers: list[Driver] = []
         self._numbers = settings.worker_numbers
         self._taken: list[int] = []  # of them
-        self._sharing = WorkStealer(channel, pool.watch, self._now, self._several, self._widen)
+        widen = self._widen if size > 1 else None
+        self._sharing = WorkStealer(channel, pool.watch, self._now, self._several, widen)
         channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
         self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]

@@ -35,12 +35,12 @@ class PackedJob:
         self._parts = [task.digest(), task.digest(around)]
         self.digest = self._parts[1]
         self.parcel = pool.publish(self.digest, lambda: wrap(outer, [], pool.folders))
-        self.pace = pool.pace(self.digest)
+        self.pace = pool.paces.of(self.digest)
 
     def withdraw(self) -> None:
         """The batch is over; the pool may drop what it kept for it."""
         if self.pace is not None:
-            self._pool.keep_pace(self.digest, self.pace)
+            self._pool.paces.keep(self.digest, self.pace)
         for digest in self._parts:
             self._pool.withdraw(digest)
 

@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from batchmill.errors import ExecutorUnavailable
-from batchmill.executors.dispatch.chunk_sizes import ItemPace
+from batchmill.executors.dispatch.chunk_sizes import Paces
 from batchmill.executors.dispatch.stealing import Watch
 from batchmill.executors.process.folders import Folders, remove_abandoned
 from batchmill.executors.process.loky_private import at_exit
@@ -33,7 +33,6 @@ IDLE_SECONDS = 60.0
 OTHERS_SECONDS = 2.0
 LOOK_SECONDS = 5.0
 KEPT_JOBS = 4
-KEPT_PACES = 64
 SHUTDOWN_PRIORITY = 100  # among multiprocessing's finalizers: before those that remove anything
 SHUT_DOWN = "the pool of worker processes was shut down"
 
@@ -44,8 +43,8 @@ class Pool:
     """The slots of this process.
 
     Concurrency: any thread may lease and release. ``_lock`` guards ``_idle``, ``_all``, ``_jobs``,
-    ``_paces``, ``_number`` and ``_closed``; starting and closing idle slots happens in the pool's own
-    thread, fed by ``_calls``.
+    ``_number`` and ``_closed``; starting and closing idle slots happens in the pool's own thread, fed by
+    ``_calls``.
     """
 
     def __init__(self) -> None:
@@ -54,7 +53,7 @@ class Pool:
         self._idle: list[Slot] = []
         self._all: set[Slot] = set()
         self._jobs: dict[bytes, tuple[Payload, int]] = {}  # with the number of batches using it
-        self._paces: dict[bytes, ItemPace] = {}
+        self.paces = Paces()
         self._number = 0
         self._closed = False
         self._folders = Folders()
@@ -172,19 +171,6 @@ class Pool:
         unused = [one for one, (_, users) in self._jobs.items() if not users]
         for old in unused[: max(0, len(unused) - most)]:
             discard(self._jobs.pop(old)[0])
-
-    def pace(self, digest: bytes) -> ItemPace | None:
-        """The measurements that the last batch with this job made of its items."""
-        with self._lock:
-            return self._paces.get(digest)
-
-    def keep_pace(self, digest: bytes, pace: ItemPace) -> None:
-        """Remember what a batch learned of its items, for the next one with the same job."""
-        with self._lock:
-            self._paces.pop(digest, None)
-            self._paces[digest] = pace
-            if len(self._paces) > KEPT_PACES:
-                del self._paces[next(iter(self._paces))]
 
     def processes(self) -> list[int]:
         """The process ids of all workers."""

@@ -7,7 +7,7 @@ value itself. Plain data is not sealed: every process can read it.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, SupportsIndex
 
 from batchmill.executors.pickling import pickler
 from batchmill.outcome import ErrorInfo, Outcome
@@ -41,11 +41,11 @@ def sealed_error(error: ErrorInfo | None) -> ErrorInfo | None:
 class Sealed:
     """A value as its pickle. Pickling it gives the value."""
 
-    def __init__(self, packed: bytes) -> None:
+    def __init__(self, packed: pickler.Stream) -> None:
         self._packed = packed
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return pickler.loads, (self._packed,)
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return pickler.loads, (pickler.apart(self._packed, protocol),)
 
 
 class _Sealing:
@@ -54,8 +54,8 @@ class _Sealing:
     def __init__(self, packed: bytes) -> None:
         self._packed = packed
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Sealed, (self._packed,)
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return Sealed, (pickler.apart(self._packed, protocol),)
 
 
 def _is_data(value: Any, left: list[int]) -> bool:

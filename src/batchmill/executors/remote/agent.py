@@ -10,12 +10,14 @@ import multiprocessing
 import pickle
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
@@ -138,7 +140,9 @@ class Agent:
         at_work = _AtWork(order.batch, channel, waiting)
         logs: list[bytes] = []
         files = NO_MODULES if job.modules is None else job.modules.files
-        executor = ProcessExecutor(known.around, lambda logged: _keep(logs, logged), files)
+        heard = partial(_keep, logs)
+        # All items in one chunk: their number was chosen for it, and each part of sealed items carries all.
+        executor = ProcessExecutor(known.around, heard, files, order.seconds, sys.maxsize)
         done: list[Block] = []
         with self._entered(at_work):
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))

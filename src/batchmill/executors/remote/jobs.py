@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
@@ -27,7 +28,16 @@ from batchmill.policy import RetryPolicy
 from batchmill.values.told_secrets import told_secret
 
 
-def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> bytes:
+class PackedBatch(NamedTuple):
+    """The pickle of a :class:`RemoteJob` and the ``digest`` that agents know it by. Batches of one ``kind``
+    run the same task, whatever else differs."""
+
+    job: bytes
+    digest: bytes
+    kind: bytes
+
+
+def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: Probe | None) -> PackedBatch:
     """Raises :class:`NotPicklable` naming the attribute at fault."""
     try:
         plain = pickler.goes_by_name(task.only_function)
@@ -45,7 +55,12 @@ def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: 
     modules = None if carrier.here else travelling(stream, retry)
     env = tuple(variables_for(settings.cluster).items())
     job = RemoteJob(stream, retry, there, around, carrier.here, cwd, probe, task.needs_folder, modules, env)
-    return pickle.dumps(job, 5)
+    packed = pickle.dumps(job, 5)
+    return PackedBatch(packed, _digest(packed), _digest(stream))
+
+
+def _digest(packed: bytes) -> bytes:
+    return hashlib.blake2b(packed, digest_size=16).digest()
 
 
 def variables_for(cluster: str | Mapping[str, Any] | None) -> dict[str, str]:

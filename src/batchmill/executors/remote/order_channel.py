@@ -131,7 +131,9 @@ class OrderChannel:
         return not self._out and not self._more()
 
     def _until_late(self) -> float | None:
-        if self._end is None or not self._waiting:
+        """Seconds until what waits is handed out no more. None if that is so, or nothing waits: then there is
+        nothing to wake for but the end of what runs."""
+        if self._end is None or not self._waiting or self._late():
             return None
         return max(0.0, self._end - time.monotonic())
 

@@ -7,12 +7,13 @@ only the worker process opens it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, SupportsIndex, overload
 
 from batchmill.attempt import Attempt
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Task
 from batchmill.executors.pickling import pickler
+from batchmill.executors.pickling.streams import Stream
 from batchmill.policy import Decides
 
 
@@ -64,8 +65,8 @@ class SealedItems(Sequence[Any]):
             raise IndexError(place)
         return _SealedItem(self._packed, self._first + place)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _opened, (self._packed, self._first, self._end)
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return _opened, (pickler.apart(self._packed, protocol), self._first, self._end)
 
 
 class _SealedItem:
@@ -73,14 +74,14 @@ class _SealedItem:
         self._packed = packed
         self._place = place
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _opened_one, (self._packed, self._place)
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return _opened_one, (pickler.apart(self._packed, protocol), self._place)
 
 
-def _opened(packed: bytes, first: int, end: int) -> list[Any]:
+def _opened(packed: Stream, first: int, end: int) -> list[Any]:
     items: list[Any] = pickler.loads(packed)
     return items[first:end]
 
 
-def _opened_one(packed: bytes, place: int) -> Any:
+def _opened_one(packed: Stream, place: int) -> Any:
     return pickler.loads(packed)[place]
