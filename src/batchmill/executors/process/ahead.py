@@ -10,6 +10,7 @@ from collections.abc import Sized
 from importlib import import_module
 from typing import Any
 
+STARTING = "batchmill.executors.process.starting"
 POOL = "batchmill.executors.process.pool"
 
 
@@ -22,6 +23,7 @@ def start_ahead(items: Any) -> None:
     if known is not None and known.current_process().daemon:
         return
     try:
+        import_module(STARTING).start_ahead()
         import_module(POOL).shared_pool().start_ahead()
     except Exception:  # noqa: BLE001, S110  # see above
         pass
