@@ -104,4 +104,3 @@ class TrackerFinder:
         tracker._resource_tracker._fd = self._descriptor
         path: list[Any] = sys.meta_path
         path.remove(self)
-

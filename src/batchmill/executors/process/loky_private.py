@@ -41,7 +41,7 @@ SEMAPHORE_NAME = re.compile(r"sem\.loky-([0-9]+)-[A-Za-z0-9_-]+")
 MOST_NESTED = 10
 """Workers within workers: more of them is a recursion without end, and would take the machine with it."""
 
-TRACKER_NICENESS = 10
+TRACKER_NICENESS = 10  # more than this process has
 
 _exit_hooked = threading.Event()
 
@@ -51,8 +51,7 @@ class Popen(loky.backend.popen_loky_posix.Popen):  # type: ignore[misc]  # loky 
 
     def _launch(self, process: ServingProcess) -> None:
         start_trackers()
-        trackers = multiprocessing.resource_tracker._resource_tracker, tracker._resource_tracker
-        self._passed: list[int] = [one._fd for one in trackers]
+        self._passed: list[int] = [one._fd for one in _trackers()]
         content = io.BytesIO()
         set_spawning_popen(self)
         try:
@@ -86,15 +85,20 @@ class Passed:
         return passed, (self._place,)
 
 
+def _trackers() -> tuple[Any, Any]:
+    """Multiprocessing's and loky's, in the order in which :mod:`boot` takes their descriptors."""
+    return multiprocessing.resource_tracker._resource_tracker, tracker._resource_tracker
+
+
 def start_trackers() -> None:
     """Start multiprocessing's and loky's, unless they run. They take longer to boot than workers, and nobody
     waits for that: where cores are few, workers go first."""
-    for one in (multiprocessing.resource_tracker._resource_tracker, tracker._resource_tracker):
+    for one in _trackers():
         before = one._pid
         one.ensure_running()
         if one._pid != before and one._pid is not None:
             with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, one._pid, TRACKER_NICENESS)
+                os.setpriority(os.PRIO_PROCESS, one._pid, os.nice(0) + TRACKER_NICENESS)
 
 
 class Worker:

@@ -45,8 +45,9 @@ def started() -> Started:
 
 
 def start_ahead() -> None:
-    """Start an interpreter for the next worker. Only the main thread may: Linux ties a child's "signal me when
-    my parent dies" to the thread that started it. In others this does nothing. Raises OSError."""
+    """Start an interpreter for the next worker, unless one is waiting. Only the main thread may, others do
+    nothing: Linux ties a child's "signal me when my parent dies" to the thread that started it. Raises
+    OSError."""
     global _ahead
     if threading.current_thread() is not threading.main_thread():
         return
