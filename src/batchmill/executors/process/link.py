@@ -93,13 +93,16 @@ class ProcessLink:
         """The items as they travel."""
         buffers: list[pickle.PickleBuffer] = []
         try:
-            stream = pickler.dumps(chunk.items, buffers)
+            plain = pickler.is_plain(chunk.items)
+            items = pickler.apart(chunk.items) if plain else chunk.items
+            stream = pickler.dumps(items, buffers, plain=plain)
         except BaseException as fault:
             if isinstance(fault, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
                 raise  # it is the user's
             raise CannotTravel(describe(pickler.refusal(chunk.items[0], fault, "item"))) from fault
         try:
-            return wrap(stream, buffers, self._pool.folders, self.slot.area.inward(number))
+            region = self.slot.area.inward(number)
+            return wrap(stream, buffers, self._pool.folders, region, copied=plain)
         except OSError as fault:
             raise CannotTravel(describe(no_room("an item", stream, buffers, fault))) from fault
 
