@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchmill.block import Block
+from batchmill.executors.pickling.pickler import LEAST_BYTES
 from batchmill.executors.process import frames, payload
 from batchmill.executors.process.frames import FrameWriter
 from batchmill.executors.process.shared_area import FIRST_BYTES, MOST_BYTES, Region
@@ -67,6 +68,28 @@ def test_large_values_grow_the_region_or_go_to_a_file(tmp_path: Path, size: int)
     writer.lay_down(block)
     assert read_back(region, progress, 0).values == block.values
     assert list(tmp_path.glob("*.parcel")) == []
+
+
+def test_large_bytes_are_copied_out_of_the_region(tmp_path: Path) -> None:
+    region, progress = new_region(tmp_path), Progress()
+    writer = FrameWriter(region, progress, [str(tmp_path)])
+    block = Block(0, [], [])
+    for size in (LEAST_BYTES, 1, LEAST_BYTES + 3):
+        writer.lay_down(grown(block, [os.urandom(size), size, os.urandom(size)]))
+    received = read_back(region, progress, 0).values
+    region.view(0)[:] = bytes(len(region.view(0)))
+    assert received == block.values
+    assert list(tmp_path.glob("*.parcel")) == []
+
+
+def test_many_large_bytes_leave_room_for_their_frame(tmp_path: Path) -> None:
+    region, progress = new_region(tmp_path), Progress()
+    writer = FrameWriter(region, progress, [str(tmp_path)])
+    block = grown(Block(0, [], []), [bytes(MOST_BYTES - 6 * 1024)])
+    assert not writer.lay_down(block)
+    grown(block, [number.to_bytes(LEAST_BYTES, "big") for number in range(600)])
+    writer.lay_down(block)
+    assert read_back(region, progress, 0).values == block.values
 
 
 def test_a_region_that_is_nearly_full_says_so(tmp_path: Path) -> None:

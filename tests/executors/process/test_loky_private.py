@@ -14,12 +14,13 @@ import loky.backend.resource_tracker as tracker
 import pytest
 from loky.backend import popen_loky_posix
 
-from batchmill.executors.process import boot, loky_private, worker_process
+from batchmill.executors.process import loky_private, worker_process
 from batchmill.executors.process.loky_private import MOST_NESTED, Worker
 
 HOME = "calls_of_a_worker"
 CALLS = """
 import multiprocessing.resource_tracker
+import os
 import sys
 
 def tell(path, text):
@@ -32,7 +33,8 @@ def tell_what_is_imported(path):
 
 def tell_of_trackers(path):
     import loky.backend.resource_tracker as of_loky
-    tell(path, f"{of_loky._resource_tracker._fd} {multiprocessing.resource_tracker._resource_tracker._fd}")
+    both = of_loky._resource_tracker._fd, multiprocessing.resource_tracker._resource_tracker._fd
+    tell(path, " ".join(str(os.fstat(one).st_ino) for one in both))
 """
 """A module that imports nothing, as this one does."""
 
@@ -88,7 +90,7 @@ def test_a_worker_imports_nothing_of_what_only_others_need(told: Path) -> None:
 def test_a_worker_shares_the_trackers_of_its_parent(told: Path) -> None:
     run("tell_of_trackers", str(told))
     parents = [tracker._resource_tracker._fd, multiprocessing.resource_tracker._resource_tracker._fd]
-    assert told.read_text() == " ".join(map(str, parents))
+    assert told.read_text() == " ".join(str(os.fstat(one).st_ino) for one in parents)
 
 
 def test_a_worker_that_fails_ends(told: Path) -> None:
@@ -106,8 +108,20 @@ def test_the_names_are_there(name: str) -> None:
     assert hasattr(popen_loky_posix, name)
 
 
-def test_loky_starts_the_module_of_the_class() -> None:
-    assert loky_private.Popen.__module__ == boot.__name__
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="no priorities")
+def test_trackers_do_not_compete_with_workers() -> None:
+    code = """
+        import multiprocessing.resource_tracker, os
+        import loky.backend.resource_tracker as of_loky
+        from batchmill.executors.process.loky_private import start_trackers
+        start_trackers()
+        for one in multiprocessing.resource_tracker._resource_tracker, of_loky._resource_tracker:
+            print(os.getpriority(os.PRIO_PROCESS, one._pid) > os.getpriority(os.PRIO_PROCESS, 0))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True, timeout=50
+    )
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_a_folder_that_is_tracked_goes_with_its_process(tmp_path: Path, soon) -> None:

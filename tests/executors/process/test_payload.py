@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from batchmill.executors.pickling import pickler
+from batchmill.executors.pickling.pickler import LEAST_BYTES
 from batchmill.executors.process import payload
 from batchmill.executors.process.payload import INLINE_BYTES, Payload, discard, unwrap, wrap
 from batchmill.executors.process.shared_area import FIRST_BYTES, MOST_BYTES, Region
@@ -27,6 +28,21 @@ def test_bytes_of_any_size_arrive(tmp_path: Path, size: int, shared: bool) -> No
     region = Region.create(str(tmp_path / "region"), FIRST_BYTES) if shared else None
     value = {"bytes": os.urandom(size)}
     assert unwrap(send(value, tmp_path, region), region) == value
+    assert list(tmp_path.glob("*.parcel")) == []
+
+
+@pytest.mark.parametrize("sizes", [(LEAST_BYTES, 3, LEAST_BYTES + 1), (MOST_BYTES, LEAST_BYTES), (2, 3)])
+def test_large_bytes_are_copied_out_of_the_shared_area(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    region = Region.create(str(tmp_path / "region"), FIRST_BYTES)
+    values = tuple(map(os.urandom, sizes))
+    buffers: list[pickle.PickleBuffer] = []
+    stream = pickler.dumps(pickler.apart((*values, values[0], "text")), buffers, plain=True)
+    assert len(buffers) == (sum(size >= LEAST_BYTES for size in sizes) if pickler.OUT_OF_BAND else 0)
+    received = unwrap(wrap(stream, buffers, [str(tmp_path)], region, copied=True), region)
+    region.view(0)[:] = bytes(len(region.view(0)))
+    assert received == (*values, values[0], "text")
+    assert received[0] is received[len(values)]
+    assert [type(one) for one in received[:-1]] == [bytes] * (len(values) + 1)
     assert list(tmp_path.glob("*.parcel")) == []
 
 

@@ -7,9 +7,10 @@ variables travel (see :mod:`batchmill.executors.pickling.context`), and open fil
 their content.
 
 Buffers of :data:`OUT_OF_BAND_BYTES` and more (numpy arrays and the like) are kept out of the stream
-(PEP 574), to be written once and mapped by the receiver. Not so on PyPy, where numpy never lets go of a
-buffer that it was given: there arrays travel as formats before 5 have them, in the stream, and are copied out
-of it.
+(PEP 574), to be written once and mapped by the receiver. So are bytes of :data:`LEAST_BYTES` and more among
+plain values, which the receiver copies: in the stream they would be copied once more on either side. Not so
+on PyPy, where numpy never lets go of a buffer that it was given: there arrays travel as formats before 5 have
+them, in the stream, and are copied out of it.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ __all__ = [
 ]
 
 OUT_OF_BAND_BYTES = 1 << 20
+LEAST_BYTES = 1 << 16
+MOST_APART = 64
 OUT_OF_BAND = platform.python_implementation() != "PyPy"
 PROTOCOL = 5 if OUT_OF_BAND else 4
 repair_cloudpickle()
@@ -66,11 +69,12 @@ def dumps(
     value: object, buffers: list[pickle.PickleBuffer], *, plain: bool | None = None, in_band: bool = False
 ) -> Stream:
     """The pickle stream of ``value``; its large buffers are appended to ``buffers``, unless ``in_band``.
+    Those of a plain value are copied by whoever unpickles it.
 
     ``plain`` says what is known of the value already. Raises whatever pickling raises.
     """
     if is_plain(value) if plain is None else plain:
-        return pickle.dumps(value, 5)
+        return pickle.dumps(value, 5, buffer_callback=None if in_band else buffers.append)
     stream = io.BytesIO()
     keeper = _keeper(buffers) if OUT_OF_BAND and not in_band else None
     _Pickler(stream, PROTOCOL, buffer_callback=keeper).dump(value)
@@ -110,6 +114,28 @@ def is_plain(value: Any) -> bool:
     if type(value) in PLAIN:
         return True
     return type(value) in (list, tuple, range) and all(type(part) in PLAIN for part in value)
+
+
+def apart(values: Any) -> Any:
+    """Plain values with each that is large bytes in a form that goes out of band, unless they are so many
+    that the places where they lie would be a large message by themselves."""
+    if not OUT_OF_BAND or type(values) not in (list, tuple):
+        return values
+    large = {id(one): one for one in values if type(one) is bytes and len(one) >= LEAST_BYTES}
+    if not 0 < len(large) <= MOST_APART:
+        return values
+    forms = {key: _Apart(one) for key, one in large.items()}  # one that is there twice travels once
+    return type(values)(forms.get(id(one), one) for one in values)
+
+
+class _Apart:
+    """Becomes the bytes again, where it is unpickled."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return bytes, (pickle.PickleBuffer(self._content),)
 
 
 def goes_by_name(function: object) -> bool:

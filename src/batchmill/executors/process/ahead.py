@@ -10,18 +10,21 @@ from collections.abc import Sized
 from importlib import import_module
 from typing import Any
 
+STARTING = "batchmill.executors.process.starting"
 POOL = "batchmill.executors.process.pool"
 
 
 def start_ahead(items: Any) -> None:
-    """Start a worker for a batch of ``items`` that is about to run, unless this process has a pool already,
-    may have none, or there are no items. Raises nothing: what hinders it, the batch meets too and tells."""
+    """Start an interpreter and make a worker of it, for a batch of ``items`` that is about to run. Does
+    nothing if this process has a pool already, may have none, or there are no items. Raises nothing: what
+    hinders it, the batch meets too and tells."""
     if POOL in sys.modules or _are_none(items):
         return
     known = sys.modules.get("multiprocessing.process")
     if known is not None and known.current_process().daemon:
         return
     try:
+        import_module(STARTING).start_ahead()
         import_module(POOL).shared_pool().start_ahead()
     except Exception:  # noqa: BLE001, S110  # see above
         pass

@@ -1,45 +1,75 @@
-"""The beginning of a worker process, which loky starts as ``python -m`` this module.
+"""The beginning of a worker process: the interpreter that :mod:`starting` starts.
 
-loky would run a module of its own here, and with it import all of loky, which a worker does not need. This
-one reads the same two pickles from the pipe: what to prepare, and the process to be.
+It imports what workers need, and then waits for two pickles on its channel: what to prepare, and the process
+to be. The descriptors of that process come with them. loky would run a module of its own here, and with it
+import all of loky, which a worker does not need.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
+import select
+import socket
+import struct
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from multiprocessing import process, resource_tracker, spawn
 from types import ModuleType
 from typing import Any
 
+SERVING = "batchmill.executors.process.child"
 TRACKER = "loky.backend.resource_tracker"
+LENGTH = struct.Struct("=Q")
+MOST_DESCRIPTORS = 16
+LOOK_MILLISECONDS = 1000  # between looks whether the parent is there: somebody else may hold its end open
+
+_descriptors: list[int] = []
 
 
-def main(descriptor: int) -> int:
-    """Become the process that is described in the pipe, and return its exit code when it has ended."""
+def main(channel: int, parent: int) -> int:
+    """Become the process that is described on the channel, and return its exit code when it has ended."""
+    import_module(SERVING)
+    if (told := _told(channel, parent)) is None:
+        return 0
     current: Any = process.current_process()
-    with os.fdopen(descriptor, "rb") as pipe:
-        current._inheriting = True
-        try:
-            data = pickle.load(pipe)  # noqa: S301  # from our own parent
-            spawn.prepare(data)
-            tracker: Any = resource_tracker
-            tracker._resource_tracker._fd = _descriptor(data, "mp_tracker")
-            path: list[Any] = sys.meta_path
-            path.insert(0, TrackerFinder(_descriptor(data, "tracker")))
-            worker = pickle.load(pipe)  # noqa: S301  # same
-        finally:
-            del current._inheriting
+    current._inheriting = True
+    try:
+        spawn.prepare(pickle.load(told))  # noqa: S301  # from our own parent
+        tracker: Any = resource_tracker
+        tracker._resource_tracker._fd = passed(0)
+        path: list[Any] = sys.meta_path
+        path.insert(0, TrackerFinder(passed(1)))
+        worker = pickle.load(told)  # noqa: S301  # same
+    finally:
+        del current._inheriting
     code: int = worker._bootstrap()
     return code
 
 
-def _descriptor(data: dict[str, Any], of: str) -> Any:
-    """That of a tracker's pipe, under the name that the parent's version of loky gives it."""
-    return data[f"{of}_fd"] if f"{of}_fd" in data else data[f"{of}_args"]["fd"]
+def passed(place: int) -> int:
+    """A descriptor that came from the parent, as it is called here."""
+    return _descriptors[place]
+
+
+def _told(channel: int, parent: int) -> io.BytesIO | None:
+    """What the parent sent; None if it is gone, or needs no worker any more. The channel stays open: the
+    parent sees by its end that this process has ended."""
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    while not poll.poll(LOOK_MILLISECONDS):
+        if os.getppid() != parent:
+            return None
+    with socket.socket(fileno=os.dup(channel)) as same:
+        same.setblocking(True)  # whatever the default for new ones is
+        head, found, *_ = socket.recv_fds(same, LENGTH.size, MOST_DESCRIPTORS)
+    _descriptors.extend(found)
+    with open(channel, "rb", closefd=False) as pipe:
+        content = pipe.read(LENGTH.unpack(head)[0]) if len(head) == LENGTH.size else b""
+    return io.BytesIO(content) if content else None
 
 
 class TrackerFinder:
@@ -74,7 +104,3 @@ class TrackerFinder:
         tracker._resource_tracker._fd = self._descriptor
         path: list[Any] = sys.meta_path
         path.remove(self)
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[sys.argv.index("--pipe") + 1])))

@@ -14,8 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 
-import psutil
-
+from batchmill.executors.process.family import exists
 from batchmill.executors.process.leftovers import OWNER, abandoned, folder_prefix, remove_semaphores
 from batchmill.executors.process.loky_private import tracked, untracked
 
@@ -73,5 +72,5 @@ def remove_abandoned(parents: Iterable[str], grace: float = GRACE_SECONDS) -> No
     seconds."""
     for parent in parents:
         for pid in abandoned(parent, grace):
-            if not psutil.pid_exists(pid):  # the number may be another's by now
+            if not exists(pid):  # the number may be another's by now
                 remove_semaphores(pid)

@@ -1,12 +1,13 @@
 """Results on their way out of a worker, written to shared memory as the items finish.
 
-A frame holds neighbouring items. Its header is its length and whether the frame's own pickle follows, or that
-of a :class:`Payload` which holds it. Written frames survive their worker: a parent that finds it dead still
-reads them.
+A frame holds neighbouring items. Its header is its length and what follows: the frame's own pickle, that of a
+:class:`Payload` which holds it, or the pickle with its large bytes behind it. Written frames survive their
+worker: a parent that finds it dead still reads them.
 """
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import struct
 from array import array
@@ -18,13 +19,14 @@ from batchmill.errors import InternalError, NotPicklable
 from batchmill.executors.describe import describe
 from batchmill.executors.pickling import pickler, salvage
 from batchmill.executors.pickling.pickler import Stream
-from batchmill.executors.process.payload import Payload, no_room, unwrap, wrap
+from batchmill.executors.process.payload import Payload, no_room, put, unwrap, wrap
 from batchmill.executors.process.sealing import sealed, sealed_outcome
 from batchmill.executors.process.shared_area import Region
 from batchmill.executors.running.progress import Progress
 from batchmill.outcome import Commands, ErrorInfo, Outcome
 
-HEADER = struct.Struct("=II")  # length in bytes; 1 when the content is a parcel's
+HEADER = struct.Struct("=II")  # length in bytes; what the content is
+PICKLE, PARCEL, PARTS = range(3)
 Columns = tuple[list[Any], "array[float]", dict[int, Outcome], dict[int, float | None], dict[int, Commands]]
 Content = tuple[Columns, dict[int, ErrorInfo]]
 LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
@@ -47,11 +49,20 @@ class FrameWriter:
         first, count = self._items, len(block)
         if first == count:
             return False
-        stream, buffers = _pack(block, first, seals=self._seals)
-        if buffers or not self._put(stream, 0, LEAST_ROOM):
+        stream, buffers, plain = _pack(block, first, seals=self._seals)
+        if not self._put_here(stream, buffers, plain):
             self._put_aside(stream, buffers, block)
         self._items = count
         return self._region.room_for(self._end + 2 * LEAST_ROOM) is None
+
+    def _put_here(self, stream: Stream, buffers: list[pickle.PickleBuffer], plain: bool) -> bool:
+        if not buffers:
+            return self._put([stream], PICKLE, LEAST_ROOM)
+        if not plain:  # arrays, which whoever reads them maps
+            return False
+        parts = [stream, *(buffer.raw() for buffer in buffers)]
+        lengths = array("Q", [len(parts), *map(len, parts)]).tobytes()
+        return self._put([lengths, *parts], PARTS, LEAST_ROOM)
 
     def _put_aside(self, stream: Stream, buffers: list[pickle.PickleBuffer], block: Block) -> None:
         """Write what is too large for the region to a file, or that there is no room for that either."""
@@ -61,19 +72,18 @@ class FrameWriter:
             error = describe(no_room("a result", stream, buffers, fault))
             for offset in range(self._items, len(block)):
                 _replace(block, offset, error)
-            parcel = wrap(*_pack(block, self._items, seals=self._seals), self._folders)
-        if not self._put(pickler.dumps(tuple(parcel), []), 1, 0):
+            parcel = wrap(*_pack(block, self._items, seals=self._seals)[:2], self._folders)
+        if not self._put([pickler.dumps(tuple(parcel), [])], PARCEL, 0):
             raise InternalError("a region was filled to the brim")
 
-    def _put(self, content: Stream, kind: int, spare: int) -> bool:
+    def _put(self, parts: list[Stream], kind: int, spare: int) -> bool:
         """Write a frame; False when it does not fit and leave ``spare`` bytes."""
-        start = self._end + HEADER.size
-        end = start + len(content)
+        length = sum(map(len, parts))
+        end = self._end + HEADER.size + length
         room = self._region.room_for(end + spare)
         if room is None:
             return False
-        room[self._end : start] = HEADER.pack(len(content), kind)
-        room[start:end] = content
+        put([HEADER.pack(length, kind), *parts], room[self._end :])
         self._end = end
         self._progress.publish(end)
         return True
@@ -85,18 +95,28 @@ def read(source: Region, end: int, start: int) -> tuple[Block, int]:
     region = source.view(end)
     position = n_bytes = 0
     while position < end:
-        length, is_parcel = HEADER.unpack(region[position : position + HEADER.size])
+        length, kind = HEADER.unpack(region[position : position + HEADER.size])
         position += HEADER.size
         stream = region[position : position + length]
         n_bytes += length
-        if is_parcel:
+        if kind == PARCEL:
             parcel = Payload(*pickler.loads(stream))
             content, n_bytes = unwrap(parcel, loads=_loads), n_bytes + parcel.n_bytes
+        elif kind == PARTS:
+            content = _loads(*_parted(stream))
         else:
             content = _loads(stream)
         _append(block, *content)
         position += length
     return block, n_bytes
+
+
+def _parted(content: memoryview) -> tuple[memoryview, list[memoryview]]:
+    """The stream and the buffers in what :meth:`FrameWriter._put_here` wrote."""
+    count = struct.unpack_from("=Q", content)[0]
+    *starts, end = itertools.accumulate(struct.unpack_from(f"={count}Q", content, 8), initial=8 * (count + 1))
+    stream, *buffers = (content[a:b] for a, b in itertools.pairwise([*starts, end]))
+    return stream, buffers
 
 
 def packed(block: Block) -> bytes:
@@ -146,19 +166,23 @@ def _columns(block: Block, first: int, seals: bool) -> Columns:
 
 def _pack(
     block: Block, first: int, *, in_band: bool = False, seals: bool = False
-) -> tuple[Stream, list[pickle.PickleBuffer]]:
+) -> tuple[Stream, list[pickle.PickleBuffer], bool]:
+    """What the block has grown by since it had ``first`` items: the stream, the buffers, and whether whoever
+    unpickles them copies those."""
     buffers: list[pickle.PickleBuffer] = []
     try:
         columns = _columns(block, first, seals)
         plain = not columns[2] and pickler.is_plain(columns[0])
-        return pickler.dumps(columns, buffers, plain=plain, in_band=in_band), buffers
+        if plain and not in_band:
+            columns = pickler.apart(columns[0]), *columns[1:]
+        return pickler.dumps(columns, buffers, plain=plain, in_band=in_band), buffers, plain
     except BaseException as fault:  # noqa: BLE001  # reported below as an error of the items at fault
         return _pack_one_by_one(block, first, fault, in_band, seals)
 
 
 def _pack_one_by_one(
     block: Block, first: int, fault: BaseException, in_band: bool, seals: bool
-) -> tuple[Stream, list[pickle.PickleBuffer]]:
+) -> tuple[Stream, list[pickle.PickleBuffer], bool]:
     """The frame once more, with an error in place of each result that does not pickle."""
     for offset in range(first, len(block)):
         value, outcome = block.values[offset], block.special.get(offset)
@@ -167,7 +191,7 @@ def _pack_one_by_one(
         except BaseException as why:  # noqa: BLE001  # whatever __reduce__ raises is that item's error
             _replace(block, offset, describe(_refused(value, outcome, why)))
     buffers: list[pickle.PickleBuffer] = []
-    return pickler.dumps(_columns(block, first, seals), buffers, in_band=in_band), buffers
+    return pickler.dumps(_columns(block, first, seals), buffers, in_band=in_band), buffers, False
 
 
 def _replace(block: Block, offset: int, error: ErrorInfo) -> None:

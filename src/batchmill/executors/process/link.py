@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import psutil
-
 from batchmill.block import Block
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
@@ -25,6 +23,7 @@ from batchmill.executors.dispatch.link import (
 )
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process import frames
+from batchmill.executors.process.family import resident_bytes
 from batchmill.executors.process.orders import Order, Reply
 from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.payload import Payload, discard, no_room, wrap
@@ -94,13 +93,16 @@ class ProcessLink:
         """The items as they travel."""
         buffers: list[pickle.PickleBuffer] = []
         try:
-            stream = pickler.dumps(chunk.items, buffers)
+            plain = pickler.is_plain(chunk.items)
+            items = pickler.apart(chunk.items) if plain else chunk.items
+            stream = pickler.dumps(items, buffers, plain=plain)
         except BaseException as fault:
             if isinstance(fault, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
                 raise  # it is the user's
             raise CannotTravel(describe(pickler.refusal(chunk.items[0], fault, "item"))) from fault
         try:
-            return wrap(stream, buffers, self._pool.folders, self.slot.area.inward(number))
+            region = self.slot.area.inward(number)
+            return wrap(stream, buffers, self._pool.folders, region, copied=plain)
         except OSError as fault:
             raise CannotTravel(describe(no_room("an item", stream, buffers, fault))) from fault
 
@@ -162,11 +164,7 @@ class ProcessLink:
         return (time.monotonic_ns() - timed) / 1e9 if timed else 0.0
 
     def resident(self) -> int:
-        try:
-            size: int = psutil.Process(self.slot.pid).memory_info().rss
-        except (psutil.Error, OSError):  # its death is on its way to us; or no descriptor left to look with
-            return 0
-        return size
+        return resident_bytes(self.slot.pid)
 
     def stop_items(self) -> None:
         self.slot.stop_items()

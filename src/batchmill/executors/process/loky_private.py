@@ -10,17 +10,26 @@ fails on a version of loky without them.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import io
+import multiprocessing.resource_tracker
 import os
 import re
-import site
+import socket
 import threading
 from collections.abc import Callable
+from multiprocessing import util
+from multiprocessing.context import set_spawning_popen
 from typing import Any
 
 import loky.backend.popen_loky_posix
+import loky.backend.reduction
 import loky.backend.resource_tracker as tracker
+from loky.backend import spawn
 
 from batchmill.executors.process import worker_process
+from batchmill.executors.process.boot import LENGTH, passed
+from batchmill.executors.process.starting import started
 from batchmill.executors.process.worker_process import ServingProcess
 
 __all__ = ["SEMAPHORES", "SEMAPHORE_NAME", "Popen", "Worker", "at_exit", "tracked", "untracked"]
@@ -32,14 +41,64 @@ SEMAPHORE_NAME = re.compile(r"sem\.loky-([0-9]+)-[A-Za-z0-9_-]+")
 MOST_NESTED = 10
 """Workers within workers: more of them is a recursion without end, and would take the machine with it."""
 
+TRACKER_NICENESS = 10  # more than this process has
+
 _exit_hooked = threading.Event()
 
 
 class Popen(loky.backend.popen_loky_posix.Popen):  # type: ignore[misc]  # loky has no types
-    """loky's, but for the module that the new process begins with: loky runs the module of this class."""
+    """loky's, but for the beginning: an interpreter of ours that is there already, or is started now."""
+
+    def _launch(self, process: ServingProcess) -> None:
+        start_trackers()
+        self._passed: list[int] = [one._fd for one in _trackers()]
+        content = io.BytesIO()
+        set_spawning_popen(self)
+        try:
+            loky.backend.reduction.dump(spawn.get_preparation_data(process.name, False), content)
+            loky.backend.reduction.dump(process, content)
+        finally:
+            set_spawning_popen(None)
+        self.pid, channel, _ = started()
+        try:
+            channel.setblocking(True)
+            socket.send_fds(channel, [LENGTH.pack(content.tell())], self._passed)
+            channel.sendall(content.getbuffer())
+        except OSError:  # it has ended; that is seen where one waits for it
+            pass
+        self.sentinel = channel.detach()
+        self.finalizer = util.Finalize(self, os.close, (self.sentinel,))
+
+    def duplicate_for_child(self, descriptor: int) -> Passed:
+        """What becomes the descriptor in the new process."""
+        self._passed.append(descriptor)
+        return Passed(len(self._passed) - 1)
 
 
-Popen.__module__ = "batchmill.executors.process.boot"
+class Passed:
+    """Becomes the descriptor that is passed in this place, in the process that unpickles it."""
+
+    def __init__(self, place: int) -> None:
+        self._place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return passed, (self._place,)
+
+
+def _trackers() -> tuple[Any, Any]:
+    """Multiprocessing's and loky's, in the order in which :mod:`boot` takes their descriptors."""
+    return multiprocessing.resource_tracker._resource_tracker, tracker._resource_tracker
+
+
+def start_trackers() -> None:
+    """Start multiprocessing's and loky's, unless they run. They take longer to boot than workers, and nobody
+    waits for that: where cores are few, workers go first."""
+    for one in _trackers():
+        before = one._pid
+        one.ensure_running()
+        if one._pid != before and one._pid is not None:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, one._pid, os.nice(0) + TRACKER_NICENESS)
 
 
 class Worker:
@@ -47,7 +106,7 @@ class Worker:
     pickled when it is started."""
 
     def __init__(self, home: str, function: str, arguments: tuple[Any, ...]) -> None:
-        self._process = ServingProcess(home, function, arguments, _way_here())
+        self._process = ServingProcess(home, function, arguments)
 
     def start(self) -> Any:
         """Start the process and return it, a ``multiprocessing.Process``; it boots while we go on. Raises
@@ -63,17 +122,6 @@ class Worker:
             self._process.join()
 
 
-def _way_here() -> dict[str, str]:
-    """What the environment of a new process needs to find this package at its first step; it has our module
-    path, and our environment, only later. What the working folder has under the same name is not ours."""
-    way = {"PYTHONSAFEPATH": "1"}
-    home = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
-    if home not in (*site.getsitepackages(), site.USER_SITE):
-        before = os.environ.get("PYTHONPATH")
-        way["PYTHONPATH"] = home if before is None else f"{home}{os.pathsep}{before}"
-    return way
-
-
 def at_exit(end: Callable[[], None]) -> None:
     """Have ``end`` called when the interpreter ends, once for the process, whoever asks: before threads are
     joined, and before multiprocessing waits for processes. Raises RuntimeError when it is ending already."""
@@ -85,6 +133,7 @@ def at_exit(end: Callable[[], None]) -> None:
 def tracked(folder: str) -> None:
     """Have the tracker remove ``folder`` when this process is gone. Raises OSError, RuntimeError if the
     tracker cannot be started."""
+    start_trackers()
     tracker.register(folder, "folder")
 
 

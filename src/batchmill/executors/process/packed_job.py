@@ -30,11 +30,12 @@ class PackedJob:
         if around is None:
             around = ProcessEnvironment.packed(max(1, usable_cores() // n_workers))
         packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
-        outer = pickle.dumps((around, packed), 5)
         self._pool = pool
         self._parts = [task.digest(), task.digest(around)]
         self.digest = self._parts[1]
-        self.parcel = pool.publish(self.digest, lambda: wrap(outer, [], pool.folders))
+        self.parcel = pool.publish(
+            self.digest, lambda: wrap(pickle.dumps((around, packed), 5), [], pool.folders)
+        )
         self.pace = pool.paces.of(self.digest)
 
     def withdraw(self) -> None:

@@ -1,8 +1,8 @@
 """Payloads: pickled values on their way between two processes of this machine.
 
 A payload's bytes lie where it is cheapest: small ones in the message itself, medium ones in the worker's
-shared area, large ones in a file in memory-backed storage that the receiver maps and unlinks. Arrays are
-mapped privately, so a receiver may write to them.
+shared area, large ones in a file in memory-backed storage that the receiver maps and unlinks. Arrays always
+have a file: they are mapped privately, so a receiver may keep them and write to them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 import mmap
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from batchmill.errors import StorageError
@@ -28,7 +28,7 @@ _numbers = itertools.count()
 class Payload(NamedTuple):
     """``inline`` holds the stream, or ``path`` names the file, or neither: it lies in the shared area.
 
-    ``length`` is the stream's, in bytes; ``buffers`` are (offset, length) of what lies behind it.
+    ``length`` is the stream's, in bytes; ``buffers`` are (offset, length) of what lies behind it there.
     """
 
     length: int
@@ -43,24 +43,40 @@ class Payload(NamedTuple):
 
 
 def wrap(
-    stream: Stream, buffers: list[pickle.PickleBuffer], folders: list[str], region: Region | None = None
+    stream: Stream,
+    buffers: list[pickle.PickleBuffer],
+    folders: list[str],
+    region: Region | None = None,
+    *,
+    copied: bool = False,
 ) -> Payload:
-    """Put a pickled value where it travels best; ``folders`` are tried in order for a file.
+    """Put a pickled value where it travels best; ``folders`` are tried in order for a file. ``copied`` says
+    that whoever unpickles it copies its buffers.
 
     Raises OSError when no folder has room.
     """
-    if not buffers:
-        if len(stream) <= INLINE_BYTES:
-            return Payload(len(stream), inline=bytes(stream))
-        if region is not None and (room := region.room_for(len(stream))) is not None:
-            room[: len(stream)] = stream
-            return Payload(len(stream))
+    if not buffers and len(stream) <= INLINE_BYTES:
+        return Payload(len(stream), inline=bytes(stream))
+    if region is not None and (copied or not buffers):
+        parts = [stream, *(buffer.raw() for buffer in buffers)]
+        ends = list(itertools.accumulate(map(len, parts)))
+        if (room := region.room_for(ends[-1])) is not None:
+            put(parts, room)
+            return Payload(ends[0], buffers=tuple(zip(ends, map(len, parts[1:]), strict=False)))
     for folder in folders[:-1]:
         try:
             return write(stream, buffers, folder)
         except OSError:  # full or gone: the next one is slower, but there
             continue
     return write(stream, buffers, folders[-1])
+
+
+def put(parts: Iterable[Stream], room: memoryview) -> None:
+    """Write parts one behind the other."""
+    end = 0
+    for part in parts:
+        start, end = end, end + len(part)
+        room[start:end] = part
 
 
 def no_room(what: str, stream: Stream, buffers: list[pickle.PickleBuffer], fault: OSError) -> StorageError:
@@ -113,7 +129,8 @@ def unwrap(
     if parcel.path is None:
         if region is None:
             raise ValueError("a parcel in the shared area needs the region it lies in")
-        return loads(region.view(parcel.length)[: parcel.length])
+        view = region.view(parcel.n_bytes)
+        return loads(view[: parcel.length], _views(view, parcel))
     with open(parcel.path, "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     if not keep:
@@ -122,7 +139,11 @@ def unwrap(
         with mapped, memoryview(mapped) as view, view[: parcel.length] as stream:
             return loads(stream)
     view = memoryview(mapped)
-    return loads(view[: parcel.length], [view[start : start + length] for start, length in parcel.buffers])
+    return loads(view[: parcel.length], _views(view, parcel))
+
+
+def _views(content: memoryview, parcel: Payload) -> list[memoryview]:
+    return [content[start : start + length] for start, length in parcel.buffers]
 
 
 def discard(parcel: Payload) -> None:

@@ -21,7 +21,7 @@ from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.dispatch.chunk_sizes import Paces
 from batchmill.executors.dispatch.stealing import Watch
 from batchmill.executors.process.folders import Folders, remove_abandoned
-from batchmill.executors.process.loky_private import at_exit
+from batchmill.executors.process.loky_private import at_exit, start_trackers
 from batchmill.executors.process.payload import Payload, discard
 from batchmill.executors.process.room import check_descriptors, unavailable
 from batchmill.executors.process.shared_area import SharedArea
@@ -220,6 +220,7 @@ class Pool:
         if others:
             check_descriptors()
         at_exit(shutdown)  # first: a worker started amid the interpreter's end would be nobody's
+        start_trackers()  # first: multiprocessing's opens the signals of the thread that starts it
         block_signals()
         slot = self._open_slot(number)
         if number == 1:

@@ -5,13 +5,16 @@ A terminal's Ctrl-C, timeout(1) and systemd send theirs to the whole family at o
 
 from __future__ import annotations
 
-import multiprocessing.resource_tracker
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from batchmill.executors.running.progress import Progress
+if TYPE_CHECKING:  # a first worker process is started before it is imported
+    from batchmill.executors.running.progress import Progress
 
 TERM_SECONDS = 0.5  # for the word that the whole run is ending
 
@@ -19,12 +22,23 @@ _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 
 def block_signals() -> None:
-    """In the parent's thread that starts workers: they start with these blocked and open up in
-    :func:`heed_signals`; a Ctrl-C while one boots must not end it with a traceback. The trackers come
-    first: multiprocessing's, where it is started, opens the signals of the thread that starts it."""
-    multiprocessing.resource_tracker.ensure_running()
+    """In a thread that starts workers: they start with these blocked and open up in :func:`heed_signals`; a
+    Ctrl-C while one boots must not end it with a traceback."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
+
+@contextmanager
+def signals_blocked() -> Iterator[None]:
+    """The same for a moment, in a thread that must hear them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def heed_signals(progress: Progress) -> None:

@@ -20,10 +20,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import psutil
-
 from batchmill.executors.dispatch.link import CANCELLED, LinkBroken
-from batchmill.executors.process.family import kill_family
+from batchmill.executors.process.family import exists, has_children, kill_family
 from batchmill.executors.process.leftovers import remove_leftovers
 from batchmill.executors.process.logs import Logged, handle
 from batchmill.executors.process.loky_private import Worker
@@ -168,7 +166,7 @@ class Slot:
         """
         with self._lock:
             first, self._verdict = self._verdict is None, self._verdict or verdict
-        if verdict == CANCELLED and first and _has_children(self.pid):
+        if verdict == CANCELLED and first and has_children(self.pid):
             name = "batchmill-pool-ending"
             threading.Thread(target=kill_family, args=(self.pid, GRACE_SECONDS), name=name).start()
         elif first:
@@ -245,17 +243,10 @@ class Slot:
         later."""
         for _ in range(50):
             code: int | None = self._process.exitcode
-            if code is not None or psutil.pid_exists(self.pid):
+            if code is not None or exists(self.pid):
                 return code
             time.sleep(0.002)
         return None
-
-
-def _has_children(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).children())
-    except (psutil.Error, OSError):
-        return False
 
 
 def close_together(slots: list[Slot]) -> None:

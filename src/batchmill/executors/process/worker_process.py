@@ -12,15 +12,13 @@ depth = 0
 
 class ServingProcess(BaseProcess):
     """Calls the function ``name`` of the module ``home`` with ``arguments``; the module is imported there,
-    not here. ``level`` is its :data:`depth`, ``env`` what its environment has beside that of the parent."""
+    not here. ``level`` is its :data:`depth`."""
 
     # What an item starts by multiprocessing begins clean, as this process did.
     _start_method = "spawn"
-    init_main_module = False  # loky asks: the script of the parent is not run again here
 
-    def __init__(self, home: str, name: str, arguments: tuple[Any, ...], env: dict[str, str]) -> None:
+    def __init__(self, home: str, name: str, arguments: tuple[Any, ...]) -> None:
         super().__init__(name="batchmill-worker")
-        self.env = env
         self._home = home
         self._function = name
         self._arguments = arguments
