@@ -32,14 +32,13 @@ from batchmill.executors.dispatch.chunk_sizes import bounded
 from batchmill.executors.pickling.copying import copy_task
 from batchmill.executors.running.attempts import Attempts, Job, Wait
 from batchmill.executors.running.runner import LATE_SECONDS
-from batchmill.executors.running.weighing import bytes_of
+from batchmill.executors.running.weighing import bytes_of, weigh_every
 from batchmill.outcome import ErrorInfo, Outcome, cancelled
 from batchmill.record import Recorder
 
 LEAST_AHEAD = 16
 WINDOW_PER_ITEM = 4  # items an ordered consumer may be behind, for each one in flight
 LEAST_WINDOW = 256
-MOST_UNWEIGHED = 16  # results are weighed one by one where few are under way, else every so many
 CLOSE_SECONDS = 1.0
 
 
@@ -60,7 +59,7 @@ class EventLoopBatch:
         self._cancel = cancel
         self._size = size
         self._ahead = max(LEAST_AHEAD, size // 2)
-        self._weigh_every = max(1, min(MOST_UNWEIGHED, size // 8))
+        self._weigh_every = weigh_every(size)
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
         self._buffer: deque[Chunk] = deque()  # of one item each

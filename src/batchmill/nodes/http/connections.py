@@ -12,7 +12,6 @@ import ssl
 import threading
 from collections import OrderedDict, deque
 from functools import partial
-from http.client import HTTPResponse
 from typing import IO, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
@@ -23,7 +22,7 @@ from batchmill.nodes.access.addresses import ANYWHERE, Bounds
 from batchmill.nodes.access.policy import require_written_within
 from batchmill.nodes.access.proxies import Proxy, proxy_for
 from batchmill.nodes.access.trust import SYSTEM, Trust
-from batchmill.nodes.http.reply import Reply
+from batchmill.nodes.http.reply import HeadFirst, Reply
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocket, connect, current
 
@@ -61,10 +60,11 @@ class _Limits:
         except OSError as error:
             raise NewConnectionError(self, f"no connection to {self.host}: {error}") from error  # type: ignore[arg-type]  # as above
 
-    def asked(self, method: str, head: bytes, body: bytes | IO[bytes] | None) -> HTTPResponse:
+    def asked(self, method: str, head: bytes, body: bytes | IO[bytes] | None) -> HeadFirst:
         """Send a request and read the head of its answer.
 
-        Raises :class:`OSError`, and :class:`http.client.HTTPException` for what is no answer.
+        Raises :class:`OSError`, and :class:`http.client.HTTPException` or
+        :class:`urllib3.exceptions.InvalidHeader` for what is no answer.
         """
         exchange = current()
         exchange.reused, exchange.peer = self._requests > 0, self._peer
@@ -74,7 +74,7 @@ class _Limits:
             self._send(head, body)
         except (BrokenPipeError, ConnectionResetError):
             pass  # it may have answered before it closed
-        answer = HTTPResponse(self.sock, method=method)
+        answer = HeadFirst(self.sock, method=method)
         try:
             answer.begin()
         except BaseException:
