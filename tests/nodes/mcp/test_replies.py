@@ -119,8 +119,9 @@ class Handler(BaseHTTPRequestHandler):
         elif method == "tools/list":
             told = {"tools": [{"name": "say", "inputSchema": {"type": "object"}}]}
         elif method == "tools/call":
-            status, headers, body = self.server.answers[0]
-            self.answer(status, body, headers)
+            text = message["params"].get("arguments", {}).get("text")
+            status, headers, body = self.server.by_text.get(text) or self.server.answers[0]
+            self.answer(status, body.replace(b"ID", json.dumps(message["id"]).encode()), headers)
             return
         elif "id" not in message:
             self.answer(202, b"", {})
@@ -135,7 +136,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status, body, headers):
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        if callable(hold := headers.get("hold")):
+            hold()
+        shown = {name: value for name, value in headers.items() if name != "hold"}
+        for name, value in {"Content-Length": str(len(body)), **shown}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -147,7 +151,7 @@ def web():
     """A server over HTTP that needs no SDK; ``.answers`` has the answer to calls of its tool."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.url = f"http://127.0.0.1:{server.server_port}/mcp"
-        server.sessions = 0
+        server.sessions, server.by_text = 0, {}
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -215,4 +219,52 @@ def test_an_answer_that_is_no_reply_fails_its_call_and_no_other(call, web, heade
         with pytest.raises(NodeError, match=words) as caught:
             call("say", server={"url": web.url})
         assert (caught.value.type_name, caught.value.retryable) == ("UnreadableReply", True)
+    assert web.sessions == 1
+
+
+EVENTS = {"Content-Type": "text/event-stream", "Content-Length": "9999"}  # of which fewer come
+PROGRESS = (
+    b'event: message\ndata: {"jsonrpc": "2.0", "method": "notifications/message", "params": %s}\n\n'
+    % (b'{"level": "info", "data": "x"}')
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", PROGRESS, PROGRESS + b'event: message\r\ndata: {"jsonrpc": "2.0", "id": ID, "result": {"conte'],
+    ids=["before the first event", "between two", "within one"],
+)
+@pytest.mark.parametrize("headers", [EVENTS, {**EVENTS, "Content-Length": ""}], ids=["broken", "ended"])
+def test_a_stream_that_breaks_off_fails_its_call_and_no_other(call, web, headers, body):
+    if not headers["Content-Length"]:
+        headers = {**headers, "Content-Length": str(len(body.replace(b"ID", b"1")))}  # ids have one digit
+    begun, broken = threading.Event(), threading.Event()
+
+    def hold():
+        begun.set()
+        assert broken.wait(60)
+
+    good = b"event: message\ndata: " + GOOD.encode() + b"\n\n"
+    length = str(len(good.replace(b"ID", b"1")))
+    web.by_text["good"] = (200, {**EVENTS, "Content-Length": length, "hold": hold}, good)
+    web.answers = [(200, headers, body)]
+    with ThreadPoolExecutor(1) as other:
+        waits = other.submit(call, "say", server={"url": web.url, "timeout": 60}, text="good")
+        assert begun.wait(60)
+        with pytest.raises(NodeError, match="ended before the whole reply") as caught:
+            call("say", text="cut")
+        assert (caught.value.type_name, caught.value.retryable) == ("UnreadableReply", True)
+        broken.set()
+        assert waits.result()["result"] == "fine"
+    assert call("say", text="good")["result"] == "fine"
+    assert web.sessions == 1
+
+
+def test_an_error_with_a_code_of_the_servers_own_does_not_end_the_session(call, web):
+    text = b'{"jsonrpc": "2.0", "id": ID, "error": {"code": -32050, "message": "quota of this tool"}}'
+    web.answers = [(200, {"Content-Type": "application/json"}, text)]
+    with pytest.raises(NodeError, match="quota of this tool"):
+        call("say", server={"url": web.url})
+    with pytest.raises(NodeError, match="quota of this tool"):
+        call("say")
     assert web.sessions == 1

@@ -112,8 +112,9 @@ class ChunkSizer:
             ahead = self._workers * max(WINDOW_PER_WORKER, CHUNKS_AHEAD * size)
             return size, bounded(ahead, 2 * self._workers * size, self._bytes)
 
-    def observe(self, items: int, seconds: float, n_bytes: int = 0) -> None:
-        """Learn from ``items`` items that took ``seconds`` and hold, or travelled as, ``n_bytes`` in all."""
+    def observe(self, items: int, seconds: float, n_bytes: int | None = 0) -> None:
+        """Learn from ``items`` items that took ``seconds`` and hold, or travelled as, ``n_bytes`` in all,
+        None if they were not weighed."""
         if not items:
             return
         with self._lock:
@@ -121,7 +122,8 @@ class ChunkSizer:
             self._seconds = KEPT * self._seconds + seconds
             self._items = KEPT * self._items + items
             self._mean = self._seconds / self._items
-            self._bytes = max(0.9 * self._bytes, n_bytes / items)
+            if n_bytes is not None:
+                self._bytes = max(0.9 * self._bytes, n_bytes / items)
             self._size = self._wanted(GROWTH * max(self._size, items))
 
     def _wanted(self, most: int) -> int:

@@ -32,14 +32,13 @@ from batchmill.executors.dispatch.chunk_sizes import bounded
 from batchmill.executors.pickling.copying import copy_task
 from batchmill.executors.running.attempts import Attempts, Job, Wait
 from batchmill.executors.running.runner import LATE_SECONDS
-from batchmill.executors.running.weighing import bytes_of
+from batchmill.executors.running.weighing import bytes_of, weigh_every
 from batchmill.outcome import ErrorInfo, Outcome, cancelled
 from batchmill.record import Recorder
 
 LEAST_AHEAD = 16
 WINDOW_PER_ITEM = 4  # items an ordered consumer may be behind, for each one in flight
 LEAST_WINDOW = 256
-MOST_UNWEIGHED = 16  # results are weighed one by one where few are under way, else every so many
 CLOSE_SECONDS = 1.0
 
 
@@ -57,10 +56,11 @@ class EventLoopBatch:
         self._channel = channel
         self._settings = settings
         self._job = Job.of(task, settings)
+        self._timed = settings.timeout is not None
         self._cancel = cancel
         self._size = size
         self._ahead = max(LEAST_AHEAD, size // 2)
-        self._weigh_every = max(1, min(MOST_UNWEIGHED, size // 8))
+        self._weigh_every = weigh_every(size)
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
         self._buffer: deque[Chunk] = deque()  # of one item each
@@ -187,33 +187,57 @@ class EventLoopBatch:
 
     async def _run(self, chunk: Chunk, share: LoopShare) -> None:
         """Run the one item of ``chunk``."""
+        item, index = chunk.items[0], chunk.start
         worker = self._settings.worker_numbers.acquire()
+        recorder = Recorder()
+        outcome: Outcome | None = None  # None for a plain value
+        value: object = None
         began = time.perf_counter()
-        attempts = Attempts(self._job, chunk.start, Recorder(), self._cancel, began, chunk)
         try:
-            outcome = await self._attempts(chunk.items[0], chunk.start, attempts)
+            then: Wait | Outcome | None = None
+            if self._timed or chunk.lost is not None:
+                attempts = self._attempts_of(chunk, recorder, began)
+                then = attempts.lost() if attempts.resumes else await self._attempt(item, index, attempts)
+            else:
+                # What nearly all items take: one attempt, without a deadline, that comes to a value. Each
+                # coroutine around another one costs at every turn of the loop, and the collector looks at
+                # what all those hold that wait.
+                try:
+                    value = await self._task.run_async(item, index, Attempt(1, None, recorder, self._cancel))
+                except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
+                    attempts = self._attempts_of(chunk, recorder, began)
+                    then = self._caught(fault, attempts)
+                else:
+                    if records := recorder.drain():
+                        outcome = Outcome(index, value, records=records)
+            if then is not None:
+                outcome = await self._to_the_end(item, index, attempts, then)
         except asyncio.CancelledError:
-            outcome = cancelled(chunk.start, attempts.number)
+            outcome = cancelled(index, attempts.number)
         now = time.perf_counter()
         wall = now - began
         self._at_work -= 1
         self._settings.worker_numbers.release(worker)
-        if outcome.plain:
-            block = Block.of_value(
-                chunk.start, outcome.value, chunk.items[0], wall=wall, began=began, worker=worker
-            )
+        if outcome is None or outcome.plain:
+            value = value if outcome is None else outcome.value
+            block = Block.of_value(index, value, item, wall=wall, began=began, worker=worker)
         else:
-            block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), chunk.items[0])
+            block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), item)
         block.cpu, block.shares_cpu = share.end_item(now, last=not self._at_work), True
-        if not chunk.start % self._weigh_every:
+        if not index % self._weigh_every:
             n_bytes = bytes_of(block)
             with self._lock:
                 self._bytes = max(0.9 * self._bytes, n_bytes)
         self._channel.deliver(block)
 
-    async def _attempts(self, item: object, index: int, attempts: Attempts) -> Outcome:
-        """Try as often as the policy allows."""
-        then = attempts.lost() if attempts.resumes else await self._attempt(item, index, attempts)
+    def _attempts_of(self, chunk: Chunk, recorder: Recorder, began: float) -> Attempts:
+        return Attempts(self._job, chunk.start, recorder, self._cancel, began, chunk)
+
+    async def _to_the_end(
+        self, item: object, index: int, attempts: Attempts, then: Wait | Outcome
+    ) -> Outcome:
+        """Do what is next for an item until its end. Not called where an exception is being handled: it would
+        become the context of those that further attempts raise."""
         while isinstance(then, Wait):
             if await self._stopped_within(then.seconds):
                 return attempts.stopped()
@@ -224,12 +248,15 @@ class EventLoopBatch:
     async def _attempt(self, item: object, index: int, attempts: Attempts) -> Wait | Outcome:
         try:
             return attempts.returned(await self._value(item, index, attempts))
-        except asyncio.CancelledError:
-            if self._cancel.cancelled or self._over:
-                return attempts.ended_by_force()
-            return attempts.failed(ErrorInfo("CancelledError", "the item cancelled itself"))
         except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
+            return self._caught(fault, attempts)
+
+    def _caught(self, fault: BaseException, attempts: Attempts) -> Wait | Outcome:
+        if not isinstance(fault, asyncio.CancelledError):
             return attempts.raised(fault)
+        if self._cancel.cancelled or self._over:
+            return attempts.ended_by_force()
+        return attempts.failed(ErrorInfo("CancelledError", "the item cancelled itself"))
 
     async def _stopped_within(self, seconds: float) -> bool:
         """Wait before another attempt; True as soon as nothing may start any more."""

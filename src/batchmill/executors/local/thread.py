@@ -27,6 +27,7 @@ from batchmill.executors.dispatch.stealing import Watch, WorkStealer
 from batchmill.executors.local.thread_worker import CHUNK_SECONDS, CLOSE_SECONDS, Worker
 from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.executors.running.runner import LATE_SECONDS
+from batchmill.executors.running.weighing import weigh_every
 from batchmill.outcome import ErrorInfo, Outcome, cancelled
 
 DEFAULT_CONCURRENCY = 10
@@ -80,6 +81,7 @@ class ThreadBatch:
         fixed = settings.chunk_size if settings.timeout is None else 1
         most = 1 if settings.timeout is not None else MOST_PER_CHUNK
         self.sizer = ChunkSizer(size, CHUNK_SECONDS, most, fixed)
+        self.weigh_every = weigh_every(size)
         self._size = size
         self._one_by_one = settings.by_permit
         self._lock = threading.Lock()

@@ -39,6 +39,7 @@ class Crew(Protocol):
     sizer: ChunkSizer
     numbers: WorkerNumbers
     stealer: WorkStealer
+    weigh_every: int
 
     def begun(self) -> None:
         """A worker has its first chunk."""
@@ -115,7 +116,8 @@ class Worker:
 
     def _own_job(self) -> Job:
         job = self._crew.job
-        return replace(job, task=copy_task(job.task))
+        task = copy_task(job.task)
+        return job if task is job.task else replace(job, task=task)
 
     def _run(self, runner: ItemRunner, chunk: Chunk) -> bool:
         """Run a chunk and hand over what became of it; False when this worker was given up."""
@@ -137,7 +139,8 @@ class Worker:
                 return False
             chunk = left  # what was not taken back
             self.progress.resume()
-        crew.sizer.observe(len(block), runner.took, bytes_of(block))
+        weighed = len(chunk) > 1 or not chunk.start % crew.weigh_every
+        crew.sizer.observe(len(block), runner.took, bytes_of(block) if weighed else None)
         if len(block):
             crew.channel.deliver(block)
         if len(block) < len(chunk):

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from batchmill.block import Block
 from batchmill.lists.weight import weight
 
+MOST_UNWEIGHED = 16  # results of single items are weighed one by one where few are under way
 _FEW = 4  # values looked at; others of the block are taken to be like them
+
+
+def weigh_every(at_once: int) -> int:
+    """Of how many single items one is weighed where ``at_once`` of them are under way."""
+    return max(1, min(MOST_UNWEIGHED, at_once // 8))
 
 
 def bytes_of(block: Block) -> int:

@@ -25,6 +25,7 @@ _PLAIN = re.compile(
     r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::([0-9]{1,4}|[1-5][0-9]{4}))?(/(?!\.)(?:[\w~?&=.-]|/(?!\.))*)",
     re.ASCII,
 )
+_ZONE = re.compile(r"%[^\]]*")
 _SHOWN_CHARACTERS = 200
 
 
@@ -46,8 +47,14 @@ class Address:
 
     def __str__(self) -> str:
         """The URL without its credentials."""
-        port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}{self.target}"
+        return f"{self.scheme}://{self._server(self.host)}{self.target}"
+
+    def named(self) -> str:
+        """The value of a ``Host`` header: without the zone of an address, which only this machine knows."""
+        return self._server(_ZONE.sub("", self.host))
+
+    def _server(self, host: str) -> str:
+        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
     def shown(self) -> str:
         """The URL for messages: without its query too, which may hold a key."""

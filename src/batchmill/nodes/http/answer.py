@@ -9,12 +9,12 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from urllib3 import HTTPHeaderDict
-from urllib3.response import BaseHTTPResponse
 
 from batchmill.errors import NodeError
 from batchmill.nodes.encodings import AUTO, BINARY, UTF_8, as_text, readable
 from batchmill.nodes.http.decoding import TooLarge, decoded
 from batchmill.nodes.http.refusals import is_refusal, is_spent, refusal_status, seconds_until_free
+from batchmill.nodes.http.reply import Reply
 from batchmill.nodes.http.request import Request
 from batchmill.values import from_json
 from batchmill.values.redaction import shortened
@@ -104,22 +104,21 @@ class Answer:
         )
 
 
-def read_answer(response: BaseHTTPResponse, limit: int, request: Request) -> Answer:
+def read_answer(reply: Reply, limit: int, request: Request) -> Answer:
     """The answer with its whole body, at most ``limit`` bytes on the wire and decoded.
 
-    Raises what urllib3 raises, and :class:`~batchmill.errors.NodeError` for a body that is larger or does
-    not fit its encoding.
+    Raises what :meth:`~batchmill.nodes.http.reply.Reply.read` raises, and
+    :class:`~batchmill.errors.NodeError` for a body that is larger or does not fit its encoding.
     """
     try:
-        content = decoded(_raw(response, limit), response.headers.get("Content-Encoding", ""), limit)
+        content = decoded(_raw(reply, limit), reply.fields.get("Content-Encoding", ""), limit)
     except TooLarge:
-        response.close()
         message = (
             f"{request.method} {request.address.shown()} was answered with more than {limit:,} bytes; "
             "`max_response_bytes` sets the limit"
         )
         raise NodeError(message, retryable=False, type_name="ResponseTooLarge") from None
-    return Answer(response.status, response.reason or "", response.headers, content)
+    return Answer(reply.status, reply.reason, reply.fields, content)
 
 
 def _denied(status: int) -> int:
@@ -127,26 +126,25 @@ def _denied(status: int) -> int:
     return {401: DENIED_IN_A_ROW, 403: FORBIDDEN_IN_A_ROW}.get(status, 0)
 
 
-def drain(response: BaseHTTPResponse) -> None:
+def drain(reply: Reply) -> None:
     """Read a short body that nobody wants; a long one costs the connection."""
     try:
-        _raw(response, MAX_DRAINED)
+        _raw(reply, MAX_DRAINED)
     except TooLarge:
-        response.close()
+        pass
 
 
-def _raw(response: BaseHTTPResponse, limit: int) -> bytes:
-    length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and len(length) < 20 and int(length) > limit and response.length_remaining:
+def _raw(reply: Reply, limit: int) -> bytes:
+    if reply.length is not None and reply.length > limit:
         raise TooLarge
     pieces: list[bytes] = []
     read = 0
-    while piece := response.read(PIECE, decode_content=False):
+    while piece := reply.read(PIECE):
         read += len(piece)
         if read > limit:
             raise TooLarge
         pieces.append(piece)
-        if response.length_remaining == 0:
+        if reply.length == 0:
             break
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 

@@ -1,44 +1,47 @@
-"""The process's keep-alive connections, with one pool per server, or per proxy to it."""
+"""The process's keep-alive connections, with the idle ones of each server, or of each proxy to it.
+
+Connections are the library's, which knows TLS, tunnels and proxies. What goes over them is written and read
+here, in one piece each, with the standard library's reader of answers: the library's own way of sending a
+request takes more time than everything else around an item.
+"""
 
 from __future__ import annotations
 
 import socket
 import ssl
 import threading
-from collections import OrderedDict
-from typing import Any
+from collections import OrderedDict, deque
+from functools import partial
+from typing import IO, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ClosedPoolError, ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.response import BaseHTTPResponse
-from urllib3.util import Retry
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProxyError
 
 from batchmill.concurrency.resources import process_resource
 from batchmill.nodes.access.addresses import ANYWHERE, Bounds
 from batchmill.nodes.access.policy import require_written_within
 from batchmill.nodes.access.proxies import Proxy, proxy_for
 from batchmill.nodes.access.trust import SYSTEM, Trust
+from batchmill.nodes.http.reply import HeadFirst, Reply
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocket, connect, current
 
 SERVERS = 100  # of so many different ones connections are kept, the least recently used going first
 KEPT = 1000  # idle connections to one server: as many as a batch can have in flight
-
-_NO_RETRIES = Retry(False, redirect=False)  # the library would make one for each request
+TOGETHER = 64 * 1024  # bytes of a body that are sent in one piece with the head
 
 Origin = tuple[str, str, int]
 Way = tuple[Origin, Proxy | None, Trust, Bounds]
 
 
 class _Limits:
-    """Shared by both kinds of connection: hand the socket to the exchange that uses it."""
+    """Shared by both kinds of connection: the exchange that uses it waits for its socket."""
 
     sock: Any
     host: str
     port: int
     socket_options: Any
-    _requests = 0  # that went over the present socket
+    _requests = 0  # that went over it
     _peer = ""
 
     def __init__(self, *args: object, bounds: Bounds, **kwargs: object) -> None:
@@ -57,137 +60,200 @@ class _Limits:
         except OSError as error:
             raise NewConnectionError(self, f"no connection to {self.host}: {error}") from error  # type: ignore[arg-type]  # as above
 
-    def _enter(self) -> None:
+    def asked(self, method: str, head: bytes, body: bytes | IO[bytes] | None) -> HeadFirst:
+        """Send a request and read the head of its answer.
+
+        Raises :class:`OSError`, and :class:`http.client.HTTPException` or
+        :class:`urllib3.exceptions.InvalidHeader` for what is no answer.
+        """
         exchange = current()
         exchange.reused, exchange.peer = self._requests > 0, self._peer
         self._requests += 1
-        if isinstance(self.sock, Limited):
-            exchange.use(self.sock)
+        exchange.use(_limited(self.sock))
+        try:
+            self._send(head, body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it may have answered before it closed
+        answer = HeadFirst(self.sock, method=method)
+        try:
+            answer.begin()
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+    def _send(self, head: bytes, body: bytes | IO[bytes] | None) -> None:
+        send = self.sock.sendall
+        if body is None or (isinstance(body, bytes) and len(body) <= TOGETHER):
+            send(head + (body or b""))
+        elif isinstance(body, bytes):
+            send(head)
+            send(body)
+        else:
+            send(head)
+            while piece := body.read(TOGETHER):
+                send(piece)
 
 
 class _Connection(_Limits, HTTPConnection):
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self._enter()
-        super().request(*args, **kwargs)
-
-    def close(self) -> None:
-        self._requests = 0
-        super().close()
+    pass
 
 
 class _TLSConnection(_Limits, HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        if isinstance(self.sock, Limited):  # TLS inside TLS waits on a socket that is, and in use already
-            current().use(self.sock)
+    pass
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self._enter()
-        super().request(*args, **kwargs)
+
+AnyConnection = _Connection | _TLSConnection
+
+
+def _limited(sock: Any) -> Limited:
+    """The socket below TLS within TLS, or ``sock`` itself."""
+    while not isinstance(sock, Limited):
+        sock = sock.socket
+    return sock
+
+
+class _Idle:
+    """The idle connections of one way.
+
+    Concurrency: any thread may call any method. There is no lock: each step of the deque is one, and who puts
+    a connection back looks after that whether it was closed meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._connections: deque[AnyConnection] = deque()
+        self._closed = False
+
+    def taken(self) -> AnyConnection | None:
+        """One that is still open, the latest used first; None if there is none."""
+        while True:
+            try:
+                found = self._connections.pop()
+            except IndexError:
+                return None
+            if found.is_connected:
+                return found
+            found.close()
+
+    def put(self, connection: AnyConnection) -> None:
+        """It is not used any more."""
+        if len(self._connections) >= KEPT:
+            connection.close()
+            return
+        self._connections.append(connection)
+        if self._closed:
+            self.close()
 
     def close(self) -> None:
-        self._requests = 0
-        super().close()
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
+        """Close all, also those that are put here later."""
+        self._closed = True
+        while True:
+            try:
+                self._connections.pop().close()
+            except IndexError:
+                return
 
 
 class Connections:
     """All connections of this process.
 
-    Concurrency: any thread may call any method. The pools have locks of their own; ``_lock`` guards
-    ``_pools`` and ``_contexts``. ``_latest``, the last of the pools, is replaced as a whole, so that a batch
-    with one server finds its pool without a lock.
+    Concurrency: any thread may call any method. ``_lock`` guards ``_idle`` and ``_contexts``. ``_latest``,
+    the last of the ways, is replaced as a whole, so that a batch with one server finds it without a lock.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._contexts: dict[Trust, ssl.SSLContext] = {}
-        self._pools: OrderedDict[Way, HTTPConnectionPool] = OrderedDict()
-        self._latest: tuple[Way, HTTPConnectionPool] | None = None
+        self._idle: OrderedDict[Way, _Idle] = OrderedDict()
+        self._latest: tuple[Way, _Idle] | None = None
 
     def send(
         self,
         request: Request,
-        body: Any,
+        body: bytes | IO[bytes] | None,
         length: int | None,
         trust: Trust = SYSTEM,
         bounds: Bounds = ANYWHERE,
-    ) -> BaseHTTPResponse:
+    ) -> Reply:
         """Send a request within the exchange of this thread and return the answer, its body unread.
 
-        Raises what urllib3 raises, and :class:`~batchmill.errors.NodeError` for a server whose address is
-        outside of ``bounds``; nothing is tried again and no redirect is followed.
+        Raises what urllib3 raises for a connection, :class:`OSError` and :class:`http.client.HTTPException`,
+        and :class:`~batchmill.errors.NodeError` for a server whose address is outside of ``bounds``; nothing
+        is tried again and no redirect is followed.
         """
         address = request.address
-        proxy = proxy_for(*address.origin)
+        origin = address.origin
+        proxy = proxy_for(*origin)
         if proxy is not None:
             require_written_within(bounds, address.host)
             bounds = ANYWHERE  # the proxy itself is whatever the environment names
-        forwarded = proxy is not None and address.scheme == "http"
-        fields = request.fields.as_dict()
-        if length is not None:
-            fields["Content-Length"] = str(length)
-        while True:
-            try:
-                return self._pool((address.origin, proxy, trust, bounds)).urlopen(
-                    request.method,
-                    str(address) if forwarded else address.target,
-                    body,
-                    fields,
-                    retries=_NO_RETRIES,
-                    redirect=False,
-                    assert_same_host=False,
-                    timeout=current().left(),
-                    preload_content=False,
-                    decode_content=False,
-                )
-            except ClosedPoolError:  # other servers took its place just now; nothing was sent
-                continue
+        for_proxy = proxy.headers if proxy is not None and address.scheme == "http" else None
+        head = request.head(length, for_proxy)
+        way = (origin, proxy, trust, bounds)
+        idle = self._idle_of(way)
+        connection = idle.taken() or self._opened(*way)
+        try:
+            answer = connection.asked(request.method, head, body)
+        except BaseException:
+            current().leave()
+            connection.close()
+            raise
+        return Reply(answer, partial(idle.put, connection), connection.close)
 
     def close(self) -> None:
         """Close the idle ones; one that is in use is closed when it is returned."""
         with self._lock:
-            pools = list(self._pools.values())
-            self._pools.clear()
+            left = list(self._idle.values())
+            self._idle.clear()
             self._latest = None
-        for pool in pools:
-            pool.close()
+        for idle in left:
+            idle.close()
 
-    def _pool(self, way: Way) -> HTTPConnectionPool:
+    def _idle_of(self, way: Way) -> _Idle:
         latest = self._latest
         if latest is not None and latest[0] == way:
             return latest[1]
         with self._lock:
-            found = self._pools.get(way)
-            if found is None:
-                found = self._pools[way] = self._made(*way)
-            self._pools.move_to_end(way)
+            found = self._idle.setdefault(way, _Idle())
+            self._idle.move_to_end(way)
             self._latest = way, found
-            gone = self._pools.popitem(last=False)[1] if len(self._pools) > SERVERS else None
+            gone = self._idle.popitem(last=False)[1] if len(self._idle) > SERVERS else None
         if gone is not None:
             gone.close()
         return found
 
-    def _made(self, origin: Origin, proxy: Proxy | None, trust: Trust, bounds: Bounds) -> HTTPConnectionPool:
+    def _opened(self, origin: Origin, proxy: Proxy | None, trust: Trust, bounds: Bounds) -> AnyConnection:
+        """A new connection, on which a request can be sent."""
+        connection = self._made(origin, proxy, trust, bounds)
+        try:
+            connection.connect()
+        except (OSError, NewConnectionError, ConnectTimeoutError) as error:
+            failed_at_proxy = proxy is not None and not connection.has_connected_to_proxy
+            current().leave()
+            connection.close()
+            if failed_at_proxy:
+                raise ProxyError("the proxy cannot be reached", error) from error
+            raise
+        return connection
+
+    def _made(self, origin: Origin, proxy: Proxy | None, trust: Trust, bounds: Bounds) -> AnyConnection:
         scheme, host, port = origin
         through: dict[str, Any] = {"bounds": bounds}
+        secure = False
         if proxy is not None:
-            through |= {"_proxy": proxy.url, "_proxy_headers": dict(proxy.headers)}
-            if scheme == "http":  # the proxy itself is asked, for a whole URL
-                scheme, host, port = proxy.url.scheme or "", proxy.url.host or "", proxy.url.port or 0
-        if scheme == "http":
-            return _Pool(host, port, maxsize=KEPT, block=False, **through)
-        context = self._context(trust)
-        if proxy is not None:
-            through["_proxy_config"] = ProxyConfig(self._context(trust.elsewhere()), False, None, None)
-        return _TLSPool(host, port, maxsize=KEPT, block=False, ssl_context=context, **through)
+            through |= {"proxy": proxy.url, "socket_options": []}
+            secure = proxy.url.scheme == "https"
+            host, port = proxy.url.host or "", proxy.url.port or 0
+        if scheme == "http" and not secure:
+            return _Connection(host.strip("[]"), port, **through)
+        with self._lock:
+            context = self._context(trust)
+            if proxy is not None:
+                through["proxy_config"] = ProxyConfig(self._context(trust.elsewhere()), False, None, None)
+        made = _TLSConnection(host.strip("[]"), port, ssl_context=context, **through)
+        if proxy is not None and scheme == "https":
+            made.set_tunnel(*origin[1:], headers=dict(proxy.headers), scheme=proxy.url.scheme)
+        return made
 
     def _context(self, trust: Trust) -> ssl.SSLContext:
         """Under the lock: one for all servers that are trusted in the same way."""

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException, IncompleteRead
 
 from urllib3 import exceptions as lib
 
-from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
 from batchmill.nodes.certificates import certificate_fault, inner_error
 from batchmill.nodes.http.request import Request
+from batchmill.nodes.http.sockets import Exchange
 
 _REFUSED_BY_PROXY = re.compile(r"\b4\d\d\b")  # such as 407: it wants credentials
 
 
 @contextmanager
-def in_words(request: Request, seconds: float, cancel: CancelToken) -> Iterator[None]:
+def in_words(request: Request, seconds: float, exchange: Exchange) -> Iterator[None]:
     """Turn what the library raises inside into errors that say what was asked and what went wrong.
 
     Raises :class:`~batchmill.errors.AttemptTimeout`, :class:`~batchmill.errors.NodeError`, and
@@ -25,11 +26,11 @@ def in_words(request: Request, seconds: float, cancel: CancelToken) -> Iterator[
     """
     try:
         yield
-    except (lib.HTTPError, OSError, ValueError) as error:
-        if cancel.cancelled:
+    except (lib.HTTPError, HTTPException, OSError, ValueError) as error:
+        if exchange.cancel.cancelled:
             raise Stopped("the run was cancelled") from error
         asked = f"{request.method} {request.address.shown()}"
-        if _is_timeout(error):
+        if exchange.overdue or _is_timeout(error):
             raise AttemptTimeout(f"{asked} was not answered in full within {seconds:g} s") from error
         raise _failure(asked, error) from error
 
@@ -72,7 +73,7 @@ def _reason(error: BaseException) -> str:
         return "the name of the host cannot be resolved"
     if isinstance(error, lib.NewConnectionError):
         return str(error).rpartition("no connection to ")[2]
-    if isinstance(error, lib.IncompleteRead):
+    if isinstance(error, IncompleteRead):
         return "the connection ended before the whole answer had come"
-    inner = inner_error(error) if isinstance(error, (lib.ProtocolError, lib.SSLError)) else None
+    inner = inner_error(error) if isinstance(error, lib.SSLError) else None
     return _reason(inner) if inner is not None else f"{error}" or type(error).__name__

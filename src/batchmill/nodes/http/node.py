@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from http.client import HTTPException
 from typing import Any
-
-from urllib3 import exceptions as lib
-from urllib3.response import BaseHTTPResponse
 
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
@@ -27,6 +25,7 @@ from batchmill.nodes.http.connections import connections
 from batchmill.nodes.http.faults import in_words
 from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER, is_credential
 from batchmill.nodes.http.payload import payload_faults
+from batchmill.nodes.http.reply import Reply
 from batchmill.nodes.http.request import REDIRECTS, Request, may_repeat, method_fault, request_of
 from batchmill.nodes.http.sockets import Exchange, exchanging
 from batchmill.policy import RetryPolicy
@@ -196,29 +195,30 @@ def _followed(
         if access.secrets:
             bounds = access.bounds_with(bounds, address.host, address.port, request.parts())
         own = access.trust if address.origin == first.origin else access.trust.elsewhere()
-        with in_words(request, seconds, exchange.cancel):
-            response = _sent(request, exchange, own, bounds)
-            location = response.headers.get("Location")
-            if not most or response.status not in REDIRECTS or not location:
-                return request, read_answer(response, params["max_response_bytes"], request)
-            drain(response)
+        with in_words(request, seconds, exchange), _sent(request, exchange, own, bounds) as reply:
+            location = reply.fields.get("Location")
+            if not most or reply.status not in REDIRECTS or not location:
+                answer = read_answer(reply, params["max_response_bytes"], request)
+                exchange.require_whole()
+                return request, answer
+            drain(reply)
         behind = exchange.peer
-        request = request.redirected(response.status, location)
+        request = request.redirected(reply.status, location)
     message = f"{request.method} {request.address.shown()}: more than {most} redirects, the last one to there"
     raise NodeError(message, retryable=False, type_name="TooManyRedirects", outputs={"error": message})
 
 
-def _sent(request: Request, exchange: Exchange, trust: Trust, bounds: Bounds) -> BaseHTTPResponse:
+def _sent(request: Request, exchange: Exchange, trust: Trust, bounds: Bounds) -> Reply:
     """The answer's head. A kept connection that the server has closed meanwhile is replaced by a new one."""
     try:
         return _sent_once(request, trust, bounds)
-    except (lib.ProtocolError, lib.SSLError):
+    except (OSError, HTTPException):
         if not exchange.reused or not request.repeatable:
             raise
     return _sent_once(request, trust, bounds)
 
 
-def _sent_once(request: Request, trust: Trust, bounds: Bounds) -> BaseHTTPResponse:
+def _sent_once(request: Request, trust: Trust, bounds: Bounds) -> Reply:
     data = request.payload.data
     if not request.payload.path:
         return connections().send(request, data, None if data is None else len(data), trust, bounds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from batchmill.errors import InvalidParams, NodeError
@@ -23,6 +23,7 @@ _USUAL = {
     name.lower(): (name, value)
     for name, value in (("Accept", "*/*"), ("Accept-Encoding", ENCODINGS), ("User-Agent", USER_AGENT))
 }
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "TRACE", "OPTIONS"})  # others say that it is empty
 _BODIES = ("body", "form", "files", "body_file")
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -46,6 +47,21 @@ class Request:
     def identified(self) -> bool:
         """Whether it says who asks."""
         return "Authorization" in self.fields or bool(self.key_header and self.key_header in self.fields)
+
+    def head(self, length: int | None, for_proxy: Iterable[tuple[str, str]] | None = None) -> bytes:
+        """What is sent before the body of ``length`` bytes. A proxy that is asked for it gets the whole URL,
+        and the header fields ``for_proxy``."""
+        address, fields = self.address, self.fields
+        target = address.target if for_proxy is None else str(address)
+        lines = [f"{self.method} {target} HTTP/1.1"]
+        if "host" not in fields:
+            lines.append(f"Host: {address.named()}")
+        if length is None and self.method not in _WITHOUT_BODY:
+            length = 0
+        if length is not None:
+            lines.append(f"Content-Length: {length}")
+        lines += [f"{name}: {value}" for name, value in (*fields.as_dict().items(), *(for_proxy or ()))]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def parts(self) -> list[str | bytes]:
         """All that is sent, but for the content of a file."""

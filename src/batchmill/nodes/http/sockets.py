@@ -1,8 +1,8 @@
-"""Sockets that keep the deadline of their exchange, however slowly the other side sends.
+"""Sockets of an exchange, which ends at its deadline, however slowly the other side sends.
 
 The timeout of a plain socket only limits silence: a server that sends a byte now and then never reaches it.
-So each wait of these sockets is limited by the time left of the whole exchange. A cancelled exchange shuts
-its socket down, which wakes its waiter.
+So a connected socket has none. Whoever sees that the time of its exchange is up, or that the run is
+cancelled, shuts it down, which wakes its waiter.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.nodes.access.addresses import ANYWHERE, Bounds
 from batchmill.nodes.access.policy import require_within
-
-SLACK = 0.005  # seconds that an exchange may take longer than it was given
+from batchmill.nodes.http.deadlines import deadlines
 
 
 class Exchange:
     """The time of one attempt, and the socket that it uses now.
 
-    Concurrency: the canceller calls ``abort``, the thread of the attempt everything else; ``_lock`` guards
-    ``_socket``.
+    Concurrency: the canceller calls ``abort``, who watches the deadlines ``expire``, the thread of the
+    attempt everything else; ``_lock`` guards ``_socket``, ``_aborted`` and ``overdue``.
     """
 
     def __init__(self, deadline: float, cancel: CancelToken) -> None:
@@ -35,8 +34,10 @@ class Exchange:
         self.cancel = cancel
         self.reused = False  # whether the connection had been used before
         self.peer = ""  # the address of the server that was asked last, or of the proxy on the way to it
+        self.overdue = False  # whether its time was up before its end
         self._lock = threading.Lock()
         self._socket: Limited | None = None
+        self._aborted = False
 
     def left(self) -> float:
         """Seconds until the deadline. Raises :class:`TimeoutError` if it has passed."""
@@ -46,22 +47,37 @@ class Exchange:
         return seconds
 
     def use(self, limited: Limited) -> None:
-        """From now on ``limited`` waits for this exchange."""
-        limited.exchange = self
+        """From now on this exchange waits for ``limited``."""
         with self._lock:
             self._socket = limited
-        if self.cancel.cancelled:
-            self.abort()
+            if self._aborted:
+                limited.wake()
+
+    def leave(self) -> None:
+        """The socket is for others from now on."""
+        with self._lock:
+            self._socket = None
+
+    def require_whole(self) -> None:
+        """Raises :class:`TimeoutError` if the exchange was ended from outside: what came of the answer may
+        look like all of it."""
+        if self._aborted:
+            raise TimeoutError("timed out")
+
+    def expire(self) -> None:
+        """The time is up."""
+        self._abort(overdue=True)
 
     def abort(self) -> None:
         """Wake whoever waits for the other side; what it waits for is over."""
+        self._abort(overdue=False)
+
+    def _abort(self, *, overdue: bool) -> None:
         with self._lock:
-            found = self._socket
-        if found is not None:
-            try:
-                socket.socket.shutdown(found, socket.SHUT_RDWR)  # that of TLS is not for other threads
-            except OSError:  # closed already
-                pass
+            self._aborted = True
+            self.overdue = self.overdue or overdue
+            if self._socket is not None:
+                self._socket.wake()
 
 
 class _Current(threading.local):
@@ -76,11 +92,14 @@ def exchanging(attempt: Attempt, seconds: float) -> Iterator[Exchange]:
     """Everything this thread sends and receives inside is part of one exchange, over in ``seconds``."""
     exchange = Exchange(time.monotonic() + seconds, attempt.cancel)
     forget = attempt.cancel.on_cancel(exchange.abort)
+    watching = deadlines()
+    watching.watch(exchange)
     _current.exchange = exchange
     try:
         yield exchange
     finally:
         _current.exchange = None
+        watching.forget(exchange)
         forget()
 
 
@@ -93,37 +112,21 @@ def current() -> Exchange:
 
 
 class Limited(socket.socket):
-    """A socket whose waits are limited by its exchange."""
+    """A socket that can be woken from another thread. ``peer`` is the address that it is connected to."""
 
-    exchange: Exchange | None = None
     peer = ""
 
+    def wake(self) -> None:
+        """End all waits for the other side, now and later."""
+        try:
+            socket.socket.shutdown(self, socket.SHUT_RDWR)  # that of TLS is not for other threads
+        except OSError:  # closed already
+            pass
+
     def settimeout(self, value: float | None) -> None:
-        """As ever, but that one longer by less than :data:`SLACK` is left as it is: setting it is a system
-        call, for which threads queue up, and the library does so with every request."""
-        now = self.gettimeout()
-        if not value or not now or not 0 <= now - value <= SLACK:
+        """As ever, but without a system call for what is so already."""
+        if value != self.gettimeout():
             super().settimeout(value)
-
-    def _bound(self) -> None:
-        if self.exchange is not None:
-            self.settimeout(self.exchange.left())
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self._bound()
-        return super().recv_into(*args, **kwargs)
-
-    def recv(self, *args: Any, **kwargs: object) -> bytes:
-        self._bound()
-        return super().recv(*args, **kwargs)
-
-    def send(self, *args: Any, **kwargs: object) -> int:
-        self._bound()
-        return super().send(*args, **kwargs)
-
-    def sendall(self, *args: Any, **kwargs: object) -> None:
-        self._bound()
-        super().sendall(*args, **kwargs)
 
 
 class LimitedSocket(Limited):
@@ -132,6 +135,10 @@ class LimitedSocket(Limited):
 
 class LimitedTLSSocket(Limited, ssl.SSLSocket):
     """An encrypted one."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        current().use(self)
+        super().do_handshake(block)
 
 
 def connect(host: str, port: int, options: Any, bounds: Bounds = ANYWHERE) -> LimitedSocket:
@@ -162,6 +169,7 @@ def connect(host: str, port: int, options: Any, bounds: Bounds = ANYWHERE) -> Li
                 break
             exchange.left()
         else:
+            made.settimeout(None)
             exchange.peer = made.peer = str(address[0])
             return made
     raise failure or OSError(f"{host!r} has no address")

@@ -23,7 +23,12 @@ PING_SECONDS = 0.3
 LAST_WORDS_SECONDS = 0.05  # for what a program said at its end to come
 MOST_PAGES = 100  # of a list of tools
 RETRYABLE = frozenset({408, 425, 429})
-_NOT_THE_SESSIONS_FAULT = (-32601, -32602, -32603)  # JSON-RPC: no such method, invalid params, internal error
+_NO_SUCH_METHOD = -32601
+_NOT_THE_SESSIONS_FAULT = (
+    _NO_SUCH_METHOD,
+    -32602,
+    -32603,
+)  # JSON-RPC: no such method, invalid params, internal error
 
 
 class SessionLost(NodeError):
@@ -78,7 +83,10 @@ class Session:
             result: dict[str, Any] = _as_json(calling.result())
             return result
         except protocol_error() as error:
-            raise self._protocol_failure(tool, error) from error
+            failure = self._protocol_failure(tool, error)
+            if self._is_in_doubt(error):
+                await self.check()
+            raise failure from error
         except BatchmillError:
             raise
         except ValueError as error:  # of pydantic: what came is no result of a tool
@@ -111,6 +119,9 @@ class Session:
         try:
             async with asyncio.timeout(PING_SECONDS):
                 await self._session.send_ping()
+        except protocol_error() as error:
+            if getattr(getattr(error, "error", error), "code", 0) != _NO_SUCH_METHOD:  # as good as an answer
+                self.lose()
         except Exception:  # noqa: BLE001  # whatever it is: this server does not answer
             self.lose()
 
@@ -205,15 +216,21 @@ class Session:
         code = getattr(getattr(error, "error", error), "code", 0)
         if code == UNREADABLE:
             return _unreadable(f"the MCP server {self._name!r} sent {error}")
-        if code not in _NOT_THE_SESSIONS_FAULT:
-            self.lose()  # "session terminated", "connection closed" and the like have no codes in common
         message = f"the MCP server {self._name!r} refused to call {tool!r}: {error}"
         return NodeError(
             message,
-            retryable=code not in (-32601, -32602),
+            retryable=code not in (_NO_SUCH_METHOD, -32602),
             type_name="ProtocolError",
             outputs={"error": message},
         )
+
+    def _is_in_doubt(self, error: object) -> bool:
+        """Whether an error may be the end of the session: "session terminated", "connection closed" and the
+        like have no codes in common, and a server may use any for errors of its own."""
+        if self.lost or status_in(error) is not None or unsent_in(error) is not None:
+            return False
+        code = getattr(getattr(error, "error", error), "code", 0)
+        return code not in (*_NOT_THE_SESSIONS_FAULT, UNREADABLE)
 
     def _not_sent(self, unsent: Unsent) -> NodeError:
         if unsent.lost:

@@ -6,18 +6,21 @@ off or is no reply, and does not say why. Here the failure becomes a JSON-RPC er
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from batchmill.errors import NodeError
 from batchmill.nodes.access.policy import Access
 from batchmill.nodes.access.transport import ServiceTransport
 from batchmill.nodes.certificates import certificate_fault
+from batchmill.nodes.mcp.event_stream import with_an_end
 from batchmill.nodes.mcp.replies import error_text, request_id
 
 _OK = 200
 _FAILURE = "batchmill_failure"
 _LOST = "ServerLost"
 _AWAY = ("ConnectError", "ConnectTimeout")  # by these names two libraries say that nobody is there
+_CUT = "the connection ended before the whole reply had come"
 _JSON, _EVENTS = "application/json", "text/event-stream"
 _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 
@@ -56,9 +59,12 @@ class TellingTransport(ServiceTransport):
             if kind != _EVENTS:
                 await response.aclose()
                 raise _NoReply(f"it answered with 200 and {kind or 'nothing'}, which is no reply")
+            if "content-encoding" not in response.headers:
+                broken_off = partial(_broken_off, identity)
+                response.stream = with_an_end(response.stream, identity, broken_off)
             return response
         except Exception as error:  # noqa: BLE001  # whatever it is, the SDK would not tell it
-            text = error_text(identity, f"{error}", {_FAILURE: list(_unsent(error))})
+            text = _error(identity, error)
             return self._response(_OK, headers={"content-type": _JSON}, content=text, request=request)
 
     async def _whole(self, response: Any, request: Any) -> Any:
@@ -66,11 +72,19 @@ class TellingTransport(ServiceTransport):
         try:
             content = await response.aread()
         except Exception as error:  # a body that breaks off, or is not what it says it is
-            raise _NoReply(f"the connection ended before the whole reply had come: {error}") from error
+            raise _NoReply(f"{_CUT}: {error}") from error
         finally:
             await response.aclose()
         headers = [pair for pair in response.headers.multi_items() if pair[0].lower() not in _OF_THE_WIRE]
         return self._response(_OK, headers=headers, content=content, request=request)
+
+
+def _error(identity: int | str, error: Exception) -> bytes:
+    return error_text(identity, f"{error}", {_FAILURE: list(_unsent(error))})
+
+
+def _broken_off(identity: int | str, error: Exception | None) -> bytes:
+    return _error(identity, _NoReply(f"{_CUT}: {error}" if error is not None else _CUT))
 
 
 class _NoReply(Exception):  # never leaves this room
