@@ -16,11 +16,11 @@ from batchmill.report import joblog, text
 
 
 class JobLog:
-    """``command`` gives the command of an item as text. Lines are added to a file that is there. Raises
+    """``command`` gives the command of an item as text. Appends lines to an existing file. Raises
     :class:`StorageError` if it cannot be written.
 
-    Concurrency: ``add`` and ``close`` are called under the lock of who writes, ``heard`` by any thread;
-    ``_lock`` guards ``_hosts``.
+    Concurrency: ``add`` and ``close`` are called under the printer's lock, ``heard`` by any thread; ``_lock``
+    guards ``_hosts``.
     """
 
     def __init__(self, path: str, command: Callable[[Any, int], str]) -> None:

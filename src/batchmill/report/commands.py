@@ -14,7 +14,7 @@ LONGEST_COMMAND = 1000  # one that is longer is not shown: half a command is wor
 
 
 def call(run: Run, *words: str) -> str:
-    """``batchmill WORDS``, with the option that names the run's journal where it takes one."""
+    """``batchmill WORDS``, with the option that names the run's journal if the command takes it."""
     return f"batchmill {shlex.join(text.valid(word) for word in words)}{_journal(run)}"
 
 
@@ -42,7 +42,7 @@ def errors(run: Run, node: str = "") -> str:
 
 
 def commands_of(run: Run, row: Row) -> list[Command]:
-    """What may be done about an item that failed."""
+    """Commands that show a failed item, or run it again."""
     found: list[Command] = []
     if not row.address and run.kept:
         found.append(Command("show it", show(run, row.node, row.index)))

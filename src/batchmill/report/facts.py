@@ -1,6 +1,6 @@
-"""What a run tells of itself, wherever it was noted: what a report and every other writer is made from.
+"""The facts of a run, wherever they were recorded: the input of the report and of every other writer.
 
-What nobody noted is not in it, and is left out of what is made from it; :attr:`Facts.missing` says why."""
+A fact that was not recorded is absent, and so is everything made from it; :attr:`Facts.missing` says why."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ def _nothing(node: str, index: int) -> str | None:
 
 @dataclass(frozen=True)
 class Facts:
-    """A run as plain data and as streams. Whatever grows with the items is a function that begins a new
-    stream each time it is called, so that nobody need hold them.
+    """A run as plain data and as streams. Data that grows with the items is a function that begins a new
+    stream at each call, so it need not be held in memory.
 
-    ``nodes`` have what is known of them beforehand: all fields but those that are counted from the streams
-    (see :class:`~batchmill.report.aggregate.Aggregate`). ``rows`` gives each item once with ``final`` true,
-    in any order; ``in_pages`` does the same, with those about which there is little to tell in columns, and
-    with what was measured of each only if it is called with true.
-    ``describe(node, index)`` gives an item as JSON text, None if it is gone. ``adaptive``
-    names for a node the limit that decides how many of its items may be under way. ``slot_names`` knows the
-    hosts of a cluster. ``missing`` says of a
-    section that cannot be shown why not."""
+    ``nodes`` have all fields that are known beforehand; the others are counted from the streams (see
+    :class:`~batchmill.report.aggregate.Aggregate`). ``rows`` gives each item once with ``final`` true, in any
+    order; ``in_pages`` does the same, with ordinary items in columns, and with the measures of each only if
+    you call it with true. ``describe(node, index)`` gives an item as JSON text, None if it is gone.
+    ``adaptive`` names for a node the limit that decides its concurrency. ``slot_names`` knows the hosts of a
+    cluster. ``missing`` says why a section cannot be shown.
+    """
 
     run: Run
     nodes: Sequence[Node]
@@ -58,7 +57,7 @@ class Facts:
         return ((row,) for row in self.rows()) if self.in_pages is None else self.in_pages(measured)
 
     def columns(self) -> Iterable[Row | Plain]:
-        """What is cheapest to count: items in columns, and rows for those that need one, in any order."""
+        """The items in the form that is cheapest to count, in any order: columns, and rows where needed."""
         return chain.from_iterable(self.pages())
 
     def epoch(self, at: float) -> float:

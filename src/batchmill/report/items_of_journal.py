@@ -31,7 +31,7 @@ def rows_of(pages: Iterable[Page]) -> Iterator[Row]:
 def pages_of(
     reader: Reader, visits: Sequence[VisitRecord], told: Happened, alone: Collection[str], measured: bool
 ) -> Iterator[Page]:
-    """Every outcome, those in columns of which there is little to tell. ``alone`` has the nodes whose CPU
+    """Every outcome; ordinary ones in columns. ``alone`` has the nodes whose CPU
     time is that of their items."""
     for visit, base, turns in placed(visits):
         clock, names = RunTime(told.passes), told.slot_names
@@ -79,7 +79,7 @@ def _plain(
     names: SlotNames,
     costs: Sequence[float | None] | None,
 ) -> Plain | None:
-    """Items in columns; None for those that cannot be: of no batch, or begun before the run."""
+    """Items in columns; None for items that belong to no batch or began before the run."""
     starts = clock.of_all(figures.began) if visit.is_batch else None
     if starts is None:
         return None

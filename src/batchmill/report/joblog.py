@@ -25,9 +25,9 @@ SIGNALS = frozenset(map(int, signal.valid_signals()))
 
 
 def lines(facts: Facts) -> Iterator[str]:
-    """The log, line by line. ``Seq`` counts from 1 over the items of all batch nodes. ``Starttime`` is 0.000
-    where nobody noted it, which no job can have. An item without a command of its own has the one that shows
-    it."""
+    """The log, line by line. ``Seq`` counts from 1 over the items of all batch nodes. ``Starttime`` is 0.000,
+    which no job can have, if it was not recorded. An item without a command of its own gets the command that
+    shows it."""
     yield HEAD
     batches = {node.id for node in facts.nodes if node.batch and not node.nested}
     number = 0
@@ -74,7 +74,7 @@ def _host(facts: Facts, node: str, slot: int | None) -> str:
 def ended(
     exit_code: int | None, number: int | None = None, *, failed: bool, overdue: bool
 ) -> tuple[int, int]:
-    """Exit code and signal, as parallel tells them, of an item whose command ended so. A command that was
+    """Exit code and signal, as parallel writes them, of an item whose command ended so. A command that was
     killed by a signal has the exit code of a shell, 128 and its ``number``."""
     if overdue:
         return -1, TERMINATED

@@ -1,8 +1,8 @@
-"""The facts of a run as its journal has them.
+"""The facts of a run, read from its journal.
 
-The journal says how each item ended, when it began and where it ran, what its attempts were where it had more
-than one, what they waited for and recorded, what CPU time they took, and when nodes began and ended. Journals
-of the first three formats know nothing of waits and CPU time, those of the first no times of items either."""
+The journal has for each item how it ended, when it began, where it ran, its waits, records and CPU time, and
+its attempts if there were several; and when nodes began and ended. Journals of the first three formats have
+no waits and no CPU time, those of the first no times of items either."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ COUNTS = ("kept", "redone", "new", "changed")
 
 
 def facts_of(reader: Reader, record: RunRecord) -> Facts:
-    """The facts of a run. Its streams read the journal: they are to be used while ``reader`` is open, and
-    raise :class:`~batchmill.errors.StorageError` where it is damaged."""
+    """The facts of a run. Its streams read the journal: use them while ``reader`` is open. They raise
+    :class:`~batchmill.errors.StorageError` if it is damaged."""
     visits = reader.visits(record)
     with faults(reader.journal.path):
         events = reader.events(record)
@@ -86,7 +86,7 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
 
 
 def _first_steps(nodes: Sequence[Node], spans: Mapping[str, tuple[str, int]]) -> Iterator[LimitStep]:
-    """What an adaptive limit lets in before it has decided anything, which is no event."""
+    """The first value of each adaptive limit, for which there is no event."""
     for node in nodes:
         if node.id in spans and node.visits:
             key, start = spans[node.id]
@@ -110,13 +110,13 @@ def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
 
 
 def _why(told: Happened, status: RunStatus) -> str:
-    """What the last node said that failed, of a run that did."""
+    """The message of the last node that failed, if the run failed."""
     failed = [node for node, ended in told.statuses.items() if ended == "failed" and told.errors.get(node)]
     return f"{failed[-1]}: {told.errors[failed[-1]]}" if status == "failed" and failed else ""
 
 
 def _with_counts(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Sequence[Pass]:
-    """The passes; the last one with what was kept and what was done again, where its result is kept."""
+    """The passes; the last one with its counts of kept and redone nodes and items, if they are stored."""
     counts = (reader.result(record) or {}).get("resumed")
     if not counts or not passes:
         return passes
@@ -161,8 +161,8 @@ def _with_efforts(
     efforts: Mapping[str, tuple[float | None, int | None]],
     commands: Mapping[str, tuple[float | None, int]],
 ) -> list[Node]:
-    """The nodes with what their items took. Of commands on threads the first formats of the journal know
-    nothing: their CPU time is that of other processes."""
+    """The nodes with the sums of their items' CPU time and memory. The first formats of the journal lack the
+    CPU time of commands on threads, which other processes used: it is None."""
     found: list[Node] = []
     for node in nodes:
         cpu, peak = efforts.get(node.id, (None, None))

@@ -1,8 +1,8 @@
 """The run as spans in OTLP's JSON, which an OpenTelemetry collector reads (receiver ``otlpjsonfile``).
 
-The run and its nodes are one trace. Every item is a trace of its own that is linked to its node: viewers are
-slow with traces of thousands of spans. Attempts are spans within that of their item, and so are calls of
-language models, with the names that OpenTelemetry has for them. Values are not in it."""
+The run and its nodes are one trace. Every item has a trace of its own, linked to its node, because viewers
+are slow with traces of thousands of spans. Attempts are spans inside that of their item, and so are calls of
+language models, with OpenTelemetry's names for them. Values are left out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Span = dict[str, Any]
 
 
 def lines(facts: Facts) -> Iterator[str]:
-    """One request for a collector on each line. What nobody noted the time of is no span."""
+    """One request for a collector per line. Anything without a recorded time has no span."""
     resource = _attributes({"service.name": "batchmill", "batchmill.run": facts.run.name})
     scoped = {"scope": {"name": "batchmill"}, "spans": [], "schemaUrl": SCHEMA_URL}
     told = {"resource": {"attributes": resource}, "scopeSpans": [scoped], "schemaUrl": SCHEMA_URL}

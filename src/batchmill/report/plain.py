@@ -1,7 +1,7 @@
-"""Items about which there is little to tell, in columns: most items of most runs.
+"""Ordinary items, in columns: most items of most runs.
 
-A row for each costs more than everything that is counted of it, so what is done at the first attempt is
-counted column by column."""
+A row for each would cost more than everything that is counted of it, so items that are done at the first
+attempt are counted column by column."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ T = TypeVar("T")
 class Plain:
     """Items of the batch ``node`` that are ``ok`` after one attempt, in the order of their positions.
 
-    The columns are as long as one another and are those of :class:`~batchmill.report.rows.Row`: ``indexes``,
+    The columns have the same length and are those of :class:`~batchmill.report.rows.Row`: ``indexes``,
     ``starts``, ``walls``, ``slots``, seconds that items waited for a limit (``waited``) and for a permit
     (``queued``), None if none of them did, and ``costs``, ``cpu`` and ``bytes_out``, None if none of them has
-    any. ``turn`` names the
-    time that the node was under way, where it was more than once, as in a loop; the first of its items has
-    the index ``base``. Used by one thread."""
+    any. ``turn`` names the visit if the node ran more than once, as in a loop; the first of its items has the
+    index ``base``. Used by one thread."""
 
     __slots__ = (
         "_by_slot", "base", "bytes_out", "costs", "cpu", "ends", "indexes", "node", "queued", "slots",
@@ -57,7 +56,7 @@ class Plain:
         return len(self.indexes)
 
     def by_slot(self) -> Mapping[int, Times]:
-        """The times of the items of each slot. An item comes when it begins to wait for what it waits for."""
+        """The times of the items of each slot. An item comes when it begins to wait."""
         if self._by_slot is None:
             found: dict[int, Times] = {}
             for slot, came, start, end in zip(self.slots, self._came(), self.starts, self.ends, strict=True):

@@ -41,9 +41,9 @@ class RunTime:
         return [at + moment - began if moment > began else at for moment in moments]
 
     def times(self, item: ItemRecord) -> Times:
-        """When an item began, how long it took, from the begin of its first attempt to the end of the last,
-        and its attempts where it had more than one, or where its only one failed. Without a begin, nobody
-        knows; the seconds are then those of its attempts together."""
+        """The begin of an item, its seconds from the begin of the first attempt to the end of the last, and
+        its attempts if there were several or the only one failed. If the begin is unknown, the seconds are
+        those of its attempts together."""
         tried = self._attempts(item)
         if tried:
             return tried[0].at, tried[-1].at + tried[-1].wall - tried[0].at, tried

@@ -19,8 +19,8 @@ COLUMNS = (
 
 def lines(facts: Facts) -> Iterator[str]:
     """The table, line by line. ``start`` is seconds since the epoch, ``wall``, ``waited`` and ``cpu`` are
-    seconds, ``rss`` and ``bytes_out`` bytes, ``cost`` US dollars; what is not known is empty. ``host`` is
-    that of a cluster, and ``slot`` counts the slots of all its hosts. Texts are on one line."""
+    seconds, ``rss`` and ``bytes_out`` bytes, ``cost`` US dollars; unknown values are empty. ``host`` is a
+    host of a cluster, and ``slot`` counts the slots of all its hosts. Texts are on one line."""
     yield "\t".join(COLUMNS) + "\n"
     for page in facts.pages(measured=True):
         yield from filter(None, in_order(page, partial(_plain, facts), partial(_row, facts)))
