@@ -9,7 +9,7 @@ import pytest
 from batchmill.report.aggregate import report_of
 from batchmill.report.facts import Facts
 from batchmill.report.parts import Edge, Node, Provenance, Run, Visit
-from batchmill.report.rows import Attempt, LimitStep, Row
+from batchmill.report.rows import Attempt, LimitStep, Row, Sample
 
 
 def finding(facts):
@@ -36,6 +36,24 @@ def test_computing_on_threads_under_a_gil(simulated):
     assert finding(run.facts()).switch == "executor: process"
     run.more["provenance"] = Provenance(gil=False, cores=4.0)
     assert finding(run.facts()).switch != "executor: process"
+
+
+@pytest.mark.parametrize(("cores", "switch"), [(1.05, "executor: process"), (0.3, "max_concurrent: 8")])
+def test_threads_that_wait_for_each_other_are_not_helped_by_more_of_them(simulated, cores, switch):
+    run = changed(simulated(800, cpu=0.05, slots=4, sigma=0.1), type="python", executor="thread")
+    samples = [Sample(0.5 * number, cores, 1 << 20) for number in range(100)]
+    assert finding(replace(run.facts(), samples=lambda: samples)).switch == switch
+
+
+@pytest.mark.parametrize(
+    ("executor", "switch"),
+    [("sequential", ""), ("thread", ", or executor: sequential"), ("process", ", or chunk_size: 100")],
+)
+def test_short_items(executor, switch):
+    node = Node("n", "code", True, executor, total=10, visits=[Visit(0.0, 1.0, 1)], wall=1.0)
+    rows = [Row("n", index, "ok", index / 10, 0.0001, 0) for index in range(10)]
+    found = finding(Facts(Run("7f3a", "f", "success", 0.0, 1.0), [node], lambda: rows))
+    assert (found.kind, found.switch) == ("between", f"batch_size: 100{switch}")
 
 
 def test_waiting_on_processes(simulated):

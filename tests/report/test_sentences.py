@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from batchmill.report import terminal
 from batchmill.report.aggregate import report_of
 from batchmill.report.facts import Facts
 from batchmill.report.parts import Node, Pass, Run
@@ -51,3 +54,14 @@ def test_what_failed_inside_items_is_not_passed_over():
     assert report_of(facts).told["failures"] == [
         "No item failed, but something inside 1 item did: `batchmill show 7f3a --errors` lists that."
     ]
+
+
+@pytest.mark.parametrize(("kinds", "words"), [(1, ""), (3, "3 groups"), (60, "more than 50 groups")])
+def test_groups_that_are_not_shown_are_not_passed_over(kinds, words):
+    rows = [Row("n", index, "failed", 1.0, 1.0, 0, error=f"E{'x' * index}") for index in range(kinds)]
+    report = report_of(
+        Facts(Run("7f3a", "f", "failed", 1000.0, 3.0), [Node("n", "code", batch=True)], lambda: rows)
+    )
+    assert report.told["head"][0].endswith(f"{kinds} failed in {words}." if words else f"{kinds} failed.")
+    assert report.told["failures"][0].partition(":")[0].endswith(words or "1 failure")
+    assert ("and more than 47 other groups of failures\n" in terminal.lines(report)) == (kinds == 60)

@@ -183,8 +183,10 @@ def _between(report: Report, node: Node, shares: Shares) -> tuple[float, str, st
         f"{duration(shares.between)}; an item takes {duration(node.durations.p50)}."
     )
     if node.durations.p50 < SHORT:
-        wider = "chunk_size: 100" if node.executor == "process" else "executor: sequential"
-        return shares.between, f"{sentence} Handing it over takes as long.", f"batch_size: 100, or {wider}"
+        less = {"process": ", or chunk_size: 100", "thread": ", or executor: sequential"}.get(
+            node.executor, ""
+        )
+        return shares.between, f"{sentence} Handing it over takes as long.", f"batch_size: 100{less}"
     return shares.between, f"{sentence} Their source, or what takes their results, could not keep up.", ""
 
 
@@ -210,6 +212,9 @@ def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
     if node.executor == "process" and each < WAITS:
         sentence = f"{busy}, {share(1 - each)} of which they waited: threads wait as well, and more of them."
         return shares.work, sentence, "executor: thread"
+    if node.executor == "thread" and report.provenance.gil and _kept_busy(report, node) > COMPUTES:
+        sentence = f"{busy}, most of it waiting for each other: with the GIL one of them computes at a time."
+        return shares.work, sentence, "executor: process"
     if each < WAITS:
         sentence = f"{busy} and waited for {share(1 - each)} of that: more items could wait at once."
         wider = (
@@ -229,6 +234,20 @@ def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
     if node.executor == "sequential" and each > COMPUTES:
         return shares.work, f"{busy} and computed, one item after another.", "executor: process"
     return None
+
+
+def _kept_busy(report: Report, node: Node) -> float:
+    """How many cores the process of the run kept busy while the node was under way, on average; 0 if nobody
+    knows, as where there were other processes too."""
+    if any(one.executor in ("process", "dask") or one.type in IN_COMMANDS for one in report.nodes):
+        return 0.0
+    known = [
+        cores
+        for number, cores in enumerate(report.series.cores)
+        if cores is not None
+        and any(0 <= number * report.series.seconds - one.at <= one.wall for one in node.visits)
+    ]
+    return sum(known) / len(known) if known else 0.0
 
 
 RULES: dict[str, tuple[float, Rule]] = {

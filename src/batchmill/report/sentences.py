@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from batchmill.report import text
 from batchmill.report.commands import errors
+from batchmill.report.measured import Failures
 from batchmill.report.model import Report
 from batchmill.report.parts import SHARE_NAMES, Node
 from batchmill.report.rows import DONE, FAILURES
@@ -63,8 +64,8 @@ def _counts(report: Report) -> str:
     done = sum(number_of for state, number_of in counts.items() if state in DONE)
     parts = [f"{done:,} of {count(total, 'item')} {'is' if done == 1 else 'are'} done"]
     if report.failed:
-        groups = len(report.failures.groups)
-        among = f" in {count(groups, 'group')}" if groups > 1 else ""
+        groups = _groups(report.failures)
+        among = f" in {groups}" if groups else ""
         parts.append(f"{report.failed:,} failed{among}")
     if counts.get("degraded"):
         parts.append(f"{counts['degraded']:,} with failures inside")
@@ -157,8 +158,17 @@ def _failures(report: Report) -> list[str]:
     first = failures.groups[0]
     worst = f"{percent(first.count, failures.total)} with {text.line(first.type or 'an error', 60)}"
     where = f" in `{text.line(first.node, 60)}`"
-    groups = f", in {count(len(failures.groups), 'group')}" if len(failures.groups) > 1 else ""
-    return [f"{count(failures.total, 'failure')}{groups}: {worst}{where}."]
+    groups = _groups(failures)
+    among = f", in {groups}" if groups else ""
+    return [f"{count(failures.total, 'failure')}{among}: {worst}{where}."]
+
+
+def _groups(failures: Failures) -> str:
+    """How many groups there are, empty for one. With failures in none of them nobody knows exactly."""
+    known = len(failures.groups)
+    if failures.ungrouped:
+        return f"more than {count(known, 'group')}"
+    return count(known, "group") if known > 1 else ""
 
 
 def _retries(report: Report) -> list[str]:

@@ -67,4 +67,5 @@ def _failures(report: Report) -> Iterator[str]:
             for one in example.commands[:1]:
                 yield f"  {one.does}: {text.line(one.text)}\n"
     if len(groups) > MOST_GROUPS:
-        yield f"and {len(groups) - MOST_GROUPS:,} more groups of failures\n"
+        at_least = "more than " if report.failures.ungrouped else ""
+        yield f"and {at_least}{len(groups) - MOST_GROUPS:,} other groups of failures\n"
