@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from batchmill.errors import InvalidParams
+from batchmill.ir.json_types import type_words
 from batchmill.nodes.contract import Node, Param
 from batchmill.nodes.json_params import CONTAINERS, container_param
 from batchmill.template import ForeignUrl, ShellCommand
@@ -173,7 +174,7 @@ def _fault(param: Param, value: object) -> str | None:
     if param.templates == "shell" and isinstance(value, ShellCommand):
         return None
     if not _has_type(value, param):
-        return f"param {param.name!r} must be {_names(param)}, not {_shown(value)}"
+        return f"param {param.name!r} must be {type_words(param.type)}, not {_shown(value)}"
     if param.choices and value not in param.choices:
         allowed = ", ".join(str(choice) for choice in param.choices)
         return f"param {param.name!r} must be one of {allowed}, not {_shown(value)}{_closest(value, param)}"
@@ -194,10 +195,6 @@ def _has_type(value: object, param: Param) -> bool:
     if isinstance(value, bool):  # an int to Python, another type to JSON
         return "boolean" in names
     return isinstance(value, tuple(_types(param)))
-
-
-def _names(param: Param) -> str:
-    return " or ".join(param.type.split("|"))
 
 
 def _shown(value: object) -> str:
