@@ -10,11 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from batchmill.outcome import NO_WAITS, Commands, Outcome, Tried, Waits
 
 V = TypeVar("V")
+
+
+class _Figures(TypedDict):
+    """What an outcome tells of how it came about, which a block keeps in columns."""
+
+    wall: float
+    began: float | None
+    worker: int | None
+    waits: Waits
+    cpu: float | None
+    commands: Commands | None
 
 
 @dataclass(slots=True)
@@ -214,26 +225,26 @@ class Block:
 
     def outcome(self, offset: int) -> Outcome:
         """That of the item at ``offset``."""
-        outcome = self.special.get(offset) or Outcome(self.start + offset, self.values[offset])
-        return self._with_figures(outcome, offset, self.began_at(offset))
+        return self._with_figures(self.special.get(offset), offset, self.began_at(offset))
 
-    def _with_figures(self, outcome: Outcome, offset: int, began: float | None) -> Outcome:
-        return replace(
-            outcome,
-            wall=self.walls[offset],
-            began=began,
-            worker=self.worker,
-            waits=self.waits.get(offset, NO_WAITS),
-            cpu=None if offset else self.cpu,
-            commands=self.commands.get(offset),
-        )
+    def _with_figures(self, special: Outcome | None, offset: int, began: float | None) -> Outcome:
+        figures: _Figures = {
+            "wall": self.walls[offset],
+            "began": began,
+            "worker": self.worker,
+            "waits": self.waits.get(offset, NO_WAITS),
+            "cpu": None if offset else self.cpu,
+            "commands": self.commands.get(offset),
+        }
+        if special is None:
+            return Outcome(self.start + offset, self.values[offset], **figures)
+        return replace(special, **figures)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Every item's Outcome, in index order."""
         begins = self.begins()
-        for offset, value in enumerate(self.values):
-            outcome = self.special.get(offset) or Outcome(self.start + offset, value)
-            yield self._with_figures(outcome, offset, begins[offset])
+        for offset in range(len(self.values)):
+            yield self._with_figures(self.special.get(offset), offset, begins[offset])
 
 
 def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:

@@ -155,6 +155,9 @@ class StreamBuffer:
                 self._emptied.notify()
             return taken
 
+    def reader(self) -> None:
+        return None
+
     def remaining(self) -> int | None:
         with self._lock:
             if self._fault is not None:

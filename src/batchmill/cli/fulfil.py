@@ -79,6 +79,8 @@ def fulfil(request: RunRequest, caller: Caller) -> int:
             watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
         ):
             listeners.append(partial(_inform, interrupts, request))
+            if printer is not None and printer.log is not None:
+                listeners.append(printer.log.heard)
             result = request.begin(
                 listeners=listeners,
                 stop=stop,

@@ -83,7 +83,7 @@ class ItemPrinter:
             if ended.error is not None:
                 self._say(f"{ended.name}: {_reason(ended.error)}")
         if self.log is not None:
-            self.log.add(ended.index, ended.item, ended.outputs, ended.wall)
+            self.log.add(ended.item, ended.outputs, ended.outcome)
         if self.folder is not None:
             self.folder.add(ended.index, ended.item, ended.outputs)
         if self.manner.as_completed:

@@ -6,12 +6,13 @@ run and why; their outputs are unknown, and so is everything that refers to them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchEnd
+from batchmill.batch.made_blocks import parts
 from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.sinks import DroppedResults, KeptResults
 from batchmill.block import Block
@@ -30,7 +31,6 @@ from batchmill.journal.contract import ItemLog, Kept
 from batchmill.journal.rehearsed_items import RehearsedInside, RehearsedItems
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.nodes.workflow import WorkflowNode
-from batchmill.outcome import Outcome
 from batchmill.template import Path, compile_value
 
 TOGETHER = 500  # items that are looked for at once
@@ -257,16 +257,27 @@ def _matched(log: ItemLog | None, items: Any, unknown: _Unknown) -> Iterator[Blo
     would run to ``unknown``."""
     source, start = as_source(items), 0
     while part := source.take(TOGETHER):
-        known: Mapping[int, Outcome] = {} if log is None else log.match(start, part)
-        for offset, item in enumerate(part):
-            outcome = known.get(offset)
-            if outcome is None:
-                unknown.add(start + offset, item)
-            if outcome is None or outcome.error is not None:
-                yield start + offset
-            else:
-                yield Block.of(outcome, item)
+        for found in parts(start, part, {} if log is None else log.match(start, part)):
+            if isinstance(found, Block):
+                yield from _with_results(found)
+                continue
+            for index, item in enumerate(found.items, found.start):
+                unknown.add(index, item)
+                yield index
         start += len(part)
+
+
+def _with_results(known: Block) -> Iterator[Block | int]:
+    """Items whose outcomes are known; of those that failed, and stay so, the numbers."""
+    begin = 0
+    for failed in known.failures:
+        offset = failed.index - known.start
+        if begin < offset:
+            yield known.part(begin, offset)
+        yield failed.index
+        begin = offset + 1
+    if begin < len(known):
+        yield known.part(begin) if begin else known
 
 
 def _collect(found: Block | int, done: ResultCollector, item_kept: bool | list[str]) -> bool:

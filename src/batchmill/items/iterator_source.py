@@ -141,6 +141,9 @@ class IteratorSource:
             self._over = True
             return ()
 
+    def reader(self) -> Callable[[], Sequence[object]] | None:
+        return self._read_here if self._wake is None and self._thread is None else None
+
     def remaining(self) -> int | None:
         return None
 

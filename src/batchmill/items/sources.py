@@ -26,6 +26,10 @@ class Source(Protocol):
         """Up to ``most`` further items, empty at the end. Raises the errors of reading, after the items that
         came before."""
 
+    def reader(self) -> Callable[[], Sequence[object]] | None:
+        """What reads the next item in the thread that calls it, as :meth:`take` does, if the source is only
+        read there; None for all other sources."""
+
     def remaining(self) -> int | None:
         """The number of remaining items, None if unknown."""
 
@@ -56,6 +60,9 @@ class SequenceSource:
 
     def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
         return True
+
+    def reader(self) -> None:
+        return None
 
     def remaining(self) -> int | None:
         return max(0, len(self._items) - self._position)
@@ -129,6 +136,9 @@ class ChunkedSource:
         taken = self._piece[self._position : self._position + most]
         self._position += len(taken)
         return taken
+
+    def reader(self) -> None:
+        return None
 
     def remaining(self) -> int | None:
         return None

@@ -52,6 +52,11 @@ class Reporting:
         """Make it from checked keywords."""
         return cls(given["on_result"], given["progress"], given["return_exceptions"])
 
+    @property
+    def at_once(self) -> bool:
+        """Whether somebody hears of items as soon as they end."""
+        return self.progress or self.on_result is not None
+
     @contextmanager
     def over(self, total: int | None) -> Generator[None, None, None]:
         """A context manager around the batch; ``total`` is the number of items, None if unknown."""

@@ -17,6 +17,7 @@ import threading
 from contextvars import ContextVar
 from typing import Any, TextIO
 
+from batchmill.concurrency.chunk_scope import chunk_here
 from batchmill.errors import tell_outputs
 from batchmill.values.redaction import cut
 
@@ -190,7 +191,8 @@ class _Bytes(io.RawIOBase):
 
 
 class _Installation:
-    """Installs the replacement streams for the first capture and removes them after the last.
+    """Installs the replacement streams for the first capture and removes them after the last. Captures of one
+    chunk count as one, which ends with the chunk.
 
     Concurrency: any thread may call ``enter`` and ``leave``; ``_lock`` guards ``_open``, ``_stands`` and
     ``sys``'s two streams, as far as we change them.
@@ -201,12 +203,21 @@ class _Installation:
         self._open = 0
         self._stands: dict[str, _Stand] = {}  # the latest; one after another items have the same ones
 
-    def enter(self) -> None:
+    def enter(self) -> bool:
+        """Begin a capture; returns whether it must be left."""
+        chunk = chunk_here()
+        open_already = chunk is not None and self in chunk.ends
+        # An item may have left another stream behind.
+        if open_already and type(sys.stdout) is _Stand and type(sys.stderr) is _Stand:
+            return False
         with self._lock:
-            self._open += 1
-            if self._open == 1:
-                sys.stdout = self._before("stdout", sys.stdout)
-                sys.stderr = self._before("stderr", sys.stderr)
+            self._open += not open_already
+            sys.stdout = self._before("stdout", sys.stdout)
+            sys.stderr = self._before("stderr", sys.stderr)
+        if chunk is None:
+            return True
+        chunk.ends[self] = self.leave
+        return False
 
     def _before(self, name: str, real: Any) -> object:
         """Under the lock: the stand-in for a stream."""
@@ -234,18 +245,19 @@ class capture:  # noqa: N801  # used like a function; a generator costs what all
     """Catch what the code inside prints, in this thread only. An exception that the code raises carries it
     on."""
 
-    __slots__ = ("_captured", "_token")
+    __slots__ = ("_captured", "_leaves", "_token")
 
     def __init__(self, limit: int = MAX_CHARACTERS, into: Captured | None = None) -> None:
         self._captured = into or Captured(limit)
 
     def __enter__(self) -> Captured:
-        _installation.enter()
+        self._leaves = _installation.enter()
         self._token = _current.set(self._captured)
         return self._captured
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         _current.reset(self._token)
-        _installation.leave()
+        if self._leaves:
+            _installation.leave()
         if error is not None:
             tell_outputs(error, self._captured.outputs)

@@ -13,7 +13,6 @@ import itertools
 import linecache
 import threading
 import typing
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -155,27 +154,30 @@ class Program:
 
 
 class _Programs:
-    """The programs in use, least recently used first.
+    """The programs in use, oldest first.
 
-    Concurrency: any thread may call ``get``; ``_lock`` guards ``_kept`` and is held while compiling, so
-    that many items that start together compile their text once.
+    Concurrency: any thread may call ``get``; ``_lock`` guards changes of ``_kept`` and is held while
+    compiling, so that many items that start together compile their text once. Only ``get`` reads without it,
+    and looks again under the lock for what it misses: a lock on the way of every item costs much with many
+    threads.
     """
 
     def __init__(self, most: int) -> None:
         self._lock = threading.Lock()
         self._most = most
-        self._kept: OrderedDict[str, Program] = OrderedDict()
+        self._kept: dict[str, Program] = {}
 
     def get(self, text: str) -> Program:
+        return self._kept.get(text) or self._made(text)
+
+    def _made(self, text: str) -> Program:
         with self._lock:
             program = self._kept.get(text)
             if program is None:
                 program = self._kept[text] = Program(text)
                 if len(self._kept) > self._most:
-                    _, oldest = self._kept.popitem(last=False)
+                    oldest = self._kept.pop(next(iter(self._kept)))
                     linecache.cache.pop(oldest.filename, None)
-            else:
-                self._kept.move_to_end(text)
             return program
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 
 from batchmill.report import text
 from batchmill.report.measured import Command
@@ -14,15 +15,25 @@ LONGEST_COMMAND = 1000  # one that is longer is not shown: half a command is wor
 
 def call(run: Run, *words: str) -> str:
     """``batchmill WORDS``, with the option that names the run's journal if the command takes it."""
-    option = f" {run.journal}" if run.journal else ""
-    return f"batchmill {shlex.join(text.valid(word) for word in words)}{option}"
+    return f"batchmill {shlex.join(text.valid(word) for word in words)}{_journal(run)}"
+
+
+def _journal(run: Run) -> str:
+    return f" {run.journal}" if run.journal else ""
 
 
 def show(run: Run, node: str, index: int) -> str:
     """The command that shows an item of a node; empty if none can."""
+    return shows(run, node)(index)
+
+
+def shows(run: Run, node: str) -> Callable[[int], str]:
+    """:func:`show` for items of one node: many, it may be."""
     if not run.kept:
-        return ""
-    return call(run, "show", run.name, "--node", node, "--item", str(index))
+        return lambda index: ""
+    words = shlex.join(text.valid(word) for word in ("show", run.name, "--node", node, "--item"))
+    journal = _journal(run)
+    return lambda index: f"batchmill {words} {index}{journal}"
 
 
 def errors(run: Run, node: str = "") -> str:

@@ -3,6 +3,7 @@ be."""
 
 from __future__ import annotations
 
+import json
 import re
 
 _CONTROL = re.compile(
@@ -17,6 +18,11 @@ def valid(text: str) -> str:
     """``text`` with lone surrogates, as names of files may have, written as escapes: the rest of the world
     takes only UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def of_value(value: object) -> str:
+    """Plain data as JSON for a reader, with letters of every script as they are."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def beginning(text: str, most: int) -> str:
