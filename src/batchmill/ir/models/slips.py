@@ -137,7 +137,7 @@ def _node_hint(key: str, value: object) -> str:
     if key in _COMMAND_WORDS:
         return f'a command is run by `"type": "shell", "params": {{"command": {as_written(value)}}}`'
     if key in _TYPE_WORDS:
-        return "what a node does is its `type`; `batchmill nodes` lists them"
+        return "`type` says what a node does; `batchmill nodes` lists the types"
     if key in _PARAM_WORDS:
         return f'write `"params": {as_written(value)}`'
     if key in _ITEM_WORDS:

@@ -109,7 +109,7 @@ class ReplayProvider(Provider):
 
     async def ask(self, request: Request) -> Reply:
         if self._source is None:
-            raise InternalError("a recording was asked beyond what it holds")
+            raise InternalError("a recording was asked for more than it holds")
         return await self._source().ask(request)
 
     def keep(self, question: Question, reply: Reply) -> None:
