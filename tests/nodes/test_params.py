@@ -82,6 +82,7 @@ def test_values_of_the_declared_type_pass(params):
         ({"name": "a", "rows": "x"}, ["'rows' must be a list or an object, not 'x'"]),
         ({"name": "a", "command": 5.5}, ["'command' must be text or a list"]),
         ({"name": "a", "rows": ShellCommand(script="true")}, ["'rows' must be a list or an object"]),
+        ({"nm": "a"}, ["no param 'nm'; did you mean 'name'?"]),
         ({"name": "a", "sise": 1}, ["no param 'sise'; did you mean 'size'?"]),
         ({"name": "a", "zzz": 1}, ["no param 'zzz'; there are name, size"]),
         ({"name": 5, "size": "x"}, ["'name' must be text", "'size' must be a number"]),

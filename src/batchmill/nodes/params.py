@@ -7,7 +7,7 @@ pass. Only invalid ones are examined in full.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -157,7 +157,7 @@ def check_params(
     for name, value in params.items():
         if name not in declared:
             if not node_cls.open_params:
-                faults.append((name, _unknown(name, declared)))
+                faults.append((name, _unknown(name, declared, params)))
         elif not unknown_yet(value):
             fault = _fault(declared[name], value)
             if fault:
@@ -206,8 +206,16 @@ def _closest(value: object, param: Param) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _unknown(name: str, declared: Mapping[str, Param]) -> str:
-    close = difflib.get_close_matches(name, list(declared), 1)
+def _unknown(name: str, declared: Mapping[str, Param], given: Collection[str]) -> str:
+    missing = [one.name for one in declared.values() if one.required and one.name not in given]
+    short = [one for one in missing if _is_short_for(name, one)]
+    close = short or difflib.get_close_matches(name, list(declared), 1)
     if close:
         return f"there is no param {name!r}; did you mean {close[0]!r}?"
     return f"there is no param {name!r}; there are {', '.join(declared) or 'none'}"
+
+
+def _is_short_for(name: str, whole: str) -> bool:
+    """Whether ``name`` abbreviates ``whole``, as ``cmd`` does ``command``."""
+    letters = iter(whole[1:])
+    return len(name) > 1 and name[0] == whole[0] and all(letter in letters for letter in name[1:])

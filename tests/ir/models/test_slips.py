@@ -118,6 +118,11 @@ def batch(**more):
             '"type": "shell", "params": {"command": "ls"}',
         ),
         (
+            node(batch={"items": [1], "cache": True}),
+            "$.nodes[0].batch.cache",
+            'write `"cache": true` in the node, beside `batch`',
+        ),
+        (
             {"pipeline": [{"id": "a", "type": "echo", "with": {"x": 1}}]},
             "$.pipeline[0].with",
             '"params": {"x": 1}',
