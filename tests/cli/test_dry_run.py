@@ -239,7 +239,7 @@ def test_only_the_first_items_and_inner_items_are_named(folder):
     assert last["waits_for"] == "each[0].score"
     lines = folder.lines()
     assert "  each[4].score: 2 kept, 9 to run (items 2, 3, 4, 5, 6 and 4 more)" in lines
-    assert "  and 2 more unfinished items of which something is saved" in lines
+    assert "  and 2 more unfinished items with saved work inside" in lines
 
 
 def test_inside_of_an_item_it_is_told_what_has_changed(folder):

@@ -302,7 +302,7 @@ def test_output_that_was_removed_is_told(called, tmp_path):
     (tmp_path / "on").touch()
     code, _, err = called("resume", "-q")
     assert code == 5
-    assert "what its command printed is not there any more" in err
+    assert "the output of its command is gone" in err
 
 
 def test_a_file_of_rows_that_is_named_as_one_item_is_told_of(tmp_path, monkeypatch, capfd):

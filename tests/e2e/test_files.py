@@ -46,19 +46,19 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     "its own source": (
         [batch("a", IN, jsonl="in.jsonl")],
         "[0].batch.collect.jsonl",
-        "what `a` reads its items",
+        "read by `a` for its items",
     ),
     "by another way": (
         [batch("a", IN, jsonl="./x/../in.jsonl")],
         "[0].batch.collect.jsonl",
-        "what `a` reads",
+        "read by `a`",
     ),
-    "a hard link": ([batch("a", IN, jsonl="hard.jsonl")], "[0].batch.collect.jsonl", "what `a` reads"),
-    "a symbolic link": ([batch("a", IN, jsonl="soft.jsonl")], "[0].batch.collect.jsonl", "what `a` reads"),
+    "a hard link": ([batch("a", IN, jsonl="hard.jsonl")], "[0].batch.collect.jsonl", "read by `a`"),
+    "a symbolic link": ([batch("a", IN, jsonl="soft.jsonl")], "[0].batch.collect.jsonl", "read by `a`"),
     "errors into the source": (
         [batch("a", IN, jsonl="out", errors="in.jsonl")],
         "[0].batch.collect.errors",
-        "what `a` reads",
+        "read by `a`",
     ),
     "errors and results": (
         [batch("a", IN, jsonl="out", errors="out")],
@@ -73,7 +73,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     "an earlier source": (
         [batch("a", IN), batch("b", N, jsonl="in.jsonl")],
         "[1].batch.collect.jsonl",
-        "what `a` reads",
+        "read by `a`",
     ),
     "a file read before": (
         [
@@ -81,22 +81,22 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str, str]] = {
             batch("b", N, jsonl="in.jsonl"),
         ],
         "[1].batch.collect.jsonl",
-        "what `a` reads",
+        "read by `a`",
     ),
     "a node that writes": (
         [write("a", "out"), batch("b", N, jsonl="out")],
         "[1].batch.collect.jsonl",
-        "what `a` writes",
+        "written by `a`",
     ),
     "a node that writes later": (
         [batch("a", N, jsonl="out"), write("b", "out")],
         "[0].batch.collect.jsonl",
-        "what `b` writes",
+        "written by `b`",
     ),
     "a source that feeds itself": (
         [write("a", "in.jsonl", batch={"items": {"lines": "in.jsonl"}})],
         "[0].params.file_path",
-        "what `a` reads its items from",
+        "read by `a` for its items",
     ),
     "a copy onto the source": (
         [
@@ -108,7 +108,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str, str]] = {
             }
         ],
         "[0].params.dest_path",
-        "what `a` reads its items from",
+        "read by `a` for its items",
     ),
     "a sub-workflow": (
         [batch("a", N, jsonl="out"), inside({"nodes": [batch("b", N, jsonl="out")]})],
@@ -171,7 +171,7 @@ def test_paths_made_of_inputs_are_compared_before_the_run() -> None:
         "inputs": {"from": {}, "to": {"default": "out"}},
         "nodes": [batch("a", {"jsonl": "${from}"}, jsonl="${to}")],
     }
-    with pytest.raises(InvalidDocument, match=r"`hard.jsonl` is also what `a` reads"):
+    with pytest.raises(InvalidDocument, match=r"`hard.jsonl` is also read by `a`"):
         batchmill.run(document, {"from": "in.jsonl", "to": "hard.jsonl"})
     assert batchmill.run(document, {"from": "in.jsonl"}).status == "success"
     assert batchmill.run(document, {"from": "out", "to": "out2"}).status == "success"
@@ -185,7 +185,7 @@ def test_paths_that_nodes_find_out_are_compared_when_they_are_known() -> None:
     nodes = [says("p", "hard.jsonl"), batch("a", IN, jsonl="${p.echo}")]
     run = batchmill.run({"nodes": nodes})
     assert (run.status, run.errors[0]["type"]) == ("failed", "FileInUse")
-    assert "hard.jsonl cannot be written by `a`: it is also what `a` reads" in run.errors[0]["message"]
+    assert "hard.jsonl cannot be written by `a`: it is also read by `a`" in run.errors[0]["message"]
     nodes = [says("p", "out"), batch("a", N, jsonl="out"), batch("b", N, jsonl="${p.echo}")]
     run = batchmill.run({"nodes": nodes})
     assert "`a` has written its results there" in run.errors[0]["message"]
@@ -200,7 +200,7 @@ def test_a_node_that_feeds_its_own_source_is_refused_on_every_executor(executor:
     node["params"]["append"] = True
     Path("names").write_text("one\nnames\n")
     run = batchmill.run({"nodes": [node]})
-    assert "names cannot be written by `a`: it is also what `a` reads" in run.errors[0]["message"]
+    assert "names cannot be written by `a`: it is also read by `a`" in run.errors[0]["message"]
     assert Path("names").read_text() == "one\nnames\n"
 
 
@@ -311,9 +311,7 @@ def test_what_standard_input_comes_from_is_not_written(source: dict[str, Any]) -
     with open("hard.jsonl") as rows:
         done = subprocess.run(command, stdin=rows, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    words = (
-        "what `a` reads its items from" if "lines" in source["items"] else "where standard input comes from"
-    )
+    words = "read by `a` for its items" if "lines" in source["items"] else "where standard input comes from"
     assert f"`in.jsonl` is also {words}" in done.stderr
     assert Path("in.jsonl").read_text() == ROWS
 
@@ -335,7 +333,7 @@ def test_a_node_inside_does_not_write_the_source_around_it(executor: str) -> Non
     node["params"]["inputs"] = {"to": "${item}"}
     Path("names").write_text("one\nnames\n")
     run = batchmill.run({"nodes": [node]})
-    assert "names cannot be written by `w[1].a`: it is also what `w` reads" in run.errors[0]["message"]
+    assert "names cannot be written by `w[1].a`: it is also read by `w`" in run.errors[0]["message"]
     assert Path("names").read_text() == "one\nnames\n"
 
 
@@ -365,7 +363,7 @@ def test_a_failed_batch_leaves_what_was_there_and_what_it_did_beside(tmp_path: P
     assert run.status == "failed"
     assert run.outputs["results_path"] == "out.partial"
     noticed = [event.message for event in heard if isinstance(event, Noticed)]
-    assert noticed == ["what it has done so far is in out.partial"]
+    assert noticed == ["its results so far are in out.partial"]
     assert (Path("out").read_text(), numbers("out.partial")) == ("old\n", [0, 1, 2])
     run = batchmill.run(fails_at(3, error_handling="continue", tolerate={"count": 0}))
     assert (run.status, Path("out").read_text()) == ("failed", "old\n")

@@ -34,13 +34,13 @@ def test_what_is_read_is_not_written_under_any_name(folder: Path, name: str) -> 
     table = FileTable()
     entry = table.reading("in", "`a`")
     path = name.format(folder)
-    with pytest.raises(FileInUse, match="cannot be written by `b`: it is also what `a` reads"):
+    with pytest.raises(FileInUse, match="cannot be written by `b`: it is also read by `a`"):
         table.writing(path, "`b`")
-    with pytest.raises(FileInUse, match="also what `a` reads"):
+    with pytest.raises(FileInUse, match="also read by `a`"):
         table.check(path, "`b`")
     table.done(entry)
     table.check(path, "`b`")  # a node may replace it then
-    with pytest.raises(FileInUse, match="also what `a` reads"):
+    with pytest.raises(FileInUse, match="also read by `a`"):
         table.writing(path, "`b`")
 
 
@@ -148,7 +148,7 @@ def test_other_processes_see_the_same_table(folder: Path) -> None:
     table = FileTable()
     table.reading("in", "`a`")
     there = pickle.loads(pickle.dumps(table))
-    with pytest.raises(FileInUse, match="what `a` reads"):
+    with pytest.raises(FileInUse, match="read by `a`"):
         there.check("hard", "`b`")
     entry = there.writing("out", "`w[0].c`")
     with pytest.raises(FileInUse, match=r"`w\[0\]\.c` writes"):
@@ -174,7 +174,7 @@ def test_a_process_of_its_own_sees_it(folder: Path) -> None:
         "table.check('hard', '`b`')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], input=pickle.dumps(table), capture_output=True)
-    assert b"FileInUse: hard cannot be written by `b`: it is also what `a` reads" in done.stderr
+    assert b"FileInUse: hard cannot be written by `b`: it is also read by `a`" in done.stderr
     with pytest.raises(FileInUse, match=r"`w\[0\]\.c` writes"):
         table.writing("out", "`d`")
     table.close()
@@ -187,6 +187,6 @@ def test_where_processes_cannot_look_into_each_other_it_is_as_it_was(
     table.reading("in", "`a`")
     monkeypatch.setattr("batchmill.file_table.log._BY_PROCESS", "/nowhere/{}/{}")
     there = pickle.loads(pickle.dumps(table))
-    with pytest.raises(FileInUse, match="what `a` reads"):
+    with pytest.raises(FileInUse, match="read by `a`"):
         there.check("in", "`b`")
     table.close()

@@ -102,13 +102,13 @@ def test_a_wrong_value_is_told_at_its_place_with_its_template() -> None:
     )
     assert problems(raw, n=0, word="thred", open=-1, none={"cont": 2}) == {
         "$.nodes[0].batch.max_concurrent": "must be a whole number from 1 to 1,000, `auto`, or least, first "
-        "and most such as `4-20-100`, not 0; this is what `${n}` gives",
+        "and most such as `4-20-100`, not 0; this is the value of `${n}`",
         "$.nodes[0].batch.executor": "must be `sequential`, `thread`, `process`, `auto` or `dask`, not "
-        '"thred"; this is what `${word}` gives; did you mean `thread`?',
-        "$.nodes[0].batch.tolerate.cont": 'unknown key "cont"; this is what `${none}` gives; did you mean '
+        '"thred"; this is the value of `${word}`; did you mean `thread`?',
+        "$.nodes[0].batch.tolerate.cont": 'unknown key "cont"; this is the value of `${none}`; did you mean '
         "`count`?",
         "$.nodes[0].timeout": "must be a number of seconds above 0 and up to 31,536,000, not -1; this is "
-        "what `${open}` gives",
+        "the value of `${open}`",
     }
 
 
@@ -221,4 +221,4 @@ def test_a_workflow_inside_has_the_settings_of_its_own_inputs(executor: str, tmp
     assert done.outputs == {"all": [["1"], ["1", "2"]]}
     (error,) = done.errors
     assert "$.nodes[0].batch.limit must be a whole number" in error["message"]
-    assert "this is what `${most}` gives" in error["message"]
+    assert "this is the value of `${most}`" in error["message"]

@@ -114,7 +114,7 @@ FAULTS: dict[str, tuple[str | bytes, dict[str, Any], list[Any], str]] = {
         "a\n1\n".encode("utf-16-le") + b"\x00\xdc\n\0",
         {"encoding": "utf-16-le"},
         [{"a": "1"}],
-        "x, after line 2: what follows is not utf-16-le text: illegal encoding",
+        "x, after line 2: the rest is not utf-16-le text: illegal encoding",
     ),
     "cut text": ("a\n1\n".encode("utf-16") + b"1", {"encoding": "utf-16"}, [{"a": "1"}], "x, after line 2"),
     "UTF-16 unnamed": (
@@ -136,12 +136,12 @@ FAULTS: dict[str, tuple[str | bytes, dict[str, Any], list[Any], str]] = {
         'UTF-16-BE; name its `encoding`, "utf-16-be"',
     ),
     "UTF-32": ("a,b\n".encode("utf-32"), {}, [], 'the text is UTF-32; name its `encoding`, "utf-32"'),
-    "no UTF-16": (b"a\n1\n", {"encoding": "utf-16"}, [], "x, after line 0: what follows is not utf-16 text"),
+    "no UTF-16": (b"a\n1\n", {"encoding": "utf-16"}, [], "x, after line 0: the rest is not utf-16 text"),
     "not ASCII": (
         "a\n1\n\u00e9\n",
         {"encoding": "ascii"},
         [{"a": "1"}],
-        "x, after line 2: what follows is not ascii",
+        "x, after line 2: the rest is not ascii",
     ),
 }
 

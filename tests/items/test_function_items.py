@@ -78,7 +78,7 @@ def test_what_it_raises_comes_after_its_items() -> None:
         NodeError, match=r"given_items:fails failed after 1 item: LookupError: no more \(.*in fails\)"
     ):
         next(reading)
-    with pytest.raises(NodeError, match="gives text where items are wanted"):
+    with pytest.raises(NodeError, match="gives text instead of items"):
         items("text")
     with pytest.raises(NodeError, match="TypeError"):
         items("numbers")

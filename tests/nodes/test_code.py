@@ -81,7 +81,7 @@ def test_what_can_be_seen_before_it_runs(check):
 
 
 def test_inputs_have_names(run):
-    with pytest.raises(InvalidParams, match="'inputs' must be object"):
+    with pytest.raises(InvalidParams, match="'inputs' must be an object"):
         run("code", code="", inputs=[1])
 
 

@@ -94,7 +94,7 @@ def test_exit_codes_that_are_no_failure(run):
 
 
 def test_a_folder_that_is_gone_is_the_items_error(run, tmp_path):
-    with pytest.raises(StorageError, match=r"what the command printed cannot be kept in .*No such file"):
+    with pytest.raises(StorageError, match=r"the output of the command cannot be kept in .*No such file"):
         run("seq 100000", outputs=str(tmp_path / "none"))
 
 

@@ -30,5 +30,5 @@ def test_text_is_read_where_nothing_but_a_container_is_taken(value: Any, types: 
 
 
 def test_text_that_cannot_be_read_is_told_with_its_place() -> None:
-    with pytest.raises(InvalidParams, match=r"it must be array, and .* not JSON: .* at line 1, column 5"):
+    with pytest.raises(InvalidParams, match=r"it must be a list, and .* not JSON: .* at line 1, column 5"):
         container_param("[1, NaN]", "array", "it")

@@ -98,5 +98,5 @@ def test_checking_imports_nothing(check):
 def test_wrong_arguments_are_the_functions_own_error(run):
     with pytest.raises(TypeError, match="unexpected keyword argument 'zz'"):
         run("python", function="sums_of_mine:add", inputs={"a": 1, "zz": 2})
-    with pytest.raises(InvalidParams, match="'args' must be array"):
+    with pytest.raises(InvalidParams, match="'args' must be a list"):
         run("python", function="sums_of_mine:add", args={"a": 1})

@@ -164,7 +164,7 @@ def test_a_file_that_is_no_program(run, tmp_path):
         ({"command": "true", "env": {"A": "x\0"}}, "null byte"),
         ({"command": "cat", "stdin": "\ud800"}, "`stdin` cannot be written as bytes"),
         ({"command": "true", "timeout": 0}, "'timeout' must be 0.001 or more"),
-        ({"command": 5}, "'command' must be string or array"),
+        ({"command": 5}, "'command' must be text or a list"),
         ({"comand": "true"}, "did you mean 'command'?"),
     ],
 )

@@ -59,7 +59,7 @@ def test_what_is_not_known_is_said(plan):
     first, second = plan(asking("hi", max_tokens=2), {**asking("${a.response}", model="other"), "id": "b"})
     assert first["estimate"]["usd"] is not None
     assert (second["estimate"]["usd"], second["estimate"]["calls"]) == (None, 1)
-    assert second["estimate"]["assumes"] == ["what is asked is known when it runs"]
+    assert second["estimate"]["assumes"] == ["the prompt is known when it runs"]
     (unpriced,) = plan(asking("hi", model="other"))
     assert unpriced["estimate"]["usd"] is None
     (echo,) = plan(asking("hi", provider="echo"))

@@ -85,7 +85,7 @@ def test_the_item_may_have_another_name() -> None:
 
 def test_defaults_are_filled_in_and_types_checked() -> None:
     assert given(item_step({}))["number"] == 1
-    with pytest.raises(InvalidParams, match="'number' must be integer"):
+    with pytest.raises(InvalidParams, match="'number' must be a whole number"):
         given(item_step({"number": "${item}"}), "one")
 
 

@@ -252,3 +252,20 @@ def test_copies_are_the_template_itself() -> None:
     assert pickle.loads(pickle.dumps(template)) == template
     every = path("${a[*]}")
     assert pickle.loads(pickle.dumps(every)).segments[0] is EVERY
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [
+        ("length", "did you mean 'count'?"),
+        ("tojson", "did you mean 'json'?"),
+        ("cuont", "did you mean 'count'?"),
+        ("reverse", "a `code` node can do the rest"),
+    ],
+)
+def test_a_filter_of_another_tool_gets_its_name_here(written: str, remedy: str) -> None:
+    with pytest.raises(TemplateSyntaxError) as caught:
+        parse(f"${{a | {written}}}")
+    place, _, hint = str(caught.value).partition("; ")
+    assert place == f"there is no filter '{written}' at character 7, near '${{a | {written}}}'"
+    assert hint.endswith(remedy)

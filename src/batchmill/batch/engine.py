@@ -62,10 +62,10 @@ class Gatherer(Protocol):
 class BatchEnd:
     """How a batch ended: why it failed (None if it did not), and whether it was stopped from outside.
 
-    ``fault`` is the exception of reading the items, of saving the results or of the executor itself; what was
-    done until then is still collected. ``metadata`` is the batch node's report of itself. ``unread`` says
-    that the source may hold items that were never taken; ``waiting`` that the batch failed only because items
-    wait for a service.
+    ``fault`` is the exception of reading the items, of saving the results or of the executor itself; earlier
+    outcomes are still collected. ``metadata`` is the batch node's report of itself. ``unread`` says that the
+    source may hold items that were never taken; ``waiting`` that the batch failed only because items wait for
+    a service.
     """
 
     failure: str | None
@@ -144,7 +144,7 @@ class Batch:
         return executor_named(settings.executor), given
 
     def _admissions(self) -> Iterator[Admission]:
-        """The admissions that must let items start, in the order in which they are asked."""
+        """The admissions of the batch, in order."""
         settings = self.settings
         if settings.gate is not None:
             from batchmill.batch.admissions.gate_claim import RateLimited  # few batches have a limit
@@ -164,12 +164,12 @@ class Batch:
         return self.window.failing
 
     def hold(self, held: bool) -> None:
-        """Let no item be taken for a while: who takes the blocks waits for somebody else."""
+        """Take no items for a while: the consumer of the blocks waits for another thread."""
         self.window.hold(held)
 
     def under_way(self, most: int) -> tuple[int, list[tuple[int, float]]]:
-        """How many items are being run, and at most so many of those that are so for the longest: their
-        indices, each with its seconds."""
+        """The number of running items, and at most so many of the longest running: their indices, each with
+        its seconds."""
         return self.window.under_way(most)
 
     def blocks(self) -> Generator[Block, None, None]:
@@ -222,7 +222,7 @@ class Batch:
         )
 
     def run_into(self, gathering: Gatherer, on_block: OnBlock | None = None) -> BatchEnd:
-        """Run the batch to its end, whatever that is, with every outcome going into ``gathering``."""
+        """Run the batch to its end, with any outcome, and pass every outcome to ``gathering``."""
         began = time.perf_counter()
         fault: Exception | None = None
         try:
@@ -258,8 +258,8 @@ class Batch:
         )
 
     def metadata(self, seconds: float, count: int) -> dict[str, object]:
-        """What a batch node reports as ``batch_metadata``; ``seconds`` is the batch's wall time, ``count``
-        how many items there were."""
+        """The ``batch_metadata`` of a batch node; ``seconds`` is the batch's wall time, ``count`` the number
+        of items."""
         settings, choice = self.settings, self.choice
         sequential = not TRAITS[choice.executor].side_by_side
         return {
@@ -298,9 +298,9 @@ def run_batch(
 ) -> BatchResult[object]:
     """Run ``task`` on every item and gather the outcomes.
 
-    ``on_block`` is called in the caller's thread for every block as it comes, in no order; it may put
-    other values in place of the block's. ``log`` keeps outcomes, and may know some. What reading the items
-    raises is raised here, as is an executor that cannot run at all. Failed items are no exception: see
+    ``on_block`` is called in the caller's thread for every block as it comes, in no order; it may replace the
+    block's values. ``log`` saves outcomes, and may know some. Errors of reading the items are raised here,
+    and so is that of an executor that cannot run at all. Failed items raise nothing: see
     ``BatchResult.failure``.
     """
     batch = Batch(task, items, settings, ordered=False, cancel=cancel, stop=stop, log=log)

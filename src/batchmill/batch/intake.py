@@ -19,12 +19,12 @@ class Intake:
     """Hands items of a ``supply`` to workers, and knows which are out: taken, and neither delivered nor given
     back.
 
-    A worker can only get a limited number of items ahead of what ``results`` has handed out. ``file`` is
-    called, under the lock, with outcomes that are known without running anything; ``look``, also under the
-    lock, when nothing more may come; ``fail``, outside of it, with an exception of the journal. An exception
-    of the source becomes the ``error`` of the batch once all earlier items are done.
+    A worker can only get a limited number of items ahead of those that ``results`` has handed out. ``file``
+    is called, under the lock, with outcomes that are known without running anything; ``look``, also under the
+    lock, when no more may come; ``fail``, outside of it, with an exception of the journal. An exception of
+    the source becomes the ``error`` of the batch once all earlier items are done.
 
-    Concurrency: ``lock`` belongs to the window around it, and guards every field, the supply included.
+    Concurrency: ``lock`` belongs to the window around it, and guards every field, including the supply.
     Methods whose docstring begins with "Under the lock", and those with one underscore except ``_read``, are
     called while it is held; the others take it. ``_work`` wakes workers that wait for items.
     """
@@ -59,10 +59,10 @@ class Intake:
         self._behind = False  # a worker waits for the consumer
         self._awaited = False  # somebody waits until no item runs
 
-    # What was returned comes before what is new: it has waited longest, and the ordered consumer waits for
-    # it. A worker that finds neither sleeps until somebody gives back, delivers or reads. Only one reads the
-    # source at a time, outside the lock: a source may block for as long as it likes. Before a worker sleeps
-    # it tells, once, those who could steal from others for it.
+    # Returned items come before new ones: they have waited longest, and the ordered consumer waits for them.
+    # A worker that finds neither sleeps until another thread gives back, delivers or reads. Only one worker
+    # reads the source at a time, outside the lock, because a source may block for any time. Before a worker
+    # sleeps it calls, once, the threads that could steal work for it.
     def take(self, most: int, ahead: int, *, consumes: bool) -> Chunk | None:
         """As :meth:`Channel.take <batchmill.executors.contract.Channel.take>`, without waiting for more than
         items."""
@@ -101,8 +101,8 @@ class Intake:
     def _may_read(self, ahead: int, consumes: bool) -> bool:
         supply = self.supply
         if consumes and supply.waiting and not supply.instant:
-            # Who waits in the source does not hear of what is due again; and it may be that the source gives
-            # nothing before the consumer has had that.
+            # A thread that waits in the source does not notice retries that become due, and the source may
+            # give nothing before the consumer has their outcomes.
             return False
         if self.stopped or supply.returned or supply.exhausted or supply.reading or self._held:
             return False
@@ -111,7 +111,7 @@ class Intake:
         return held < ahead
 
     def _source_gives(self, most: int, consumes: bool) -> bool:
-        # A worker who wants one item reads it himself: he keeps none that others could run meanwhile.
+        # A worker that takes one item reads it itself: it keeps none that others could run meanwhile.
         here = consumes or (most == 1 and self._reads_here)
         return self.supply.can_give(most, self._source_has_something, here=here)
 
@@ -127,8 +127,8 @@ class Intake:
             self._idle -= 1
 
     def _wake_another(self) -> None:
-        """Under the lock: another worker may have a turn at the source. To wake all of them for every item of
-        a slow source costs more than the item; but how far ahead one may be differs from worker to worker."""
+        """Under the lock: let another worker try the source. Waking all of them for every item of a slow
+        source would cost more than the item; but the allowed lead differs from worker to worker."""
         if self._behind:
             self._behind = False
             self._work.notify_all()
@@ -140,8 +140,8 @@ class Intake:
         return chunk
 
     def _read(self, most: int) -> Chunk | None:
-        """Read the source outside the lock. What is known of what was read is filed; of the rest a chunk of
-        at most ``most`` is taken, and the others may take what is left."""
+        """Read the source outside the lock. Known outcomes are filed; of the remaining items a chunk of at
+        most ``most`` is taken, and others may take the rest."""
         read = self.supply.read(most)
         if read.error is not None and read.items:  # read, and not to be matched: none of it is to be run
             self._fail(read.error)
@@ -217,8 +217,8 @@ class Intake:
         return self._send_out(chunk)
 
     def settle(self, start: int, length: int, what: str) -> InternalError | None:
-        """Under the lock: these items are out no more. The error where they were not: somebody settles them
-        for a second time, and nobody can tell which results are right."""
+        """Under the lock: these items are out no more. Returns an error if they were not out: they are
+        settled for the second time, and it is unknown which results are right."""
         try:
             self.out.remove(start, length, what)
         except InternalError as fault:
@@ -239,7 +239,7 @@ class Intake:
         self._work.notify_all()
 
     def stop(self) -> None:
-        """Under the lock: nothing is taken any more; what was to be taken again never starts."""
+        """Under the lock: no items are taken any more; returned ones never start."""
         self.stopped = True
         for chunk in self.supply.clear():
             self._file(not_run(chunk))
@@ -247,7 +247,7 @@ class Intake:
 
     @property
     def over(self) -> bool:
-        """Under the lock: whether nothing is out, and nothing will be taken."""
+        """Under the lock: whether no item is out and none will be taken."""
         if self.out.count:
             return False
         return self.stopped or (self.supply.exhausted and not self.supply.waiting)
@@ -276,7 +276,7 @@ class Intake:
             self._work.notify_all()
 
     def wait_idle(self, seconds: float) -> bool:
-        """Wait until nothing is out any more, at most ``seconds``; whether that came about."""
+        """Wait until no item is out, at most ``seconds``; returns whether that happened."""
         with self._lock:
             self._awaited = True
             return self._work.wait_for(lambda: not self.out.count, seconds)

@@ -13,7 +13,7 @@ from batchmill.executors.describe import describe, text_of
 from batchmill.outcome import ErrorInfo, Outcome
 
 Record = Callable[[Block], None]
-"""Keeps a block, or raises and has kept nothing of it."""
+"""Saves a block completely, or raises without saving any of it."""
 
 Judge = Callable[[int, Any, Any], ErrorInfo | None]
 """Told an item's index, the item and its value: what is wrong with that, None for nothing. Called from any
@@ -23,8 +23,8 @@ thread."""
 def keep(record: Record, block: Block) -> None:
     """Record the outcomes of a block.
 
-    A result that cannot be recorded (a number of too many digits, a list that nests too deep, an object
-    whose ``__repr__`` raises) is replaced in the block by an error of its item. Raises
+    A result that cannot be recorded (a number of too many digits, a list that nests too deep, an object whose
+    ``__repr__`` raises) is replaced in the block by an error of its item. Raises
     :class:`~batchmill.errors.StorageError`, which is no item's fault.
     """
     try:
@@ -49,14 +49,14 @@ def _keep_one(record: Record, block: Block, offset: int) -> None:
     except StorageError:
         raise
     except Exception:  # noqa: BLE001, S110
-        # Not even the error can be kept, because of the item itself or of what it recorded. The run still
-        # tells of it, and a run that is resumed finds nothing here and runs the item again.
+        # Not even the error can be saved, because of the item itself or of its records. The run still reports
+        # it, and a resumed run finds nothing here and runs the item again.
         pass
 
 
 def refused(outcome: Outcome, fault: Exception) -> Outcome:
-    """An error in place of an outcome that cannot be kept; its attempts and what it recorded stay. One that
-    is an error already stays that error, without what the node had reported along with it."""
+    """An error in place of an outcome that cannot be saved; its attempts and records stay. An outcome that is
+    already an error stays that error, without the outputs that the node had reported with it."""
     if outcome.error is not None:
         return replace(outcome, error=replace(outcome.error, outputs={}))
     message = f"the result cannot be kept: {text_of(fault)}"

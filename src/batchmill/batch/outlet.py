@@ -11,7 +11,7 @@ from batchmill.policy import FailureWatch
 
 
 class Outlet:
-    """Takes blocks of final outcomes. ``attempts`` knows what earlier attempts of their items left, if
+    """Takes blocks of final outcomes. ``attempts`` has the records of earlier attempts of their items, if
     attempts are started one by one.
 
     Concurrency: its owner calls :meth:`put` and uses ``results`` and ``watch`` under one lock. :meth:`keep`
@@ -35,7 +35,7 @@ class Outlet:
 
     @property
     def keeps(self) -> bool:
-        """Whether outcomes are kept."""
+        """Whether outcomes are saved."""
         return self._record is not None
 
     def keep(self, block: Block) -> None:
@@ -45,7 +45,7 @@ class Outlet:
             keep(self._record, block)
 
     def judge(self, block: Block) -> None:
-        """Make errors of results that nothing can be made of."""
+        """Turn results that the judge rejects into errors."""
         if self._judge is not None:
             judged(block, self._judge)
 

@@ -1,4 +1,4 @@
-"""The items of a batch that are out: taken by a worker, and neither delivered nor returned yet.
+"""The items of a batch that are out: taken by a worker, and neither delivered nor returned.
 
 Every item is settled once for each time it was taken. A plain counter would not notice a second delivery: it
 would be one too low, reach zero while another item still runs, and end the batch without that item's result.
@@ -73,7 +73,7 @@ class Outstanding:
         self.count -= length
 
     def waits(self, start: int) -> None:
-        """The items that went out from ``start`` on have yet to wait for something."""
+        """The items that went out from ``start`` on still have to wait for something."""
         self._since.pop(start, None)
 
     def begins(self, start: int) -> None:
@@ -82,9 +82,9 @@ class Outstanding:
             self._since[start] = time.monotonic()
 
     def under_way(self, most: int) -> tuple[int, list[tuple[int, float]]]:
-        """How many items are out that wait for nothing, and at most so many that are so for the longest, the
-        first of those that went out together, each with its seconds. Of a run that is settled in part the
-        next item began then."""
+        """The number of items that are out and do not wait, and at most so many of those that are out for the
+        longest: the first of each group that went out together, with its seconds. In a partly settled group,
+        the next item began at the last settlement."""
         now = time.monotonic()
         count = sum(self._ends[start] - start for start in self._since)
         found = heapq.nsmallest(most, self._since.items(), key=lambda one: one[1])

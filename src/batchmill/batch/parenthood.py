@@ -13,10 +13,10 @@ REASON = "process was asked for, and this process is itself a daemonic worker, w
 
 
 def possible_here(settings: BatchSettings) -> BatchSettings:
-    """The settings, with threads in the place of worker processes where this process may have none; as many
-    as there would be processes. A warning says so.
+    """The settings, with threads instead of worker processes if this process cannot have any; as many as
+    there would be processes. A warning says so.
 
-    Limits that only a process can keep are left to the process executor, which refuses.
+    Limits that only a process can enforce are left to the process executor, which refuses them.
     """
     if not (settings.traits.own_processes and settings.traits.starts_here) or not is_daemonic():
         return settings

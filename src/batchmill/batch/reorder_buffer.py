@@ -11,7 +11,7 @@ class ReorderBuffer:
     """Holds blocks until it is their turn. ``ordered`` hands them out by index, without a gap; otherwise in
     the order of arrival.
 
-    Its owner, who knows what was taken and not yet handed out, limits how much it holds.
+    Its owner, who knows which items were taken and not handed out, limits its size.
 
     Concurrency: none of its own; its owner calls it under one lock.
     """
@@ -23,7 +23,7 @@ class ReorderBuffer:
         self._early: dict[int, Block] = {}  # where it does, by index of the first item
 
     def __bool__(self) -> bool:
-        """Whether there is a block whose turn it is."""
+        """Whether the block whose turn it is has arrived."""
         return self.handed_out in self._early if self._ordered else bool(self._came)
 
     def put(self, block: Block) -> bool:
@@ -35,7 +35,7 @@ class ReorderBuffer:
         return block.start == self.handed_out
 
     def pop(self) -> Block | None:
-        """The block whose turn it is, if it is there."""
+        """The block whose turn it is, if it has arrived."""
         if not self._ordered:
             block = self._came.popleft() if self._came else None
         else:

@@ -51,7 +51,8 @@ class SeparateAttempts:
         return Chunk(chunk.start, chunk.items, chunk.attempts, self._told(chunk.start, lost)), chunk.wait
 
     def _told(self, index: int, error: ErrorInfo) -> ErrorInfo:
-        """Why the attempt before failed, with what all of them used: the next one's worker has no records."""
+        """Why the last attempt failed, and the use by all of them: the next attempt's worker does not have
+        the records."""
         with self._lock:
             known = self._before.get(index)
         return error if known is None or not known.records else replace(error, used=used_by(known.records))

@@ -46,7 +46,7 @@ class BatchSettings:
 
     @classmethod
     def of_block(cls, block: BatchSpec, gate: Gate | None = None) -> BatchSettings:
-        """What a batch block says, of a document or of keyword arguments."""
+        """The settings of a batch block, from a document or keyword arguments."""
         return cls(
             executor=block.executor_name,
             max_concurrent=block.fixed_concurrent,

@@ -25,12 +25,12 @@ CHUNKS_OF_ROOM = 4  # of the size the consumer asks for, so that short items sti
 class StreamBuffer:
     """A :class:`~batchmill.items.sources.Source` that another batch fills.
 
-    ``total`` is how many items will be put, None if unknown before the producer ends; ``selection`` says
-    which of them are passed on.
+    ``total`` is the number of items to come, None if unknown before the producer ends; ``selection`` chooses
+    those that are passed on.
 
     Concurrency: one thread calls ``put`` and ``end``, workers call the methods of a source, one at a time,
-    any thread ``stop``. ``_lock`` guards every field; ``_filled`` wakes those who wait for items or for the
-    end, ``_emptied`` the producer.
+    any thread ``stop``. ``_lock`` guards every field; ``_filled`` wakes threads that wait for items or for
+    the end, ``_emptied`` the producer.
     """
 
     def __init__(self, total: int | None = None, selection: Selection = EVERY_ITEM) -> None:
@@ -58,24 +58,24 @@ class StreamBuffer:
         return bool(self._items) or self._ended or self._stopped
 
     def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
-        """Whether a ``take`` would not wait now; else ``tell`` is called when it would not."""
+        """Whether a ``take`` would return at once; else ``tell`` is called when it would."""
         with self._lock:
             ready = self._is_ready()
             self._tell = None if ready else tell
             return ready
 
     def _tell_of_it(self) -> None:
-        """Outside the lock: there is something for who waits."""
+        """Outside the lock: tell the waiting taker that there is something."""
         with self._lock:
             tell, self._tell = self._tell, None
         if tell is not None:
             tell()
 
     def put(self, items: Sequence[object], waits: Callable[[bool], None] | None = None) -> None:
-        """Hand items over; waits first while the buffer is full and somebody still takes from it.
+        """Pass items on; waits first while the buffer is full and its consumer still takes.
 
-        ``waits`` is told True before such a wait and False after it. A wait ends when half of the buffer
-        is gone, so that the two sides do not wake each other for every item.
+        ``waits`` is called with True before such a wait and False after it. A wait ends when half of the
+        buffer is gone, so the two sides do not wake each other for every item.
         """
         if self._choosing is None:
             self._put(items, waits)
@@ -134,10 +134,10 @@ class StreamBuffer:
         self._tell_of_it()
 
     def take(self, most: int) -> Sequence[object]:
-        """What there is, at least one item, without waiting for more to fill a chunk; empty at the end.
+        """The items in the buffer, at least one, without waiting for more to fill a chunk; empty at the end.
 
-        While more may come at most half of what is there is taken, so that other workers find some too.
-        Raises what choosing among the items has raised, after all that was chosen before.
+        While more may come, at most half of them are taken, so other workers find some too. Raises the error
+        of the selection, after all items chosen before.
         """
         with self._lock:
             self._room = max(self._room, CHUNKS_OF_ROOM * most)
@@ -175,7 +175,7 @@ class StreamBuffer:
         self._tell_of_it()
 
     def rest(self) -> Sequence[object]:
-        """The items that nobody took; waits until the producer has ended."""
+        """The items that were never taken; waits until the producer has ended."""
         with self._lock:
             while not self._ended:
                 self._filled.wait()

@@ -27,13 +27,14 @@ class Reading(NamedTuple):
 class Supply:
     """Supplies a batch's items, the first time and again.
 
-    ``returned`` are chunks to take before anything new: they have waited longest, and an ordered consumer
-    waits for them. Items that were *put off* return when they are due. Items whose outcome the ``log`` knows
-    are not taken: while it may know some, items are read in larger numbers and matched with it, and the
-    ``judge`` checks these outcomes again.
+    ``returned`` are chunks to take before new items: they have waited longest, and an ordered consumer waits
+    for them. Items that were *put off* return when they are due. Items whose outcome the ``log`` knows are
+    not taken: while it may know some, items are read in larger numbers and matched with it, and the ``judge``
+    checks these outcomes again.
 
     Concurrency: none of its own. Its owner calls everything under one lock, except :meth:`read`, which one
-    thread at a time calls outside of it (``reading`` says that one does): a source may block for any time.
+    thread at a time calls outside of it (``reading`` says that one does), because a source may block for any
+    time.
     """
 
     def __init__(self, source: Source, log: ItemLog | None, judge: Judge | None) -> None:
@@ -49,7 +50,7 @@ class Supply:
 
     @property
     def instant(self) -> bool:
-        """Whether reading waits for nobody: :meth:`take_now` may be called."""
+        """Whether reading never waits: then :meth:`take_now` may be called."""
         return self._source.instant and not self._matching
 
     @property
@@ -59,7 +60,7 @@ class Supply:
 
     @property
     def remaining(self) -> int | None:
-        """How many items were not read yet, None if nobody knows."""
+        """The number of items that were not read, None if unknown."""
         return self._source.remaining()
 
     def stop_reading(self) -> None:
@@ -84,7 +85,7 @@ class Supply:
         return found
 
     def retake(self, most: int) -> Chunk:
-        """Up to ``most`` items of what was returned first."""
+        """Up to ``most`` items of the chunk that was returned first."""
         chunk = self.returned.popleft()
         if len(chunk) > most:
             self.returned.appendleft(chunk.part(most))
@@ -110,7 +111,7 @@ class Supply:
         return self._source.reader() if last and not (self.waiting or self.exhausted) else None
 
     def read(self, most: int) -> Reading:
-        """Read about ``most`` items. Nothing is raised here, but told."""
+        """Read about ``most`` items. Errors are returned, not raised."""
         items: Sequence[Any] = ()
         known: Mapping[int, Outcome] = {}
         try:
@@ -124,8 +125,8 @@ class Supply:
         return Reading(items, known)
 
     def number(self, items: Sequence[object], *, stopped: bool) -> Chunk | None:
-        """Give items that were read their indices. Nothing read is the end of the source, unless that was
-        told to stop."""
+        """Give the read items their indices. An empty result is the end of the source, unless the source was
+        stopped."""
         if (not items and not stopped) or self._source.remaining() == 0:
             self.exhausted = True
         if not items:

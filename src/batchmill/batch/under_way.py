@@ -32,8 +32,9 @@ class UnderWay:
                 self._batches.pop(place, None)
 
     def look(self) -> dict[str, object]:
-        """By address how many items are ``in_flight``, which is handed to workers, and the ``oldest`` of them
-        with their seconds. Of batches inside of items there may be very many: the one around them tells."""
+        """By address, how many items are ``in_flight`` (handed to workers), and the ``oldest`` of them with
+        their seconds. Batches inside items are left out, because there may be very many; the one around them
+        reports."""
         with self._lock:
             batches = {place: one for place, one in self._batches.items() if not is_inside_item(place)}
         found: dict[str, Any] = {}

@@ -64,7 +64,7 @@ class Window:
         if self._admissions.start_attempts:
             self._attempts = SeparateAttempts(log)
         self._outlet = Outlet(watch, ordered=ordered, log=log, judge=judge, attempts=self._attempts)
-        # Who waits in the source does not hear of an attempt that is due to be made again.
+        # A thread that waits in the source does not notice a retry that becomes due.
         self._intake = Intake(
             self._lock,
             Supply(source, log, judge),
@@ -213,13 +213,13 @@ class Window:
         self._raise(fault)
 
     def _raise(self, fault: InternalError | None) -> None:
-        """End the batch with ``fault``, and tell who brought it about."""
+        """End the batch with ``fault``, and pass it to the caller that caused it."""
         if fault is not None:
             self.fail(fault)
             raise fault
 
     def _keep(self, block: Block) -> None:
-        """Keep final outcomes; never those of items that were settled already."""
+        """Save final outcomes, except those of items that were settled already."""
         with self._lock:
             try:
                 self._intake.out.check(block.start, len(block), "delivered")
@@ -302,7 +302,7 @@ class Window:
         return block
 
     def _finished(self) -> bool:
-        """Whether nothing more will be filed, or nobody can say what will be."""
+        """Whether no more outcomes will be filed, or it is unknown which."""
         return self._broken or self._intake.over
 
 

@@ -111,6 +111,6 @@ def _nature(here: Sequence[CaseFigures]) -> str:
     """The nature of the items, by a case (sequential if there is one) in which no item waits for another."""
     one = next((one for one in here if not one.case.traits.side_by_side), here[0])
     if one.p50 < SHORT_SECONDS:
-        return f"An item takes {duration(one.p50)}, so what counts is the cost of handing it over."
+        return f"An item takes {duration(one.p50)}, so the cost of handing it over decides."
     busy = min(1.0, one.cpu.median / one.measured[-1].wall.median)
     return f"An item takes {duration(one.p50)} and keeps a core busy for {share(busy)} of that."

@@ -141,8 +141,8 @@ class Picture(ParamType):
 def command(**wanted: Any) -> int:
     """Run the workflow document FILE under several executors, with several numbers of items, and compare.
 
-    Says what each executor costs to start and what it costs an item, and from how many items on it is faster
-    than sequential. Each executor runs in new processes. Documents with nodes that may write run in
+    Show the cost of starting each executor, its cost per item, and the number of items from which it is
+    faster than sequential. Each executor runs in new processes. Documents with nodes that may write run in
     scratch copies of the working folder.
     """
     return _bench(BenchRequest(**wanted))

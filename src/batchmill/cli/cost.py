@@ -34,8 +34,8 @@ def command(run: str, journal_path: str | None, json_wanted: bool) -> int:
 
     A call without usage counts as an estimate.
 
-    RUN is a run of the journal (its id or the beginning of it, its name, or `last`), a file with what
-    `batchmill run --json` printed, or `-` for standard input.
+    RUN is a run of the journal (its id or the beginning of it, its name, or `last`), a file with the
+    output of `batchmill run --json`, or `-` for standard input.
     """
     if run == "-" or Path(run).is_file():
         passes = _by_pass((1, call) for call in calls_in(run))

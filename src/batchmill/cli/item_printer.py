@@ -128,7 +128,7 @@ class ItemPrinter:
         missing = next((path for path in ended.files if not os.path.exists(path)), None)
         if missing is not None:
             self.lost += 1
-            self._say(f"error: {ended.name}: what its command printed is not there any more: {missing}")
+            self._say(f"error: {ended.name}: the output of its command is gone: {missing}")
             return
         for piece in self._pieces(ended):
             if self.file is not None:

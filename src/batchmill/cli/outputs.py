@@ -22,7 +22,7 @@ from batchmill.journal.journal import Journal
 from batchmill.nodes.invocation import VALUE_PREFIX
 
 PREFIX = "batchmill-map-"
-PRINTED = "what commands print"
+PRINTED = "the output of commands"
 OWNER = ".owner"  # locked by who made the folder, as long as that process lives
 GRACE_SECONDS = 60.0  # a folder younger than this may be about to be locked
 

@@ -53,14 +53,14 @@ def _with_inside(forecast: Forecast, estimate: Estimate | None = None) -> Iterat
             yield f"  and {count(len(item.nodes) - MOST_NODES, 'more node')} of item {item.index}"
     more = forecast.n_inside - len(forecast.inside)
     if more:
-        yield f"  and {count(more, 'more unfinished item')} of which something is saved"
+        yield f"  and {count(more, 'more unfinished item')} with saved work inside"
 
 
 def _of_node(forecast: Forecast, estimate: Estimate | None) -> str:
     if forecast.waits_for is not None:
         return f"not known before `{forecast.waits_for}` has run"
     if forecast.fault is not None:
-        return f"cannot be told: {forecast.fault}"
+        return f"unknown: {forecast.fault}"
     words = [_counts_of(forecast)]
     if forecast.left_out:
         words.append(f"{forecast.left_out:,} left out")

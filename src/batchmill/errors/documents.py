@@ -90,7 +90,9 @@ class TemplateSyntaxError(TemplateError):
 
     def __str__(self) -> str:
         around = self.text[max(0, self.position - 20) : self.position + 20]
-        return f"{self.message} at character {self.position + 1}" + (f", near {around!r}" if around else "")
+        fault, separator, remedy = self.message.partition("; ")
+        near = f", near {around!r}" if around else ""
+        return f"{fault} at character {self.position + 1}{near}{separator}{remedy}"
 
 
 class UnresolvedReference(TemplateError):

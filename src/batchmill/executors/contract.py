@@ -1,9 +1,9 @@
-"""What an executor is given, what it does and what it returns.
+r"""The contract of executors: their input, their work and their output.
 
-An executor knows no nodes and no documents. It takes numbered items out of a :class:`Channel`, has
-a :class:`Task` run on each, and delivers :class:`~batchmill.block.Block`\\ s into the same channel;
-the channel's owner puts them in order. Each item is run by the same piece of code,
-:mod:`batchmill.executors.running.runner`, whichever executor runs it.
+An executor knows neither nodes nor documents. It takes numbered items out of a :class:`Channel`, has a
+:class:`Task` run on each, and delivers :class:`~batchmill.block.Block`\ s into the same channel; the
+channel's owner puts them in order. The same code, :mod:`batchmill.executors.running.runner`, runs each item
+under every executor.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Task:
 
     @property
     def only_function(self) -> Callable[..., object] | None:
-        """The function that is all there is to the task, None if there is more."""
+        """The function, if the task consists only of it, else None."""
         return None
 
     @property
@@ -55,8 +55,7 @@ class Task:
 
     @property
     def secret(self) -> str:
-        """What travels with it that nobody may read, in words such as "its `api_key`"; "" for nothing that is
-        known of."""
+        """A secret that travels with the task, in words such as "its `api_key`"; "" if none is known."""
         return ""
 
     @property
@@ -68,7 +67,7 @@ class Task:
         """Set up a worker, once before its first item. Raises nothing."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
-        """Run one attempt; whatever is raised becomes the attempt's error."""
+        """Run one attempt; any exception becomes the attempt's error."""
         raise NotImplementedError
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> object:
@@ -165,7 +164,7 @@ class Channel(Protocol):
 
     @property
     def instant(self) -> bool:
-        """Whether the items already exist, so that ``take`` only ever waits for the consumer."""
+        """Whether the items already exist, so ``take`` only ever waits for the consumer."""
 
     def take(
         self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
@@ -177,8 +176,8 @@ class Channel(Protocol):
         A thread that both takes items and ``consumes`` the outcomes gets an empty chunk when it would wait
         for itself: it must first consume outcomes that are known without running anything.
 
-        Also waits while ``ahead`` or more taken items have not reached the consumer, so that a slow consumer
-        limits what is held.
+        Also waits while ``ahead`` or more taken items have not reached the consumer, so a slow consumer
+        limits the items in memory.
         """
 
     def give_back(self, chunk: Chunk) -> None:
@@ -195,7 +194,7 @@ class Channel(Protocol):
         """Whether there is something to take, or may be after reading more of the source."""
 
     def remaining(self) -> int | None:
-        """Items not yet taken, None if unknown."""
+        """The number of items that were not taken, None if unknown."""
 
     def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` once when no new item may start any more; returns a function that removes it."""
@@ -208,9 +207,9 @@ class Channel(Protocol):
         """Whether a worker waits for items while there are none."""
 
     def blocks(self) -> Iterator[Block]:
-        """Yield what was delivered, in the owner's order, until all is; waits for more.
+        """Yield the delivered blocks, in the owner's order, until all have come; waits for more.
 
-        Raises the failure of the source of items or the executor, after everything that came before it.
+        Raises the failure of the source of items or the executor, after everything before it.
         """
 
     def ready(self) -> Iterator[Block]:
@@ -296,7 +295,7 @@ class Executor(Protocol):
     ) -> Iterator[Block]:
         """Run every item of ``channel`` and yield the channel's blocks.
 
-        Closing the iterator early stops the batch. ``cancel`` ends running items by force. When the
-        iterator has ended, nothing of the batch is left running, but for threads that were abandoned
-        because their item timed out.
+        Closing the iterator early stops the batch. ``cancel`` ends running items by force. When the iterator
+        has ended, no part of the batch is running, except threads that were abandoned because their item
+        timed out.
         """

@@ -1,4 +1,4 @@
-"""Turn an exception into the plain data that is kept of a failed attempt.
+"""Turn an exception into plain data about a failed attempt.
 
 The text of a traceback costs a hundred times the rest, and an attempt that is retried needs none. So
 :func:`outline` leaves it out and :func:`traced` adds it when the item ends.
@@ -22,8 +22,8 @@ from batchmill.outcome import WAITING, ErrorInfo, ErrorKind
 from batchmill.values.redaction import hidden
 from batchmill.values.tracebacks import trimmed
 
-# What the exceptions of client libraries have for a `status_code` where a service wants fewer calls: Too Many
-# Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4). Nodes say so themselves.
+# The `status_code` of exceptions of client libraries with which a service asks for fewer calls: Too Many
+# Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4). Nodes report refusals themselves.
 _TOO_MANY = (429, 503, 529)
 MAX_MESSAGE = 10_000
 MAX_TRACEBACK = 20_000
@@ -66,20 +66,20 @@ def outline(error: BaseException) -> ErrorInfo:
 
 
 def _seconds(value: object) -> float | None:
-    """A wait that an exception asks for; whatever else it has under that name says nothing to us."""
+    """The wait that an exception asks for; other values under that name are ignored."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
         return float(value)
     return None
 
 
 def _wants_less(error: BaseException) -> bool:
-    """Whether the exception of somebody's code says that a service wants fewer calls."""
+    """Whether an exception of the user's code says that a service asks for fewer calls."""
     status = getattr(error, "status_code", None)
     return getattr(error, "refused", False) is True or (isinstance(status, int) and status in _TOO_MANY)
 
 
 def traced(info: ErrorInfo, error: BaseException) -> ErrorInfo:
-    """``info`` with the traceback of the exception that it tells of, as far as it is in the user's code."""
+    """``info`` with the traceback of its exception, as far as it is in the user's code."""
     if info.kind in _NEVER_TRACED or info.waiting or isinstance(error, MissingExtra):
         return info
     return replace(info, traceback=_shorten(_traceback(error), MAX_TRACEBACK))

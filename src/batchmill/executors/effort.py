@@ -28,7 +28,7 @@ class Effort:
         return time.process_time() + children.ru_utime + children.ru_stime
 
     def peak(self) -> int | None:
-        """The most memory it had so far, in bytes; None if nobody knows."""
+        """The peak of its memory so far, in bytes; None if unknown."""
         found = _peak()
         if found > self._inherited or sys.platform != "linux":
             return found

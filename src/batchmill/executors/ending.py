@@ -1,4 +1,4 @@
-"""End what is kept between batches, for callers that do not wait for the end of the program."""
+"""End the worker processes kept between batches, for callers that do not wait for the end of the program."""
 
 from __future__ import annotations
 

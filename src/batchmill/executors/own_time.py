@@ -1,10 +1,10 @@
-"""Separate the time that items take themselves from the time for which others had their core, or the GIL.
+"""Separate the time of items themselves from the time in which others had their core, or the GIL.
 
 On a busy machine, or with more threads than cores, a computing thread is paused for milliseconds. Chunks
 sized by wall time would then shrink to a few items, and the cost of handing them over would grow just when
 time is shortest.
 
-To the kernel, a thread that waits for the GIL waits as if for an answer. Two things tell them apart. While
+To the kernel, waiting for the GIL looks like waiting for an answer. Two things distinguish them. While
 threads wait for the GIL, one of them has it: the process as a whole computes. And no single wait is long,
 because a thread asks for the GIL again after :func:`sys.getswitchinterval`; an answer may take any time.
 """
@@ -45,14 +45,14 @@ def effort(*, cpu_only: bool = False) -> Effort:
     """That of the calling thread and its process; ``cpu_only`` leaves out all but the thread's CPU."""
     if cpu_only:
         return Effort(time.thread_time(), None, 0.0)
-    # The kernel adds to the CPU seconds that getrusage tells only at its ticks, milliseconds apart.
+    # The kernel updates the CPU seconds of getrusage only at its ticks, milliseconds apart.
     waits = None if _THREAD is None else resource.getrusage(_THREAD).ru_nvcsw
     return Effort(time.thread_time(), waits, time.process_time())
 
 
 class Took(NamedTuple):
-    """What ``items`` items took: ``wall`` seconds, and ``used`` meanwhile. ``longer`` counts those that took
-    longer than some seconds."""
+    """The cost of ``items`` items: ``wall`` seconds, and ``used`` during them. ``longer`` counts those that
+    took longer than a given number of seconds."""
 
     items: int
     wall: float
@@ -66,11 +66,11 @@ class Took(NamedTuple):
 
 
 def own_seconds(took: Took, gil_seconds: float = GIL_SECONDS) -> float:
-    """What items took of their own: the CPU of their thread if they compute, otherwise the wall time.
+    """The items' own time: the CPU of their thread if they compute, otherwise the wall time.
 
-    They compute if their CPU is a good share of the wall time, or if fewer than every second item waited: one
-    that is put aside for another does not wait, and one that waits takes long. Of few items that tells
-    little, so they also compute if they seem to have waited only for the GIL, for which a thread asks again
+    They compute if their CPU is a good share of the wall time, or if fewer than every second item waited: an
+    item that is merely preempted does not wait, and one that waits takes long. A few items say little about
+    that, so they also compute if they seem to have waited only for the GIL, for which a thread asks again
     after ``gil_seconds`` (0 if there is no GIL).
     """
     items, wall, (cpu, waits, _), _ = took
@@ -85,8 +85,9 @@ def own_seconds(took: Took, gil_seconds: float = GIL_SECONDS) -> float:
 
 
 def seconds_left(meant: float, took: Took, gil_seconds: float = GIL_SECONDS) -> float:
-    """How many seconds a chunk that was ``meant`` to take so many has left when they have passed: what others
-    took of it. 0 if it has waited for something else, or nobody knows: that was its own time."""
+    """How many seconds a chunk that was ``meant`` to take so many has left when they have passed: the time
+    that others took from it. 0 if it waited for something else, or if that is unknown: then all of it was its
+    own time."""
     left = meant - took.used.cpu
     if left < meant * LEFT:
         return 0.0
@@ -94,8 +95,8 @@ def seconds_left(meant: float, took: Took, gil_seconds: float = GIL_SECONDS) -> 
 
 
 def _waited_for_gil(took: Took, gil_seconds: float) -> bool:
-    """Whether that seems to be all that the thread waited for: other threads computed meanwhile, not much
-    longer than it takes to ask for the GIL as often as it waited, and, of many items, not at every one."""
+    """Whether the thread seems to have waited only for the GIL: other threads computed meanwhile, not much
+    longer than it takes to ask for the GIL as often as it waited, and, for many items, not at every one."""
     items, wall, (cpu, waits, of_all), _ = took
     others = min(of_all, wall) - cpu
     if waits is None or others < wall * COMPUTES or (items > FEW and took.stall):

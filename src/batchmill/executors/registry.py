@@ -1,4 +1,4 @@
-"""From an executor's name to the executor. The process executor is imported only when asked for."""
+"""The executors by name. The process executor is imported only on demand."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ KINDS = {
 
 
 def executor_named(name: str) -> Executor:
-    """The executor of that name. Raises :class:`InvalidSetting` for a name there is none of,
-    :class:`ExecutorUnavailable` if this Python lacks what it takes."""
+    """The executor of that name. Raises :class:`InvalidSetting` for an unknown name,
+    :class:`ExecutorUnavailable` if this Python lacks a requirement."""
     if name not in KINDS:
         import difflib  # for the error alone
 

@@ -8,7 +8,7 @@ import threading
 
 class WorkerNumbers:
     """Gives each worker that runs items the lowest free number from 0, like a table of file descriptors: so a
-    batch has as many numbers as it ever had workers at once, whichever executors work on it in turn.
+    batch has as many numbers as it ever had workers at once, with any sequence of executors.
 
     Concurrency: any thread; ``_lock`` guards all fields.
     """

@@ -245,7 +245,7 @@ def _words(path: str, by: str, entry: Entry) -> str:
     reason = {
         "own": f"it is {entry.by}",
         "input": f"it is {entry.by}",
-        "read": f"it is also what {entry.by} reads",
+        "read": f"it is also read by {entry.by}",
         "planned": f"{entry.by} writes its results there",
         "write": f"{entry.by} {'writes' if entry.open else 'has written'} its results there",
     }[entry.kind]

@@ -43,7 +43,7 @@ class Settled:
         for length in range(len(fault.path), 0, -1) if self.settings else ():
             text = self.settings.get(fault.path[:length])
             if text is not None:
-                hint = f"this is what `{text}` gives" + (f"; {fault.hint}" if fault.hint else "")
+                hint = f"this is the value of `{text}`" + (f"; {fault.hint}" if fault.hint else "")
                 return replace(fault, hint=hint, on_key=False)
         if any(path[:-1] == fault.path and path[-2] != "batch" for path in self.unknown):
             return None

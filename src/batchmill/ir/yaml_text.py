@@ -140,7 +140,7 @@ class _Builder:
             self._out.faults.append((Fault(path, str(error)), _at(event)))
             return None
         if tag and not _has_tag(value, tag):
-            raise YamlError(f"{event.value!r} is not what its tag !!{tag} says", _at(event), path)
+            raise YamlError(f"{event.value!r} does not fit its tag !!{tag}", _at(event), path)
         if not tag and _says_more(event.value, value):
             self._out.odd_numbers.append(OddNumber(path, event.value, value))
         return value

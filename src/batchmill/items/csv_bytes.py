@@ -28,7 +28,7 @@ def as_utf8(read: Read, encoding: str) -> Read:
                 text, reason = decoder.decode(_before(fault, data)), _reason(fault)
             if text or not (data or reason):
                 return text.encode("utf-8", "surrogatepass")
-        raise OSError(f"what follows is not {encoding} text: {reason}")
+        raise OSError(f"the rest is not {encoding} text: {reason}")
 
     return converted
 

@@ -57,7 +57,7 @@ def _each(made: Any, name: str) -> Iterator[object]:
         return _awaited(made)
     made = awaited(made)
     if isinstance(made, _NO_ITEMS) or not isinstance(made, Iterable):
-        message = f"{name} gives {kind_of(made)} where items are wanted: write `yield`, or return a list"
+        message = f"{name} gives {kind_of(made)} instead of items: write `yield`, or return a list"
         raise NodeError(message, retryable=False, type_name="InvalidItems")
     return iter(made)
 

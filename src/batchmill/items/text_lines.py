@@ -106,7 +106,7 @@ def _unmarked(line: bytes) -> str:
 
 
 def _readable(line: bytes, *, ends: bool) -> str:
-    """A line that is no text, with ``\xff`` in place of an invalid byte."""
+    """A line that is no text, with ``\\xff`` in place of an invalid byte."""
     return (line if ends else _without_end(line)).decode(errors="backslashreplace")
 
 

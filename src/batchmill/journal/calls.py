@@ -1,11 +1,11 @@
 """The ledger of one pass of a run: every call is entered once, and stays.
 
         attempt --before a call--> a file of its own        (batchmill.record.under_way)
-                --after it-------> what it recorded --> row of the table `call` --committed--> the file goes
+                --after it-------> its record --> row of the table `call` --committed--> the file is removed
 
-So a call is on disk from the moment before it is made. What is left in files when a pass ends belongs to
-attempts of which nothing came back: killed, abandoned, or of a process that died. It is entered as it is
-found: with what is known, or with the estimate that it was made under.
+So a call is on disk from the moment before it is made. Files that are left when a pass ends belong to
+attempts that never returned: killed, abandoned, or of a process that died. They are entered as found: with
+the known result, or with the estimate from before the call.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Positions:
         return self.places[address]
 
     def lacks(self, address: str) -> bool:
-        """Whether the document has no such node. Of a workflow that runs itself only the first level is told:
-        what is further down is not said to be missing."""
+        """Whether the document has no such node. For a workflow that runs itself only the first level is
+        checked; deeper nodes are never reported as missing."""
         above, dot, _ = address.rpartition(".")
         if address in self.places or (dot and not self._has_inside(above)):
             return False
@@ -122,11 +122,11 @@ class Ledger:
         return VisitLedger(self, address, turn, is_batch)
 
     def enter(self, address: str, turn: int | None, item: int | None, records: Sequence[object]) -> None:
-        """Enter the calls among what the attempts of an item recorded; those that stand here already stay."""
+        """Enter the calls among the records of an item's attempts; existing entries stay."""
         position = self.positions.of(address)
         rows: list[CallRow] = []
         for place, (identity, call) in enumerate(self._codec.calls(records, address, item)):
-            # one of somebody's own code has no id: it is known by where it stands
+            # a call from user code has no id: it is identified by its place
             name = identity or f"{self._run}.{self._number}.{address}.{turn}.{item}.{place}"
             where = (self._run, self._number, address, position, turn, item, place)
             rows.append(CallRow(name, *where, self._text(call)))
@@ -143,8 +143,8 @@ class Ledger:
         self._writer.put(name, rows, partial(self.under_way.forget, [row.id for row in rows]))
 
     def absorb(self) -> int:
-        """Enter what was left by attempts that never came back; how many calls that were. They are on disk
-        when this returns. Raises the writer's fault."""
+        """Enter the calls of attempts that never returned; returns their number. They are on disk when this
+        returns. Raises the writer's fault."""
         found = [self._left(call) for call in calls_left(self._folder)]
         self._put("add_call_left", found)
         self._writer.flush()
@@ -172,13 +172,13 @@ class VisitLedger:
             self.ledger.enter(self.address, self.turn, item if self.is_batch else None, records)
 
     def enter_block(self, block: Block) -> None:
-        """Enter the calls of a block's items, those that were cancelled too."""
+        """Enter the calls of a block's items, including cancelled ones."""
         for outcome in block.special.values():
             self.enter(outcome.index, outcome.records)
 
 
 def visited(call: Mapping[str, object]) -> tuple[str, int | None]:
-    """The node whose visit a call belongs to, and the item: of a call inside the items of a batch, those of
+    """The node whose visit a call belongs to, and the item; for a call inside the items of a batch, those of
     the batch."""
     node, index = str(call.get("node") or ""), call.get("index")
     inside = _FIRST_ITEM.search(node)
@@ -190,8 +190,8 @@ def visited(call: Mapping[str, object]) -> tuple[str, int | None]:
 def with_those_left(
     rows: Iterable[tuple[str, int, str]], left: Iterable[dict[str, Any]]
 ) -> Iterator[tuple[int, dict[str, object]]]:
-    """The calls of ``rows`` (id, pass, JSON), each with its pass, and behind them those of ``left`` that are
-    not among them: of a run that is at work, or was killed."""
+    """The calls of ``rows`` (id, pass, JSON), each with its pass, followed by those of ``left`` that are
+    missing there: from a run that is at work, or was killed."""
     files = {call[_ID]: call for call in left}
     for identity, number, text in rows:
         files.pop(identity, None)

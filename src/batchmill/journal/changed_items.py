@@ -1,4 +1,4 @@
-"""Which items of a batch differ from the last pass, and what in them differs, in words."""
+"""The items of a batch that differ from the last pass, and their differences in words."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from batchmill.values.words import count, shortened
 
 Named = Callable[[Any, int], Sequence[str]]
-"""What an item's result depends on besides the item itself, in words, by item and index."""
+"""The dependencies of an item's result besides the item itself, in words, by item and index."""
 
 _LONGEST = 60  # characters of an item that is shown
 
 
 class ChangedItems:
-    """Counts two kinds of changed items: those with other content, and those that refer to something that
-    changed; keeps the first of each as an example. ``named`` says what items refer to; ``mask`` removes
-    secrets from a text. Used by one thread at a time."""
+    """Counts two kinds of changed items: those with other content, and those that refer to a changed value;
+    keeps the first of each as an example. ``named`` gives the references of an item; ``mask`` removes secrets
+    from a text. Used by one thread at a time."""
 
     def __init__(self, named: Named | None, mask: Callable[[str], str]) -> None:
         self._named = named
@@ -25,8 +25,8 @@ class ChangedItems:
         self._other_example = self._same_example = ""
 
     def note(self, index: int, item: object, before: str, now: str | None) -> None:
-        """Note an item that has no result, in whose place one with the JSON text ``before`` stood; its own
-        is ``now``."""
+        """Note an item without a result that replaces one with the JSON text ``before``; its own is
+        ``now``."""
         now = self._mask(now or "")
         if before != now:
             self._others += 1
@@ -39,7 +39,7 @@ class ChangedItems:
             self._same_example = f"item {index}: {shortened(self._mask(words), _LONGEST)}"
 
     def reasons(self) -> list[str]:
-        """What changed, with how many items and an example of each kind; empty if nothing was noted."""
+        """The changes, with the number of items and an example of each kind; empty if none were noted."""
         found = []
         if self._others:
             found.append(f"its items ({count(self._others, 'item')}, such as {self._other_example})")

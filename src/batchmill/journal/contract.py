@@ -1,4 +1,4 @@
-"""What a journal saves of a run, and what the engine asks of it.
+"""The interface between the journal and the engine: what is saved of a run, and what the engine asks for.
 
     run ──> visits of its nodes ──> outcomes of their items
 
@@ -17,22 +17,22 @@ from batchmill.outcome import Outcome
 
 OK, FAILED, NOT_KEPT, DEGRADED = 0, 1, 2, 3
 """States of an outcome: a result; failed; a result that JSON does not hold exactly, computed again; a result
-of an item inside of which something failed, which is not whole for who runs again what had failed."""
+of an item inside of which something failed, which counts as failed when failures are run again."""
 
 FLOW = "flow"
-"""The key of a run's settings that says which flow it is a run of."""
+"""The key of a run's settings that names its flow."""
 
 MAP = "map"
-"""The key of a run's settings that says what ``map`` was asked."""
+"""The key of a run's settings that holds the job of ``map``."""
 
 RUN_SCHEMA = "batchmill.run/1"
-"""What the result of a run says of its form."""
+"""The format of the result of a run."""
 
 READER_LEFT = "reader left"
-"""Status of a run that ended because nobody read its results any more, as behind ``| head -1``."""
+"""Status of a run that ended because the reader of its results left, as behind ``| head -1``."""
 
 KeyMore = Callable[[Any, int], Any]
-"""What an item's result depends on besides the item itself, by item and index."""
+"""The dependencies of an item's result besides the item itself, by item and index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class RunRecord:
 
     @property
     def finished(self) -> bool:
-        """Whether it came to its end without having failed."""
+        """Whether it ended without having failed."""
         return self.status in ("success", "degraded")
 
     @property
@@ -72,7 +72,7 @@ class RunRecord:
 
     @property
     def outputs(self) -> str:
-        """The name of the folder with what its commands printed; empty without one."""
+        """The name of the folder with the output of its commands; empty without one."""
         return str(self.settings.get("outputs") or "")
 
 
@@ -97,9 +97,9 @@ class ContentKey(NamedTuple):
 
 @dataclass(slots=True)
 class Kept:
-    """What a resumed run did: items and nodes whose results were ``kept``, those ``redone`` because they had
-    failed or could not be saved, those ``changed`` since, and ``new`` ones; and ``gone``: outcomes whose item
-    no longer exists."""
+    """The counts of a resumed run: items and nodes whose results were ``kept``, those ``redone`` because they
+    had failed or could not be saved, those ``changed`` since, and ``new`` ones; and ``gone``: outcomes whose
+    item no longer exists."""
 
     kept: int = 0
     redone: int = 0
@@ -177,14 +177,14 @@ class ItemLog(Protocol):
         """Keep the outcomes of a block. Those of items that took long are on disk when it returns."""
 
     def enter(self, index: int, records: Sequence[object]) -> None:
-        """Keep what the attempts at an item recorded so far, which may be all that ever comes of it."""
+        """Save the records of an item's attempts so far, in case it never ends."""
 
     def flush(self) -> None:
         """Return once all that was recorded is on disk. Raises :class:`~batchmill.errors.StorageError`."""
 
     def close(self, total: int | None, *, read: bool = True) -> None:
-        """The visit has ended; ``total`` is the number of its items, None if nobody knows. ``read`` says
-        that all of them were read: what is known and did not come up is gone then."""
+        """The visit has ended; ``total`` is the number of its items, None if unknown. ``read`` says that all
+        of them were read: saved outcomes that matched none are then gone."""
 
 
 class SingleLog(Protocol):
@@ -204,16 +204,16 @@ class RunLog(Protocol):
     name: str
 
     def single(self, address: str, key: ContentKey, *, cached: bool) -> SingleLog:
-        """One visit of the node at ``address``, whose outcome depends on what ``key`` digests. ``cached``
-        looks at other runs too."""
+        """One visit of the node at ``address``, whose outcome depends on the digested values of ``key``.
+        ``cached`` also searches other runs."""
 
     def batch(
         self, address: str, key: ContentKey, total: int | None, more: KeyMore | None, *, cached: bool
     ) -> ItemLog:
-        """One visit of a batch node of ``total`` items; ``more`` is what else each item depends on."""
+        """One visit of a batch node of ``total`` items; ``more`` gives further dependencies of each item."""
 
     def single_not_kept(self, address: str) -> SingleLog:
-        """One visit whose outcome cannot be known again: of it only what was recorded is kept."""
+        """One visit whose outcome cannot be matched later: only its records are saved."""
 
     def batch_not_kept(self, address: str) -> ItemLog:
         """The same for a batch node."""

@@ -35,9 +35,10 @@ _log = logging.getLogger("batchmill.journal")
 
 
 def connect(path: Path, *, durable: bool = False, create: bool = True) -> sqlite3.Connection:
-    """A connection to the journal at ``path``, which is made where it is not there (with ``create``).
+    """A connection to the journal at ``path``, which is made if missing (with ``create``).
 
-    Raises :class:`StorageError` for what is no journal, is damaged, is of a newer format or cannot be opened.
+    Raises :class:`StorageError` for a file that is no journal, is damaged, has a newer format or cannot be
+    opened.
     """
     if not create and not path.exists():
         raise StorageError(f"there is no journal {path}; --journal PATH names another one")
@@ -53,9 +54,10 @@ def connect(path: Path, *, durable: bool = False, create: bool = True) -> sqlite
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
-    """A connection to a journal that is there, which can write nothing: neither its rows nor its format.
+    """A read-only connection to an existing journal: neither its rows nor its format change.
 
-    Raises :class:`StorageError` for what is no journal, is damaged, is of another format or cannot be opened.
+    Raises :class:`StorageError` for a file that is no journal, is damaged, has another format or cannot be
+    opened.
     """
     if not path.exists():
         raise StorageError(f"there is no journal {path}; --journal PATH names another one")
@@ -84,7 +86,8 @@ def _make_file(path: Path) -> None:
 
 
 def _require_own(path: Path) -> None:
-    """What is in a journal is run again by ``resume``: it must be this user's, and is made theirs alone."""
+    """``resume`` runs the content of a journal: so it must belong to this user, and is made accessible to
+    this user alone."""
     found = os.stat(path)
     if found.st_uid != os.geteuid():
         raise StorageError(
@@ -195,7 +198,7 @@ def _one(connection: sqlite3.Connection, query: str) -> int:
 
 @contextmanager
 def faults(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the system raise into :class:`StorageError` that says what to do."""
+    """Turn errors of SQLite and the system into :class:`StorageError` with a remedy."""
     import sqlite3
 
     try:

@@ -21,7 +21,7 @@ _BY_TEXT = (PurePath, uuid.UUID, Decimal, datetime.date, datetime.time, datetime
 
 
 class NoDigest(Exception):  # an answer, not an error of anybody's
-    """Raised for a value of unknown content: an object of a class of its own."""
+    """Raised for a value of unknown content: an object of a user-defined class."""
 
 
 def digest_of(*values: object) -> bytes:
@@ -37,7 +37,7 @@ def _digest(values: Iterable[object], levels: int) -> bytes:
 
 
 def _feed(hasher: Any, value: object, levels: int) -> None:
-    """Raises :class:`NoDigest` for what holds more than ``levels`` of containers within each other."""
+    """Raises :class:`NoDigest` for more than ``levels`` of nested containers."""
     if not levels:
         raise NoDigest(type(value).__name__)
     if isinstance(value, (list, tuple)) and len(value) > _TOGETHER:
@@ -50,7 +50,7 @@ def _feed(hasher: Any, value: object, levels: int) -> None:
 
 
 def _feed_other(hasher: Any, value: object, levels: int) -> None:
-    """What JSON has no text for, by what it holds."""
+    """Feed a value that JSON cannot write, by its content."""
     if isinstance(value, Mapping):
         _tagged(hasher, "{", (part for pair in value.items() for part in pair), levels, len(value))
     elif isinstance(value, (bytes, bytearray)):

@@ -48,8 +48,8 @@ class EarlierVisits:
         return [Before(*row) for row in rows]
 
     def same(self, before: Iterable[Before], key: ContentKey) -> list[int]:
-        """Of earlier visits those whose outcomes are still good. One that has a key of the first format gets
-        its key of now."""
+        """The earlier visits whose outcomes are still valid. One with a key of the first format gets its
+        present key."""
         same: list[int] = []
         older = Older(key)
         for visit in before:
@@ -71,8 +71,8 @@ class EarlierVisits:
     def as_before(
         self, before: Sequence[Before], key: ContentKey, more: KeyMore | None
     ) -> tuple[ContentKey, KeyMore | None]:
-        """The key of a batch, and what its items depend on, as this visit has them. One that was begun under
-        the first format goes on as it was where items were known by something else then."""
+        """The key of a batch, and the dependencies of its items, for this visit. A batch that began under the
+        first format keeps that format if items had other keys then."""
         older = Older(key)
         if key.same_items or any(one.key == key.digest for one in before):
             return key, more
@@ -81,8 +81,8 @@ class EarlierVisits:
         return ContentKey(older.digest or key.digest, {}), key.older_more
 
     def known_single(self, node: tuple[str, bytes], visits: Iterable[int]) -> tuple[Outcome, str] | None:
-        """The first success of the ``visits`` that this pass has not used yet, with its action; it is used
-        now."""
+        """The first success of the ``visits`` that this pass has not used so far, with its action; marks it
+        as used."""
         claims = self.claims(node)
         for visit in visits:
             identity = first_id(visit)

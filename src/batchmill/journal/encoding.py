@@ -14,7 +14,8 @@ from typing import Any
 from batchmill.values import all_plain, is_exact, shown
 
 NOT_JSON = (TypeError, ValueError, RecursionError)
-"""What :func:`encode` raises for a value that JSON does not hold: an object, NaN, one that holds itself."""
+"""Exceptions of :func:`encode` for a value that JSON does not hold: an object, NaN, one that
+contains itself."""
 
 
 def _refuse(value: object) -> object:
@@ -41,7 +42,7 @@ encode = _encoder()
 
 
 def encode_shown(value: object) -> str:
-    """The JSON text of a value; of one that JSON does not hold that of what is shown of it."""
+    """The JSON text of a value; if JSON does not hold it, that of its displayed form."""
     try:
         return encode(value)
     except NOT_JSON:
@@ -53,11 +54,12 @@ _SEPARATOR = f",{encode(_BETWEEN)},"
 
 
 def encode_all(values: Sequence[object]) -> list[str]:
-    """What :func:`encode` gives for each of ``values``, in one call: for small ones the call is most of it.
+    """The result of :func:`encode` for each of ``values``, in one call: for small values the call is most of
+    the cost.
 
-    They are encoded as one list, with a mark between them by which the text is parted again: within a text
-    a quotation mark is escaped, so only a value that is a list can have the same mark in it. Raises as
-    :func:`encode` does.
+    They are encoded as one list, with a mark between them at which the text is split again: quotation marks
+    in texts are escaped, so only a value that is a list can contain the same mark. Raises like
+    :func:`encode`.
     """
     if not values:
         return []
@@ -77,8 +79,8 @@ def decode(text: str) -> Any:
 
 
 def decode_all(texts: Sequence[str]) -> list[Any]:
-    """What :func:`decode` gives for each of ``texts``, in one call; the marks between them tell whether each
-    text is that of one value. Raises ValueError if one is not."""
+    """The result of :func:`decode` for each of ``texts``, in one call; the marks between them verify that
+    each text holds one value. Raises ValueError if one does not."""
     marked = decode("[" + _SEPARATOR.join(texts) + "]")
     if len(marked) != max(0, 2 * len(texts) - 1) or any(one != _BETWEEN for one in marked[1::2]):
         raise ValueError("not a value in each text")

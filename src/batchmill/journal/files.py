@@ -1,4 +1,4 @@
-"""Large values in files of their own, beside the journal, named by the digest of what they hold."""
+"""Large values in files of their own, beside the journal, named by the digest of their content."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class ValueFiles:
         self._durable = durable
 
     def path(self, digest: str) -> Path:
-        """Where the text with this digest lies. Digests come from a journal: raises :class:`StorageError` for
-        what is none and could lead elsewhere."""
+        """The path of the text with this digest. Digests come from a journal: raises :class:`StorageError`
+        for an invalid one, which could lead elsewhere."""
         if not _DIGEST.fullmatch(digest):
             raise StorageError(
                 f"{digest[:80]!r} is not a digest: the journal beside {self.folder} is damaged"

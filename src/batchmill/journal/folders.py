@@ -12,8 +12,8 @@ TRIES = 100
 
 
 def make_private(folder: Path) -> bool:
-    """Make ``folder`` and those above it that are missing, each for the user alone; those that are there
-    stay as they are. Whether it was missing. Raises OSError."""
+    """Make ``folder`` and its missing parents, accessible to the user alone; existing ones stay unchanged.
+    Returns whether it was missing. Raises OSError."""
     made = False
     for _ in range(TRIES):
         missing = [folder] if not folder.is_dir() else []
@@ -21,7 +21,7 @@ def make_private(folder: Path) -> bool:
         if not missing:
             return made
         made = True
-        # Another process that leaves may remove a folder above, empty as it is, before the next is made.
+        # Another process that leaves may remove a parent folder, if empty, before the next one is made.
         with suppress(FileNotFoundError):
             for one in reversed(missing):
                 one.mkdir(mode=0o700, exist_ok=True)
@@ -31,8 +31,7 @@ def make_private(folder: Path) -> bool:
 
 
 def make_own(folder: Path) -> None:
-    """Make ``folder``; one that is called :data:`OWN_FOLDER` is kept out of git, whatever else the folder
-    around is under. Raises OSError."""
+    """Make ``folder``; one called :data:`OWN_FOLDER` is excluded from git, wherever it is. Raises OSError."""
     if make_private(folder) and folder.name == OWN_FOLDER:
         with (
             suppress(FileExistsError),

@@ -1,6 +1,6 @@
-"""The log of the inside of one item that runs a sub-workflow: lines of a file, and what they tell.
+"""The log of the inside of one item that runs a sub-workflow: lines of a file, and their meaning.
 
-:mod:`batchmill.journal.items_under_way` says where the files are.
+:mod:`batchmill.journal.items_under_way` describes the files.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class ItemFile:
         self._closed = False
 
     def add(self, node: str, key: str, outcome: Outcome, value: Any, action: str) -> None:
-        """Keep an outcome of the node at that address; not one that JSON does not hold exactly, or in which
-        there is a secret."""
+        """Save an outcome of the node at that address, unless JSON does not hold it exactly, or it contains a
+        secret."""
         try:
             if not is_exact(value):
                 return
@@ -121,7 +121,7 @@ class InsideLog:
         self._within = within
 
     def inside(self, item: str) -> InsideLog:
-        """The log of what is inside an item of a node here; ``item`` is the digest of what it is given."""
+        """The log for the inside of an item of a node here; ``item`` is the digest of its inputs."""
         return InsideLog(self._file, self._known, self._lock, self._key(item))
 
     def close(self, *, failed: bool) -> None:
@@ -149,7 +149,7 @@ class InsideLog:
             return any(self._known.values())
 
     def take(self, node: str, key: str, index: int, standing: ContentKey) -> tuple[Outcome, str] | None:
-        """What is known of the node at that address, given once: of several the latest."""
+        """The saved outcome of the node at that address, given once: the latest of several."""
         with self._lock:
             lines = self._known.get(key)
             line = lines.pop() if lines else None
@@ -174,7 +174,7 @@ class InsideLog:
 
 
 def _inner(address: str) -> str:
-    """The address of a node as it is within its item, wherever that stands."""
+    """The address of a node relative to its item, at any place."""
     return address.rpartition("].")[2]
 
 
@@ -224,7 +224,7 @@ class InsideItems:
                 self._log.put(self._node, key, outcome, outcome.value)
 
     def _key_of(self, item: Any, index: int) -> str | None:
-        """What an item is known by; None if that cannot be made."""
+        """The key of an item; None if it has no digest."""
         try:
             more = None if self._more is None else self._more(item, index)
             return digest_of(self._key, bare(item), more).hex()
@@ -254,7 +254,7 @@ class NothingKept:
         return {}
 
     def record(self, outcomes: Block | Outcome, action: str = "") -> None:
-        """Nothing of it is kept."""
+        """Save nothing of it."""
 
     def enter(self, index: int, records: Sequence[Any]) -> None:
         """Calls go up with the item around."""

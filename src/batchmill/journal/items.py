@@ -30,7 +30,7 @@ class Place(Protocol):
     rows_before: int
 
     def positions_missing(self) -> Iterator[int]:
-        """Where outcomes of the pass before stand that no item has been given."""
+        """The positions of outcomes of the pass before that were given to no item."""
 
     def texts(self, start: int, end: int) -> dict[int, str]:
         """The JSON texts of items of the pass before from one position to before another."""
@@ -41,12 +41,12 @@ class Place(Protocol):
 
 class SqliteItemLog:
     """See the module. ``matcher`` is None if nothing is known; ``failed_only`` leaves out items that never
-    began; ``counts`` is called at the end with the counts, what changed in the items and which files are
-    gone; ``missing`` and ``named`` are those of the key. Calls go into ``ledger``.
+    began; ``counts`` is called at the end with the counts, the changes in the items and the missing files;
+    ``missing`` and ``named`` are those of the key. Calls go into ``ledger``.
 
-    Concurrency: workers call ``record``, one thread at a time ``match``, with ``locked`` around what it
-    reads. Only ``match`` changes the visit, and a thread that records just before writes to the old one, from
-    which the new one is copied: the writer does things in their order.
+    Concurrency: workers call ``record``, one thread at a time ``match``, with ``locked`` around its reads.
+    Only ``match`` changes the visit, and a thread that records just before writes to the old one, from which
+    the new one is copied: the writer keeps the order.
     """
 
     def __init__(
@@ -116,8 +116,8 @@ class SqliteItemLog:
         return known
 
     def _in_place(self, start: int, items: Sequence[Any]) -> Block | None:
-        """The outcomes of items that are all known where they stand, as nearly all of a resumed run are, and
-        with nothing more to look at; None if one is not."""
+        """The outcomes of items that are all known at their positions, as nearly all of a resumed run are,
+        and need no further check; None if one does not qualify."""
         matcher = self._matcher
         if matcher is None or matcher.empty or self._more is not None or self._missing is not None:
             return None
@@ -145,7 +145,7 @@ class SqliteItemLog:
                     self._changed.note(start + offset, items[offset], before[offset], now)
 
     def _key_of(self, item: Any, index: int) -> bytes | str | None:
-        """What the item is looked for by; None if that cannot be made, and nothing is known of it then."""
+        """The key to search the item by; None if it has no digest, and then its outcome is unknown."""
         try:
             return self._rows.key_of(item, self._extra(item, index))[0]
         except Exception:  # noqa: BLE001  # whatever its templates meet: an attempt at the item says what
@@ -155,14 +155,15 @@ class SqliteItemLog:
         return None if self._more is None else self._more(item, index)
 
     def _conflict(self, start: int, count: int, found: dict[int, Found]) -> bool:
-        """Whether an outcome stands where that of another item is to go."""
+        """Whether an outcome already stands where that of another item must go."""
         assert self._matcher is not None  # noqa: S101  # for the type checker: the caller has looked
         own = first_id(self._place.visit) + start
         here = set(self._matcher.positions(own, own + count))
         return any(one not in found or found[one].id != own + one for one in here)
 
     def _fork(self, start: int) -> None:
-        """Go on in a new visit: those below ``start`` are in their places, the others may be needed yet."""
+        """Continue in a new visit: outcomes below ``start`` are in their places, the others may still be
+        needed."""
         old = self._place.visit
         new = self._place.fork()
         row = (first_id(old), first_id(new), first_id(old), first_id(old) + start)
@@ -191,7 +192,7 @@ class SqliteItemLog:
         return known
 
     def _has_lost_files(self, value: Any) -> bool:
-        """Whether a file is gone that belongs to a result, which is noted."""
+        """Whether a file that belongs to a result is gone; records the loss."""
         gone = "" if self._missing is None else self._missing(value)
         if gone:
             self._lost += 1
@@ -199,7 +200,7 @@ class SqliteItemLog:
         return bool(gone)
 
     def _own(self, outcome: Outcome) -> Outcome:
-        """An outcome of another run as one of this run: nobody was asked for it."""
+        """An outcome of another run as one of this run: its calls were not made again."""
         kept = replace(outcome, records=self._rows.codec.as_kept(outcome.records))
         self._ledger.enter(kept.index, kept.records)
         return kept
@@ -220,7 +221,7 @@ class SqliteItemLog:
             self._writer.wait(ticket)
 
     def _put_beside(self, base: int, block: Block) -> None:
-        """The waits of the items, and what they used."""
+        """Record the waits of the items, and their use of resources."""
         number = self._rows.number
         if block.waits:
             waits = [(base + offset, number, *one) for offset, one in block.waits.items()]

@@ -1,4 +1,4 @@
-"""Unfinished items that run a sub-workflow: what is done inside them is saved until they end.
+"""Unfinished items that run a sub-workflow: the work inside them is saved until they end.
 
 The journal holds the outcome of such an item as a whole, and then no longer needs the steps to it. But an
 item that is killed half way, or fails at its last node, has paid for its earlier steps. So each has a file
@@ -8,7 +8,7 @@ for each node and each inner item that succeeds:
     .batchmill/runs.sqlite.items/<run>/<node>-<index>-<pass>
 
 The file is removed when the item's outcome is on disk. The next pass matches the files left by earlier passes
-by content: the item's inputs, the node inside, and all that the node's key is made of.
+by content: the item's inputs, the node inside, and all parts of the node's key.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class ItemsUnderWay:
     _left: dict[str, list[str]] | None = None
 
     def begin(self, place: str, index: int, item: str, attempt: int, masker: Masker) -> InsideLog:
-        """What is known and kept of an ``attempt`` at the item ``index`` of the node at ``place``; ``item``
-        is the digest of what is given to it. ``masker`` knows the secrets of the item."""
+        """The log for an ``attempt`` at the item ``index`` of the node at ``place``; ``item`` is the digest
+        of its inputs. ``masker`` knows the secrets of the item."""
         path = self.path(place, index)
         known: list[Line] = []
         if place.partition(".")[0].partition("[")[0] not in self.again:
@@ -77,7 +77,7 @@ class ItemsUnderWay:
         return os.path.join(self.folder, f"{name}-{index}-{self.number}")
 
     def forget(self, paths: Sequence[str]) -> None:
-        """Remove files whose items are known as a whole."""
+        """Remove files whose items are saved as a whole."""
         for path in paths:
             try:
                 os.unlink(path)
@@ -85,8 +85,8 @@ class ItemsUnderWay:
                 continue
 
     def _take(self, item: str, path: str) -> str:
-        """The file that an earlier pass left of such an item, which is that at ``path`` from now on; empty if
-        there is none."""
+        """Take the file that an earlier pass left of such an item and rename it to ``path``; empty if there
+        is none."""
         with self._lock:
             if self._left is None:
                 self._left = self._of_earlier_passes()
@@ -103,8 +103,8 @@ class ItemsUnderWay:
         return path
 
     def _of_killed_attempts(self, lines: Iterator[Line], item: str) -> list[Line]:
-        """What is known to a further attempt in this pass: what one left that was killed. One that failed is
-        made again as a whole."""
+        """The outcomes for a further attempt in this pass: those of a killed attempt. After a failed one, the
+        whole item runs again."""
         own = [line for line in lines if line.get(ITEM) == item]
         here = [line for line in own if line.get(PASS) == self.number]
         ended = {line.get(ATTEMPT) for line in here if line.get(ENDED)}
@@ -148,7 +148,8 @@ def _lines(path: str) -> Iterator[Line]:
 
 
 def _by_key(lines: Sequence[Line]) -> dict[str, list[Line]]:
-    """The lines of each key, those of the latest attempt last; of one attempt the first comes last."""
+    """The lines of each key, those of the latest attempt last; within one attempt the first line
+    comes last."""
     found: dict[str, list[Line]] = defaultdict(list)
     for line in reversed(lines):
         if isinstance(line.get(KEY), str) and isinstance(line.get(ATTEMPT), int):

@@ -1,13 +1,13 @@
-"""A journal: an SQLite file with what belongs to it beside it.
+"""A journal: an SQLite file and the folders beside it.
 
 ::
 
-    .batchmill/runs.sqlite          the journal, with -wal and -shm beside it while somebody writes
+    .batchmill/runs.sqlite          the journal, with -wal and -shm beside it during writes
     .batchmill/runs.sqlite.files/   large values, by digest
-    .batchmill/runs.sqlite.locks/   a file for each run that is being run
-    .batchmill/runs.sqlite.outputs/ what commands of `map` printed, a folder for each run
-    .batchmill/runs.sqlite.calls/   calls of language models that are under way, in a folder for each run
-    .batchmill/runs.sqlite.items/   what is done inside items that are under way, in a folder for each run
+    .batchmill/runs.sqlite.locks/   a file for each running run
+    .batchmill/runs.sqlite.outputs/ the output of commands of `map`, a folder for each run
+    .batchmill/runs.sqlite.calls/   calls of language models in flight, in a folder for each run
+    .batchmill/runs.sqlite.items/   the work inside unfinished items, in a folder for each run
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class Journal:
         order: Sequence[str] = (),
         asks: bool = True,
     ) -> SqliteRunLog:
-        """Begin a run under a new name. ``failed`` is called, from a thread, when it cannot be written any
-        more. ``order`` has the addresses of the nodes in the order of the document, ``asks`` says that some
-        of them ask language models. Raises :class:`StorageError`."""
+        """Begin a run under a new name. ``failed`` is called, from a thread, when the journal can no longer
+        be written. ``order`` has the addresses of the nodes in the order of the document, ``asks`` says that
+        some of them call language models. Raises :class:`StorageError`."""
         run = replace(run, name=secrets.token_hex(4), started_at=time.time(), passes=1)
         masker = masker or Masker()
         connection = connect(self.path, durable=self.durable)
@@ -100,8 +100,8 @@ class Journal:
         order: Sequence[str] = (),
         asks: bool = True,
     ) -> SqliteRunLog:
-        """Begin a further pass of the run ``name``, whose document, inputs and settings are now those of
-        ``run``; ``lock`` is that of the run, and goes with it. Raises :class:`StorageError`."""
+        """Begin a further pass of the run ``name``, with the present document, inputs and settings in
+        ``run``; takes over ``lock``, that of the run. Raises :class:`StorageError`."""
         masker = masker or Masker()
         connection = connect(self.path, durable=self.durable, create=False)
         with faults(self.path), _closing_on_error(connection):
@@ -170,8 +170,8 @@ class Journal:
         return log
 
     def outputs_of(self, name: str) -> Path:
-        """The folder called ``name`` for what commands of a run printed. Raises :class:`StorageError` for
-        what is no such name: with the run the folder is deleted."""
+        """The folder called ``name`` for the output of a run's commands. Raises :class:`StorageError` for an
+        invalid name, because the folder is deleted with the run."""
         if not _FOLDER_NAME.fullmatch(name):
             raise StorageError(
                 f"the journal {self.path} has a run with outputs in {name!r}, which is no name"
@@ -202,7 +202,7 @@ class _closing_on_error:  # noqa: N801  # used like a function
 
 
 def _texts(run: RunRecord, masker: Masker) -> dict[str, str]:
-    """The parts of a run that are kept as JSON."""
+    """The parts of a run that are stored as JSON."""
     parts = {"document": run.document, "inputs": dict(run.inputs), "settings": dict(run.settings)}
     return {name: encode_shown(masker.value(value)) for name, value in parts.items()}
 
@@ -226,10 +226,10 @@ def _is_open(run: RunRecord, failed_only: bool) -> bool:
 
 
 def chosen_to_resume(runs: Sequence[RunRecord], name: str | None, failed_only: bool = False) -> RunRecord:
-    """The run that ``name`` means; None means the latest that was interrupted or failed, with ``failed_only``
-    also one that is degraded; without one the latest that is running, or the latest of all. One whose reader
-    left was a look at the first results: it is resumed by its name only. Raises :class:`UnknownRun` where
-    there is none."""
+    """The run called ``name``; with None the latest that was interrupted or failed, with ``failed_only`` also
+    a degraded one; without such a run the latest that is running, or the latest of all. A run whose reader
+    left was a look at the first results: it is resumed by its name only. Raises :class:`UnknownRun` if there
+    is none."""
     if name is not None:
         return chosen(runs, name)
     looks = [run for run in runs if run.status == READER_LEFT]

@@ -10,8 +10,8 @@ from batchmill.outcome import Outcome
 
 
 class AllKnown(Mapping[int, Outcome]):
-    """The outcomes of neighbouring items, by offset, where all of them are known and plain successes. They
-    are in the columns of ``block``; only who asks for an outcome by its offset makes an object of it."""
+    """The outcomes of neighbouring items, by offset, if all of them are known and plain successes. They are
+    in the columns of ``block``; an object is made only for an outcome that is read by its offset."""
 
     def __init__(self, block: Block) -> None:
         self.block = block

@@ -67,7 +67,7 @@ class Claims:
         self.count += 1
 
     def add_all(self, first: int, count: int) -> bool:
-        """Give ``count`` outcomes away, whose ids begin at ``first``; False, and none, if one was given away
+        """Claim ``count`` outcomes, whose ids begin at ``first``; False, and none of them, if one was claimed
         already."""
         bits = self._bits.setdefault(first >> POSITION_BITS, bytearray())
         start = first & 0xFFFFFFFF
@@ -84,12 +84,12 @@ class Claims:
 
 
 class Matcher:
-    """What earlier visits, the latest first, know of the items of one visit; ``before`` is the number of
-    this pass, whose own outcomes do not count.
+    """The known outcomes for the items of one visit, from earlier visits, the latest first; ``before`` is the
+    number of this pass, whose own outcomes do not count.
 
     Used by one thread at a time, with ``connection`` locked by its owner. ``claims`` belongs to all visits of
-    the node in this pass; without it (a cache) a result may be given any number of times, and nothing else
-    is. ``whole`` says that a degraded outcome is no result.
+    the node in this pass; without it (a cache) only results are given, each any number of times. ``whole``
+    says that a degraded outcome is no result.
     """
 
     def __init__(
@@ -119,18 +119,18 @@ class Matcher:
         bounds = (first_id(visit), first_id(visit + 1), self._before)
         return int(one_row(self._connection, statement("count_outcomes"), bounds)[0])
 
-    # Items are asked for in stretches of some hundreds. A stretch is compared with the outcomes at the same
-    # positions: those that kept their places first, then those that moved within it. Say that a thousand
-    # new items were put in front. Nothing is known of the first two stretches, here or anywhere. The third
-    # has the items that were the first, and finds others' outcomes at its positions; so an index of
-    # contents is made, which tells that they stood a thousand places earlier. From there on every stretch
-    # is looked for a thousand places earlier, and the index is not asked again. What a change of the items
-    # costs is in proportion to how many moved against their neighbours, not to how many there are.
+    # Items are matched in stretches of some hundreds. A stretch is compared with the outcomes at the same
+    # positions: first those that kept their places, then those that moved within it. Say that a thousand new
+    # items were put in front. The first two stretches match nothing, here or anywhere. The third has the
+    # items that were the first, and finds others' outcomes at its positions. So an index of contents is made,
+    # which shows that they were a thousand places earlier. From there on every stretch is searched a thousand
+    # places earlier, without the index. So the cost of a change is in proportion to the number of items that
+    # moved against their neighbours, not to the number of items.
     #
-    # Two equal items have one key and two outcomes. Each outcome is given once (`Claims`), so that as many
-    # of them are run again as there are too many.
+    # Two equal items have one key and two outcomes. Each outcome is given once (`Claims`), so surplus items
+    # run again.
     def find(self, start: int, keys: Sequence[Key | None]) -> dict[int, Found]:
-        """What is known of items by their keys, by offset; ``start`` is the index of the first."""
+        """The known outcomes of items by their keys, by offset; ``start`` is the index of the first."""
         found: dict[int, Found] = {}
         for visit in self._visits:
             if len(found) == len(keys) or self.empty:
@@ -141,8 +141,8 @@ class Matcher:
         return found
 
     def in_place(self, first: int, keys: Sequence[str]) -> tuple[list[object], list[float]] | None:
-        """The values and wall times of items that all are where they were, the first as the outcome with the
-        id ``first``, if all are plain successes; None, and none of them is given away, if one is not."""
+        """The values and wall times of items that all kept their places, the first with the outcome of the id
+        ``first``, if all are plain successes; None, without claiming any, if one is not."""
         if self._claims is None or self._visits[:1] != [first >> POSITION_BITS] or self._shifts:
             return None
         query, count = statement("outcomes_between"), len(keys)
@@ -171,7 +171,7 @@ class Matcher:
         return [row[0] - first for row in self._connection.execute(query, (first, end, self._before))]
 
     def _look(self, visit: int, start: int, keys: Sequence[Key | None], found: dict[int, Found]) -> None:
-        """Look where the items stood, as far as earlier ones tell; what kept its place goes first."""
+        """Search where the items stood, by earlier matches; outcomes that kept their place come first."""
         first = first_id(visit) + max(0, start + self._shifts.get(visit, 0))
         rows = self._between(first, min(first + len(keys), first_id(visit + 1)))
         here = {row.id - first_id(visit) - start: row for row in rows}

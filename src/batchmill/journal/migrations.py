@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def _enter_recorded_calls(connection: sqlite3.Connection) -> None:
-    """Format 2: what stood in the details of outcomes goes into the ledger too.
+    """Format 2: enter the calls in the details of outcomes into the ledger too.
 
-    Outcomes were copied when a visit was begun anew. A call is told by its own figures, so each is entered
-    where it stood first; other records are entered as they stand in the latest visit of a node.
+    Outcomes were copied when a visit was begun anew. A call is identified by its own figures, so each is
+    entered at its first place; other records are entered as they stand in the latest visit of a node.
     """
     rows = connection.execute(statement("recorded_in_format_1")).fetchall()
     latest = {(run, address, turn): identity >> 32 for run, address, turn, _, identity, _, _ in rows}
@@ -42,7 +42,7 @@ def _enter_recorded_calls(connection: sqlite3.Connection) -> None:
 
 
 def _recorded(detail: str) -> Iterator[tuple[bool, dict[str, object]]]:
-    """What an outcome recorded, as format 1 has it; whether it is a call, and its fields."""
+    """The records of an outcome in format 1; whether each is a call, and its fields."""
     try:
         waiting = list(decode(detail).get("records", ()))
     except (ValueError, TypeError, AttributeError):  # a damaged row: of it nothing was told before either

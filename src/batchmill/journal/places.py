@@ -1,4 +1,4 @@
-"""Where journals lie: that of documents in the folder they are run in, that of ``map`` outside of it.
+"""The places of journals: that of documents is in the folder they run in, that of ``map`` is outside of it.
 
 ::
 
@@ -6,8 +6,7 @@
     ~/.local/state/batchmill/maps/photos-1f0c.sqlite       of ``map`` in the folder photos
 
 ``map`` is used in folders of data, where each file may be an item of the next command. So its journal is a
-file of that folder's own among the user's state (``XDG_STATE_HOME``, see the XDG base directory
-specification).
+file for that folder among the user's state (``XDG_STATE_HOME``, see the XDG base directory specification).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _ELSEWHERE = "set XDG_STATE_HOME to a folder of your own, use --journal PATH, or
 
 
 def maps_folder() -> Path:
-    """The folder with the journals of ``map``; it may not be there yet."""
+    """The folder with the journals of ``map``; it may not exist so far."""
     given = os.environ.get("XDG_STATE_HOME", "")
     state = Path(given) if os.path.isabs(given) else Path(_home()) / ".local" / "state"
     return state / "batchmill" / "maps"
@@ -44,8 +43,8 @@ def map_journal(folder: str) -> Path:
 
 
 def own_map_journal(folder: str) -> Path:
-    """The same, to be written or believed. Raises :class:`StorageError` where others could write it too:
-    what stands in a journal is run by who resumes."""
+    """The same, for writing or trusting it. Raises :class:`StorageError` if others could write it too,
+    because resuming runs the content of a journal."""
     path = map_journal(folder)
     for one in (path.parent, path.parent.parent):
         try:
@@ -79,7 +78,8 @@ def all_map_journals() -> list[Path]:
 
 
 def _home() -> str:
-    """The home folder of who runs this: not another user's, which ``sudo`` may have left in ``HOME``."""
+    """The home folder of this process's user, not another user's, which ``sudo`` may have left in
+    ``HOME``."""
     given = os.environ.get("HOME", "")
     try:
         own = os.stat(given).st_uid == os.geteuid()

@@ -56,7 +56,7 @@ class Reader:
         self.close()
 
     def runs(self) -> list[RunRecord]:
-        """All runs, the latest first. One that is said to be running and whose process is gone was
+        """All runs, the latest first. A run that is recorded as running but whose process is gone counts as
         interrupted."""
         with self._reading():
             found = self._connection.execute(statement("runs")).fetchall()
@@ -78,7 +78,7 @@ class Reader:
         )  # fmt: skip
 
     def again(self, run: RunRecord) -> RunRecord:
-        """The run as it is now."""
+        """The run in its present state."""
         with self._reading():
             for _ in range(2):  # it may end between a look at its row and one at its lock
                 row = one_row(self._connection, statement("run_of"), (run.id,))
@@ -98,7 +98,7 @@ class Reader:
         return chosen_to_resume(self.runs(), name, failed_only)
 
     def result(self, run: RunRecord) -> dict[str, Any] | None:
-        """The object that ``--json`` printed at the end of the run; None if it is not kept."""
+        """The object that ``--json`` printed at the end of the run; None if it is not stored."""
         with self._reading():
             row = one_row(self._connection, statement("result_of"), (run.id,))
             found = decode(row[0]) if row is not None and row[0] is not None else None
@@ -132,8 +132,8 @@ class Reader:
             at = first_id(visit) + page.last + 1
 
     def events_after(self, run: RunRecord, last: int) -> list[tuple[int, float, str, dict[str, Any]]]:
-        """What happened in the run after the event of the id ``last``, but to nodes inside of items: the
-        event's id, when, its kind, its fields."""
+        """The events of the run after the one with the id ``last``, without those of nodes inside items: the
+        event's id, time, kind and fields."""
         with self._reading():
             rows = self._connection.execute(statement("events_after"), (run.id, last)).fetchall()
             return [(number, float(at), str(kind), decode(detail)) for number, at, kind, detail in rows]
@@ -146,8 +146,7 @@ class Reader:
         return VisitRecord(visit, address, turn, bool(is_batch), total, *counts)
 
     def last_end(self, visits: Sequence[VisitRecord], number: int) -> float | None:
-        """When the last outcome was made of pass ``number``, in seconds since the epoch; None if nobody
-        knows."""
+        """The time of the last outcome of pass ``number``, in seconds since the epoch; None if unknown."""
         with self._reading():
             query = statement("last_end")
             found = [
@@ -157,8 +156,7 @@ class Reader:
         return max((float(end) for end in found if end is not None), default=None)
 
     def events(self, run: RunRecord) -> Iterator[tuple[float, str, dict[str, Any]]]:
-        """What happened in the run, in order: when (seconds since the epoch), the kind of event, its
-        fields."""
+        """The events of the run, in order: time (seconds since the epoch), kind and fields."""
         with self._reading():
             cursor = self._connection.execute(statement("events_of"), (run.id,))
         while True:
@@ -171,8 +169,8 @@ class Reader:
             yield from page
 
     def heartbeat(self, run: RunRecord) -> tuple[float, dict[str, object]] | None:
-        """What the run was at the last time that its pass of now said so, and when that was, in seconds since
-        the epoch; None if it never did."""
+        """The last state that the present pass of the run recorded, and its time, in seconds since the epoch;
+        None if there is none."""
         with self._reading():
             row = one_row(self._connection, statement("heartbeat_of"), (run.id,))
             if row is None or row[0] != run.passes:
@@ -186,21 +184,21 @@ class Reader:
             return {address: decode(detail) for address, _, _, _, detail in rows}
 
     def efforts(self, run: RunRecord) -> dict[str, tuple[float | None, int | None]]:
-        """What the items of the run's nodes took, by address: CPU seconds, and the most memory in bytes that
-        a worker process had; None if nobody knows."""
+        """The resources used by the items of the run's nodes, by address: CPU seconds, and the peak memory in
+        bytes of a worker process; None if unknown."""
         with self._reading():
             rows = self._connection.execute(statement("efforts_of"), (run.id,)).fetchall()
             return {address: (cpu, peak) for address, cpu, peak in rows}
 
     def commands(self, run: RunRecord) -> dict[str, tuple[float | None, int]]:
-        """What the commands took that the items of the run's nodes ran, by address: CPU seconds, None if
-        nobody knows, and the bytes that they wrote to stdout."""
+        """The resources used by the commands of the items of the run's nodes, by address: CPU seconds, None
+        if unknown, and the bytes that they wrote to stdout."""
         with self._reading():
             rows = self._connection.execute(statement("commands_of"), (run.id,)).fetchall()
             return {address: (cpu, n_bytes) for address, cpu, n_bytes in rows}
 
     def samples(self, run: RunRecord) -> Iterator[MachineSample]:
-        """What all processes of the run did, about once a second, in order."""
+        """The activity of all processes of the run, about once a second, in order."""
         with self._reading():
             cursor = self._connection.execute(statement("samples_of"), (run.id,))
         while True:
@@ -265,10 +263,10 @@ class Reader:
 
     def calls(self, run: RunRecord) -> Iterator[tuple[int, dict[str, Any]]]:
         """The calls of every pass of the run, as the entries of ``llm_calls`` in a result, each with the
-        number of its pass; also those of a run that is at work, or was killed: calls that were under way then
-        are the last, with an estimate of what they used."""
+        number of its pass. For a run that is at work, or was killed, calls in flight come last, with an
+        estimate of their use."""
         with self._reading():
-            # Files first: whichever is gone when the rows are read has become one of them.
+            # Files first: a file that is gone when the rows are read has become a row.
             left = list(calls_left(self.journal.calls / run.name))
             rows = self._connection.execute(statement("calls_of"), (run.id,))
             yield from with_those_left(rows, left)

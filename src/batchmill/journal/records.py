@@ -94,9 +94,9 @@ class Glance:
 
 @dataclass(frozen=True, slots=True)
 class Glances:
-    """Outcomes that follow one another in a visit, ``first`` to ``last``: the columns ``walls``, ``began``
-    and ``made_in`` of those about which there is no more to tell, and the ``others``. ``gapless`` says that
-    no position between is missing, ``certain`` that all in columns have a result that is kept exactly."""
+    """Consecutive outcomes of a visit, ``first`` to ``last``: the columns ``walls``, ``began`` and
+    ``made_in`` of ordinary ones, and the ``others``. ``gapless`` says that no position between is missing,
+    ``certain`` that all in columns have an exactly stored result."""
 
     first: int
     last: int

@@ -1,6 +1,6 @@
-"""What a rehearsal knows of the inside of unfinished items: it reads their files and leaves them as they are.
+"""The inside of unfinished items for a rehearsal: it reads their files without changing them.
 
-:mod:`batchmill.journal.items_under_way` says what the files are.
+:mod:`batchmill.journal.items_under_way` describes the files.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Counts:
 
 
 class RehearsedInside(InsideLog):
-    """The log of the inside of an item, which counts what is asked for. Nothing is put into it."""
+    """The log of the inside of an item, which counts requests and saves nothing."""
 
     changes: Mapping[str, Sequence[str]] = {}  # never filled: a file has no parts of keys
 
@@ -57,10 +57,10 @@ class RehearsedInside(InsideLog):
         return found
 
     def counts(self) -> Kept:
-        """What was asked for until now: ``kept`` if it is known, else ``new``."""
+        """The requests so far: ``kept`` if the outcome is known, else ``new``."""
         return replace(self._counts.kept)
 
     def left(self, node: str) -> int:
-        """How many saved outcomes of the node at that address nobody has asked for."""
+        """The number of saved outcomes of the node at that address that were not requested."""
         name = without_items(node)
         return sum(one.get(NODE) == name for lines in self._known.values() for one in lines)

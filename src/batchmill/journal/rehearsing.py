@@ -30,7 +30,7 @@ class _NoWriter:
         return 0
 
     def wait(self, ticket: int) -> None:
-        """Nothing is to come."""
+        """Nothing to wait for."""
 
     def flush(self) -> None:
         """The same."""
@@ -41,7 +41,7 @@ class _NoWriter:
 
 class _NoLock:
     def release(self) -> None:
-        """None was taken: nothing is written."""
+        """Nothing to release: nothing is written."""
 
 
 class RehearsedLog(SqliteRunLog):
@@ -73,7 +73,7 @@ class RecalledLog(RehearsedLog):
 def recalled(
     journal: Journal, run: RunRecord, codec: Codec, masker: Masker, order: Sequence[str]
 ) -> RecalledLog:
-    """What is known of the nodes of ``run``, whichever run it is from. Raises :class:`StorageError`."""
+    """The saved outcomes for the nodes of ``run``, from any run. Raises :class:`StorageError`."""
     return _reading(RecalledLog, journal, run, codec, masker, order)
 
 

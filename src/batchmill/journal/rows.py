@@ -70,7 +70,7 @@ class RowWriter:
     epoch: float = 0.0
 
     def key_of(self, item: Any, more: Any) -> tuple[bytes | str | None, str | None]:
-        """What an item is matched by, and its JSON text; None for what there is not."""
+        """The key that an item is matched by, and its JSON text; None for missing ones."""
         item = bare(item)
         try:
             text = encode(item)
@@ -83,7 +83,7 @@ class RowWriter:
         return _digest(text, more), text
 
     def texts_as_keys(self, items: Sequence[Any]) -> list[str] | None:
-        """What :meth:`key_of` makes of items that depend on nothing else, in few calls; None if one of
+        """The results of :meth:`key_of` for items without further dependencies, in few calls; None if one of
         them has another key than its text."""
         items = all_bare(items)
         if not items or BadRow in set(map(type, items)) or weight(items[0]) > _SMALL:
@@ -99,8 +99,8 @@ class RowWriter:
         return texts
 
     def plain_rows(self, first: int, block: Block) -> OutcomeRows:
-        """The rows of a block of plain successes whose items depend on nothing else; ``first`` is the id
-        of the first."""
+        """The rows of a block of plain successes without further dependencies; ``first`` is the id of the
+        first."""
         values, walls, items = block.values, block.walls, all_bare(block.items[: len(block)])
         begins = block.begins(self.epoch)
         if len(values) >= _WORTH_JOINING and not self.masker.knows_any:
@@ -144,7 +144,7 @@ class RowWriter:
     def _plain_row(
         self, identity: int, value: Any, item: Any, wall: float, began: float | None, worker: int | None
     ) -> PlainRow | FullRow:
-        """What :meth:`key_of` and :meth:`row` make; quicker where they have little to look at."""
+        """The results of :meth:`key_of` and :meth:`row`; faster for simple outcomes."""
         if not self.masker.knows_any:
             try:
                 text, written = encode(item), encode(value)
@@ -229,8 +229,8 @@ class RowWriter:
         return [*told, *why] if one.error else told
 
     def _text(self, value: Any) -> tuple[str | None, bool]:
-        """The JSON text of a value, and whether it gives the value back. Raises
-        :class:`~batchmill.values.NotPlain` where it has none, not even one to be looked at."""
+        """The JSON text of a value, and whether it preserves the value. Raises
+        :class:`~batchmill.values.NotPlain` for a value that cannot even be displayed."""
         try:
             text, exact = encode(value), is_exact(value)
         except NOT_JSON:

@@ -1,4 +1,4 @@
-"""One pass of a run, as it is written to the journal: its visits, and their known outcomes."""
+"""One pass of a run, written to the journal: its visits, and their known outcomes."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ class SqliteRunLog:
 
     @property
     def fault(self) -> StorageError | None:
-        """Why nothing is written any more; None as long as it is."""
+        """Why writing has stopped; None while it works."""
         return self._writer.fault
 
     def new_visit(self) -> int:
-        """An id that no other visit has, in whichever process."""
+        """An id that no other visit has, in any process."""
         with self._lock:
             if self._next_visit == self._last_visit:
                 with faults(self.path):
@@ -118,7 +118,7 @@ class SqliteRunLog:
         self._writer.put("add_visit", [row])
 
     def set_total(self, visit: int, total: int | None) -> None:
-        """Enter how many items a visit has, None for nobody knows yet."""
+        """Enter the number of items of a visit, None if unknown so far."""
         self._writer.put("set_total", [(total, visit)])
 
     def _turn(self, address: str) -> int:
@@ -267,7 +267,7 @@ class SqliteRunLog:
         return Reading(self._lock, self.path)
 
     def counts(self) -> Kept:
-        """What was kept, redone and so on until now."""
+        """The counts so far: kept, redone and so on."""
         with self._lock:
             return replace(self.kept)
 
@@ -283,8 +283,8 @@ class SqliteRunLog:
         return list(found.items())
 
     def count_calls(self) -> int:
-        """How many calls the ledger has of the run, of every pass; those are among them that were left by
-        attempts that never came back. Raises :class:`StorageError`."""
+        """The number of calls of the run in the ledger, over all passes, including those of attempts that
+        never returned. Raises :class:`StorageError`."""
         self.ledger.absorb()
         with self._lock, faults(self.path):
             return int(one_row(self._connection, statement("count_calls"), (self.run.id,))[0])
@@ -303,7 +303,7 @@ class SqliteRunLog:
         self._writer.put("add_event", [(self.run.id, time.time(), kind, encode(masked))])
 
     def beat(self, detail: Mapping[str, object]) -> None:
-        """Keep what the run is at, in place of what it was at before."""
+        """Store the present state of the run, in place of the earlier one."""
         told = encode(self._rows.masker.value(dict(detail)))
         self._writer.put("beat", [(self.run.id, self.run.passes, time.time(), told)])
 
@@ -313,7 +313,7 @@ class SqliteRunLog:
         self._writer.put("add_sample", [(self.run.id, at, seconds, round(cpu, 6), rss, processes)])
 
     def flush(self) -> None:
-        """Have all that was told until now on the disk, as far as it can be written."""
+        """Wait until everything so far is on disk, as far as it can be written."""
         self._writer.flush()
 
     def finish(

@@ -33,8 +33,8 @@ def statement(name: str) -> str:
 
 
 def one_row(connection: sqlite3.Connection, query: str, values: Any = ()) -> Any:
-    """The first row of what ``query`` finds, None without any. The query is over then: on PyPy one that is
-    only dropped keeps its transaction, and with it everybody else, waiting for the garbage collector."""
+    """The first row that ``query`` finds, None without any. The query is then closed: on PyPy an abandoned
+    one keeps its transaction until the garbage collector comes, and everybody else has to wait."""
     with closing(connection.execute(query, values)) as cursor:
         return cursor.fetchone()
 

@@ -16,16 +16,16 @@ from batchmill.journal.statements import one_row, statement
 
 
 def to_forget(runs: Sequence[RunRecord], keep: int | None, older_than: float | None) -> list[RunRecord]:
-    """Of ``runs``, the latest first, those beyond the first ``keep``, and those that began more than
-    ``older_than`` seconds ago; with both, those that are both."""
+    """The ones of ``runs``, the latest first, beyond the first ``keep``, or that began more than
+    ``older_than`` seconds ago; with both arguments, those that are both."""
     limit = None if older_than is None else time.time() - older_than
     late = [run for n, run in enumerate(runs) if keep is None or n >= keep]
     return [run for run in late if limit is None or run.started_at < limit]
 
 
 def forget(journal: Journal, runs: Iterable[RunRecord]) -> list[RunRecord]:
-    """Delete runs of this journal with all that belongs to them, but for those that some process runs; those
-    that were deleted. Gives the room back to the disk.
+    """Delete runs of this journal with everything that belongs to them, except those that are running;
+    returns the deleted ones. Gives the space back to the disk.
 
     Raises :class:`~batchmill.errors.StorageError`.
     """
@@ -61,7 +61,7 @@ def _forgotten(journal: Journal, run: RunRecord) -> bool:
 
 
 def _deleted(journal: Journal, run: RunRecord) -> list[str]:
-    """Delete a run's rows in one transaction; the files that nobody refers to any more."""
+    """Delete a run's rows in one transaction; returns the files that are no longer referred to."""
     connection = connect(journal.path, create=False)
     try:
         with faults(journal.path):

@@ -29,9 +29,9 @@ _AT_ONCE = 5  # journals of other folders that one call looks at
 def tidy(
     journal: Journal, *, most_bytes: int = MOST_BYTES, most_runs: int = MOST_RUNS, oldest: float = OLDEST
 ) -> list[RunRecord]:
-    """Forget runs of a journal of ``map`` that are old, or too many or too much; those that were forgotten.
+    """Remove runs of a journal of ``map`` that are old, too many or too large; returns the removed ones.
 
-    Where something goes for being too much, so much goes that there is room for a while.
+    If they are too large together, it removes enough to have room for a while.
     """
     size = size_of(journal)
     with Reader(journal) as reader:
@@ -78,7 +78,7 @@ def _unused_since(before: float) -> list[Path]:
 
 
 def is_of_map(journal: Journal) -> bool:
-    """Whether nobody chose the place of this journal."""
+    """Whether this journal is in the default place for ``map``."""
     return journal.path.parent == maps_folder()
 
 

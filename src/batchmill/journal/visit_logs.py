@@ -63,7 +63,7 @@ class Place:
             log.set_total(before, total)  # there may be more of them now
 
     def positions_missing(self) -> Iterator[int]:
-        """Where outcomes of the pass before stand that no item has been given; under the log's lock."""
+        """The positions of outcomes of the pass before that were given to no item; under the log's lock."""
         for identity in self._log.earlier.ids_in(self._bounds):
             if identity not in self._claims:
                 yield identity - self._bounds[0]

@@ -16,7 +16,7 @@ ITEMS = "its items"  # what changed, where no part of the visit's key did
 
 
 def gone_files(first: str, number: int = 1) -> str:
-    """What changed where ``number`` results have lost a file that they had written."""
+    """A description of the change if ``number`` results have lost a file that they had written."""
     more = f" (and those of {number - 1:,} more)" if number > 1 else ""
     return f"the file {first} that it wrote, which is gone{more}"
 
@@ -78,4 +78,4 @@ class CallsOnly:
         """Calls are on disk before they are made."""
 
     def close(self, total: int | None, *, read: bool = True) -> None:
-        """Nothing is known of how many there were."""
+        """Nothing to do: their number is unknown."""

@@ -34,7 +34,7 @@ MOST_PENDING = 8_000  # rows; who puts more waits
 MOST_PENDING_CHARACTERS = 4 << 20  # in their texts; as much again may be about to be committed
 TOGETHER = 64  # rows of outcomes in one statement
 _PLAIN, _FULL = "add_plain_outcome", "add_outcome"
-# beside outcomes, whose rows stay together when these come first
+# the statements that come with outcomes: if they come first, the rows of outcomes stay together
 _FIRST = ("add_command", "add_effort", "add_wait")
 
 _ITEM, _VALUE = slice(3, None, PLAIN_WIDTH), slice(4, None, PLAIN_WIDTH)  # of plain outcomes
@@ -54,11 +54,11 @@ class Put(NamedTuple):
 
 
 class Writer:
-    """Writes to ``connection``, which is its own; ``failed`` is called once, from its thread, when it cannot
-    write any more. From then on rows are dropped, and :attr:`fault` says why.
+    """Writes to ``connection``, which is its own; ``failed`` is called once, from its thread, when writing
+    has become impossible. From then on rows are dropped, and :attr:`fault` says why.
 
     Concurrency: any thread may call any method. ``_lock`` guards all fields; ``_come`` wakes the thread,
-    ``_gone`` those who wait for room or for a commit. Only the thread uses the connection.
+    ``_gone`` the threads that wait for room or for a commit. Only the thread uses the connection.
     """
 
     def __init__(
@@ -106,8 +106,7 @@ class Writer:
             return self._put
 
     def put_beside(self, name: str, rows: Sequence[Row]) -> None:
-        """Have ``rows`` with little text written along with what is put next: the thread is not woken for
-        them alone."""
+        """Write ``rows`` with little text along with the next ones: they alone do not wake the thread."""
         with self._lock:
             if rows and self.fault is None:
                 self._pending.append(Put(name, rows, len(rows), 0))
@@ -175,7 +174,7 @@ class Writer:
         self._end()
 
     def _take(self, earliest: float) -> list[Put] | None:
-        """All there is, not before ``earliest`` unless somebody waits for it; None at the end."""
+        """All waiting rows, not before ``earliest`` unless a thread waits for them; None at the end."""
         with self._lock:
             while not self._pending and not self._closing:
                 self._sleeps = True
@@ -220,7 +219,7 @@ class Writer:
         self._connection.executemany(statement(name), rest)
 
     def _look(self) -> None:
-        """SQLite goes on writing to a file that was deleted, and nobody would ever find it. Raises
+        """SQLite would continue to write to a deleted file, whose content would be lost. Raises
         :class:`StorageError`."""
         try:
             found = self._path.stat()

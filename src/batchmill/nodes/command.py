@@ -190,7 +190,7 @@ def _raise_fault(folder: str, spools: tuple[Spool, Spool]) -> None:
     fault = next((spool.fault for spool in spools if spool.fault is not None), None)
     if fault is not None:
         raise StorageError(
-            f"what the command printed cannot be kept in {folder}: {fault.strerror or fault}; make room and "
+            f"the output of the command cannot be kept in {folder}: {fault.strerror or fault}; make room and "
             "resume the run"
         ) from fault
 

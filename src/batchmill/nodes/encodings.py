@@ -46,7 +46,7 @@ def not_text(data: bytes, encoding: str, fault: UnicodeDecodeError, what: str) -
 
 
 def readable(data: bytes) -> str:
-    """``data`` for messages: UTF-8, with invalid bytes as escapes such as ``\xe9``."""
+    """``data`` for messages: UTF-8, with invalid bytes as escapes such as ``\\xe9``."""
     return data.decode(UTF_8, "backslashreplace")
 
 

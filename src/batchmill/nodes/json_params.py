@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchmill.errors import InvalidParams
+from batchmill.ir.json_types import type_words
 from batchmill.values import NotJson, NotPlain, container_in, plain, to_json
 
 
@@ -41,7 +42,7 @@ def container_param(value: object, types: Any, name: str) -> object:
     try:
         read = container_in(value)
     except NotJson as error:
-        wanted = " or ".join(sorted(names - {"null"}))
+        wanted = type_words("|".join(sorted(names - {"null"})))
         message = f"{name} must be {wanted}, and the text is not JSON: {error}"
         raise InvalidParams(message) from error
     return value if _KINDS.get(type(read)) not in names else read

@@ -7,12 +7,13 @@ pass. Only invalid ones are examined in full.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from batchmill.errors import InvalidParams
+from batchmill.ir.json_types import type_words
 from batchmill.nodes.contract import Node, Param
 from batchmill.nodes.json_params import CONTAINERS, container_param
 from batchmill.template import ForeignUrl, ShellCommand
@@ -156,7 +157,7 @@ def check_params(
     for name, value in params.items():
         if name not in declared:
             if not node_cls.open_params:
-                faults.append((name, _unknown(name, declared)))
+                faults.append((name, _unknown(name, declared, params)))
         elif not unknown_yet(value):
             fault = _fault(declared[name], value)
             if fault:
@@ -173,7 +174,7 @@ def _fault(param: Param, value: object) -> str | None:
     if param.templates == "shell" and isinstance(value, ShellCommand):
         return None
     if not _has_type(value, param):
-        return f"param {param.name!r} must be {_names(param)}, not {_shown(value)}"
+        return f"param {param.name!r} must be {type_words(param.type)}, not {_shown(value)}"
     if param.choices and value not in param.choices:
         allowed = ", ".join(str(choice) for choice in param.choices)
         return f"param {param.name!r} must be one of {allowed}, not {_shown(value)}{_closest(value, param)}"
@@ -196,10 +197,6 @@ def _has_type(value: object, param: Param) -> bool:
     return isinstance(value, tuple(_types(param)))
 
 
-def _names(param: Param) -> str:
-    return " or ".join(param.type.split("|"))
-
-
 def _shown(value: object) -> str:
     return shortened(repr(value), _SHOWN_CHARACTERS)
 
@@ -209,8 +206,16 @@ def _closest(value: object, param: Param) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _unknown(name: str, declared: Mapping[str, Param]) -> str:
-    close = difflib.get_close_matches(name, list(declared), 1)
+def _unknown(name: str, declared: Mapping[str, Param], given: Collection[str]) -> str:
+    missing = [one.name for one in declared.values() if one.required and one.name not in given]
+    short = [one for one in missing if _is_short_for(name, one)]
+    close = short or difflib.get_close_matches(name, list(declared), 1)
     if close:
         return f"there is no param {name!r}; did you mean {close[0]!r}?"
     return f"there is no param {name!r}; there are {', '.join(declared) or 'none'}"
+
+
+def _is_short_for(name: str, whole: str) -> bool:
+    """Whether ``name`` abbreviates ``whole``, as ``cmd`` does ``command``."""
+    letters = iter(whole[1:])
+    return len(name) > 1 and name[0] == whole[0] and all(letter in letters for letter in name[1:])

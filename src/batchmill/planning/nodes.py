@@ -141,7 +141,7 @@ def _choice(node: PlannedNode, settings: BatchSettings, total: int | None) -> di
     n_threads = executor_named("thread").workers(settings.for_executor())
     known = known_beforehand(hasattr(node.kind, "run_async"), total, settings.max_concurrent, n_threads)
     if known is None:
-        return {"reason": "chosen by what the first items turn out to be"}
+        return {"reason": "chosen by the first items"}
     return {"reason": f"{known.executor}: {known.reason}"}
 
 

@@ -17,7 +17,7 @@ from batchmill.step import item_step, single_step
 from batchmill.values.words import count as number_of
 
 Told = dict[str, Any]
-NOT_KNOWN = "what is asked is known when it runs"
+NOT_KNOWN = "the prompt is known when it runs"
 LOOKED_AT = 100  # items whose prompts are counted
 
 
@@ -85,7 +85,7 @@ def _expected(
 
 def _assumed(node: PlannedNode, looked_at: int, calls: int | None, mean: ExpectedCall) -> Iterable[str]:
     of = "" if calls == looked_at else f" of the first {number_of(looked_at, 'item')}"
-    yield f"a token for every {CHARACTERS_PER_TOKEN} characters of what is asked{of}"
+    yield f"a token for every {CHARACTERS_PER_TOKEN} characters of the prompt{of}"
     if mean.bounded == 1:
         yield "answers as long as `max_tokens` allows"
     elif mean.answered:
@@ -94,7 +94,7 @@ def _assumed(node: PlannedNode, looked_at: int, calls: int | None, mean: Expecte
     if mean.part != 1:
         yield f"{mean.part:g} times the price, by the batch API"
     if not mean.usd:
-        yield "no `prices` of its model, so what it costs is not known"
+        yield "no `prices` of its model, so its cost is unknown"
 
 
 def with_earlier(estimate: Told, run: str, spent: LedgerEntry) -> None:

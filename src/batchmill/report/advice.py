@@ -187,7 +187,11 @@ def _between(report: Report, node: Node, shares: Shares) -> tuple[float, str, st
             node.executor, ""
         )
         return shares.between, f"{sentence} Handing it over takes as long.", f"batch_size: 100{less}"
-    return shares.between, f"{sentence} Their source, or what takes their results, could not keep up.", ""
+    return (
+        shares.between,
+        f"{sentence} Their source, or the consumer of their results, could not keep up.",
+        "",
+    )
 
 
 def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:

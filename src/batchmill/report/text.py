@@ -39,7 +39,7 @@ def end(text: str, most: int) -> str:
 
 def visible(text: str) -> str:
     """``text`` with colours of a terminal removed and other control characters written as escapes such as
-    ``\x00``, including those that change the direction of writing. Line ends and tabs stay."""
+    ``\\x00``, including those that change the direction of writing. Line ends and tabs stay."""
     if text.isascii() and text.isprintable():
         return text
     return _CONTROL.sub(_escaped, _ANSI.sub("", valid(text).replace("\r\n", "\n")))

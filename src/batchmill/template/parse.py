@@ -61,6 +61,12 @@ _SINGLE_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
 _WORDS = {"true": True, "false": False, "null": None}
+_OTHERS = {  # filters of other template languages, and what they are called here
+    "length": "count", "len": "count", "size": "count", "tojson": "json", "to_json": "json",
+    "fromjson": "parse", "from_json": "parse", "int": "number", "float": "number", "tonumber": "number",
+    "split": "lines", "splitlines": "lines", "average": "mean", "avg": "mean", "urlencode": "url",
+    "uniq": "unique", "sorted": "sort", "groupby": "group", "group_by": "group", "safe": "raw",
+}  # fmt: skip
 _OWN_SHELL = "for the shell's own ${...} write $${...}"
 
 
@@ -285,8 +291,9 @@ class _Reader:
         self.position = found.end()
         name = found.group()
         if name not in FILTERS:
-            near = get_close_matches(name, FILTERS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FILTERS)}"
+            near = [_OTHERS[name]] if name in _OTHERS else get_close_matches(name, FILTERS, 1)
+            known = f"there are {', '.join(FILTERS)}; a `code` node can do the rest"
+            hint = f"did you mean {near[0]!r}?" if near else known
             self._fail(f"there is no filter {name!r}; {hint}", opening)
         argument = self._argument() if self._accept(":") else None
         if name == DEFAULT:

@@ -111,11 +111,16 @@ def batch(**more):
         (batch(collect="out.csv"), "$.nodes[0].batch.collect", 'write `"collect": {"csv": "out.csv"}`'),
         (batch(timeout="1.5m"), "$.nodes[0].batch.timeout", "write 90"),
         ({"nodes": NODES, "inputs": {"k": {"env": "KEY"}}}, "$.inputs.k.env", "write `${env.KEY}` where"),
-        (node(uses="x"), "$.nodes[0].uses", "what a node does is its `type`"),
+        (node(uses="x"), "$.nodes[0].uses", "`type` says what a node does"),
         (
             {"nodes": [{"id": "a", "run": "ls"}]},
             "$.nodes[0].run",
             '"type": "shell", "params": {"command": "ls"}',
+        ),
+        (
+            node(batch={"items": [1], "cache": True}),
+            "$.nodes[0].batch.cache",
+            'write `"cache": true` in the node, beside `batch`',
         ),
         (
             {"pipeline": [{"id": "a", "type": "echo", "with": {"x": 1}}]},

@@ -1,1 +1,1 @@
-"""What items need before they start: rate limits with their budgets, permits of the run."""
+"""Conditions for items to start: rate limits with their budgets, permits of the run."""

@@ -30,8 +30,8 @@ class NoSeat(Exception):  # no error: the worker gives up
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A chunk that was let start: the chunk as taken, how many of its items still run, who let it start, and
-    how long its first item waited."""
+    """A chunk that was admitted: the chunk as taken, the number of its items that still run, the claims that
+    admitted it, and the wait of its first item."""
 
     chunk: Chunk
     left: int
@@ -40,10 +40,10 @@ class Ticket:
 
 
 class Admissions:
-    """See the module. ``stopped`` says whether the batch starts nothing any more.
+    """See the module. ``stopped`` returns whether the batch no longer starts items.
 
-    Concurrency: any thread may call any method; ``_lock`` guards ``_tickets`` and what is in them, and is
-    never held while waiting or while another lock is taken.
+    Concurrency: any thread may call any method; ``_lock`` guards ``_tickets`` and their content, and is never
+    held while waiting or while another lock is taken.
     """
 
     def __init__(self, parts: Sequence[Admission], stopped: Callable[[], bool]) -> None:
@@ -64,9 +64,10 @@ class Admissions:
         return min([most, *limits])
 
     def enter(self, chunk: Chunk, seat: Seat | None) -> int:
-        """Wait until items of ``chunk`` may start: how many of its first ones do now. 0 if none ever will.
+        """Wait until items of ``chunk`` may start; returns how many of the first ones start now, 0 if none
+        ever will.
 
-        Raises :class:`NoSeat` if the seat is not to be had; a seat is always asked for last.
+        Raises :class:`NoSeat` if no seat is available; a seat is always asked for last.
         """
         with ExitStack() as line:
             claims: list[Claim] = []
@@ -96,7 +97,7 @@ class Admissions:
             self._tickets.update(dict.fromkeys(range(chunk.start, chunk.start + len(chunk)), ticket))
 
     def wake(self) -> None:
-        """Have everybody who waits look whether to give up."""
+        """Make all waiting threads check whether to give up."""
         for one in self._parts:
             one.wake()
 
@@ -130,8 +131,8 @@ class Admissions:
         return ticket.waits if max(ticket.waits) >= LEAST_WAIT else NO_WAITS
 
     def withdraw(self, chunk: Chunk) -> Chunk:
-        """Items did not start after all: the chunk as it is to be taken again. Where attempts are started one
-        by one a single item is put back as the chunk that was taken, which knows its earlier attempts."""
+        """Items did not start after all: returns the chunk to take again. If attempts are started one by one,
+        a single item is put back as the chunk that was taken, which knows its earlier attempts."""
         again = chunk
         for index in range(chunk.start, chunk.start + len(chunk)):
             ticket, over = self._punch(index)
@@ -156,7 +157,7 @@ class Admissions:
 
 
 def _wait(claims: Sequence[Claim], seat: Seat | None) -> bool:
-    """Wait at each for the first item; False if it will never start, and nothing is held then."""
+    """Wait at each for the first item; False if it will never start, and then nothing is held."""
     got: list[Claim] = []
     complete = False
     try:

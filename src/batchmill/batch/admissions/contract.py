@@ -24,26 +24,26 @@ class Claim:
         return NO_WAITS
 
     def wait(self) -> bool:
-        """Wait until the first item could start; False if it never will. What is scarce and is got here,
-        such as a permit, is held from now on; what is counted, such as a start, is not counted yet."""
+        """Wait until the first item could start; False if it never will. A scarce resource, such as a permit,
+        is held from now on; a countable one, such as a start, is not counted so far."""
         return True
 
     def admit(self, count: int) -> int:
-        """Count the first items of the chunk, ``count`` at most, as started now: how many. 0 if none may
-        start any more: nothing is counted then, and there is another wait."""
+        """Count the first items of the chunk, at most ``count``, as started now; returns how many. 0 if none
+        may start any more: then nothing is counted, and another wait follows."""
         return count
 
     def give_up(self) -> None:
         """Return what :meth:`wait` got."""
 
     def leave_line(self) -> None:
-        """The taking is over, whatever came of it."""
+        """The taking has ended, with any result."""
 
     def ended(self, block: Block, offset: int) -> None:
         """An item that was admitted ended so."""
 
     def lost(self, chunk: Chunk) -> None:
-        """An admitted item was lost with its worker and will be retried: ``chunk`` says why."""
+        """An admitted item was lost with its worker and will be retried: ``chunk`` has the reason."""
 
     def withdrawn(self, index: int) -> None:
         """An item that was admitted did not start after all."""
@@ -66,7 +66,7 @@ class Admission(Protocol):
         """The calling thread is about to take; what it worked on before is over for it."""
 
     def claim(self, chunk: Chunk, stopped: Callable[[], bool]) -> Claim:
-        """A claim for a chunk; a waiting claim gives up once ``stopped`` says so."""
+        """A claim for a chunk; a waiting claim gives up once ``stopped`` returns True."""
 
     def wake(self) -> None:
-        """Have everybody who waits look whether to give up."""
+        """Make all waiting threads check whether to give up."""

@@ -100,7 +100,7 @@ class RateLimited:
         return self._gate.most
 
     def begin_taking(self) -> None:
-        """It does not matter who takes."""
+        """Nothing to do: any thread may take."""
 
     def claim(self, chunk: Chunk, stopped: Callable[[], bool]) -> Claim:
         return GateClaim(self._gate, chunk, stopped)
@@ -110,7 +110,7 @@ class RateLimited:
 
 
 def _how_it_ended(outcome: Outcome, usage: Usage, leave: AttemptPass, *, told: bool) -> EndedAttempt:
-    """An attempt as limits see it; ``told`` says that it recorded calls."""
+    """The end of an attempt for the limits; ``told`` says that it recorded calls."""
     error = outcome.error
     if error is None:
         return EndedAttempt(outcome.wall, _tokens(usage, leave), asked=bool(usage.calls or not usage.kept))
@@ -126,12 +126,12 @@ def _how_it_ended(outcome: Outcome, usage: Usage, leave: AttemptPass, *, told: b
 
 
 def _tokens(usage: Usage, leave: AttemptPass) -> float:
-    """What an attempt counts as; a call that did not tell its tokens as what was set aside for one."""
+    """The tokens that an attempt counts as; a call that reported none counts as the reservation for one."""
     return usage.tokens + usage.untold * leave.permit.tokens
 
 
 def calls_in(records: Iterable[object]) -> Iterator[object]:
-    """The calls among ``records``, those of sub-workflows included."""
+    """The calls among ``records``, including those of sub-workflows."""
     for record in records:
         if Usage.counts(record):
             yield record

@@ -20,8 +20,8 @@ OnDecision = Callable[[str, LimitChange], None]
 
 class Expected(NamedTuple):
     """The estimated use of an attempt: tokens of language models and US dollars. ``free`` says that it will
-    call no service; ``booked`` that its request was made before: it counts as estimated, and no limit keeps
-    it from its answer."""
+    call no service; ``booked`` that its request was made before: it counts as estimated, and no limit delays
+    its answer."""
 
     tokens: float
     usd: float
@@ -36,7 +36,7 @@ class Expected(NamedTuple):
 
 @dataclass(slots=True)
 class Lane:
-    """The limiter of one key and the line of those who wait for it, first come first served."""
+    """The limiter of one key and its waiting line, first come first served."""
 
     key: str
     limiter: Limiter
@@ -46,11 +46,11 @@ class Lane:
     shared: SharedLimits | None = None  # with all runs of the machine
 
     def held(self, clock: Clock) -> AbstractContextManager[None]:
-        """The limiter as it stands, to be looked at and counted in: nobody else does so meanwhile."""
+        """The limiter in its present state, to read and to count in; no other run changes it meanwhile."""
         return nullcontext() if self.shared is None else self.shared.held(self.limiter, clock)
 
     def end_slot(self, slot: int | None) -> None:
-        """An attempt that had this number among those of all runs has ended."""
+        """An attempt with this number among those of all runs has ended."""
         if slot is not None and self.shared is not None:
             self.shared.release(slot)
 
@@ -84,9 +84,9 @@ class Gates:
         self._budgets: dict[str, Budget] = {}
 
     def lane(self, key: str, limits: Limits, *, shared: bool = False) -> Lane:
-        """The lane of ``key``, held to ``limits`` as well as to what others asked of it. ``shared`` has it
-        hold over all runs of this user on this machine; raises :class:`~batchmill.errors.StorageError` then
-        where that cannot be.
+        """The lane of ``key``, with ``limits`` added to those of other users. ``shared`` makes it hold for
+        all runs of this user on this machine; then raises :class:`~batchmill.errors.StorageError` if that is
+        impossible.
         """
         now = self.clock.monotonic()
         with self.lock:
@@ -100,7 +100,8 @@ class Gates:
             return lane
 
     def look(self) -> list[dict[str, object]]:
-        """Each lane as it is now: attempts in flight and waiting, refused ones ever, and its limits."""
+        """Each lane in its present state: attempts in flight and waiting, all refused ones so far, and its
+        limits."""
         with self.lock:
             return [
                 {

@@ -1,8 +1,8 @@
 """The gate: attempts wait here until limits and budgets let them start.
 
-It stands in the parent, before items go to workers, so that limits hold across threads, processes and
-branches of a run. Waiting attempts occupy no worker, neither a thread nor a process. All gates of a run share
-one :class:`Gates`, which has a lane for each key; a lane serves its line in the order of arrival.
+It is in the parent, before items go to workers, so limits hold across threads, processes and branches of a
+run. Waiting attempts occupy no thread and no process of a worker. All gates of a run share one
+:class:`Gates`, which has a lane for each key; a lane serves its line in the order of arrival.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Expect = Callable[[Any, int], float]
 
 @dataclass(slots=True)
 class AttemptPass:
-    """Permission for one attempt, with what each budget reserved for it. ``guess`` is what it counts as if it
-    never reports its use; ``uncounted`` says that budgets have counted it before. ``slot`` is its number
-    among the attempts running in all runs of the machine, None if those are not counted."""
+    """Permission for one attempt, with its reservation in each budget. ``guess`` is the use to count if it
+    never reports any; ``uncounted`` says that budgets have counted it before. ``slot`` is its number among
+    the attempts running in all runs of the machine, None if those are not counted."""
 
     permit: Reservation
     reserved: list[Spent] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Gate:
         self._limits = None if limits == Limits() else limits
         self._factor = 1.0  # real tokens for each expected one
         self._nano_usd = 0.0  # what a call is expected to cost
-        # what is answered later shows nothing of what it costs: each counts as what is expected of it
+        # a call that is answered later does not show its cost: each counts as its estimate
         self._by_estimate = is_booked is not None
         self._known = self._by_estimate or not any(budget.needs_tokens for budget, _ in budgets)
 
@@ -133,7 +133,7 @@ class Gate:
             self._lane.wake()
 
     def wait_turn(self, waiter: threading.Condition, expected: Expected, stopped: Callable[[], bool]) -> bool:
-        """Wait until the first in line could start; False if nobody will any more."""
+        """Wait until the first in line could start; False if none will any more."""
         with self._gates.lock:
             refusal: str | None = None
             while refusal is None and not stopped():
@@ -150,7 +150,7 @@ class Gate:
         return False
 
     def let_through(self, expected: Sequence[Expected], stopped: Callable[[], bool]) -> list[AttemptPass]:
-        """Passes for the first of those who expect so much and may start now."""
+        """Passes for the first attempts with these estimates that may start now."""
         passes: list[AttemptPass] = []
         with self._gates.lock, self._lane.held(self._gates.clock):
             for each in expected:
@@ -162,7 +162,7 @@ class Gate:
         return passes
 
     def expected(self, item: object, index: int) -> Expected:
-        """What an attempt of an item may use."""
+        """The estimated use of an attempt at an item."""
         if self._is_free is not None and self._is_free(item, index):
             return Expected(0.0, 0.0, free=True)
         tokens = 0.0 if self._expect is None else self._expect(item, index)
@@ -171,7 +171,7 @@ class Gate:
         return Expected(tokens, usd, free=False, booked=booked)
 
     def _look(self, expected: Expected) -> tuple[float | None, str | None]:
-        """Under the lock: how long to wait (0.0: not at all, None: until woken), or why nothing will start
+        """Under the lock: how long to wait (0.0: not at all, None: until woken), or why no attempt will start
         any more."""
         tokens = expected.tokens * self._factor
         if seconds := self._lane.limiter.wait(tokens, self._gates.clock.monotonic()):
@@ -207,8 +207,8 @@ class Gate:
         return AttemptPass(start, reserved, guess, expected.booked and not self._counts_booked)
 
     def _amounts(self, tokens: float, usd: float) -> Iterator[tuple[Budget, Spent]]:
-        """What to set aside in each budget. While nobody knows what a call costs that is all there is, so
-        that the first one runs alone."""
+        """The reservation in each budget. While the cost of a call is unknown, it is all that is left, so the
+        first one runs alone."""
         for budget, every in self._budgets:
             left = budget.left()
             requests = int(every or self._requests)
@@ -220,7 +220,7 @@ class Gate:
                 yield budget, Spent(requests, max(left.tokens, round(tokens)), left.nano_usd)
 
     def wake(self) -> None:
-        """Have everyone who waits here look whether they are stopped."""
+        """Make all threads that wait here check whether they are stopped."""
         with self._gates.lock:
             for waiter in self._lane.waiting:
                 waiter.notify()
@@ -243,9 +243,9 @@ class Gate:
         *,
         unpriced: str | None = None,
     ) -> None:
-        """An attempt ended: it made ``calls`` of language models, which cost ``nano_usd``. Where nobody knows
-        what it used (``ended`` has no tokens) it counts as what was expected. ``unpriced`` names a model that
-        was asked and has no price: no budget of dollars can be held then."""
+        """An attempt ended: it made ``calls`` of language models, which cost ``nano_usd``. If its use is
+        unknown (``ended`` has no tokens) it counts as its estimate. ``unpriced`` names a called model without
+        a price: then no budget in dollars can be kept."""
         if ended.pause > self._longest_pause:
             ended = replace(ended, pause=self._longest_pause)
         with self._gates.lock, self._lane.held(self._gates.clock):
@@ -269,7 +269,7 @@ class Gate:
             self._refuse_unpriced(unpriced)
 
     def _refuse_unpriced(self, model: str) -> None:
-        """A call was made that nobody can put into dollars: it is the last one under a budget of them."""
+        """A call was made whose cost in dollars is unknown: it is the last one under a budget in dollars."""
         for budget, _ in self._budgets:
             if budget.limits.usd is not None:
                 self._gates.exhaust(f"{budget.named('usd')} cannot be held: the model {model!r} has no price")

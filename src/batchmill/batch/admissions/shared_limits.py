@@ -82,7 +82,7 @@ class SharedLimits:
 
     @contextmanager
     def held(self, limiter: Limiter, clock: Clock) -> Iterator[None]:
-        """Have ``limiter`` stand as all runs have left it; how it stands afterwards is what they find."""
+        """Bring ``limiter`` to the state that all runs have left; they will find its state afterwards."""
         try:
             descriptor = self._locked()
         except OSError as fault:
@@ -182,8 +182,8 @@ def _close(slots: dict[int, int]) -> None:
 
 
 def own_folder() -> str:
-    """The folder of this user's for shared limits: in memory where there is such, as it is the same for every
-    run then and gone with the machine. Raises :class:`~batchmill.errors.StorageError`."""
+    """The user's folder for shared limits: in memory if possible, because it is then the same for every run
+    and disappears with the machine. Raises :class:`~batchmill.errors.StorageError`."""
     parent = _MEMORY_FOLDER if os.access(_MEMORY_FOLDER, os.W_OK) else tempfile.gettempdir()
     path = Path(parent, f"batchmill-limits-{os.geteuid()}")
     try:

@@ -42,7 +42,7 @@ class ResultCollector:
         return self.count - self.error_count - self.cancelled_count - (self.skipped_count or 0)
 
     def note_skipped(self, count: int) -> None:
-        """So many items of what is added next were not run, as their condition is false."""
+        """So many of the items that are added next did not run, because their condition is false."""
         self.skipped_count = count + (self.skipped_count or 0)
 
     def add(self, block: Block) -> None:

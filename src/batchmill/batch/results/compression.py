@@ -11,7 +11,7 @@ from batchmill.items.unpacking import zstd_library
 Pack = Callable[[bytes], bytes]
 
 PACKED = (".gz", ".bz2", ".xz", ".zst")
-"""What the names of files end in that are compressed."""
+"""The suffixes of compressed files."""
 
 
 def packed_suffix(path: str) -> str | None:
@@ -20,7 +20,7 @@ def packed_suffix(path: str) -> str | None:
 
 
 def pack_for(path: str) -> Pack | None:
-    """What compresses the content of a file of this name; None if it is written as it is.
+    """A function that compresses the content of a file of this name; None if it is not compressed.
 
     Raises :class:`~batchmill.errors.MissingExtra`.
     """

@@ -10,7 +10,7 @@ from batchmill.errors import StorageError
 from batchmill.values import exact_number, to_json
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection")."""
+"""Characters at which a spreadsheet begins a formula (OWASP, "CSV Injection")."""
 _QUOTED = re.compile(r'[",\r\n]|\A\s|\s\Z')
 _TOGETHER = 200  # rows in a piece
 _NO_BLANK = '""'  # the line of a table of one column that would be blank, which readers pass over
@@ -21,9 +21,9 @@ Row = Mapping[str, Any]
 def csv_table(rows: Callable[[], Iterable[Row]], *, safe: bool) -> Iterator[str]:
     """The table in pieces; ``rows`` is called twice, first for the columns.
 
-    Null is an empty cell and empty text is ``""``; so is null if there is but one column. With ``safe``
+    Null is an empty cell and empty text is ``""``; so is null if there is only one column. With ``safe``, a
     text that a spreadsheet would take for a formula has an apostrophe before it. Raises
-    :class:`~batchmill.errors.StorageError` for rows that are others the second time.
+    :class:`~batchmill.errors.StorageError` if the rows differ the second time.
     """
     columns: dict[str, None] = {}
     for row in rows():

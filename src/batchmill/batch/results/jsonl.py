@@ -49,7 +49,7 @@ class EarlyLines:
             self._bytes += size
 
     def take(self, start: int) -> list[Line]:
-        """The lines that are there from item ``start`` on, some of them; none if its own is not."""
+        """Some of the lines from item ``start`` on, if its own line is there; else none."""
         if start in self._blocks:
             lines = self._blocks.pop(start)
             self._bytes -= sum(len(line.text) for line in lines)

@@ -1,4 +1,4 @@
-"""A Parquet file of rows whose columns and types are found by looking at all of them."""
+"""A Parquet file of rows; its columns and types are inferred from all of them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class ParquetTable:
         self._faults = (pyarrow.ArrowException, OverflowError, UnicodeEncodeError)
 
     def look_at(self, rows: Sequence[Row]) -> None:
-        """Take the types of ``rows`` into account. Raises :class:`~batchmill.errors.NodeError` where they
-        cannot be together with those of earlier rows; then none of them count."""
+        """Take the types of ``rows`` into account. Raises :class:`~batchmill.errors.NodeError` if they
+        conflict with those of earlier rows; then none of them count."""
         names = self._types if self._fixed else dict.fromkeys(name for row in rows for name in row)
         found = {name: self._widened(name, [row.get(name) for row in rows]) for name in names}
         self._types.update(found)
@@ -88,7 +88,7 @@ class ParquetTable:
 
 
 class _Sink:
-    """What pyarrow takes for a file."""
+    """A file object for pyarrow."""
 
     closed = False
 
@@ -119,7 +119,7 @@ def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _has_empty_struct(pa: Any, one: Any) -> bool:
-    """Whether there are objects without a key anywhere in a type: Parquet has no form for them."""
+    """Whether a type contains objects without keys, which Parquet cannot store."""
     if pa.types.is_struct(one):
         return one.num_fields == 0 or any(_has_empty_struct(pa, field.type) for field in one)
     return pa.types.is_list(one) and _has_empty_struct(pa, one.value_type)

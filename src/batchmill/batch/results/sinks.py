@@ -1,4 +1,4 @@
-"""Where the entries of a batch node go as they come: kept, in memory or on disk, or dropped.
+"""Destinations of a batch node's entries as they come: kept, in memory or on disk, or dropped.
 
 A further kind, :class:`~batchmill.batch.results.jsonl.JsonlResults`, writes them to files.
 """
@@ -32,7 +32,7 @@ class Results(Protocol):
 
 
 def is_unstarted(error: dict[str, object]) -> bool:
-    """Whether an error entry is that of an item that never started."""
+    """Whether an error entry belongs to an item that never started."""
     return error["kind"] == "cancelled" and not error["attempts"]
 
 
@@ -60,7 +60,7 @@ class KeptResults:
 
 
 class DroppedResults:
-    """Drops results that nobody wants."""
+    """Drops results."""
 
     def add(self, block: Block, errors: Errors) -> None:
         pass

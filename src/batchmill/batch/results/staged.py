@@ -1,7 +1,7 @@
 """A file that is written beside the one that it replaces, and replaces it when it is complete.
 
-Until then the old file stays. An incomplete file stays beside it under another name, for those who want its
-content. The file is locked while it is written, so that two runs never write to one.
+Until then the old file stays. An incomplete file stays beside it under another name, for people who want its
+content. The file is locked while it is written, so two runs never write to one.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class StagedFile:
 
 
 def partial_of(path: str) -> str:
-    """The name that a file has until it is complete; a very long one is shortened to what systems allow."""
+    """The name of a file until it is complete; a very long one is shortened to the limit of systems."""
     folder, name = os.path.split(path)
     short = os.fsdecode(os.fsencode(name)[: 255 - len(PARTIAL)])
     return os.path.join(folder, short + PARTIAL)

@@ -52,9 +52,8 @@ def form_of(path: str) -> str:
 def result_file(
     path: str, form: str, columns: Sequence[str] | None = None, *, patience: float = 0.0
 ) -> ResultFile:
-    """The file at ``path``, as ``jsonl``, ``csv`` or ``parquet``; ``columns`` are those of a table, None
-    where they are the keys of its rows. ``patience`` is that of
-    :class:`~batchmill.batch.results.staged.StagedFile`.
+    """The file at ``path``, as ``jsonl``, ``csv`` or ``parquet``; ``columns`` are those of a table, None for
+    the keys of its rows. ``patience`` is that of :class:`~batchmill.batch.results.staged.StagedFile`.
 
     Raises :class:`~batchmill.errors.StorageError` for a file that cannot be written, and
     :class:`~batchmill.errors.MissingExtra`.
@@ -199,8 +198,8 @@ class ParquetFile(_TableFile):
 
 
 def _as_bytes(text: str) -> bytes:
-    """Text byte for byte: names of files that are no UTF-8 are what they are; of anything else there is a
-    form that readers know."""
+    """Text byte for byte: file names that are not UTF-8 stay unchanged; other text has a form that readers
+    know."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

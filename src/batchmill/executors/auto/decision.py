@@ -1,7 +1,7 @@
-"""Choose the executor for a batch from what is known or measured: pure arithmetic, with a reason.
+"""Choose the executor for a batch from known or measured figures: pure arithmetic, with a reason.
 
 The remaining time under each executor is estimated from one mean item: its wall and CPU seconds, how long it
-holds the GIL, and what it costs to send to another process. The simplest executor whose estimate is within
+holds the GIL, and its cost of travelling to another process. The simplest executor whose estimate is within
 :data:`TIE` of the best is chosen: sequential before thread before process.
 """
 
@@ -35,10 +35,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A mean item of those that ran, in seconds: ``wall``, ``cpu``, and ``held``, the part during which no
+    """The mean of the items that ran, in seconds: ``wall``, ``cpu``, and ``held``, the part during which no
     other thread could run Python code. ``left`` is how many items remain, None if unknown; ``items`` how many
-    were measured. ``running`` says that one still runs, which is assumed to take as long again. ``crowded``
-    is the share of the time, 0 to 1, in which something on this machine waited for a core."""
+    were measured. ``running`` says that one still runs; its remaining time is assumed to equal its elapsed
+    time. ``crowded`` is the share of the time, 0 to 1, in which a process on this machine waited for a core.
+    """
 
     items: int
     wall: float

@@ -1,17 +1,17 @@
-"""The executor ``auto``: begins on one thread, measures, and hands the rest to the executor that suits.
+"""The executor ``auto``: begins on one thread, measures, and passes the rest to the executor that suits.
 
-    Channel <---- Leg <---- scout: one thread            until there is enough to go by
+    Channel <---- Leg <---- scout: one thread            until there are enough measurements
        ^
        +--------- Leg <---- the executor that was chosen
 
 A conductor thread watches the scout from outside: the CPU clock of its thread, and how late the conductor
 gets the interpreter back after a short sleep, which shows whether the items hold the GIL. So it can choose
 while the first item is still running, and a long item delays nobody. No item runs twice: the scout finishes
-what it has taken, and the chosen executor begins with the items behind. While the scout runs a long item, the
-other executor has one worker less, which it adds when the scout is done, so at most ``max_concurrent`` items
-are ever in flight.
+the items that it has taken, and the chosen executor begins with the next ones. While the scout runs a long
+item, the other executor has one worker less, which it adds when the scout is done, so at most
+``max_concurrent`` items are ever in flight.
 
-If processes were chosen and none can be started at all, threads take over.
+If processes were chosen and none can be started, threads take over.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class AutoExecutor:
     name = "auto"
 
     def workers(self, settings: ExecutorSettings) -> int:
-        """The most items there may be in flight, whichever executor it will be."""
+        """The maximum number of items in flight, under any executor."""
         return max(machine_of(settings).n_threads, machine_of(settings).n_processes)
 
     def run(
@@ -167,7 +167,8 @@ class Conductor:
             self._channel.fail(fault)
 
     def _run_leg(self, leg: ChannelView, executor: str, size: int) -> ExecutorUnavailable | None:
-        """Work through a leg; why the executor cannot, where it turns out so. What it took it gave back."""
+        """Work through a leg; returns why the executor cannot, if it turns out to be unavailable. It has then
+        given back the items that it took."""
         settings = replace(self._settings, max_concurrent=size)
         try:
             for _ in executor_named(executor).run(self._task, leg, settings, self._cancel):
@@ -201,9 +202,9 @@ class Conductor:
             self._channel.fail(fault)
 
     def _scouted(self, scout: ChannelView) -> Choice | None:
-        """The executor that takes over from the scout; None when the scout comes to the end of the batch.
+        """The executor that takes over from the scout; None when the scout reaches the end of the batch.
 
-        While the scout alone is best it is asked again each time it has worked twice as long."""
+        While the scout alone is best, the choice is repeated each time it has worked twice as long."""
         scout.begun.wait()
         last, enough, told = Readings(), PROBE_SECONDS, False
         while self._watch(scout, last, enough):
@@ -221,7 +222,7 @@ class Conductor:
         return None
 
     def _watch(self, scout: ChannelView, last: Readings, enough: float) -> bool:
-        """Look at the scout until its items have run for ``enough`` seconds; False when it came to an end."""
+        """Watch the scout until its items have run for ``enough`` seconds; False when it reached the end."""
         pause = LOOK_SECONDS
         while not (self._closed.is_set() or scout.over):
             self._gil.sleep(pause)
@@ -257,11 +258,11 @@ class Conductor:
 
 
 def measured(last: Readings, now: Readings, held: float, stolen: float, left: int | None) -> Measured:
-    """A mean item between two readings; one that is still running counts as it is so far.
+    """A mean item between two readings; a running one counts with its time so far.
 
-    ``held`` is the share of the time during which the GIL was held. ``stolen`` seconds of it somebody on this
-    machine had to wait for a core: an item that seems to wait and to compute in turns may have been waiting
-    for that, which says nothing of the item."""
+    ``held`` is the share of the time during which the GIL was held. For ``stolen`` seconds of it, some
+    process on this machine had to wait for a core: an item that seems to wait and to compute in turns may
+    have waited for that, which says nothing about the item."""
     count = max(1, now.items - last.items + (1 if now.running else 0))
     wall, cpu = now.wall - last.wall + now.running, now.cpu - last.cpu
     crowded = min(1.0, stolen / wall) if wall else 0.0

@@ -18,7 +18,7 @@ BOTH_WAYS = 1.5  # times the pickling: the other side of it, and the copying in 
 
 
 def nominal(workers: int) -> ProcessCost:
-    """The cost for items that weigh nothing, which no real one is below."""
+    """The cost for items without weight, a lower bound for real ones."""
     return ProcessCost(_start_seconds(workers), CHUNKED_SECONDS)
 
 

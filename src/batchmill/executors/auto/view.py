@@ -1,8 +1,8 @@
 """One leg of a batch: the channel as seen by one of several executors that work on it in turn.
 
 The executor takes from it, delivers into it and closes it as if it were alone; the channel behind continues.
-A *dry* leg hands out nothing more and ends when what it handed out is settled; a *stopped* one ends at once.
-If its executor turns out to be unavailable, a leg ends dry, and says why: another can take over.
+A *dry* leg hands out no more items and ends when its items are settled; a *stopped* one ends at once. If its
+executor turns out to be unavailable, a leg ends dry, with the reason, so another can take over.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Readings(NamedTuple):
 
 
 class ChannelView:
-    """A :class:`~batchmill.executors.contract.Channel`; see the module. It counts what passes, to measure the
-    items; with ``samples`` it keeps an item and its result, until told to forget them.
+    """A :class:`~batchmill.executors.contract.Channel`; see the module. It counts items and times, to measure
+    the items; with ``samples`` it keeps an item and its result, until it is asked to forget them.
 
     Concurrency: workers and the leg's owner call from their own threads; ``_lock`` (through the condition
     ``_changed``) guards all fields.
@@ -95,7 +95,7 @@ class ChannelView:
             self._changed.notify_all()
 
     def wait_over(self, seconds: float) -> bool:
-        """Wait until nothing more will pass, at most ``seconds``; whether that came about."""
+        """Wait until no more items will pass, at most ``seconds``; returns whether that happened."""
         with self._lock:
             return self._changed.wait_for(self._is_over, seconds)
 
@@ -106,7 +106,7 @@ class ChannelView:
         return self._stopped or (self._dry and not self._out)
 
     def readings(self) -> Readings:
-        """What passed until now."""
+        """The counts so far."""
         with self._lock:
             running = time.perf_counter() - self._since if self._out else 0.0
             return Readings(self._items, self._wall, running, self._cpu_now())

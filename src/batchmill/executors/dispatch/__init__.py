@@ -1,1 +1,1 @@
-"""Feed workers: how large chunks are, who steals from whom, what happens to a lost chunk."""
+"""Dispatching: the sizes of chunks, work stealing, and the rules for lost chunks."""

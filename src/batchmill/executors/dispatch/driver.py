@@ -29,8 +29,9 @@ RunThread = Callable[[Callable[[], None]], None]
 
 
 class Driver:
-    """Feeds one worker of ``lender`` at a time. It calls ``share`` when it sends several items while others
-    have none; ``worker`` is the number of its worker in the batch, which is replaced after ``max_items``.
+    """Feeds one worker of ``lender`` at a time. It calls ``share`` when it sends several items while other
+    workers have none; ``worker`` is the number of its worker in the batch, which is replaced after
+    ``max_items``.
 
     Concurrency: its own thread, from ``run``, sends; one of the link's settles; that of
     :class:`~batchmill.executors.dispatch.stealing.WorkStealer` takes back. ``_lock`` (through the condition
@@ -63,8 +64,8 @@ class Driver:
         self._ended = threading.Event()
 
     def send_first(self) -> None:
-        """Send the first chunk from the caller's thread, which is sooner than waking one; only for items that
-        are there without waiting, to a worker that is. :meth:`start` must follow."""
+        """Send the first chunk from the caller's thread, because waking another would take longer; only if
+        items are there without waiting, and a worker too. :meth:`start` must follow."""
         try:
             self._next()
         except BaseException as fault:  # noqa: BLE001  # raised again where the results are consumed
@@ -148,8 +149,8 @@ class Driver:
             self._let_go()
 
     def warm_up(self) -> bool:
-        """Start the worker and load the job, with a chunk without items: an item that may start must not wait
-        for that. False if no worker is available."""
+        """Start the worker and load the job, with a chunk without items, so an item that may start need not
+        wait for that. False if no worker is available."""
         while (link := self._healthy_link()) is not None:
             if link.has_job:
                 return True
@@ -170,7 +171,7 @@ class Driver:
                 self._changed.wait()
 
     def _let_go(self) -> None:
-        """Wait for what is under way, then give the worker back."""
+        """Wait for the chunks in flight, then give the worker back."""
         with self._lock:
             while self._sent:
                 self._changed.wait()
@@ -236,7 +237,7 @@ class Driver:
                 raise
 
     def _is_held(self) -> bool:
-        """Whether the worker would begin nothing that it is sent."""
+        """Whether the worker would begin none of the items sent to it."""
         with self._lock:
             return self._held and bool(self._sent)
 
@@ -250,7 +251,7 @@ class Driver:
             link.stop_items()
 
     def _settle(self, number: int, end: End) -> None:
-        """In a thread of the link's: something came of a chunk."""
+        """In a thread of the link's: handle the result of a chunk."""
         with self._lock:
             chunk = self._sent[number]
             self._sent[number] = chunk.part(0, 0)  # from here on nothing of it can be taken back
@@ -293,19 +294,19 @@ class Driver:
             return at if at.seq in self._sent and at.begun else None
 
     def hold(self) -> None:
-        """Let the worker begin nothing more of what it has, so that :meth:`take_back` can have it."""
+        """Prevent the worker from beginning further items, so :meth:`take_back` can have them."""
         with self._lock:
             if self._link is not None and self._sent:
                 self._link.hold()
                 self._held = True
 
-    # The worker goes on meanwhile, and nobody may wait for it: it may be in an item that takes an hour.
-    # What makes this safe is one word of its progress and the order of its stores. It writes that it begins
-    # an item, and only then looks whether it is held. We have held it, waited longer than any store takes
-    # to be seen, and now read that word once. An item that is not in it by now was not begun, and will not
-    # be: whoever takes it runs it alone. Chunks before the one it is on are done, whether their replies
-    # were read or not; chunks behind it are given back whole. Results of what is given back here can never
-    # come from this worker, and a reply that has them is an error (`ChunkSettler._deliver`).
+    # The worker continues meanwhile, and no thread may wait for it: it may be in an item that takes an hour.
+    # One word of its progress and the order of its stores make this safe. The worker writes that it begins an
+    # item, and only then checks whether it is held. We have held it, waited longer than any store takes to
+    # become visible, and now read that word once. An item that is not in it by now was not begun, and will
+    # not be: the worker that takes it over runs it alone. Chunks before the current one are done, even if
+    # their replies were not read; chunks behind it are given back whole. Results of items that are given back
+    # here can never come from this worker, and a reply that has them is an error (`ChunkSettler._deliver`).
     def take_back(self) -> None:
         """Return what a worker that was held a little while ago has not begun."""
         with self._lock:
@@ -320,7 +321,7 @@ class Driver:
             self._channel.give_back(rest)
 
     def stop_items(self) -> None:
-        """Let the worker start nothing more of what it has."""
+        """Prevent the worker from beginning further items."""
         with self._lock:  # held, so that the worker is not in another batch's hands by then
             if self._link is not None:
                 self._link.stop_items()

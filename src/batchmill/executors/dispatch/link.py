@@ -1,7 +1,7 @@
-"""The interface between dispatching and transport: what dispatching asks of a worker, and what it hears back.
+"""The interface between dispatching and transport: the requests to a worker, and its answers.
 
 A worker may be a process of this machine or anything else that runs chunks. It answers with plain data:
-results as a block, a refusal as an error, a death as what was finished and what may have caused it. So the
+results as a block, a refusal as an error, a death with the finished items and the possible causes. So the
 rules for lost chunks know no pipes, no shared memory and no pool.
 """
 
@@ -43,7 +43,7 @@ class Death(NamedTuple):
 
     - ``worker``: its name, such as ``worker process 4711``. ``reason``: how it ended. ``verdict``: why we
       ended it, None if we did not. ``newborn``: it had never taken a chunk.
-    - ``finished``: what it had run of this chunk, None if it was not on it.
+    - ``finished``: the finished part of this chunk, None if the worker had not begun it.
     - ``suspects``: the offsets of the items that may have killed it: one if it was running the item, more if
       several were being pickled. For a single one, ``attempt`` is the number of its current attempt,
       ``began`` its start as a second of :func:`time.perf_counter`, and ``age``, with a deadline, the seconds
@@ -73,8 +73,8 @@ class Failure(NamedTuple):
 End = Results | Refusal | Death | Failure
 Ended = Callable[[End], None]
 Send = Callable[[Ended], None]
-"""Sends what was packed. ``ended`` is called once with what came of it, from any thread. Raises
-:class:`LinkBroken` where the worker is dead already."""
+"""Sends a packed chunk. ``ended`` is called once with the result, from any thread. Raises :class:`LinkBroken`
+if the worker is already dead."""
 
 
 class LinkBroken(BatchmillError):  # named for what is broken
@@ -99,7 +99,7 @@ class WorkerLink(Protocol):
 
     @property
     def healthy(self) -> bool:
-        """Whether it can be given chunks, as far as anybody knows."""
+        """Whether it can take chunks, as far as is known."""
 
     @property
     def has_job(self) -> bool:
@@ -110,8 +110,8 @@ class WorkerLink(Protocol):
         """The number that the next chunk which is packed will have; from 1, and no worker has one twice."""
 
     def pack(self, chunk: Chunk, seconds: float) -> Send:
-        """Make a chunk ready to be sent, of which the worker is to hand in what it has after some
-        ``seconds``. Raises :class:`CannotTravel`."""
+        """Prepare a chunk for sending; the worker should return its results after some ``seconds``. Raises
+        :class:`CannotTravel`."""
 
     def position(self) -> Position:
         """Which item of which chunk it is on."""
@@ -138,7 +138,7 @@ class WorkerLink(Protocol):
         """Have it ended when it is returned."""
 
     def give_back(self) -> None:
-        """The batch needs it no more. Nothing else may be called after this."""
+        """The batch no longer needs it. No other method may be called after this."""
 
 
 class Lender(Protocol):
@@ -146,8 +146,8 @@ class Lender(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Whether others wait for what this batch does not need."""
+        """Whether others wait for workers that this batch does not need."""
 
     def lease(self, given_up: Callable[[], bool]) -> WorkerLink | None:
-        """A worker; None if none is available and the batch can do without, or ``given_up`` says so. Raises
-        :class:`~batchmill.errors.ExecutorUnavailable` if the batch has no other and gets none."""
+        """A worker; None if none is available and the batch can do without, or ``given_up`` returns True.
+        Raises :class:`~batchmill.errors.ExecutorUnavailable` if the batch has no other and gets none."""

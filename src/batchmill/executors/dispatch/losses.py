@@ -2,8 +2,8 @@
 
 Finished items count. The item that the worker was running loses that one attempt, which is repeated or
 charged to the item. Items that had not begun go to others. If the worker died while several items, or their
-results, were being pickled, nobody can tell which one caused it: they continue one by one, so that the next
-death names its item.
+results, were being pickled, it is unknown which one caused it: they continue one by one, so the next death
+identifies its item.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class AfterDeath(NamedTuple):
 
 
 def after_death(job: Job, rest: Chunk, done: int, death: Death, worker: int) -> AfterDeath:
-    """What becomes of the ``rest`` of a chunk after the first ``done`` items of it, which were finished, when
-    its ``worker`` (its number in the batch) died."""
+    """Decide on the ``rest`` of a chunk after its first ``done`` items, which were finished, when its
+    ``worker`` (its number in the batch) died."""
     first = max(0, death.suspects.start - done)
     end = min(len(rest), max(0, death.suspects.stop - done))
     if first >= end or (end - first == 1 and _innocent(job, death)):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class WorkerSeat(NamedTuple):
-    """See the module. ``warm_up`` says whether the worker is there, ``lend`` gives it to others."""
+    """See the module. ``warm_up`` returns whether the worker is there, ``lend`` gives it to others."""
 
     warm_up: Callable[[], bool]
     lend: Callable[[], None]

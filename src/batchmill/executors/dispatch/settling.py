@@ -75,7 +75,8 @@ class ChunkSettler:
             self.channel.deliver(Block.of(then.ended, chunk.items[then.ended.index - chunk.start]))
 
     def _tell(self, worker: int, death: Death, cost: range) -> None:
-        """Tell of a death and of the items that it ``cost`` an attempt, before anybody hears of those."""
+        """Report a death and the items that it ``cost`` an attempt, before anything else about
+        those items."""
         if self._on_death is None or death.verdict == CANCELLED:
             return
         with self._lock:
@@ -102,8 +103,9 @@ class ChunkSettler:
             self.channel.deliver(Block.of(Outcome(chunk.start + offset, error=error), item))
 
     def _deliver(self, chunk: Chunk, block: Block, worker: int) -> Chunk:
-        """Deliver what is finished; the rest of the chunk. What was taken back from the worker is another
-        one's by now: were it delivered too, an item would count twice, and another's result would be lost."""
+        """Deliver the finished items; returns the rest of the chunk. Items that were taken back from the
+        worker belong to another one by now: if they were delivered too, an item would count twice, and
+        another's result would be lost."""
         done = len(block)
         if not done:
             return chunk

@@ -1,7 +1,7 @@
-"""Tell apart who raised a KeyboardInterrupt: the user, who pressed Ctrl-C, or an item.
+"""Find the origin of a KeyboardInterrupt: the user, who pressed Ctrl-C, or an item.
 
 In the thread that handles signals both come out of the item's code and look alike. So while an item runs
-there, the handler of SIGINT is wrapped by one that notes whether the handler raised.
+there, the handler of SIGINT is wrapped by one that records whether the handler raised.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class CtrlC:
         self.raised = False
 
     def is_the_users(self, error: BaseException) -> bool:
-        """Whether ``error``, met since the last entering, is to end the program and not only the item."""
+        """Whether ``error``, raised since the last entering, must end the program and not only the item."""
         return self.raised and isinstance(error, KeyboardInterrupt)
 
     def __enter__(self) -> CtrlC:

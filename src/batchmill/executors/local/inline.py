@@ -26,7 +26,7 @@ def run_alone(
     on_retry: OnRetry | None = None,
 ) -> Outcome:
     """Run ``task`` on the item None. After ``stop`` no attempt begins, ``cancel`` ends a running one;
-    ``on_retry`` is told of each that is going to be followed by another."""
+    ``on_retry`` is called for each attempt that will be followed by another."""
     progress = Progress()
     forget = (stop.on_cancel(progress.stop), cancel.on_cancel(progress.stop))
     try:

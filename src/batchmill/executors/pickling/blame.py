@@ -13,7 +13,7 @@ MAX_PARTS = 200
 def blame(value: object, attempt: Callable[[Any], None], *, root: str = "value") -> str:
     """The path of the smallest part of ``value`` for which ``attempt`` raises, with its type.
 
-    Looks into attributes, mappings, sequences, sets and what functions use, ``MAX_DEPTH`` levels deep.
+    Looks into attributes, mappings, sequences, sets and values that functions use, ``MAX_DEPTH`` levels deep.
     """
     path, culprit = _descend(value, attempt, root, 0, set())
     return f"{path} ({type(culprit).__module__}.{type(culprit).__qualname__})"

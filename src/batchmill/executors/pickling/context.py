@@ -82,8 +82,8 @@ def _look_for(variable: ContextVar[object]) -> tuple[str, str] | None:
 
 
 def packed_context(dumps: Dumps) -> tuple[bytes, ...]:
-    """What is set here, each variable with its value as a pickle; without what cannot be pickled, and without
-    what is ours."""
+    """The context variables set here, each with its value as a pickle, without values that cannot be pickled
+    and without our own."""
     packed = []
     for variable, value in copy_context().items():
         place = _place_of(variable)

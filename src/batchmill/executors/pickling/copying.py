@@ -11,10 +11,10 @@ from batchmill.executors.pickling.blame import blame
 
 
 def copy_task(task: Task) -> Task:
-    """A deep copy, or the task itself where it says that it may be shared.
+    """A deep copy, or the task itself if it may be shared.
 
-    Raises :class:`NotCopyable` naming the attribute at fault, such as a lock. A node that holds one
-    can define ``__deepcopy__`` to say how it wants to be copied.
+    Raises :class:`NotCopyable` naming the attribute at fault, such as a lock. A node that holds one can
+    define ``__deepcopy__`` to control its copies.
     """
     if task.share:
         return task

@@ -23,9 +23,10 @@ _judged: dict[str, tuple[types.ModuleType, bool]] = {}
 
 
 def prepare(value: object) -> None:
-    """Have cloudpickle take ``value``, a function, class or module, by value where a worker cannot import it.
+    """Make cloudpickle pickle ``value``, a function, class or module, by value if a worker cannot import it.
 
-    cloudpickle keeps that per module and for the whole process, which is right for whoever else pickles it.
+    cloudpickle stores that per module for the whole process, which also suits other users of cloudpickle
+    there.
     """
     module = value if isinstance(value, types.ModuleType) else sys.modules.get(_module_name(value))
     if module is None or module.__name__ == "__main__" or is_importable(module):
@@ -65,7 +66,7 @@ def _judge(module: types.ModuleType) -> bool:
 
 
 def _found(name: str, path: Any) -> ModuleSpec | None:
-    """What the import system finds, without a look at what is imported already."""
+    """The module that the import system finds, without checking modules that are already imported."""
     for finder in sys.meta_path:
         try:
             spec = finder.find_spec(name, path)

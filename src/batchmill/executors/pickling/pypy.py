@@ -1,12 +1,12 @@
-"""cloudpickle on PyPy, made to work. Elsewhere nothing.
+"""Repairs for cloudpickle on PyPy. On other interpreters it does nothing.
 
 cloudpickle 3.1 has two faults on PyPy 3.11 (cloudpipe/cloudpickle#557): it takes code objects apart with a
-field that PyPy's have not, and reads the operands of LOAD_GLOBAL as CPython counts them, so that functions
-lose the globals they use. And PyPy's locks, generators and the like do not say that they cannot be pickled:
-they arrive as objects that cannot be used, or not at all. All is repaired where things are pickled: in the
-parent, and in workers for their results.
+field that PyPy's do not have, and reads the operands of LOAD_GLOBAL as CPython counts them, so functions lose
+the globals they use. And PyPy's locks, generators and similar objects do not refuse to be pickled: they
+arrive as unusable objects, or not at all. All is repaired where things are pickled: in the parent, and in
+workers for their results.
 
-This file can go, with its one call in ``pickling``, when a release of cloudpickle does without it: then
+This file can go, with its one call in ``pickling``, when a release of cloudpickle works without it: then
 ``tests/executors/pickling/test_pypy.py`` fails on PyPy and says so.
 """
 

@@ -34,12 +34,13 @@ class MarkFound(Exception):  # an answer, not an error of anybody's
 
 
 def loads(stream: Any, buffers: Sequence[object] = ()) -> Any:
-    """What :func:`pickler.loads` gives, with a :class:`Mark` in place of what cannot be made."""
+    """The result of :func:`pickler.loads`, with a :class:`Mark` in place of each object that cannot
+    be made."""
     return _Unpickler(io.BytesIO(bytes(stream)), buffers=buffers).load()
 
 
 def fault_in(value: object) -> Exception | None:
-    """What kept a part of ``value`` from being made; None if there is no mark in it."""
+    """The exception that prevented a part of ``value``; None without a mark in it."""
     try:
         pickler.dumps(value, [])
     except BaseException as why:  # noqa: BLE001  # a value that does not pickle once more is whole all the same
@@ -87,7 +88,7 @@ class _Unpickler(_Base):  # type: ignore[misc]  # as above
             self.append(Mark(fault))
 
     def _fill(self, load: Callable[[Any], None]) -> None:
-        """Put something into the object on top, which a mark takes the place of where that cannot be done."""
+        """Put something into the object on top of the stack; a mark replaces that object if it raises."""
         try:
             load(self)
         except Exception as fault:  # noqa: BLE001

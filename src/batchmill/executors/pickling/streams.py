@@ -1,4 +1,4 @@
-"""Reading what :mod:`batchmill.executors.pickling.pickler` wrote, for who has no need of cloudpickle."""
+"""Reading pickles of :mod:`batchmill.executors.pickling.pickler`, for code that does not need cloudpickle."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ Stream = bytes | memoryview
 
 
 def loads(stream: Any, buffers: Sequence[Any] = ()) -> Any:
-    """What was pickled; ``stream`` and ``buffers`` are bytes-like."""
+    """The pickled value; ``stream`` and ``buffers`` are bytes-like."""
     return pickle.loads(stream, buffers=buffers)  # noqa: S301  # from our own processes only

@@ -103,7 +103,7 @@ class WorkerProcess:
 
     @contextmanager
     def _timed(self, runner: ItemRunner) -> Iterator[None]:
-        """Pickling runs the items' own code: it is held to the timeout, counted anew, like an attempt."""
+        """Pickling runs the items' own code, so it gets a timeout of its own, like an attempt."""
         if not runner.timed:
             yield
             return
@@ -177,7 +177,7 @@ def _run(worker: WorkerProcess, order: Order) -> Reply:
 
 
 def _flush() -> None:
-    """What items printed goes out before their results do."""
+    """Flush the output of items before their results are sent."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -200,7 +200,8 @@ def _keep_descriptors_from_grandchildren() -> None:
 
 
 def _watch(parent: int) -> None:
-    """End this process when its parent is gone: where the system does not, or did before we asked it to."""
+    """End this process when its parent is gone, if the system does not, or if the parent died before we asked
+    for it."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -48,7 +48,7 @@ class ProcessEnvironment:
     ``seals``: results pass through a process in between, which may not have the modules of their classes.
     ``elsewhere``: the parent is another machine, whose folders mean nothing here. ``apart``: this machine
     does not have the folder of the run either; each process makes an empty one of its own below ``folder``,
-    and no item may leave files there, where nobody would find them.
+    and no item may leave files there, where they would be lost.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class ProcessEnvironment:
 
     @staticmethod
     def packed(n_library_threads: int) -> bytes:
-        """Those of this process now as a pickle, made anew only when something changed since the last one.
-        Numerical libraries may start so many threads, unless the environment says how many."""
+        """The present environment of this process as a pickle, remade only after a change. Numerical
+        libraries may start so many threads, unless the environment sets a number."""
         global _last
         now = (
             _folder(),
@@ -94,8 +94,8 @@ class ProcessEnvironment:
 
     @staticmethod
     def packed_without_environment() -> bytes:
-        """The same for workers that have an environment of their own: this one's, with what is secret in it,
-        stays here."""
+        """The same for workers that have an environment of their own: this process's variables, with the
+        secrets in them, stay here."""
         here: ProcessEnvironment = pickle.loads(ProcessEnvironment.packed(1))  # noqa: S301  # made right here
         here.environment = {}
         return pickle.dumps(here, 5)
@@ -105,7 +105,7 @@ class ProcessEnvironment:
         return {**self.__dict__, **outside, "_entered": None}
 
     def enter(self, mirror: LogMirror) -> None:
-        """Make this process so; ``mirror`` is what sets up its logging."""
+        """Apply it to this process; ``mirror`` sets up its logging."""
         mirror.plain = self.seals
         self._restore_environment()
         if self.apart and not self.folder.endswith(f"{os.sep}{os.getpid()}"):
@@ -121,7 +121,7 @@ class ProcessEnvironment:
         self._entered = self.interpreter.enter(mirror, pickler.loads)
 
     def context(self) -> Context:
-        """The context that some items are to run in."""
+        """The context to run some items in."""
         return Context() if self._entered is None else self._entered.context()
 
     def restore(self) -> None:
@@ -141,7 +141,7 @@ class ProcessEnvironment:
                 self._restore_handler(number, handler)
 
     def left_behind(self) -> list[str]:
-        """The names of what items left in a folder where nobody would find it; it is removed."""
+        """The names of files that items left in a folder where they would be lost; removes them."""
         if not self.apart:
             return []
         names = sorted(os.listdir(self.folder))

@@ -74,7 +74,7 @@ class Entered:
         self._loads = loads
 
     def context(self) -> Context:
-        """A context of its own for some items: what they set is gone with it."""
+        """A context for some items: their changes to it disappear with it."""
         context = self._variables.copy()
         if self._state.decimals:
             set_decimals = importlib.import_module("decimal").setcontext
@@ -149,7 +149,7 @@ _filters_now: tuple[bytes, ...] | None = None
 
 
 def _set_filters(packed: tuple[bytes, ...], loads: Loads) -> None:
-    """Set them, unless they are: setting them anew has every warning shown once more."""
+    """Set the filters only if they differ: setting them anew shows every warning once more."""
     global _filters_now
     if _filters_now == packed:
         return

@@ -1,4 +1,4 @@
-"""The worker processes leased to one batch, and what it does when the system gives no more.
+"""The worker processes leased to one batch, and its behaviour when the system gives no more.
 
 A batch asks for as many slots as it may have items in flight. If the system gives no more of them (open
 files, memory, processes), a batch that has some continues with those, more slowly. A batch that has none
@@ -24,11 +24,11 @@ LOOK_SECONDS = 0.05
 
 
 class Leases:
-    """A :class:`~batchmill.executors.dispatch.link.Lender`: what one batch has out of the pool, each slot as
-    a link for its ``job``.
+    """A :class:`~batchmill.executors.dispatch.link.Lender`: the slots of one batch out of the pool, each as a
+    link for its ``job``.
 
-    ``slots`` limits how many this batch and others have together; drivers then give theirs back between two
-    chunks. ``heard`` gets the log records of the workers.
+    ``slots`` limits the number that this batch and others have together; drivers then give theirs back
+    between two chunks. ``heard`` gets the log records of the workers.
 
     Concurrency: the batch's drivers call in from their own threads; ``_lock`` guards ``_held``, ``_asking``
     and ``_permits``.
@@ -54,12 +54,12 @@ class Leases:
 
     @property
     def shared(self) -> bool:
-        """Whether others wait for what this batch does not need."""
+        """Whether others wait for workers that this batch does not need."""
         return self._slots is not None
 
     def lease(self, given_up: Callable[[], bool]) -> ProcessLink | None:
-        """A worker; None if none is available and the batch can do without, or ``given_up`` says so. Raises
-        :class:`ExecutorUnavailable` if the batch has no other and gets none."""
+        """A worker; None if none is available and the batch can do without, or ``given_up`` returns True.
+        Raises :class:`ExecutorUnavailable` if the batch has no other and gets none."""
         slots = self._slots
         slot = self._leased(given_up) if slots is None else self._permitted(slots, given_up)
         return None if slot is None else ProcessLink(slot, self._job, self._pool, self._release)

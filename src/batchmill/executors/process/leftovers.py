@@ -1,8 +1,8 @@
-"""Clean up what a killed process leaves behind: folders of its pool, in memory and on disk, and loky's
+"""Remove the leftovers of a killed process: folders of its pool, in memory and on disk, and loky's
 semaphores. Both carry the process id in their names.
 
 All users of the machine write to their parents, ``/dev/shm`` and the temporary folder. So names and files
-there are not trusted: only entries that belong to this user, are of the expected kind, are no link, and stand
+there are not trusted: only entries that belong to this user, are of the expected kind, are no link, and are
 directly in the parent are examined, and only those are removed.
 """
 
@@ -29,7 +29,8 @@ def folder_prefix(pid: int) -> str:
 
 
 def remove_leftovers(pid: int, parents: Iterable[str]) -> None:
-    """Remove what process ``pid``, which is dead, left in the folders ``parents`` and among semaphores."""
+    """Remove the leftovers of process ``pid``, which is dead, in the folders ``parents`` and among
+    semaphores."""
     for parent in parents:
         for name, _ in _named(parent, _FOLDER, pid):
             if _removed(parent, name, 0.0):
@@ -39,7 +40,7 @@ def remove_leftovers(pid: int, parents: Iterable[str]) -> None:
 
 
 def remove_semaphores(pid: int) -> list[str]:
-    """Remove those that loky made in process ``pid``, which is dead; their names."""
+    """Remove the semaphores that loky made in process ``pid``, which is dead; returns their names."""
     removed = []
     for name, _ in _named(SEMAPHORES, SEMAPHORE_NAME, pid):
         path = os.path.join(SEMAPHORES, name)
@@ -54,8 +55,8 @@ def remove_semaphores(pid: int) -> list[str]:
 
 
 def abandoned(parent: str, grace: float) -> Iterator[int]:
-    """Remove the folders in ``parent`` whose process is gone; the ids of those processes. ``grace`` is in
-    seconds: a younger folder may be about to be locked."""
+    """Remove the folders in ``parent`` whose process is gone; returns the ids of those processes. ``grace``
+    is in seconds: a younger folder may be about to be locked."""
     for name, pid in _named(parent, _FOLDER):
         if _removed(parent, name, grace, in_use=True):
             yield pid

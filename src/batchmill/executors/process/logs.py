@@ -1,10 +1,10 @@
-"""Logging in worker processes: set up as it is in the parent, whose handlers get every record.
+"""Logging in worker processes: set up as in the parent, whose handlers get every record.
 
     worker: Logger -> Forwarder -> Outbox --pipe--> receiver thread: Logger.handle of the same name
 
-The forwarder stands wherever the parent has handlers, and in place of the handler of last resort. So whatever
-asks whether logging is set up gets the same answer on both sides, and who sets it up in the worker all the
-same has handlers there.
+The forwarder is in every place where the parent has handlers, and replaces the handler of last resort. So
+code that checks whether logging is set up gets the same answer on both sides, and code that sets it up in the
+worker anyway has its handlers there.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Logged(NamedTuple):
 
 
 class LoggerState(NamedTuple):
-    """How one logger is set up; ``handled`` says that it has handlers of its own."""
+    """The setup of one logger; ``handled`` says that it has handlers of its own."""
 
     name: str
     level: int
@@ -72,7 +72,7 @@ def _state_of(logger: logging.Logger | logging.PlaceHolder) -> LoggerState | Non
 
 
 class Forwarder(logging.Handler):
-    """Sends each record to the parent once, however many loggers have it.
+    """Sends each record to the parent once, even if several loggers have it.
 
     Concurrency: a logging handler; any thread may call ``send``.
     """
@@ -98,8 +98,8 @@ class Forwarder(logging.Handler):
 
 
 def _packed(record: logging.LogRecord, plain: bool = False) -> bytes:
-    """A record as it travels: what was raised as text, arguments and extras as far as they can be pickled,
-    or, where that is to be ``plain``, as text."""
+    """A record in its travelling form: exceptions as text, arguments and extras as far as they can be pickled
+    or, with ``plain``, as text."""
     fields = {name: value for name, value in record.__dict__.items() if name != _SENT}
     if record.exc_info:
         fields["exc_text"] = record.exc_text or logging.Formatter().formatException(record.exc_info)
@@ -127,7 +127,8 @@ class LogMirror:
 
     @property
     def plain(self) -> bool:
-        """Whether records travel as text and numbers only: not all who read them know the user's classes."""
+        """Whether records travel only as text and numbers, because some readers do not know the user's
+        classes."""
         return self._forwarder.plain
 
     @plain.setter

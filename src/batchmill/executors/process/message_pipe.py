@@ -48,7 +48,7 @@ class MessagePipe:
         return self._descriptor
 
     def look_every(self, seconds: int) -> None:
-        """Have :meth:`receive` raise BlockingIOError when nothing came for so many seconds."""
+        """Make :meth:`receive` raise BlockingIOError when nothing came for so many seconds."""
         with socket.socket(fileno=os.dup(self._descriptor)) as same:
             same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _SECONDS.pack(seconds, 0))
 
@@ -61,7 +61,7 @@ class MessagePipe:
         return bool(poll.poll(math.ceil(seconds * 1000)))
 
     def send(self, message: bytes) -> None:
-        """Send a message. Raises OSError when nobody is at the other end."""
+        """Send a message. Raises OSError if the other end is closed."""
         left = memoryview(LENGTH.pack(len(message)) + message)
         while left:
             left = left[os.write(self._descriptor, left) :]
@@ -92,11 +92,11 @@ class MessagePipe:
 
 
 class Outbox:
-    """Sends whole messages over a wire from any thread, in the order they came; a signal handler may send one
-    while another is being sent.
+    """Sends whole messages over a wire from any thread, in order; a signal handler may send one while another
+    is being sent.
 
-    Concurrency: the thread that holds ``_lock`` sends all waiting messages, also those of others. Nobody
-    waits for the lock: a signal handler may interrupt its holder.
+    Concurrency: the thread that holds ``_lock`` sends all waiting messages, also those of others. No thread
+    waits for the lock, because a signal handler may interrupt its holder.
     """
 
     def __init__(self, wire: MessagePipe) -> None:
@@ -105,7 +105,8 @@ class Outbox:
         self._waiting: deque[bytes] = deque()
 
     def send(self, message: bytes) -> None:
-        """Send a message, or leave it to who is sending. Raises OSError when nobody is at the other end."""
+        """Send a message, or leave it to the thread that is sending. Raises OSError if the other end is
+        closed."""
         self._waiting.append(message)
         while self._waiting and self._lock.acquire(blocking=False):
             try:

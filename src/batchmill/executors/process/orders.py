@@ -10,8 +10,8 @@ if TYPE_CHECKING:  # a first worker process is started before these are imported
 
 
 class Order(NamedTuple):
-    """One chunk as it is sent: where its items lie, and the job unless the worker has it already. After
-    ``seconds`` the worker hands in what it has and leaves the rest to others."""
+    """One chunk as it is sent: the place of its items, and the job unless the worker already has it. After
+    ``seconds`` the worker returns its results and leaves the rest to others."""
 
     seq: int
     digest: bytes
@@ -27,9 +27,9 @@ class Order(NamedTuple):
 
 class Reply(NamedTuple):
     """The reply to an order: ``done`` with results in the shared area, ``no_job`` if the job is missing,
-    ``unloadable`` with the reason if the job does not unpickle, ``unreadable`` if the items do not, or
-    ``failed`` for a fault of ours. ``seconds`` are those that the items took themselves, ``cpu`` the CPU
-    seconds of the process, ``peak`` its most memory so far, in bytes."""
+    ``unloadable`` with the reason if the job cannot be unpickled, ``unreadable`` if the items cannot, or
+    ``failed`` for a fault of ours. ``seconds`` is the items' own time, ``cpu`` the CPU seconds of the
+    process, ``peak`` its peak memory so far, in bytes."""
 
     seq: int
     status: str

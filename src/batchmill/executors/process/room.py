@@ -11,7 +11,7 @@ SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the pr
 
 
 def unavailable(fault: Exception) -> ExecutorUnavailable:
-    """The error for whatever kept a worker process from being started."""
+    """The error for an obstacle to starting a worker process."""
     reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
     advice = "raise the limits (ulimit -n, -u), lower max_concurrent, or use executor 'thread'"
     return ExecutorUnavailable(f"{reason}; {advice}")

@@ -2,9 +2,9 @@
 
 Five files in memory-backed storage, mapped by both sides: the progress, two regions for chunks going in and
 two for results coming out. Chunk number n uses the regions n % 2; at most two chunks are in flight, so
-neither side writes where the other still reads. A region grows with what is written to it, up to
-:data:`MOST_BYTES`; what does not fit travels in a file of its own. Space is reserved before it is written: so
-a full disk is an error, not a bus error in the middle of an item.
+neither side writes where the other still reads. A region grows with its content, up to :data:`MOST_BYTES`;
+larger content travels in a file of its own. Space is reserved before it is written: so a full disk is an
+error, not a bus error in the middle of an item.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Region:
 
     @classmethod
     def create(cls, path: str, n_bytes: int) -> Region:
-        """Create the file. If there is no room for it, raises OSError and leaves nothing behind."""
+        """Create the file. Without room for it, raises OSError and leaves no file."""
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         try:
             _reserve(descriptor, 0, n_bytes)
@@ -80,7 +80,7 @@ class Region:
             self._view = memoryview(mmap.mmap(file.fileno(), 0))
 
     def remove(self) -> None:
-        """Delete the file; the mapping goes when nobody refers to it any more."""
+        """Delete the file; the mapping goes when nothing refers to it any more."""
         try:
             os.unlink(self.path)
         except FileNotFoundError:  # the folder was cleaned up before us
@@ -100,7 +100,7 @@ class SharedArea:
 
     @classmethod
     def create(cls, path: str) -> SharedArea:
-        """Create the files. If there is no room for them, raises OSError and leaves nothing behind."""
+        """Create the files. Without room for them, raises OSError and leaves no file."""
         made: list[Region] = []
         try:
             made.append(Region.create(path, CELLS_BYTES))

@@ -1,4 +1,4 @@
-"""What came back for an order, with times and workers as they are known here."""
+"""The reply to an order, with times and workers converted to the view of this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchmill.outcome import Tried
 
 def blocks_of(reply: Reply, chunk: Chunk, stint: Stint, *, elsewhere: bool) -> list[Block]:
     """The outcomes of the items of ``chunk`` that have ended. ``elsewhere`` says that the worker may lack
-    modules that are here. Raises :class:`InternalError` if the reply tells of other items."""
+    modules that are here. Raises :class:`InternalError` if the reply has other items."""
     blocks = []
     for one in reply.blocks:
         block = frames.unpacked(one.columns, one.start)

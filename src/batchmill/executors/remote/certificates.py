@@ -22,13 +22,14 @@ class Certificates(NamedTuple):
 
 
 def make_certificates(folder: str, days: int = DAYS) -> Certificates:
-    """Write new ones into ``folder``, which is made where it is not there; for its owner's eyes only.
+    """Write new ones into ``folder``, which is made if missing, readable by its owner only.
 
-    The authority's own key is not kept: nobody can make another certificate that is taken. Dask looks whether
-    the other side's certificate is of this authority, and not at names of hosts, so one is enough for all.
+    The authority's own key is not kept, so nobody can make another accepted certificate. Dask checks whether
+    the other side's certificate is from this authority, and not the names of hosts, so one certificate serves
+    all.
 
-    Raises :class:`InvalidSetting` where certificates are there already, :class:`MissingExtra` without the
-    library, :class:`StorageError` if nothing can be written.
+    Raises :class:`InvalidSetting` if there are certificates already, :class:`MissingExtra` without the
+    library, :class:`StorageError` if the folder cannot be written.
     """
     made = Certificates(*(Path(folder, name) for name in ("ca.pem", "cert.pem", "key.pem")))
     if there := [str(path) for path in made if path.exists()]:

@@ -1,8 +1,7 @@
 """The messages between us and an agent, and the carrier that brings them.
 
-A carrier knows nothing of items. It takes bytes to some worker, where
-:func:`batchmill.executors.remote.agent.run` is called with them, and brings back the bytes that this
-returned, or the news that they will not come.
+A carrier knows no items. It takes bytes to some worker, calls :func:`batchmill.executors.remote.agent.run`
+with them there, and brings back the returned bytes, or the news that they will not come.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from batchmill.outcome import ErrorInfo, Tried
 
 FORM = 3  # raised with every change of what travels
 WIRE = f"{FORM} of Python {sys.version_info[0]}.{sys.version_info[1]}"
-"""What both sides must agree on: code that travels runs on the same minor version of Python alone."""
+"""The format that both sides must share: code can only travel to the same minor version of Python."""
 
 
 class Order(NamedTuple):
     """A chunk as it is sent. ``job`` is left out if the agent probably has it by its ``digest``; ``items`` is
     the pickle of a list of ``n_items``, ``plain`` if they are numbers, text and the like, which an agent may
-    open. After ``seconds`` the agent hands in what it has."""
+    open. After ``seconds`` the agent returns its results so far."""
 
     wire: str
     batch: str
@@ -40,7 +39,7 @@ class Order(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """The unfinished items of an order: by index, with what a chunk knows of them."""
+    """The unfinished items of an order: by index, with the state of their retries."""
 
     start: int
     n_items: int
@@ -113,14 +112,14 @@ class Ticket(Protocol):
     """An order on its way."""
 
     def drop(self) -> None:
-        """Nobody waits for it any more: what runs of it is to end. Never raises, and may be repeated."""
+        """Give up the order: its running items must end. Never raises, and may be repeated."""
 
 
 class Carrier(Protocol):
     """Takes orders to workers. Any thread may call every method, and only ``send`` and ``offer`` may wait.
 
-    ``here`` says that all workers are of this machine and this user, started by us: they get our environment
-    and folder as they are.
+    ``here`` says that all workers belong to this machine and this user, and we started them: they get our
+    environment and folder unchanged.
     """
 
     @property
@@ -133,15 +132,15 @@ class Carrier(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Whether it brings nothing there any more: the next batch connects anew."""
+        """Whether it no longer works: the next batch connects anew."""
 
     def seats(self) -> int:
         """How many orders can be at work at once, as far as is known now; 0 while there are no workers."""
 
     def offer(self, call: bytes) -> Offer:
-        """What is there now. ``call`` is the pickle of an
+        """The present workers. ``call`` is the pickle of an
         :class:`~batchmill.executors.remote.calls.FactsCall`, which is unpickled on each worker that can be
-        addressed, on one of them otherwise. Waits, some seconds at most.
+        addressed, otherwise on one of them. Waits at most some seconds.
 
         Raises :class:`~batchmill.errors.ExecutorUnavailable`.
         """
@@ -151,7 +150,7 @@ class Carrier(Protocol):
         Raises :class:`~batchmill.errors.ClusterLost`."""
 
     def stop(self, batch: str) -> None:
-        """Let no further item of a batch start; orders come back with what they have."""
+        """Prevent further items of a batch from starting; orders come back with their results so far."""
 
     def cancel(self, batch: str) -> None:
         """End the items of a batch that run, too."""

@@ -36,14 +36,14 @@ SILENT_SECONDS = 30.0  # without a sign of life, after which a worker, or the sc
 
 
 def named_place(place: str) -> str:
-    """``place``, or where Dask's configuration says that the cluster is, or else a local one."""
+    """``place``, else the cluster in Dask's configuration, else a local one."""
     return place or dask.config.get("scheduler-address", None) or "local"
 
 
 def connect(place: str, wait: float = WORKERS_SECONDS, *, whatever: bool = False) -> DaskCarrier:
-    """The carrier to the cluster at ``place``: empty is that of Dask's configuration, or a local one. Its
-    first worker has ``wait`` seconds to come. ``whatever`` is there is taken, workers that could run nothing
-    too.
+    """The carrier to the cluster at ``place``; empty is that of Dask's configuration, or a local one. Its
+    first worker has ``wait`` seconds to come. With ``whatever``, workers that could not run anything are
+    accepted too.
 
     Raises :class:`ExecutorUnavailable`.
     """
@@ -162,7 +162,7 @@ class DaskCarrier:
             sent = self._orders.new(done, self._forget)
         where = {"workers": [sent.worker], "allow_other_workers": False} if sent.worker else {}
         try:
-            # what workers and dashboards show of a task is its repr, which says nothing of a file
+            # workers and dashboards show the repr of a task, which says nothing about a file
             call = io.BytesIO(pickle.dumps(Call(order), 5))
             future = self._client.submit(pickle.load, call, key=sent.name, pure=False, retries=0, **where)
         except Exception as fault:
@@ -184,8 +184,7 @@ class DaskCarrier:
         self._tasks.put(lambda: within(partial(self._client.run, pickle.loads, told, on_error="ignore"), 0.0))
 
     def _recall(self) -> None:
-        """Take back orders that wait behind others at a worker, which has not begun them, while other workers
-        have nothing to do."""
+        """Take back orders that a busy worker has not begun, while other workers are idle."""
         found = self._orders.waiting()
         if found is None:
             return
@@ -199,7 +198,7 @@ class DaskCarrier:
                 self._lose_orders(idle, Lost(worker, expected=True))
 
     def _forget(self, sent: Sent) -> None:
-        """Nobody waits for an order any more; its worker sees that its task is cancelled, and ends it."""
+        """Give up an order; its worker sees that its task is cancelled, and ends it."""
         self._orders.take(sent.name)
         future = sent.future
         if future is not None:
@@ -219,8 +218,8 @@ class DaskCarrier:
             self._host.close()
 
     def _ended(self, name: str, future: Any) -> None:
-        """In the one thread that the client has for this: a task has ended, whichever way; by us, where it
-        was dropped. What it left is fetched in others, as some worker may keep us waiting for it."""
+        """In the client's only thread for this: a task has ended in some way, or was dropped and so cancelled
+        by us. Its result is fetched in other threads, because a worker may keep us waiting for it."""
         with contextlib.suppress(RuntimeError):  # closed meanwhile
             self._fetching.submit(self._fetch, name, future)
 
@@ -260,7 +259,7 @@ class DaskCarrier:
             self.gone = True
 
     def _heard(self, event: Any) -> None:
-        """An event of the scheduler's; of interest is a worker that went, and what it had."""
+        """An event of the scheduler; relevant are workers that left, with their orders."""
         _, told = event
         if not isinstance(told, dict) or told.get("action") != "remove-worker":
             return
@@ -271,7 +270,7 @@ class DaskCarrier:
         self._lose_orders(names, Lost(worker))
 
     def _handed_in(self, event: Any) -> None:
-        """What a worker that leaves has of an order; None if it has not begun with it."""
+        """The results so far of a worker that leaves, for an order; None if it has not begun it."""
         _, told = event
         sent = self._orders.take(str(told["order"]))
         if sent is None:
@@ -301,7 +300,7 @@ class DaskCarrier:
                 call()
 
     def _look(self) -> None:
-        """See who is there; what has been silent for too long is lost, with what it had."""
+        """Check which workers are there; one that was silent for too long is lost with its orders."""
         try:
             known = within(partial(known_workers, self._client), SILENT_SECONDS)
         except TimeoutError:

@@ -14,14 +14,14 @@ CONNECT_SECONDS = 15.0
 
 
 def quiet() -> None:
-    """Dask sets up handlers when it is imported, which write onto our stderr whatever happens to a worker."""
+    """On import, Dask sets up handlers that write every event of a worker to our stderr."""
     for name in ("distributed", "distributed.client", "bokeh", "tornado"):
         logger = logging.getLogger(name)
         for handler in list(logger.handlers):
             logger.removeHandler(handler)
         logger.propagate = False
         logger.addHandler(logging.NullHandler())
-    # we tell of versions ourselves, and refuse those that would not work
+    # we report versions ourselves, and refuse incompatible ones
     warnings.filterwarnings("ignore", category=distributed.versions.VersionMismatchWarning)
 
 

@@ -1,7 +1,7 @@
 """The orders that one carrier has sent to a Dask cluster, and their workers.
 
-Dask is told to run each order on one worker. So when a worker is asked to leave, Dask does not restart its
-orders elsewhere while their items are ending.
+Each order is bound to one worker. So when a worker is asked to leave, Dask does not restart its orders
+elsewhere while their items are ending.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Orders:
             return sent
 
     def take(self, name: str) -> Sent | None:
-        """The order, which is out no more; None if it was taken before."""
+        """Take the order, which is then no longer out; None if it was taken before."""
         with self._lock:
             sent = self._out.pop(name, None)
             if sent is not None:
@@ -101,13 +101,13 @@ class Orders:
         return None
 
     def all(self) -> list[str]:
-        """The names of those that are out."""
+        """The names of the orders that are out."""
         with self._lock:
             return list(self._out)
 
     def gone(self, worker: str, names: Iterable[str], *, expected: bool) -> list[str]:
-        """A worker is not there any more, and had these orders; those that are lost with it. Where it was
-        ``expected``, it hands in what it has, and Dask moves what was for any worker."""
+        """A worker is gone, and had these orders; returns the lost ones. If it was ``expected``, it returns
+        its results so far, and Dask moves orders that any worker may run."""
         with self._lock:
             self._seats.pop(worker, None)
             if not expected:
@@ -118,8 +118,8 @@ class Orders:
             return []
 
     def there(self, seats: Mapping[str, int], known: Iterable[str]) -> list[Sent]:
-        """These workers can be sent orders, with so many ``seats`` each; all that are ``known`` may still
-        have some. Those orders whose worker is not there for too long."""
+        """These workers can take orders, with so many ``seats`` each; all that are ``known`` may still have
+        some. Returns the orders whose worker has been missing for too long."""
         now, there = time.monotonic(), set(known)
         with self._lock:
             self._seats = dict(seats)

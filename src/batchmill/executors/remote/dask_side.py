@@ -1,9 +1,9 @@
-"""What an agent asks of the worker of Dask's that it runs in: whether an order is still waited for, and a way
-to hand in what a worker has that is asked to leave.
+"""An agent's requests to the Dask worker around it: whether an order is still awaited, and a way to return
+results when the worker is asked to leave.
 
-Dask removes such a worker at once, before its tasks have ended, and what these return later is thrown away.
-So the reply goes as an event, on the connection that the worker has to its scheduler until the very end; only
-the client that sent the order listens to its topic.
+Dask removes such a worker at once, before its tasks have ended, and discards their later results. So the
+reply goes as an event, on the connection that the worker has to its scheduler until the very end; only the
+client that sent the order listens to its topic.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class AtWork(Protocol):
         """Begin nothing more."""
 
     def serving(self) -> list[str]:
-        """What Dask calls the orders that are at work."""
+        """Dask's names for the running orders."""
 
     def here(self) -> tuple[list[str], dict[str, bytes]]:
         """The same, and the replies to the orders that have ended and that Dask still has a task for, both at
@@ -43,7 +43,7 @@ class AtWork(Protocol):
 
 
 class Waiting:
-    """Who waits for an order, which Dask calls ``key``; here somebody else, who always does."""
+    """The waiter for an order, which Dask calls ``key``; this one, for other carriers, always waits."""
 
     key = ""
 
@@ -52,11 +52,11 @@ class Waiting:
         return True
 
     def leaving(self) -> bool:
-        """Whether the worker is asked to leave: nothing more may begin."""
+        """Whether the worker is asked to leave: then no more items may begin."""
         return False
 
     def kept(self) -> bool:
-        """Whether the reply may still be asked for once it was returned."""
+        """Whether the reply may still be fetched after it was returned."""
         return False
 
     def hand_in(self, reply: bytes) -> None:
@@ -102,8 +102,8 @@ def topic_of(order: str) -> str:
 
 
 def who_waits(at_work: AtWork) -> Waiting:
-    """Who waits for the order that this thread is at. The worker around is made to tell ``at_work`` when it
-    is asked to leave."""
+    """The waiter for the order of this thread. Makes the worker around it call ``at_work`` when it is asked
+    to leave."""
     if "distributed" not in sys.modules:
         return Waiting()
     distributed = importlib.import_module("distributed")
@@ -128,7 +128,7 @@ def _teardown(at_work: AtWork) -> Callable[[Any, Any], Any]:
         begun, replies = at_work.here()
         for key in map(str, list(worker.state.tasks)):
             # An order with a reply may have ended after the scheduler removed this worker, and before this
-            # worker heard of it. Those that have not begun never do.
+            # worker learned of it. Orders without one never begin.
             if key.startswith(PREFIX) and (key in replies or key not in begun):
                 worker.log_event(topic_of(key), {"order": key, "reply": replies.get(key)})
         for seconds in (LEAVING_SECONDS, 1.0):

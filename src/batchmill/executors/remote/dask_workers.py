@@ -1,4 +1,4 @@
-"""Ask a Dask scheduler about its workers, with calls that return even if nobody answers."""
+"""Ask a Dask scheduler about its workers, with calls that return even if it does not answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def within(call: Callable[[], T], seconds: float = ANSWER_SECONDS) -> T:
-    """What ``call`` gives, in a thread of its own. Raises what it raises, and TimeoutError when it takes
+    """The result of ``call``, in a thread of its own. Raises its exception, and TimeoutError when it takes
     longer; the thread then waits on by itself until the connection is closed."""
     answer: Future[T] = Future()
 
@@ -43,7 +43,7 @@ def within(call: Callable[[], T], seconds: float = ANSWER_SECONDS) -> T:
 
 
 def known_workers(client: Any) -> dict[str, dict[str, Any]]:
-    """All workers by address, with what the scheduler knows of them: ``nthreads``, ``last_seen`` and more."""
+    """All workers by address, with the scheduler's data about them: ``nthreads``, ``last_seen`` and more."""
     try:
         found = client.scheduler_info(n_workers=-1)
     except TypeError:  # older ones tell of all, and know no such argument
@@ -52,7 +52,7 @@ def known_workers(client: Any) -> dict[str, dict[str, Any]]:
 
 
 def told_by_workers(client: Any, facts_call: bytes) -> list[Worker]:
-    """What there is, and what agents there say; those that are silent are not asked."""
+    """The workers, with the reports of their agents; silent workers are not asked."""
     known = within(lambda: known_workers(client))
     now = _time_there(client, known)
     silence = {address: now - one["last_seen"] for address, one in known.items()}

@@ -49,8 +49,8 @@ def seen(probe: Probe) -> bool:
 
 
 def unshared(folder: str, host: str, needs: str, *, no_other: bool = False) -> str:
-    """That a ``host`` does not have the ``folder`` of the run, and what to do where a task ``needs`` it, and
-    ``no_other``."""
+    """The message that a ``host`` does not have the ``folder`` of the run, with the remedies if a task
+    ``needs`` it, and ``no_other``."""
     other = "" if no_other else "say with `cwd` of `cluster` in which folder of theirs workers run items, "
     return (
         f"the folder of the run, {folder}, is not there on {host}, or is another one, and {needs}: mount it "

@@ -28,7 +28,7 @@ class FuturesCarrier:
     """Sends orders as calls of ``executor``. It cannot announce the end of a batch: running orders then run
     to their end, or their timeout.
 
-    Concurrency: any thread may set ``gone``, which is never set back.
+    Concurrency: any thread may set ``gone``, which is never reset.
     """
 
     here = False
@@ -74,8 +74,8 @@ class FuturesCarrier:
             self._lost(fault, done)
 
     def _lost(self, fault: Exception, done: Done) -> None:
-        """A worker is lost, or all that there are. Some executors say the same of every later call, which
-        must cost no item: one that runs another call has workers."""
+        """A worker is lost, or all of them. Some executors report the same for every later call, which must
+        cost no item: an executor that runs another call has workers."""
         words = f"{type(fault).__name__}: {fault}"
 
         def answered(probe: Future[Any]) -> None:

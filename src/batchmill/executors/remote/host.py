@@ -1,7 +1,7 @@
 """The process of a local cluster: ``python -m batchmill.executors.remote.host SEATS DESCRIPTOR FOLDER``.
 
-A scheduler and a nanny with one worker, on the loopback interface, with certificates that are made here and
-never written anywhere but to the descriptor, together with the address. It ends when its standard input does.
+A scheduler and a nanny with one worker, on the loopback interface. The certificates are made here and written
+only to the descriptor, together with the address. It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ async def _started(seats: int, folder: str) -> tuple[list[Any], dict[str, str]]:
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.terminate": False,
-        # What Dask measures of itself for its pages, which nobody sees here, takes 3 % of two cores.
+        # Dask's measurements for its web pages, which nobody opens here, take 3 % of two cores.
         "distributed.worker.profile.enabled": False,
         "distributed.admin.tick.interval": "1s",
         "distributed.admin.system-monitor.interval": "10s",

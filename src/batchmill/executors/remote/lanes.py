@@ -31,7 +31,8 @@ class Lane:
 
 
 class Stint(NamedTuple):
-    """Who ran the items of a reply: worker ``number``, whose clock is ``behind`` ours by so many seconds."""
+    """The worker that ran the items of a reply: worker ``number``, whose clock is ``behind`` ours by so many
+    seconds."""
 
     behind: float
     number: int
@@ -40,8 +41,8 @@ class Stint(NamedTuple):
 class Lanes:
     """The lanes of one batch. ``same_clock`` says that the workers have the clock of this process.
 
-    Concurrency: any thread may call any method; ``_lock`` guards ``_lanes`` and ``_behind``, by agent the
-    seconds by which its clock is behind ours.
+    Concurrency: any thread may call any method; ``_lock`` guards ``_lanes`` and ``_behind``, the seconds by
+    which the clock of each agent is behind ours.
     """
 
     def __init__(self, settings: ExecutorSettings, *, same_clock: bool) -> None:
@@ -52,8 +53,8 @@ class Lanes:
         self._behind: dict[str, float] = {}
 
     def stint(self, stay: Stay, sent: float, received: float, workers: int) -> Stint:
-        """Whose reply it is that came for an order: ``sent`` and ``received`` are seconds of
-        :func:`time.perf_counter`, ``workers`` how many orders may be at work now."""
+        """The worker whose reply came for an order: ``sent`` and ``received`` are seconds of
+        :func:`time.perf_counter`, ``workers`` is how many orders may run now."""
         with self._lock:
             behind = self._difference(stay, sent, received)
             lane = self._lanes.get((stay.agent, stay.slot))
@@ -94,7 +95,7 @@ class Lanes:
         return Lane(self._numbers.acquire(), stay.host, stay.agent, slot)
 
     def close(self) -> None:
-        """Nothing more runs: others may have the numbers."""
+        """The batch has ended: others may have the numbers."""
         with self._lock:
             lanes, self._lanes = list(self._lanes.values()), {}
         for lane in lanes:

@@ -36,11 +36,11 @@ class Library:
         self._users: dict[str, int] = {}  # by the path of a copy, the one used last at the end
 
     def unpacked(self, modules: Modules, place: str, *, shared: bool) -> Copy:
-        """The folders to import from. They are below the folder ``place``, but for those that are here with
-        the very same files: these are taken as they are. Where folders are ``shared`` with the parent, what
-        has not travelled is looked for in them too.
+        """The folders to import from. They are below the folder ``place``; existing folders with exactly the
+        same files are used instead. If folders are ``shared`` with the parent, missing modules are also
+        searched there.
 
-        Raises :class:`OSError` if nothing can be written.
+        Raises :class:`OSError` if the files cannot be written.
         """
         path = os.path.join(place, f"modules-{modules.digest}")
         with zipfile.ZipFile(io.BytesIO(modules.archive)) as archive:
@@ -57,7 +57,7 @@ class Library:
 
     @contextmanager
     def holding(self, copy: Copy) -> Iterator[None]:
-        """Keep a copy meanwhile. Those that nobody held for the longest go first."""
+        """Hold a copy meanwhile. Copies that were unused for the longest are removed first."""
         with self._lock:
             self._users[copy.path] = self._users.get(copy.path, 0) + 1
         try:
@@ -72,7 +72,7 @@ class Library:
 
 
 def _unpack(archive: zipfile.ZipFile, copy: str) -> None:
-    """Whole or not at all: a copy that is there is not looked at again."""
+    """Unpack completely or not at all, because an existing copy is not checked again."""
     making = f"{copy}.{os.getpid()}"
     shutil.rmtree(making, ignore_errors=True)
     os.makedirs(making, 0o700)

@@ -22,7 +22,7 @@ OWN_PATH = [entry for entry in sys.path if entry]  # the empty one is the curren
 class RemoteJob(NamedTuple):
     """The job of a batch, as its agents get it. ``retry`` is the pickle of the policy; its replacement in
     ``settings`` decides about lost attempts. ``around`` is the pickle of the parent's environment; with
-    ``here`` items run in it as it is. Elsewhere the environment is the worker's own, and so is the folder
+    ``here`` items run in it unchanged. Elsewhere the environment is the worker's own, and so is the folder
     ``cwd``, if given. If the worker does not see the ``probe``, items run in an empty folder; ``needs`` says
     in words why they cannot, "" if they can. ``modules`` are the user's modules that travel along, ``env``
     the variables."""
@@ -49,13 +49,13 @@ class LoadedJob(NamedTuple):
     copy: Copy | None
 
     def is_whole(self, place: str) -> bool:
-        """Whether what it refers to is there yet; our folder is now ``place``."""
+        """Whether its files still exist; our folder is now ``place``."""
         return self.place == place and (self.copy is None or os.path.isdir(self.copy.path))
 
 
 def loaded(job: RemoteJob, place: str, library: Library) -> LoadedJob:
-    """A job with what its items find around them here. Raises :class:`ExecutorUnavailable` if that would
-    be another folder than the one of the run, they need that one, and nobody said so."""
+    """A job with the environment of its items here. Raises :class:`ExecutorUnavailable` if the items need the
+    folder of the run, would get another one, and the settings do not permit that."""
     around: ProcessEnvironment = pickle.loads(job.around)  # noqa: S301  # from who may have us run anything
     around.seals = True
     if job.here:

@@ -38,7 +38,7 @@ class LocalHost:
         command = [sys.executable, "-W", QUIET, "-m", HOST, *arguments]
         environment = {**os.environ, "DASK_LOGGING__DISTRIBUTED": "critical"}
         try:
-            # in a session of its own: a Ctrl-C is for us, who end it
+            # in a session of its own, so Ctrl-C only reaches us, and we end it
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -72,7 +72,7 @@ class LocalHost:
             late.join()
 
     def security(self) -> Any:
-        """What a client needs to be let in."""
+        """The credentials for a client."""
         return distributed.Security(
             tls_ca_file=self._keys["ca"],
             tls_client_cert=self._keys["cert"],

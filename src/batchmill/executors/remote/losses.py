@@ -41,5 +41,5 @@ class Losses:
         return ErrorInfo("WorkerDied", message, "worker_died")
 
     def suspects(self, index: int) -> bool:
-        """Whether an item has to be run with nothing else at work."""
+        """Whether an item must run while no other does."""
         return len(self._workers.get(index, ())) >= SUSPECT

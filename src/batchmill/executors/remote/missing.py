@@ -1,4 +1,4 @@
-"""What to do about a module that a worker does not have."""
+"""The remedy for a module that a worker does not have."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TYPES = frozenset({"ModuleNotFoundError", "ImportError", "NotPicklable"})
 
 
 def explained(error: ErrorInfo, host: str) -> ErrorInfo:
-    """``error`` with the remedy where it says that ``host`` has no module; any other as it is."""
+    """``error`` with the remedy if it says that ``host`` lacks a module; other errors unchanged."""
     found = NOT_FOUND.search(error.message) if error.type in TYPES else None
     if found is None:
         return error

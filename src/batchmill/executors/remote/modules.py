@@ -32,7 +32,7 @@ SUFFIXES = (".py", ".so", ".pyd")
 LEFT_OUT = re.compile(r"__pycache__$|\..*|.*\.(pyc|pyo)$")
 NAMED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[\w.]*)?\Z")
 NAME = r"[^\W\d][\w.]*(?:[ \t]+as[ \t]+\w+)?"
-# Text is looked through, not parsed: what only looks like an import may travel too, which does no harm.
+# Text is searched, not parsed: a text that only looks like an import may travel too, which is harmless.
 IMPORTS = re.compile(
     r"(?:^|[;:])[ \t]*"
     rf"(?:from[ \t]+([^\W\d][\w.]*)[ \t]+import\b|import[ \t]+({NAME}(?:[ \t]*,[ \t]*{NAME})*))",
@@ -41,16 +41,16 @@ IMPORTS = re.compile(
 TEXTS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "GLOBAL")
 _lock = threading.Lock()
 _known: dict[tuple[str, ...], dict[str, Path]] = {}
-"""By the user's folders: what was found for earlier tasks goes along with later ones. So what is sent only
-grows, and worker processes that have imported a part of it can go on."""
+"""By the user's folders: modules found for earlier tasks also travel with later ones. So the set only grows,
+and worker processes that have imported a part of it can continue."""
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content has the same digest whenever it was written
 
 
 class Modules(NamedTuple):
-    """``archive`` is a zip in which the files of the folder ``before[k]`` stand below ``k/``, those of
+    """``archive`` is a zip in which the files of the folder ``before[k]`` are below ``k/``, those of
     ``after`` below the numbers that follow. ``before`` and ``after`` are absolute paths, in the order of
-    ``sys.path``: what stands in front of all that is installed, and what does not. ``files`` names each file
-    with its content, and the folders: who has some of them knows by it whether they are the same."""
+    ``sys.path``: the folders before all installed packages, and the others. ``files`` names each file with
+    its content, and the folders: a process that has some of them can see whether they are the same."""
 
     digest: str
     archive: bytes
@@ -80,7 +80,7 @@ def travelling(*pickles: bytes) -> Modules:
 
 
 def _folders() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The user's folders in ``sys.path``, before the first one of what is installed, and after it."""
+    """The user's folders in ``sys.path``, before the first one of installed packages, and after it."""
     installed = _installed()
     before: list[str] = []
     after: list[str] = []
@@ -114,7 +114,7 @@ def _has_file(module: object) -> bool:
 
 
 def _texts(task: bytes) -> Iterator[str]:
-    """What stands in a pickle as text: names of modules and functions, and source."""
+    """The texts in a pickle: names of modules and functions, and source."""
     try:
         for code, argument, _ in pickletools.genops(task):
             if code.name in TEXTS and isinstance(argument, str):
@@ -124,7 +124,7 @@ def _texts(task: bytes) -> Iterator[str]:
 
 
 class _Finder:
-    """Gathers files of modules and of what those import, from folders in their order. Used by one thread."""
+    """Gathers files of modules and of their imports, from folders in their order. Used by one thread."""
 
     def __init__(self, folders: tuple[str, ...]) -> None:
         self._folders = folders
@@ -136,8 +136,8 @@ class _Finder:
         return self._files
 
     def add(self, name: str) -> None:
-        """A module, by its full name, with its package and all that it imports; nothing if it is not one
-        of the user's."""
+        """Add a module, by its full name, with its package and all its imports; nothing if it is not one of
+        the user's."""
         top = name.partition(".")[0]
         if top in self._seen or top in (OWN, "__main__") or top in sys.stdlib_module_names:
             return
@@ -148,7 +148,8 @@ class _Finder:
                 self._add_imports(_read(path))
 
     def add_named(self, text: str) -> None:
-        """What a text of the task names: a module, a function as ``module:name``, or imports in source."""
+        """Add the modules that a text of the task names: a module, a function as ``module:name``, or imports
+        in source."""
         if len(text) < 256 and NAMED.match(text):
             self.add(text.partition(":")[0])
         elif "import" in text:

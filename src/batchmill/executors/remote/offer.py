@@ -25,8 +25,8 @@ CARRIED = ("batchmill", "cloudpickle")  # what has to be there, of the same vers
 @dataclass(frozen=True, slots=True)
 class Worker:
     """A worker as its carrier knows it. ``python`` (``3.12.1``) and the versions of ``packages`` are empty if
-    unknown; a missing package has the version None. ``facts`` is what its agent says (:func:`facts`), None if
-    it says nothing, for the reason in ``fault``."""
+    unknown; a missing package has the version None. ``facts`` is its agent's report (:func:`facts`), None
+    without one, for the reason in ``fault``."""
 
     address: str
     seats: int
@@ -69,7 +69,7 @@ class Fault(NamedTuple):
 
 
 def facts(probe: Probe | None) -> dict[str, Any]:
-    """What this process can say of the machine it is on; bytes, and None if something is not known."""
+    """The facts about this process's machine; bytes, and None for unknown values."""
     import psutil  # 17 ms
 
     shared = shutil.disk_usage(SHARED_MEMORY).free if os.access(SHARED_MEMORY, os.W_OK) else None
@@ -93,7 +93,7 @@ def installed(package: str) -> str | None:
 
 
 def version_faults(offer: Offer) -> Iterator[Fault]:
-    """What keeps workers from running what they would be sent: another Python, another batchmill."""
+    """The faults that keep workers from running our orders: another Python, another batchmill."""
     python = platform.python_version()
     yield from _differing(
         "Python",
@@ -193,7 +193,7 @@ def as_json(offer: Offer) -> dict[str, Any]:
 
 
 def _versions(offer: Offer) -> dict[str, dict[str, int]]:
-    """How many workers have which version of what."""
+    """How many workers have which version of a package."""
     found: dict[str, dict[str, int]] = {}
     for worker in offer.workers:
         listed = {"python": worker.python, **worker.packages}
@@ -207,7 +207,7 @@ def _versions(offer: Offer) -> dict[str, dict[str, int]]:
 def _differing(
     name: str, here: str, there: Mapping[str, str | None], parts: int, remedy: str
 ) -> Iterator[Fault]:
-    """Those whose version differs from ours in its first ``parts``."""
+    """The workers whose version differs from ours in its first ``parts``."""
     others: dict[str, list[str]] = {}
     for host, version in there.items():
         if version is None or _start(version, parts) != _start(here, parts):

@@ -13,9 +13,9 @@ from batchmill.executors.contract import Chunk, Seat
 
 class OrderChannel:
     """A :class:`~batchmill.executors.contract.Channel` without a source and without order: one chunk at the
-    start, blocks as they come. It hands out nothing more ``seconds`` after the first part was taken.
-    ``alone`` says that nothing begins after a failed item, ``by_attempt`` that attempts are started
-    elsewhere. :meth:`rest` is what is left at the end. A chunk without items is taken like any other, by a
+    start, blocks as they come. It hands out no more items ``seconds`` after the first part was taken.
+    ``alone`` says that no item begins after a failed one, ``by_attempt`` that attempts are started elsewhere.
+    :meth:`rest` has the remaining items at the end. A chunk without items is taken like any other, by a
     worker that is ready to run one.
 
     Concurrency: any thread may call any method; ``_changed`` guards all fields.
@@ -113,7 +113,7 @@ class OrderChannel:
         return remove
 
     def on_idle(self, callback: Callable[[], None]) -> None:
-        """There is one worker: nobody has what it could take."""
+        """Nothing to do: with one worker there is no other to take items from."""
 
     def blocks(self) -> Iterator[Block]:
         while True:
@@ -153,7 +153,7 @@ class OrderChannel:
             return self._changed.wait_for(lambda: not self._out, seconds)
 
     def finished(self) -> list[Block]:
-        """Blocks that nobody took from :meth:`blocks`."""
+        """Blocks that were not taken from :meth:`blocks`."""
         with self._changed:
             blocks = list(self._blocks)
             self._blocks.clear()

@@ -39,7 +39,7 @@ class Reached(NamedTuple):
 
 
 def address_in(place: str) -> str:
-    """The address of a scheduler; of a scheduler file the one that stands in it. Raises
+    """The address of a scheduler; for a scheduler file the one written in it. Raises
     :class:`ExecutorUnavailable`."""
     if not place.endswith(".json"):
         return place
@@ -55,8 +55,8 @@ def address_in(place: str) -> str:
 
 
 def check_files(files: Mapping[str, Any]) -> None:
-    """``files`` are Dask's settings of TLS for clients. Raises :class:`ExecutorUnavailable` if one is not
-    set or not there, naming it."""
+    """``files`` are Dask's settings of TLS for clients. Raises :class:`ExecutorUnavailable`, naming the file,
+    if one is not set or missing."""
     for name, (what, variable) in FILES.items():
         path = files.get(name)
         if name == "key" and not path:

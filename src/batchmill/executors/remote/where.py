@@ -1,4 +1,4 @@
-"""The place of the workers: what ``cluster`` says, and this process's one carrier to each place."""
+"""The place of the workers: the value of ``cluster``, and this process's one carrier to each place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _carriers: dict[tuple[int, str, str], Carrier] = {}  # by process, kind and plac
 
 
 def said_of(cluster: str | Mapping[str, Any] | None) -> str | Mapping[str, Any] | None:
-    """``cluster``, or what :data:`VARIABLE` says in its place where it is None. Raises
+    """``cluster``, or if it is None the value of :data:`VARIABLE`. Raises
     :class:`~batchmill.errors.InvalidSetting`."""
     found: str | Mapping[str, Any] | None = cluster
     if found is None:
@@ -36,8 +36,8 @@ def said_of(cluster: str | Mapping[str, Any] | None) -> str | Mapping[str, Any] 
 
 
 def carrier_at(cluster: str | Mapping[str, Any] | None) -> Carrier:
-    """The carrier to the workers at ``cluster``, connected when it is first asked for; None for those that
-    :data:`VARIABLE` names, or Dask's own configuration, or else a local cluster.
+    """The carrier to the workers at ``cluster``, connected on first use; None for those of :data:`VARIABLE`,
+    else of Dask's configuration, else of a local cluster.
 
     Raises :class:`~batchmill.errors.InvalidSetting`, :class:`~batchmill.errors.ExecutorUnavailable` and
     :class:`~batchmill.errors.MissingExtra`.
@@ -55,10 +55,10 @@ def carrier_at(cluster: str | Mapping[str, Any] | None) -> Carrier:
 
 
 def offer_at(cluster: str | Mapping[str, Any] | None, probe: Probe | None = None) -> Offer:
-    """What the cluster at ``cluster`` offers now, over a connection of its own; see :func:`carrier_at`.
-    Workers are asked whether they see the ``probe``. A local cluster is started for it.
+    """The present workers of the cluster at ``cluster``, over a connection of its own; see
+    :func:`carrier_at`. Workers report whether they see the ``probe``. A local cluster is started for it.
 
-    Raises what :func:`carrier_at` raises.
+    Raises the errors of :func:`carrier_at`.
     """
     kind, place = _place(cluster)
     carrier = _connected(kind, place, whatever=True)
@@ -89,7 +89,7 @@ def disconnect() -> None:
 
 
 def _place(cluster: str | Mapping[str, Any] | None) -> tuple[str, str]:
-    """How to get there, ``python`` or ``dask``, and the place in words; empty if nothing is said."""
+    """The kind of connection, ``python`` or ``dask``, and the place in words; empty without one."""
     cluster = said_of(cluster)
     if cluster is None:
         return "dask", ""
@@ -100,7 +100,7 @@ def _place(cluster: str | Mapping[str, Any] | None) -> tuple[str, str]:
 
 
 def _address(text: str) -> str:
-    """The address as it is meant: without a scheme it is one of TLS."""
+    """The full address: without a scheme it is one of TLS."""
     head, _, tail = text.partition(":")
     return f"tls://{text}" if head != "local" and tail.isdigit() else text
 
@@ -113,7 +113,7 @@ def _connected(kind: str, place: str, *, whatever: bool = False) -> Carrier:
 
 
 def _dask() -> Any:
-    """What needs the extra, imported. Raises :class:`~batchmill.errors.MissingExtra`."""
+    """Import the module that needs the extra. Raises :class:`~batchmill.errors.MissingExtra`."""
     try:
         return importlib.import_module("batchmill.executors.remote.dask_carrier")
     except ImportError as fault:

@@ -110,7 +110,7 @@ class Attempts:
         self.began = time.perf_counter()
 
     def returned(self, value: object) -> Outcome:
-        """The attempt came to a value."""
+        """The attempt returned a value."""
         outcome = Outcome(self._index, value, attempts=self.number, records=self.recorder.drain())
         return self._with_earlier(outcome)
 
@@ -119,13 +119,13 @@ class Attempts:
         return self.failed(outline(error), error)
 
     def lost(self) -> Wait:
-        """The attempt was lost with its worker. Its chunk says when the next one, decided then, may be."""
+        """The attempt was lost with its worker. Its chunk already has the decision on the next one."""
         if self._before is None:
             raise InternalError(f"no attempt of item {self._index} was lost")
         return self._again(self._before, self._wait)
 
     def stopped(self) -> Outcome:
-        """Nothing is to start any more, and another attempt is waited for."""
+        """Starting has been stopped while another attempt was due."""
         if self._before is None:
             raise InternalError(f"no attempt of item {self._index} has failed")
         outcome = interrupted(self._index, self.number, self._before)
@@ -153,8 +153,8 @@ class Attempts:
         return Wait(after)
 
     def _described(self, error: ErrorInfo, cause: BaseException | None) -> ErrorInfo:
-        """The last error, with what only that is given: its traceback, and the exception where that was
-        wanted."""
+        """The last error, with the parts that only the last one gets: its traceback, and the exception if
+        requested."""
         if cause is None:
             return error
         error = traced(error, cause)
@@ -178,7 +178,7 @@ class Attempts:
 
 
 def refusals_in(error: ErrorInfo | None) -> Refusals:
-    """Those of an item whose last attempt ended so."""
+    """The refusals of an item whose last attempt ended so."""
     return NO_REFUSALS if error is None else error.refusals
 
 
@@ -186,8 +186,8 @@ def decided(
     job: Job, number: int, error: ErrorInfo, cause: BaseException | None, before: ErrorInfo | None
 ) -> tuple[ErrorInfo, float | None]:
     """The one decision on what follows the failed attempt ``number``, wherever it was made and lost: the
-    seconds until the next attempt, None if that was the last one, and the error with the refusals until
-    then. ``before`` is how the attempt before it failed."""
+    seconds until the next attempt, None if that was the last one, and the error with the refusals so far.
+    ``before`` is how the previous attempt failed."""
     decision = job.retry.decide(number, error, cause, refusals_in(before))
     if decision.refusals.times:
         error = replace(error, refusals=decision.refusals)
@@ -203,8 +203,8 @@ def lost_attempt(
     began: float | None = None,
     worker: int | None = None,
 ) -> Chunk | Outcome:
-    """What becomes of an item whose attempt ended with its ``worker``: a chunk to run again, or the end. The
-    attempt had begun at the second ``began``, None if nobody knows."""
+    """Decide on an item whose attempt ended with its ``worker``: a chunk to run again, or the end. The
+    attempt had begun at the second ``began``, None if unknown."""
     index = chunk.start + offset
     wall = 0.0 if began is None else max(0.0, time.perf_counter() - began)
     earlier = chunk.tried if len(chunk) == 1 else ()

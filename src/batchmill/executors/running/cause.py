@@ -1,8 +1,8 @@
 """The exception behind an error, for the caller that raises an error of the whole batch.
 
-Only plain data travels between processes, and an exception may be anything: one that does not unpickle must
-break nothing. So a worker pickles it separately, and it is unpickled only when needed, if possible; the text
-of its traceback replaces one that cannot be.
+Only plain data travels between processes, and an exception may be anything: one that cannot be unpickled must
+not do harm. So a worker pickles it separately, and it is unpickled only when needed, if possible; otherwise
+the text of its traceback replaces it.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Cause:
 class _Alone:
     """Pickles an exception without its relations.
 
-    If tblib is in use, as it is once ``distributed`` is imported, pickle would otherwise take along the
-    traceback and every exception it was raised from, and lose all of it for one that cannot be pickled.
-    Reducers that users have registered for their own classes are still used.
+    If tblib is in use, as it is once ``distributed`` is imported, pickle would also take the traceback and
+    the chain of exceptions. If one of them cannot be pickled, everything would be lost. Reducers that users
+    have registered for their own classes are still used.
     """
 
     def __init__(self, error: BaseException) -> None:
@@ -83,8 +83,8 @@ def _pickling() -> Any:
 
 
 def cause_of(error: ErrorInfo | None) -> BaseException | None:
-    """What an error of the batch is raised from: the exception of the item, with its traceback; else that
-    traceback's text. None if nothing more is known than ``error`` says."""
+    """The cause to raise an error of the batch from: the exception of the item, with its traceback; else that
+    traceback's text. None if only ``error`` is known."""
     if error is None:
         return None
     raised = error.cause.exception() if isinstance(error.cause, Cause) else None

@@ -15,11 +15,10 @@ from batchmill.executors.pickling.copying import copy_task
 
 class Prepared(Task):
     """``task`` behind ``initializer(*arguments)``, which is called once for each copy of this object: in each
-    worker thread or worker process, and once if items run in the caller's thread or on one event loop. No
-    item is charged for its time.
+    worker thread or worker process, and once if items run in the caller's thread or on one event loop. Its
+    time is charged to no item.
 
-    ``batch`` makes the jobs of two batches differ, so that a worker process kept from one to the next is set
-    up for each.
+    ``batch`` makes the jobs of two batches differ, so a worker process that is kept is set up again for each.
     """
 
     def __init__(self, task: Task, initializer: Callable[..., object], arguments: Sequence[object]) -> None:
@@ -43,7 +42,7 @@ class Prepared(Task):
         return self.task.secret
 
     def prepare(self) -> None:
-        """Call the initializer, the first time. What it raises becomes the error of every item here."""
+        """Call the initializer, the first time. Its exception becomes the error of every item here."""
         if self._ready:
             return
         try:

@@ -1,14 +1,14 @@
-"""How far a worker is, for others to see from outside: which item of which chunk, and since when.
+"""The progress of a worker, visible from outside: which item of which chunk, and since when.
 
-It is written by the worker without a lock and read by whoever watches it, also after its death. So it is a
-row of 64-bit integers, a list for a thread and shared memory for a process, where each is one store and one
-load. What belongs together is one integer: the chunk and its item are two halves of a word, and nobody
-reads the one from before a change and the other from after it.
+The worker writes it without a lock, and others read it, also after its death. So it is a row of 64-bit
+integers, a list for a thread and shared memory for a process, where each is one store and one load. Values
+that belong together are one integer: the chunk and its item are two halves of a word, so a reader never sees
+one from before a change and the other from after it.
 
-The order of the stores is what readers rely on, and it is written down here alone. What is to be known of a
-chunk is there before the word says that the worker is on it. The word says that an item is begun before the
-worker looks whether it may begin one, and before it touches the item. So whoever pauses a worker and looks
-a moment later, or finds it dead, sees every item that was begun.
+Readers rely on the order of the stores, which is documented only here. The data about a chunk is there before
+the word says that the worker is on it. The word says that an item has begun before the worker checks whether
+it may begin one, and before it touches the item. So a thread that pauses a worker and looks a moment later,
+or finds it dead, sees every item that was begun.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ Cells = MutableSequence[int]
 
 
 class Position(NamedTuple):
-    """A worker's place: in chunk ``seq`` (0: none yet) the first ``begun`` items have begun. The last of them
-    is running, or has just finished."""
+    """A worker's place: in chunk ``seq`` (0 before the first) the first ``begun`` items have begun. The last
+    of them is running, or has just finished."""
 
     seq: int
     begun: int
@@ -89,17 +89,17 @@ class Progress:
         self._cells[_ATTEMPT] = number
 
     def begin_timed(self) -> int:
-        """What runs now has a deadline; since when, in nanoseconds of ``time.monotonic_ns``."""
+        """Work with a deadline began at this nanosecond of ``time.monotonic_ns``."""
         now = self._cells[_STARTED] = self._cells[_TIMED] = time.monotonic_ns()
         return now
 
     def postpone(self, nanoseconds: int) -> None:
-        """Count the timeout of what runs from so much later than now, if it has one. Its start stays."""
+        """Delay the timeout of the running work by so much from now, if it has one. Its start stays."""
         if self._cells[_TIMED]:
             self._cells[_TIMED] = time.monotonic_ns() + nanoseconds
 
     def end_timed(self) -> None:
-        """Nothing runs that has a deadline."""
+        """The work with a deadline has ended."""
         self._cells[_STARTED] = self._cells[_TIMED] = 0
 
     def enter(self, phase: int) -> None:
@@ -112,13 +112,13 @@ class Progress:
 
     def stop(self) -> None:
         """Let no further item begin."""
-        # Whoever pauses or resumes at the same moment stores first and looks at _FOR_GOOD then. So either he
-        # sees it, or his store came before ours.
+        # A thread that pauses or resumes at the same moment stores first and checks _FOR_GOOD then. So either
+        # it sees our store, or its own came before ours.
         self._cells[_FOR_GOOD] = 1
         self._cells[_STOP] = _STOPPED
 
     def pause(self) -> None:
-        """Let no item begin until :meth:`resume`, unless all is stopped."""
+        """Let no item begin until :meth:`resume`, unless all is stopped for good."""
         self._cells[_STOP] = _PAUSED
         self._stay_stopped()
 

@@ -67,11 +67,11 @@ class FileUse:
     def words(self) -> str:
         """Its description in a message about another use of the file."""
         does = {
-            "items": f"what `{self.node}` reads its items from",
-            "reads": f"what `{self.node}` reads",
+            "items": f"read by `{self.node}` for its items",
+            "reads": f"read by `{self.node}`",
             "results": f"where `{self.node}` writes its results",
             "errors": f"where `{self.node}` writes its errors",
-            "writes": f"what `{self.node}` writes",
+            "writes": f"written by `{self.node}`",
         }
         return does[self.kind]
 

@@ -165,7 +165,7 @@ class NodeBatch:
             visit.warnings += () if warned is None else (warned,)
         if visit.failed and self._spec.results_path is not None:
             path = visit.outputs[PATH_KEY]
-            self._around.services.bus.emit(Noticed(f"what it has done so far is in {path}", self._place))
+            self._around.services.bus.emit(Noticed(f"its results so far are in {path}", self._place))
         return visit
 
 

@@ -22,13 +22,14 @@ from batchmill.items.selection import Selection
 
 
 class RunningStage:
-    """A batch node whose items come from ``source``, or, if that is None, from where the node says.
+    """A batch node whose items come from ``source`` or, if that is None, from the node's own source.
 
     ``around`` has tokens of the stage's own. ``failed`` is called, perhaps more than once and from any
     thread, when the stage has failed or can only fail.
 
     Concurrency: made, started and joined in the scheduler's thread, run in its own. ``visit``, ``wall`` and
-    ``crash`` are that one's and are read after its end. Any thread may ask for ``failing`` and call ``stop``.
+    ``crash`` belong to its own thread and are read after its end. Any thread may ask for ``failing`` and call
+    ``stop``.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class RunningStage:
         self._thread = threading.Thread(target=work, args=(self._work,), name="batchmill-stage", daemon=True)
 
     def _prepared(self) -> NodeBatch | None:
-        """The batch; None when it cannot be made, which is the visit's failure."""
+        """The batch; None if it cannot be made, which fails the visit."""
         spec = self.node.spec.batch
         if spec is None:
             raise ValueError(f"node {self.id!r} is no batch")
@@ -69,8 +70,8 @@ class RunningStage:
             return None
 
     def outlet(self, succeeded: bool, selection: Selection, stop: CancelToken) -> StreamBuffer:
-        """Where another stage takes this one's results from, without those of failed items if it wants
-        only what ``succeeded``, and of them what its ``selection`` says. ``stop`` lets it start no more."""
+        """The outlet for the results that another stage takes: without those of failed items if it takes only
+        ``succeeded``, and limited by its ``selection``. ``stop`` makes that stage start no more items."""
         total = None if succeeded or self._batch is None else self._batch.batch.total
         handoff = StreamBuffer(total, selection)
         self._outlets.append(_Outlet(handoff, succeeded, stop))
@@ -152,8 +153,8 @@ class RunningStage:
             to.buffer.put(_kept(block.values, to.succeeded), batch.hold if batch is not None else None)
 
     def _stop_later_stages(self) -> None:
-        """From here on there are items that were not run to their end. Stages that take from this one count
-        them, but must not take them for failed ones and run with nothing in their place."""
+        """From now on some items do not run to their end. Later stages count these, but must not take them
+        for failed ones and run without a result."""
         for to in self._outlets:
             to.stop.cancel()
             to.buffer.stop()  # as another thread may be stopping the stage, and have come only half way
@@ -171,7 +172,8 @@ class RunningStage:
 
 
 class _Outlet(NamedTuple):
-    """Where another stage takes results from, whether without those of failed items, and what stops it."""
+    """The source that another stage takes results from, whether failed items are left out, and the way to
+    stop that stage."""
 
     buffer: StreamBuffer
     succeeded: bool

@@ -65,9 +65,10 @@ class Chain:
         self._over: set[str] = set()  # failed, or stopped from outside: nothing after them counts
 
     def run(self) -> Iterator[StageEnd]:
-        """Run all stages; each one's end in the order of the chain, as soon as it is known.
+        """Run all stages; yields the end of each one in the order of the chain, as soon as it is known.
 
-        Raises what broke a stage other than a failure of its node; nothing runs any more then.
+        Raises the error of a stage that broke for another reason than a failure of its node; by then no stage
+        runs any more.
         """
         stages = list(self._stages.values())
         forget = [self._around.cancel.on_cancel(self._cancel.cancel)]
@@ -112,7 +113,7 @@ class Chain:
         return visit
 
     def _break_off(self, stages: Sequence[RunningStage]) -> None:
-        """End what still runs: nothing, unless the run was interrupted or a stage broke."""
+        """End the stages that still run, if the run was interrupted or a stage broke."""
         if not any(stage.alive for stage in stages):
             return
         for stage in stages:
@@ -129,6 +130,6 @@ def _wait_for(stages: Sequence[RunningStage]) -> None:
 
 
 def _void(visit: NodeRun, name: str) -> NodeRun:
-    """The visit of a stage that would not have begun, had it waited for the one called ``name``. It leaves
-    no outputs and no errors; what it cost is told."""
+    """The visit of a stage that would not have begun if it had waited for the one called ``name``. It leaves
+    no outputs and no errors, but reports its cost."""
     return NodeRun(ended_by=name, void=True, batch=visit.batch, records=visit.records, retries=visit.retries)

@@ -40,7 +40,7 @@ def tell_end(node: PlannedNode, visit: NodeRun, wall: float, around: NodeFrame) 
         return
     name = around.place(node.id)
     for reference in visit.unresolved:
-        bus.emit(Noticed(f"{reference} could not be resolved and was left as it stands", name))
+        bus.emit(Noticed(f"{reference} could not be resolved and stays as written", name))
     is_batch, counts = node.spec.batch is not None, visit.batch or {}
     failed, every = counts.get("error_count", 0), counts.get("count", 0)
     succeeded, skipped = counts.get("success_count", 0), counts.get("skipped_count", 0)

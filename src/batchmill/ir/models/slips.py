@@ -76,6 +76,7 @@ _AT_ONCE_WORDS = _words(
     "jobs workers max_workers n_jobs processes threads concurrency max_concurrent parallelism"
 )
 _DEFAULT_WORDS = _words("timeout retry rate_limit cache when")
+_NODE_KEYS = _words("budget cache files keep params purpose type when workdir")  # a batch has no such keys
 _TYPE_WORDS = _words("uses kind task tool operator action node node_type")
 _PARAM_WORDS = _words("with args arguments parameters config kwargs options input inputs")
 _COMMAND_WORDS = _words("run cmd script sh bash shell command")
@@ -102,7 +103,10 @@ def key_hint(key: str, value: object, place: DocumentPath) -> str:
         return _node_hint(key, value)
     if place[2:] == ("batch",):
         source = f'a source stands in `items`: `"items": {{{as_written(key)}: {as_written(value)}}}`'
-        return source if key in SOURCES else _OF_BATCH.get(key, "")
+        if key in SOURCES:
+            return source
+        beside = f"write `{as_written(key)}: {as_written(value)}` in the node, beside `batch`"
+        return beside if key in _NODE_KEYS else _OF_BATCH.get(key, "")
     if place[:1] == ("outputs",) and key in ("value", "from", "default"):
         return f'write `"source": {as_written(value)}`'
     if place[:1] == ("inputs",) and key in ("env", "from_env", "environment") and isinstance(value, str):
@@ -137,7 +141,7 @@ def _node_hint(key: str, value: object) -> str:
     if key in _COMMAND_WORDS:
         return f'a command is run by `"type": "shell", "params": {{"command": {as_written(value)}}}`'
     if key in _TYPE_WORDS:
-        return "what a node does is its `type`; `batchmill nodes` lists them"
+        return "`type` says what a node does; `batchmill nodes` lists the types"
     if key in _PARAM_WORDS:
         return f'write `"params": {as_written(value)}`'
     if key in _ITEM_WORDS:

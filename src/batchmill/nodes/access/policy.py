@@ -18,7 +18,7 @@ from batchmill.nodes.bound import BoundParams
 from batchmill.template import ForeignUrl
 
 _REMEDY = "set `allow_private` to true, or name the host in `allow_hosts`"
-_NOT_NAMED = f"and the document does not name the host itself; {_REMEDY}"
+_NOT_NAMED = f"and only data names it; {_REMEDY}"
 _FORBIDDEN = "and `allow_private` is false; set it to true for servers of your own"
 _NO_NAME = "and the document does not name that address itself; set `allow_private` to true"
 _OUTSIDE = "which is in none of the networks of `allow_hosts`"

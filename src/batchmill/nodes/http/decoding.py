@@ -17,10 +17,10 @@ class TooLarge(Exception):  # never leaves this room
 
 
 def decoded(data: bytes, encodings: str, limit: int) -> bytes:
-    """``data`` with its encodings (the header's value) undone.
+    """``data`` decoded from its encodings (the header's value).
 
     Raises :class:`TooLarge` as soon as any stage gives more than ``limit`` bytes, and
-    :class:`~batchmill.errors.NodeError` for an encoding that is not known or does not fit the data.
+    :class:`~batchmill.errors.NodeError` for an unknown encoding or one that does not fit the data.
     """
     names = [name.strip().lower() for name in encodings.split(",")]
     names = [name for name in names if name and name != "identity"]

@@ -34,7 +34,7 @@ class Fields:
         return self._fields.get(name.lower(), ("", ""))[1]
 
     def set(self, name: str, value: str) -> None:
-        """Set a field. Raises :class:`~batchmill.errors.InvalidParams` for what cannot be one."""
+        """Set a field. Raises :class:`~batchmill.errors.InvalidParams` for an invalid one."""
         if not _NAME.fullmatch(name):
             raise InvalidParams(f"http: {name!r} cannot be the name of a header")
         if _BREAK.search(value):
@@ -47,7 +47,7 @@ class Fields:
             self.set(name, value)
 
     def complete(self, usual: Mapping[str, tuple[str, str]]) -> None:
-        """Set those of the ``usual`` fields that are not there: names and values, by names in lower case."""
+        """Add the missing ones of the ``usual`` fields: names and values, by names in lower case."""
         for name, field in usual.items():
             self._fields.setdefault(name, field)
 
@@ -63,7 +63,7 @@ class Fields:
         return copied
 
     def without_credentials(self) -> Fields:
-        """The fields that another server than the first may see: none whose name speaks of a credential."""
+        """The fields for another server than the first, without names that indicate a credential."""
         kept = self.copy()
         kept.remove(*filter(is_credential, self._fields))
         return kept
@@ -73,10 +73,10 @@ class Fields:
 
 
 def fields_of(params: BoundParams) -> tuple[Fields, str]:
-    """The header fields that ``params`` ask for, and the name of the one that holds the API key.
+    """The header fields for ``params``, and the name of the one that holds the API key.
 
-    Raises :class:`~batchmill.errors.InvalidParams` for what is no header, for a variable of the
-    environment that is not set, and for a credential that is given twice.
+    Raises :class:`~batchmill.errors.InvalidParams` for an invalid header, for a variable of the environment
+    that is not set, and for a credential that is given twice.
     """
     fields = Fields()
     for name, value in (params["headers"] or {}).items():
@@ -99,7 +99,7 @@ def is_credential(name: str) -> bool:
 
 
 def _on_the_wire(name: str, value: str) -> str:
-    """``value`` in the characters that stand for its bytes in UTF-8, as header values are written."""
+    """``value`` with its UTF-8 bytes as characters, as header values are written."""
     try:
         return value if value.isascii() else value.encode("utf-8").decode("latin-1")
     except UnicodeEncodeError as error:

@@ -19,9 +19,9 @@ _KEYS = {"path", "filename", "content_type"}
 
 
 def multipart(form: Mapping[str, object], files: Mapping[str, object]) -> tuple[bytes, str]:
-    """The body and its content type, with a boundary that is new each time.
+    """The body and its content type, with a new boundary each time.
 
-    A value of ``files`` is a path, an object with ``path`` and, if wanted, ``filename`` and ``content_type``,
+    A value of ``files`` is a path, an object with ``path`` and optionally ``filename`` and ``content_type``,
     or a list of those, which repeats the field. Raises :class:`~batchmill.errors.InvalidParams` for anything
     else, and :class:`~batchmill.errors.NodeError` for a file that cannot be read.
     """

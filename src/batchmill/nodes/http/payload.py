@@ -43,7 +43,7 @@ class Payload:
 
 
 def payload_of(params: BoundParams, content_type: str) -> Payload:
-    """The body that ``params`` ask for. ``content_type`` is that of the headers, empty if they have none.
+    """The body for ``params``. ``content_type`` is that of the headers, empty if they have none.
 
     Raises :class:`~batchmill.errors.InvalidParams`.
     """

@@ -22,7 +22,7 @@ _WORDS = frozenset(
     {"rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "too_many_requests", "overloaded_error"}
 )
 SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-"""What errors say of a quota that waiting does not bring back."""
+"""Words of errors about a quota that waiting does not restore."""
 PAYMENT_REQUIRED = 402
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LENGTH = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
@@ -34,8 +34,8 @@ _LIMITS = ("x-ratelimit", "x-rate-limit", "ratelimit", "anthropic-ratelimit")
 
 
 def is_refusal(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether an answer with this ``status`` says that the service has too much to do, and nothing of the
-    request itself. ``headers`` are looked up in any case."""
+    """Whether an answer with this ``status`` means that the service is overloaded, and says nothing about the
+    request. ``headers`` are matched in any case."""
     if status in TOO_MANY:
         return True
     if status == FORBIDDEN:  # GitHub's way
@@ -69,9 +69,8 @@ def is_spent(status: int, body: bytes) -> bool:
 
 
 def seconds_until_free(headers: Mapping[str, str], body: bytes = b"", *, limits: bool = True) -> float | None:
-    """Seconds from now, 0 to an hour, after which the service takes requests again; None if it does not
-    say. ``headers`` are looked up in any case; what they tell of ``limits`` counts where it may be
-    why."""
+    """Seconds from now, 0 to an hour, after which the service takes requests again; None if it does not say.
+    ``headers`` are matched in any case; those about ``limits`` count if a limit may be the reason."""
     found = _by_headers(headers)
     if found is None and limits:
         found = _by_limits(headers)
@@ -88,7 +87,7 @@ def _by_headers(headers: Mapping[str, str]) -> float | None:
 
 
 def _by_limits(headers: Mapping[str, str]) -> float | None:
-    """When the last of the limits that are used up is free again; of all of them where none says how much is
+    """When the last of the used-up limits is free again; the last of all limits if none says how much is
     left."""
     limits = [(left, reset) for left, reset in _limits(headers) if reset is not None]
     used_up = [reset for left, reset in limits if left is not None and left <= 0]
@@ -97,7 +96,7 @@ def _by_limits(headers: Mapping[str, str]) -> float | None:
 
 
 def _limits(headers: Mapping[str, str]) -> Iterator[tuple[float | None, float | None]]:
-    """Of each limit that ``headers`` tell of: how much is left, and in how many seconds it is free again."""
+    """For each limit in ``headers``: how much is left, and in how many seconds it is free again."""
     lower = {name.lower(): value for name, value in headers.items()}
     now = now_there(lower.get("date"))
     for name, value in lower.items():

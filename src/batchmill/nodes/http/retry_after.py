@@ -8,20 +8,21 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 MOST_SECONDS = 3600.0
-"""A longer wait is cut to this; what is asked for beyond an hour is a mistake or an attack."""
+"""The maximum; a longer wait is cut to it, because a request for more than an hour is a mistake or
+an attack."""
 SKEW_SECONDS = 2.0
-"""A server whose clock is further off than this is taken at its own time."""
+"""Seconds; a server clock that is further off is used instead of ours."""
 
 TOO_MANY = frozenset({429, 503, 529})
-"""Statuses by which a service wants fewer requests, or none for a while, also without ``Retry-After``: Too
-Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4), and 529, by which some say that
-they are overloaded."""
+"""Statuses with which a service asks for fewer requests, or none for a while, even without ``Retry-After``:
+Too Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, 15.6.4), and 529, with which some
+report overload."""
 
 _SECONDS = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?([eE]\+?[0-9]{1,2})?")
 
 
 def seconds_asked_for(value: str | None, server_date: str | None = None) -> float | None:
-    """Seconds from now, 0 to an hour; None if nothing that can be read was asked for.
+    """Seconds from now, 0 to an hour; None without a readable request.
 
     ``server_date`` is the answer's ``Date`` header.
     """
@@ -50,6 +51,6 @@ def _epoch(text: str | None) -> float | None:
 
 
 def now_there(server_date: str | None) -> float:
-    """The second since 1970 by the server's clock, as far as its ``Date`` header tells."""
+    """The second since 1970 by the server's clock, as far as its ``Date`` header shows it."""
     here, there = time.time(), _epoch(server_date)
     return here if there is None or abs(here - there) <= SKEW_SECONDS else there

@@ -57,7 +57,7 @@ class _Leaving:
         self.done = True
 
     def undo(self) -> None:
-        """The question did not leave after all, or certainly costs nothing."""
+        """The question was not sent after all, or certainly costs nothing."""
         if self.done and self._attempt.calls is not None:
             self._attempt.calls.forget([self._call.id])
 
@@ -100,7 +100,7 @@ class Asking:
         )
 
     async def _judged(self, question: Question) -> Judged:
-        """Get a reply, enter its call, and only then say what it is worth."""
+        """Get a reply, enter its call, and only then check it."""
         began = time.monotonic()
         recalled = self.provider.recall(question)
         call = self._call(question)
@@ -144,13 +144,13 @@ class Asking:
             raise
 
     def _enter(self, call: LLMCall) -> None:
-        """Have a call that has ended stand in the ledger."""
+        """Enter a call that has ended into the ledger."""
         if self.attempt.calls is not None and not call.kept:
             self.attempt.calls.end(call)
         self.attempt.recorder.append(call)
 
     def _call(self, question: Question) -> LLMCall:
-        """What a call is known by before it is made: it counts as what it may use."""
+        """The record of a call before it is made: it counts as its estimate."""
         call = LLMCall(
             model=question.model,
             prompt=shortened(question.prompt, KEPT_CHARACTERS, more=""),
@@ -166,7 +166,7 @@ class Asking:
         return self._counted(call, counted(question, None))
 
     def _counted(self, call: LLMCall, count: Counted, reply: Reply | None = None) -> LLMCall:
-        """With its tokens, and with what it costs: as the provider told it, else after the prices."""
+        """The call with its tokens, and with its cost: reported by the provider, else by the prices."""
         cache = () if reply is None else (reply.cached_tokens, reply.written_tokens)
         cost = None if reply is None else reply.cost
         cost = self.prices.cost(call.model, count.sent, count.answered, *cache) if cost is None else cost
@@ -208,7 +208,7 @@ class Asking:
 
     @staticmethod
     def _choices(question: Question, reply: Reply) -> list[dict[str, object]]:
-        """All answers, where several were asked for; of a shape that one does not have its value is null."""
+        """All answers, if several were requested; the value of one with the wrong shape is null."""
         if not reply.others:
             return []
         first = {name: getattr(reply, name) for name in reply.others[0]}
@@ -224,7 +224,7 @@ class Asking:
         return found
 
     def _usage(self, question: Question) -> dict[str, object]:
-        """What the calls used; None for what was not told of all of them."""
+        """The use by the calls; None for counts that some of them did not report."""
         calls = [call for call, _ in self.calls]
         costs = [call.cost for call in calls]
         usage = {
@@ -244,7 +244,7 @@ class Asking:
 
 
 def _tell_the_rest(telling: Telling, reply: Reply) -> None:
-    """Tell what was not told when it came, as answers that come whole were not."""
+    """Send the rest of the answer to listeners, such as an answer that came as a whole."""
     if not telling.any:
         telling.add(reply.reasoning, "reasoning")
         for number, text in enumerate([reply.text, *(one["text"] for one in reply.others)]):

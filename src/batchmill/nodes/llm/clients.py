@@ -64,7 +64,7 @@ class Client:
         self._client = module.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http)
 
     def begin(self) -> tuple[Any, int]:
-        """The SDK's client for a call of this task, and its lane, to be told to :meth:`end`."""
+        """The SDK's client for a call of this task, and its lane, which is passed to :meth:`end`."""
         place = next((n for n, count in enumerate(self._under_way) if count < CALLS_PER_LANE), None)
         if place is None:
             place = len(self._under_way)
@@ -82,7 +82,7 @@ class Client:
 
 
 def client_for(module: object, base_url: str | None, key: str, access: Access) -> Client:
-    """The process's client for an address (OpenAI's own where that is None), a key and what may be asked."""
+    """The process's client for an address (OpenAI's own if None), a key and the allowed access."""
     key, loop = key or NO_KEY, current()
     name = ("llm client", loop.depth, base_url, hashlib.sha256(key.encode()).hexdigest(), access)
     return process_resource(name, lambda: Client(module, loop, base_url, key, access))
@@ -99,7 +99,7 @@ leaving_now: ContextVar[Leaving] = ContextVar("leaving")  # of the question whos
 
 
 async def _watch(request: Any) -> None:
-    """Have the transport tell of the moment before a request's first byte: there is a connection then."""
+    """Make the transport report the moment before a request's first byte: then there is a connection."""
     leaving = leaving_now.get()
 
     async def trace(event: str, info: object) -> None:

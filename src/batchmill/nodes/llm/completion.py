@@ -44,7 +44,7 @@ def reply_of(content: bytes, *, raw: bool = False) -> Reply:
 
 
 def _choice_said(choice: object) -> dict[str, Any]:
-    """What one of the answers says."""
+    """The content of one of the answers."""
     told = mapping_of(choice)
     message = mapping_of(told.get("message"))
     logprobs = told.get("logprobs")
@@ -58,7 +58,7 @@ def _choice_said(choice: object) -> dict[str, Any]:
 
 
 def no_answer(why: str, content: bytes, what: str = "chat completion", **usage: int | None) -> Reply:
-    """The reply that is none, with what it tells of tokens all the same."""
+    """The reply without an answer, with its token counts."""
     shown = shortened(content[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), _SHOWN_CHARACTERS)
     return Reply("", fault=f"the server's answer is no {what}: {why}: {shown}", **usage)  # type: ignore[arg-type]  # counts only
 
@@ -72,7 +72,7 @@ def _fault(answer: Mapping[str, object], choice: object) -> str:
 
 
 def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
-    """What an answer tells of tokens, by the names of :class:`Reply`."""
+    """The token counts of an answer, by the names of :class:`Reply`."""
     usage = mapping_of(answer.get("usage"))
     sent, answered, total = (
         count_of(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total")
@@ -92,8 +92,8 @@ def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
 
 
 def without_zeros(told: dict[str, object]) -> dict[str, object]:
-    """Counts of tokens, but for those of gateways that write 0 where they do not know: no question has none,
-    and what is taken for nothing would escape every budget."""
+    """Counts of tokens without the zeros of gateways that write 0 for unknown: every question has some
+    tokens, and a zero would escape every budget."""
     asked, answered, total = (told[name] for name in ("input_tokens", "output_tokens", "total_tokens"))
     if asked == 0:
         told["input_tokens"] = None
@@ -120,7 +120,7 @@ def cache_in(usage: Mapping[str, object], details: Mapping[str, object]) -> dict
 
 
 def cost_in(usage: Mapping[str, object]) -> float | None:
-    """US dollars, where the provider tells what the call cost."""
+    """US dollars, if the provider reports the cost of the call."""
     written = usage.get("cost")
     if isinstance(written, bool) or not isinstance(written, (int, float, str)):
         return None
@@ -132,7 +132,7 @@ def cost_in(usage: Mapping[str, object]) -> float | None:
 
 
 def _tool_calls(message: Mapping[str, object]) -> list[dict[str, object]]:
-    """The calls of tools that the model asks for, those of the older interface too."""
+    """The tool calls that the model asks for, including those of the older interface."""
     written = message.get("tool_calls")
     calls = [one for one in written if isinstance(one, Mapping)] if isinstance(written, list) else []
     found = [(one.get("id"), mapping_of(one.get("function"))) for one in calls]

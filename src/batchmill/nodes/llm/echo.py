@@ -61,7 +61,7 @@ def _shaped(prompt: str, schema: Mapping[str, object]) -> str:
 
 
 def _sample(schema: object, text: str, root: Mapping[str, Any], level: int) -> object:
-    """A value that a plain schema allows: of its first choice, with what it requires and no more."""
+    """A value that a plain schema allows: the first of its choices, with only the required parts."""
     if not isinstance(schema, Mapping) or level > _MOST_LEVELS:
         return text
     for key in ("const", "default"):

@@ -132,7 +132,7 @@ def _texts(question: Question) -> list[str]:
 
 
 class VectorServer(ServerProvider):
-    """A server's embeddings. The text of its reply says how many vectors there are; ``raw`` has them."""
+    """A server's embeddings. The text of its reply is the number of vectors; ``raw`` has them."""
 
     endpoint = "/v1/embeddings"
 
@@ -140,7 +140,7 @@ class VectorServer(ServerProvider):
         return client.embeddings.with_streaming_response.create
 
     def body(self, question: Question) -> dict[str, Any]:
-        # the SDK asks for base64 unless told otherwise, which many servers do not know
+        # the SDK asks for base64 by default, which many servers do not know
         extra = {"encoding_format": "float", "extra_body": dict(question.options) or None}
         return {"model": question.model, "input": _texts(question), **extra}
 

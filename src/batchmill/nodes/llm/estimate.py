@@ -1,4 +1,4 @@
-"""Estimate the use of a call that nobody reports, by the length of its texts."""
+"""Estimate the use of a call without reported usage, by the length of its texts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Counted:
 
 
 def counted(question: Question, reply: Reply | None) -> Counted:
-    """What was used by a call that was replied to, or, with None, by one of which nothing is known."""
+    """The use by a call with a reply or, with None, by one without any information."""
     if reply is None:
         asked, most = tokens_of(question), question.max_tokens or ANSWER_TOKENS
         return Counted(asked, most, asked + most, True)
@@ -43,8 +43,8 @@ def counted(question: Question, reply: Reply | None) -> Counted:
 
 
 def _of_answer(question: Question, reply: Reply) -> int:
-    """At least as many tokens as were allowed: what a model thinks is paid for, and not always told. Of an
-    answer that cannot be read nobody knows how many it has."""
+    """At least as many tokens as were allowed, because reasoning is paid for and not always reported. The
+    length of an unreadable answer is unknown."""
     if reply.fault:
         return question.max_tokens or ANSWER_TOKENS
     return max(question.max_tokens or 0, tokens_in([reply.text, reply.reasoning]))

@@ -10,7 +10,7 @@ from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
 from batchmill.nodes.contract import NodeResult
 
 KEYS = ("model", "base_url", "api_key_env", "temperature", "max_tokens", "timeout", "mode", "api", "options")
-"""What may be said of one model; what is not said is as for the node."""
+"""Keys for one model; missing ones are those of the node."""
 _WHERE = ("base_url", "api_key_env", "timeout")  # among them those that change nothing about the answer
 KINDS = ("refused", "denied", "timeout", "failed", "too_long", "unusable")
 _UNUSABLE = frozenset({"BadAnswer", "EmptyAnswer", "UnusableAnswer", "Refused"})
@@ -28,7 +28,7 @@ Ask = Callable[[Mapping[str, Any]], Awaitable[NodeResult]]
 
 
 def variants(params: Mapping[str, object]) -> list[dict[str, Any]]:
-    """The params of the node as each of its models has them, in the order in which they are asked."""
+    """The params of the node for each of its models, in the order in which they are asked."""
     entries = _entries(params.get("models"))
     if params.get("model") or not entries:
         entries = [{}, *entries]
@@ -36,7 +36,7 @@ def variants(params: Mapping[str, object]) -> list[dict[str, Any]]:
 
 
 def _variant(params: Mapping[str, object], entry: Mapping[str, object]) -> dict[str, object]:
-    """A server gets the key that is named for it: one of its own, and never that of another."""
+    """A server gets only the key that is named for it: its own, never that of another."""
     elsewhere = "base_url" in entry and entry["base_url"] != params.get("base_url")
     keyless = {"api_key": None, "api_key_env": None} if elsewhere or "api_key_env" in entry else {}
     return {**params, **keyless, **entry, "models": None}
@@ -50,7 +50,7 @@ def _entries(models: object) -> list[Mapping[str, object]]:
 
 
 def model_faults(models: object) -> Iterator[str]:
-    """What is wrong with ``models`` as written or resolved."""
+    """The faults of ``models`` as written or resolved."""
     for place, one in enumerate(models if isinstance(models, list) else []):
         if isinstance(one, str) and one.strip():
             continue
@@ -64,7 +64,7 @@ def model_faults(models: object) -> Iterator[str]:
 
 
 def kind_faults(kinds: object) -> Iterator[str]:
-    """What is wrong with ``fall_back_on``: words that no failure goes by."""
+    """The faults of ``fall_back_on``: words that match no failure."""
     for one in kinds if isinstance(kinds, list) else []:
         if not isinstance(one, str) or (one not in KINDS and not one[:1].isupper() and "${" not in one):
             known = ", ".join(f"`{name}`" for name in KINDS)
@@ -82,7 +82,7 @@ def content_of(models: object) -> object:
 
 
 def names_of(error: Failure) -> set[str]:
-    """What a failure goes by in ``fall_back_on``."""
+    """The words in ``fall_back_on`` that match a failure."""
     if isinstance(error, AttemptTimeout):
         return {"timeout", "AttemptTimeout"}
     names = {error.type_name}
@@ -109,8 +109,8 @@ def _is_too_long(error: NodeError) -> bool:
 async def answered(params: Mapping[str, Any], attempt: Attempt, ask: Ask) -> NodeResult:
     """The answer of the first model that gives one.
 
-    Raises what the last one failed with, or a failure after which no other is to be asked. Where each of
-    several failed, the error names them all and is otherwise the first that is worth another attempt.
+    Raises the failure of the last one, or a failure after which no other model is asked. If several failed,
+    the error names them all and is otherwise the first that is worth another attempt.
     """
     for fault in (*model_faults(params["models"]), *kind_faults(params["fall_back_on"])):
         raise InvalidParams(f"llm: {fault}")

@@ -33,7 +33,7 @@ _NEVER_SENT = frozenset(
         "UnsupportedProtocol",
     }
 )
-"""Names of what the SDK's transport raises before a request has left; there are two libraries with them."""
+"""Names of exceptions that the SDK's transport raises before a request is sent; two libraries have them."""
 
 
 class Moved(Exception):  # never leaves this room
@@ -58,7 +58,7 @@ class TooLarge(Exception):  # never leaves this room
 
 
 def unanswered(module: Any, error: BaseException, key: str) -> Unanswered:
-    """What a failed call comes to, without the key in it; ``module`` is the SDK."""
+    """The error for a failed call, without the key in it; ``module`` is the SDK."""
     moved = error if isinstance(error, Moved) else error.__cause__
     if isinstance(moved, NodeError):  # of the way there: that host is not to be asked
         return Unanswered(moved, paid=False)
@@ -123,7 +123,7 @@ def _of_status(error: Any, key: str) -> NodeError:
 def of_status(
     message: str, status: int, refused: bool, retry_after: float | None, *, spent: bool = False
 ) -> NodeError:
-    """The error that an answer with this ``status`` is; ``spent`` says that the quota is empty."""
+    """The error for an answer with this ``status``; ``spent`` says that the quota is empty."""
     return NodeError(
         message,
         outputs={"error": message, "status_code": status},
@@ -136,7 +136,7 @@ def of_status(
 
 
 def refusal_within(content: bytes, key: str) -> NodeError | None:
-    """The refusal that came as a success: 429 in a body with status 200. None where it holds none."""
+    """The refusal that came as a success: 429 in a body with status 200. None if there is none."""
     status = refusal_status(content)
     if status is None:
         return None

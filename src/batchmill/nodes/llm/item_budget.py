@@ -39,7 +39,7 @@ def _refused(words: str) -> NodeError:
 
 
 def item_budget_faults(given: object) -> Iterator[str]:
-    """What is wrong with the param, as written or resolved."""
+    """The faults of the param, as written or resolved."""
     if not isinstance(given, Mapping):
         return
     for unit, most in given.items():

@@ -48,7 +48,7 @@ def _given(message: Any, place: int) -> Message:
 
 
 def message_fault(message: object) -> str | None:
-    """What is wrong with a message, None where nothing is."""
+    """The fault of a message, None without one."""
     if not isinstance(message, Mapping):
         return f"is an object with `role` and `content`, not {type(message).__name__}"
     if not isinstance(message.get("role"), str) or not message["role"]:

@@ -42,7 +42,7 @@ class ModelNode(ServiceNode):
     prices: ClassVar[PriceTable] = PriceTable()
     _desk: BatchDesk | None = None
     answer_tokens: ClassVar[int] = ANSWER_TOKENS
-    """What an answer is taken to have where nothing bounds it."""
+    """The assumed number of tokens of an answer without a limit."""
 
     @classmethod
     def of_document(cls, tables: Tables) -> NodeClass:
@@ -50,7 +50,7 @@ class ModelNode(ServiceNode):
 
     @classmethod
     def usual_retry(cls, params: Mapping[str, object]) -> RetryPolicy:
-        """With the batch API another attempt takes another day: that is for who resumes the run to say."""
+        """With the batch API another attempt takes another day, so whoever resumes the run decides on it."""
         return NO_RETRIES if params.get("batch_api") else USUAL_RETRY
 
     @classmethod
@@ -61,14 +61,14 @@ class ModelNode(ServiceNode):
         self._desk = desk
 
     def by_batches(self, server: Provider, params: Mapping[str, object]) -> Provider:
-        """Who is asked: ``server``, through its batch API where ``params`` (bound ones) say so."""
+        """The provider to ask: ``server``, through its batch API if ``params`` (bound ones) say so."""
         settings = BatchApi.of(params["batch_api"])
         if settings is None or not isinstance(server, ServerProvider):
             return server
         return BatchedProvider(server, settings, self._desk, self.prices_of(params))
 
     def prices_of(self, params: Mapping[str, object]) -> PriceTable:
-        """What calls with these params cost."""
+        """The price of calls with these params."""
         return replace(self.prices, part=price_of(params))
 
     def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
@@ -116,7 +116,7 @@ class ModelNode(ServiceNode):
 
 
 def model_of(params: Mapping[str, Any]) -> str:
-    """The name of the model that is asked; empty where none is given."""
+    """The name of the model; empty if none is given."""
     return params.get("model") or (ECHO_MODEL if params.get("provider") == "echo" else "")
 
 
@@ -125,7 +125,7 @@ def server_of(
     kind: type[ServerProvider] = ServerProvider,
     secrets: tuple[BoundSecret, ...] = (),
 ) -> ServerProvider:
-    """The server that is meant. The key of OpenAI's own goes to no other one unless the document says so;
+    """The server to call. The key of OpenAI's own goes to other servers only if the document says so;
     ``secrets`` go to their own hosts."""
     base_url = params["base_url"] or None
     if base_url is not None and not base_url.startswith(("http://", "https://")):

@@ -19,7 +19,7 @@ JSON_SCHEMA, JSON_OBJECT, PROMPT = MODES = ("json_schema", "json_object", "promp
 @dataclass(frozen=True, slots=True)
 class Question:
     """``messages`` are as in the chat interface; ``schema`` is that of the answer, if any. ``options`` go
-    into the request as they are. ``mode`` is how the server is told of the schema."""
+    into the request unchanged. ``mode`` is the way to pass the schema to the server."""
 
     model: str
     messages: tuple[Message, ...]
@@ -38,7 +38,7 @@ class Question:
         return "\n".join(str(part.get("text", "")) for part in content or () if part.get("type") == "text")
 
     def fingerprint(self) -> str:
-        """The same for the same question, whoever is asked; another for any other."""
+        """A digest of the question, independent of the provider."""
         told = asdict(self)
         if self.mode == JSON_SCHEMA:  # as it was when there was no other
             del told["mode"]
@@ -82,18 +82,18 @@ class Reply:
 
     @property
     def paid(self) -> bool:
-        """Whether it tells of tokens."""
+        """Whether it reports tokens."""
         return bool(self.input_tokens or self.output_tokens or self.total_tokens)
 
     @property
     def empty(self) -> bool:
-        """Whether it says nothing at all."""
+        """Whether it has no content."""
         return not (self.text.strip() or self.tool_calls or self.refusal)
 
 
 class Unanswered(Exception):  # never leaves this room
-    """Raised when a question got no reply: ``error`` is what the node raises, ``paid`` says whether the
-    provider may charge for the call anyway; ``call`` is the id of a call that is known by one."""
+    """Raised when a question got no reply: ``error`` is the error for the node, ``paid`` says whether the
+    provider may charge for the call anyway; ``call`` is the id of the call, if it has one."""
 
     def __init__(self, error: BatchmillError, *, paid: bool, call: str = "") -> None:
         super().__init__(str(error))
@@ -126,9 +126,9 @@ class Provider:
     name = ""
 
     def recall(self, question: Question) -> Reply | None:
-        """The reply that was kept from an earlier call, for which nobody is asked.
+        """The reply that was kept from an earlier call, without asking again.
 
-        Raises :class:`~batchmill.errors.NodeError` where there is none and nobody may be asked.
+        Raises :class:`~batchmill.errors.NodeError` if there is none and asking is not allowed.
         """
         return None
 

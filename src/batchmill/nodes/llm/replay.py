@@ -60,10 +60,10 @@ class Recording:
             self._replies[key] = reply
 
     def close(self) -> None:
-        """Nothing is open between calls."""
+        """Nothing to close: no file is open between calls."""
 
     def _line_break(self) -> bytes:
-        """What ends a line that was cut off, by a full disk or a kill."""
+        """A line break, if the last line was cut off by a full disk or a kill."""
         try:
             with open(self._path, "rb") as file:
                 file.seek(-1, os.SEEK_END)
@@ -109,7 +109,7 @@ class ReplayProvider(Provider):
 
     async def ask(self, request: Request) -> Reply:
         if self._source is None:
-            raise InternalError("a recording was asked beyond what it holds")
+            raise InternalError("a recording was asked for more than it holds")
         return await self._source().ask(request)
 
     def keep(self, question: Question, reply: Reply) -> None:

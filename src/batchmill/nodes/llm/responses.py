@@ -33,7 +33,7 @@ _LOGPROBS = "message.output_text.logprobs"
 
 
 class ResponsesServer(ServerProvider):
-    """A server's responses. The server does not store questions unless the document's `options` say so."""
+    """A server's responses. The server stores questions only if the document's `options` say so."""
 
     endpoint = "/v1/responses"
 
@@ -159,7 +159,7 @@ def _fault(answer: Mapping[str, object]) -> str:
 
 
 def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
-    """What an answer tells of tokens, by the names of :class:`Reply`."""
+    """The token counts of an answer, by the names of :class:`Reply`."""
     usage = mapping_of(answer.get("usage"))
     found: dict[str, Any] = {
         "input_tokens": count_of(usage.get("input_tokens")),

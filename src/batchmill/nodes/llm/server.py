@@ -76,7 +76,7 @@ class ServerProvider(Provider):
             return b"".join([piece async for piece in pieces])
 
     def gathering(self, telling: Telling | None) -> Gathering:
-        """What puts a streamed answer together."""
+        """The collector that assembles a streamed answer."""
         return ChatGathering(telling)
 
     def create(self, client: Any) -> Any:
@@ -84,7 +84,7 @@ class ServerProvider(Provider):
         return client.chat.completions.with_streaming_response.create
 
     def body(self, question: Question) -> dict[str, Any]:
-        """What it is given."""
+        """The body of the request."""
         streamed = {"stream": True, "stream_options": {"include_usage": True}} if self._stream else {}
         return {**_body(question), **streamed}
 

@@ -28,13 +28,13 @@ class ServerEvents:
         self._first = True
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """What ``piece`` completes."""
+        """The events that ``piece`` completes."""
         *lines, self._rest = _END_OF_LINE.split(self._rest + piece)
         for line in lines:
             yield from self._taken(line)
 
     def end(self) -> Iterator[bytes]:
-        """What stands before the end without the empty line that is due."""
+        """The event before the end, if its final empty line is missing."""
         yield from self._taken(self._rest.removesuffix(b"\r"))
         yield from self._taken(b"")
 
@@ -58,14 +58,14 @@ class Gathering(ABC):
 
     @abstractmethod
     def add(self, part: Mapping[str, object]) -> None:
-        """Take in what an event tells."""
+        """Add the content of an event."""
 
     @abstractmethod
     def whole(self) -> Mapping[str, Any]:
         """The answer as it would be in one piece."""
 
     def tell(self, text: object, kind: Any = "text", choice: int = 0) -> None:
-        """Tell those who listen of further text."""
+        """Pass further text to the listeners."""
         if self._telling is not None and isinstance(text, str):
             self._telling.add(text, kind, choice)
 
@@ -111,7 +111,8 @@ class ChatGathering(Gathering):
 
 
 def _merge(into: dict[str, Any], more: Mapping[str, object]) -> None:
-    """Put a further part of an object into it: text goes on, lists grow, elements are known by ``index``."""
+    """Merge a further part into an object: text is appended, lists grow, elements are matched by
+    ``index``."""
     for key, value in more.items():
         had = into.get(key)
         if value is None:

@@ -23,8 +23,8 @@ _THOUGHT = re.compile(r"</(?:think|thinking|reasoning)>")
 
 
 def response_format(schema: Mapping[str, object], mode: str = JSON_SCHEMA) -> dict[str, Any] | None:
-    """What asks a server for an answer of this shape, None where only the prompt does. Servers refuse to be
-    strict about a schema that leaves anything open, so that is asked for only where the schema does not."""
+    """The request for an answer of this shape, None if only the prompt asks for it. Servers refuse strict
+    mode for a schema that leaves anything open, so it is only requested for other schemas."""
     if mode != JSON_SCHEMA:
         return {"type": "json_object"} if mode == JSON_OBJECT else None
     wanted = {"name": "output", "schema": schema, "strict": _is_closed(schema)}
@@ -61,11 +61,11 @@ def _is_closed(schema: object) -> bool:
 
 
 def faults(text: str, schema: Mapping[str, object], *, whole: bool = False) -> tuple[Any, list[str]]:
-    """The value in an answer, and why it is none that the schema allows.
+    """The value in an answer, or why it does not fit the schema.
 
-    Models think aloud before, and talk around what was asked for. So the first that meets the schema is taken
-    of: the whole text, what stands between fences, the objects and lists in the text, never a part of one.
-    With ``whole`` it is all or nothing: an answer that was cut off.
+    Models reason aloud before the answer, and talk around it. So the first fitting one is taken of: the whole
+    text, the text between fences, the objects and lists in the text, never a part of one. With ``whole`` only
+    the whole text counts: the answer was cut off.
     """
     found: tuple[Any, list[str]] | None = None
     why = ""
@@ -98,7 +98,7 @@ def _candidates(text: str) -> Iterator[str]:
 
 
 def _balanced(text: str) -> Iterator[str]:
-    """The objects and lists in a text, none of them within another, until one has no end."""
+    """The objects and lists in a text, not nested ones, until one has no end."""
     start = depth = 0
     quoted = False
     for sign in _SIGNS.finditer(text):
@@ -121,7 +121,7 @@ def _written(schema: object) -> str:
 
 
 def asked_again(question: Question, reply: Reply, wrong: list[str]) -> Question:
-    """The question once more, with the answer and what is wrong with it."""
+    """The question once more, with the answer and its faults."""
     told = "\n".join(f"- {fault}" for fault in wrong)
     wanted = _written(question.schema)
     correction = (

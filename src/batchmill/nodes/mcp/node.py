@@ -105,13 +105,13 @@ class McpToolNode(ServiceNode):
 
 
 def tool_type(type_name: str) -> type[Node]:
-    """The class of a type ``mcp-<server>-<tool>``; which server that is, the document says."""
+    """The class of a type ``mcp-<server>-<tool>``; the document defines the server."""
     return type("McpToolNode", (McpToolNode,), {"type": type_name, "__module__": __name__})
 
 
 def _credential_of(servers: Mapping[str, McpServerSpec]) -> str:
-    """The first credential that stands in an entry of `mcp_servers`, in words; "" if there is none. Variables
-    that entries name are read where the items run, so those do not count."""
+    """The first credential that is written in an entry of `mcp_servers`, in words; "" if there is none.
+    Variables that entries name are read where the items run, so they do not count."""
     for name, spec in servers.items():
         places = {
             "env": spec.env,

@@ -37,8 +37,8 @@ class Garbled:
 
 
 def garbled(fault: Exception) -> Garbled | None:
-    """The reply that the SDK failed to read with ``fault``; None for noise, of which servers print a lot, and
-    for messages that nobody waits for."""
+    """The reply that the SDK failed to read with ``fault``; None for noise, which servers often print, and
+    for messages that are no replies."""
     errors = getattr(fault, "errors", None)  # of pydantic, which reads messages in both versions
     for error in errors() if callable(errors) else ():
         read = error.get("input")
@@ -60,22 +60,22 @@ def _of_text(text: str) -> Garbled | None:
 
 
 def _is_reply(message: dict[str, object]) -> bool:
-    """Whether an object is meant as a reply: it says so by its version, or has all that a reply has and no
-    more, as from servers that know another version or none."""
+    """Whether an object is meant as a reply: by its version, or because it has exactly the parts of a reply,
+    as from servers with another version or none."""
     if message.get("jsonrpc") == "2.0":
         return "method" not in message
     return "id" in message and _REPLY.issuperset(message) and len(_CONTENT.intersection(message)) == 1
 
 
 def _of_objects(replies: list[dict[str, Any]], read: object) -> Garbled:
-    """Of one reply, or of several that came in a list, which MCP has not."""
+    """The fault in one reply, or in several that came in a list, which MCP does not have."""
     identity = replies[0].get("id") if len(replies) == 1 else None
     known = isinstance(identity, (int, str)) and not isinstance(identity, bool)
     return Garbled(json.dumps(read), identity if known else None)
 
 
 def error_for(found: Garbled) -> object:
-    """The error that the SDK is given in the place of a garbled reply whose request is known."""
+    """The error for the SDK in place of a garbled reply whose request is known."""
     from mcp import types  # an extra
     from mcp.shared.message import SessionMessage
 
@@ -86,7 +86,7 @@ def error_for(found: Garbled) -> object:
 
 
 async def tell_status(response: Any) -> None:
-    """A hook for responses: an answer other than 2xx to a request becomes an error that tells its status."""
+    """A hook for responses: an answer other than 2xx to a request becomes an error with its status."""
     identity = request_id(response.request)
     status = response.status_code
     if identity is None or status < 400 or status == _SESSION_IS_OVER:
@@ -108,7 +108,7 @@ def error_text(identity: int | str, words: str, data: dict[str, Any]) -> bytes:
 
 
 def request_id(request: Any) -> int | str | None:
-    """The id of the request in a POST; None if it is no request, so that nobody waits for a reply."""
+    """The id of the request in a POST; None if it is no request and so gets no reply."""
     if request.method != "POST":
         return None
     try:
@@ -120,7 +120,7 @@ def request_id(request: Any) -> int | str | None:
 
 
 def _in_place_of(stream: Any, data: bytes) -> object:
-    """``data`` as a body; closing it closes the one whose place it takes."""
+    """``data`` as a body; closing it closes the body that it replaces."""
     library: Any = sys.modules[type(stream).__module__.partition(".")[0]]
 
     class Instead(library.AsyncByteStream):  # type: ignore[misc]  # there are two libraries with such a class

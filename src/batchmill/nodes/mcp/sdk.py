@@ -63,8 +63,8 @@ async def connection(
     on_end: Callable[[], None],
     on_garbled: Callable[[str], None],
 ) -> AsyncIterator[Connection]:
-    """Streams to and from a server, started here where it is a program; ``on_end`` hears of its end,
-    ``on_garbled`` of replies that cannot be read and whose request is not known.
+    """Streams to and from a server, which is started here if it is a program; ``on_end`` is called at its
+    end, ``on_garbled`` with replies that cannot be read and whose request is unknown.
 
     Raises :class:`~batchmill.errors.InvalidParams`, :class:`OSError`, and groups of exceptions.
     """
@@ -167,7 +167,7 @@ async def _screened(
 
 
 def environment(spec: McpServerSpec) -> dict[str, str]:
-    """What a server finds in its environment beside what the SDK lets through: its own and the locale."""
+    """The environment of a server besides the variables that the SDK passes: its own and the locale."""
     common = {name: os.environ[name] for name in _LET_THROUGH if name in os.environ}
     return {**common, **_each(spec.env)}
 

@@ -69,7 +69,8 @@ class Server:
         return outputs_of(described["name"], result)
 
     async def _session(self) -> Session:
-        """A session that works, as far as is known. All who come while it starts wait for the same one."""
+        """A session that works, as far as is known. All callers that come while it starts wait for the same
+        one."""
         if not self._sessions or self._sessions[-1].lost:
             self._sessions.append(Session(self._name, self._spec, self._secrets))
         session = self._sessions[-1]
@@ -95,7 +96,7 @@ def server_named(
 
 
 async def server_awaited(name: str, spec: McpServerSpec, secrets: tuple[BoundSecret, ...] = ()) -> Server:
-    """The same from within the loop, which is free for others while the SDK is imported."""
+    """The same from within the loop, which stays free for others while the SDK is imported."""
     if not is_imported():
         await asyncio.to_thread(sdk)
     return server_named(name, spec, current(), secrets)

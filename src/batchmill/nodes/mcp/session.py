@@ -98,8 +98,8 @@ class Session:
             calling.cancel()
 
     async def _no_reply(self, waiting: asyncio.Future[Any], words: str) -> NodeError | None:
-        """Wait for what is asked for; why it will not come, where the session ends (told in ``words``) or a
-        reply cannot be read that may be the one that is waited for."""
+        """Wait for the reply; return why it will not come if the session ends (the reason is in ``words``) or
+        a reply cannot be read that may be the awaited one."""
         garbled = self._garbled
         await asyncio.wait({waiting, self._lost, garbled}, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done():
@@ -110,7 +110,7 @@ class Session:
         return self._failure(words)
 
     def _cannot_read(self, words: str) -> None:
-        """Tell all that wait of a reply that cannot be read, and does not say whose it is."""
+        """Report a reply that cannot be read, and that names no request, to all waiting calls."""
         self._garbled.set_result(words)
         self._garbled = asyncio.get_running_loop().create_future()
 
@@ -126,7 +126,7 @@ class Session:
             self.lose()
 
     def lose(self) -> None:
-        """Nothing can be asked any more; everything is closed in the background."""
+        """End the session: no more calls, and everything is closed in the background."""
         if not self._lost.done():
             self._lost.set_result(None)
         self._ending.set()
@@ -185,7 +185,7 @@ class Session:
                 return
 
     def _refuse(self, error: BaseException) -> None:
-        """Tell whoever waits for the start that there will be none."""
+        """Tell the callers that wait for the start that it failed."""
         if self._ready.done():
             return
         found = innermost(error)
@@ -198,7 +198,7 @@ class Session:
         self._ready.exception()  # read once, so that nobody complains where nobody waits
 
     def _not_started(self, error: object) -> NodeError:
-        """An error that came in place of the server's first answers."""
+        """The error that came in place of the server's first answers."""
         if (told := status_in(error)) is not None:
             return _of_status(self._name, "initialize", *told)
         if (unsent := unsent_in(error)) is not None:
@@ -206,7 +206,8 @@ class Session:
         return self._failure(f"cannot be started: {error}")
 
     def _protocol_failure(self, tool: str, error: object) -> NodeError:
-        """An error that the server sent in place of a result, or that the SDK made of a broken connection."""
+        """The error that the server sent in place of a result, or that the SDK made of a broken
+        connection."""
         if self.lost:
             return self._failure("ended during the call")
         if (told := status_in(error)) is not None:
@@ -250,7 +251,7 @@ def _unreadable(message: str) -> NodeError:
 
 
 def _of_status(server: str, tool: str, status: int, wait: float | None) -> NodeError:
-    """An answer over HTTP other than 200: said to be a refusal where it is one."""
+    """The error for an answer over HTTP other than 200; a refusal if it is one."""
     message = f"the MCP server {server!r} answered with {status} to a call of {tool!r}"
     return NodeError(
         message,

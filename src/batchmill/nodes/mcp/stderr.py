@@ -13,7 +13,7 @@ _SHOWN_CHARACTERS = 500
 
 
 class Stderr:
-    """A pipe whose last words are kept. Belongs to the loop's thread."""
+    """A pipe whose last output is kept. Belongs to the loop's thread."""
 
     def __init__(self) -> None:
         self._kept = b""
@@ -43,6 +43,6 @@ class Stderr:
         os.close(self._reading)
 
     def last_words(self) -> str:
-        """The end of what was written, on one line; empty if nothing was."""
+        """The end of the output, on one line; empty if there is none."""
         text = " ".join(self._kept.decode("utf-8", "replace").split())
         return shortened(text, _SHOWN_CHARACTERS, "end")

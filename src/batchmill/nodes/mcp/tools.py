@@ -33,11 +33,11 @@ def tool_named(server: str, name: str, tools: Mapping[str, dict[str, object]]) -
 
 
 def checked_arguments(tool: Mapping[str, object], arguments: dict[str, object]) -> dict[str, Any]:
-    """``arguments`` as plain data. Text is read as JSON where the tool's schema wants a list or an object and
-    no text.
+    """``arguments`` as plain data. Text is parsed as JSON where the tool's schema takes a list or an object
+    but no text.
 
-    Raises :class:`~batchmill.errors.InvalidParams` where the schema does not allow them; a schema that is
-    none allows everything: the server will say what it thinks.
+    Raises :class:`~batchmill.errors.InvalidParams` if the schema does not allow them. An invalid schema
+    allows everything: the server decides.
     """
     arguments = plain_param(arguments, "mcp", "arguments")
     schema = tool.get("inputSchema")
@@ -58,7 +58,7 @@ def checked_arguments(tool: Mapping[str, object], arguments: dict[str, object]) 
 def outputs_of(tool: str, result: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs of a node for the result of a tool.
 
-    Raises :class:`~batchmill.errors.NodeError` for a result that the tool says is an error.
+    Raises :class:`~batchmill.errors.NodeError` for a result that the tool marks as an error.
     """
     content = result.get("content") or []
     outputs = {"result": _value(result, content), "content": content, "error": ""}

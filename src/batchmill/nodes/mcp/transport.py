@@ -1,4 +1,4 @@
-"""Requests without an answer that can be read: told to the call that they belong to.
+"""Requests without a readable answer, reported to the call that they belong to.
 
 The SDK ends the whole session, with all running calls, if one request cannot be sent, or if its answer breaks
 off or is no reply, and does not say why. Here the failure becomes a JSON-RPC error of that one call.
@@ -103,7 +103,8 @@ def _unsent(error: Exception) -> Unsent:
 
 
 def unsent_in(error: Any) -> Unsent | None:
-    """What :class:`TellingTransport` put into an error of the SDK; None for an error of the server."""
+    """The failure that :class:`TellingTransport` put into an error of the SDK; None for an error of the
+    server."""
     data = getattr(getattr(error, "error", error), "data", None)
     told = data.get(_FAILURE) if isinstance(data, dict) else None
     return Unsent(*told) if isinstance(told, list) and len(told) == len(Unsent._fields) else None

@@ -20,7 +20,7 @@ from batchmill.template.shell.words import (
     ValueFlow,
     Word,
     names,
-)
+)  # fmt: skip
 
 SHELLS = names("sh bash dash ash zsh ksh ksh93 mksh oksh lksh pdksh yash rbash csh tcsh fish pwsh")
 _OTHER_SYNTAX = names("csh tcsh fish pwsh")

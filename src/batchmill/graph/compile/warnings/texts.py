@@ -85,7 +85,7 @@ def _shell_names(
             continue
         message = f"`${name}` is a variable of the shell, which nothing sets here"
         instead = f"`${{{name}{found[2]}}}`"
-        yield Doubt("not-a-template", Fault(path, message, f"what `{name}` is here is written {instead}"))
+        yield Doubt("not-a-template", Fault(path, message, f"for the value of `{name}` write {instead}"))
 
 
 def number_doubts(

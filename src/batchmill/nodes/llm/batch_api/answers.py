@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 
     @property
     def paid(self) -> bool:
-        """Whether the request may be charged for: it has an answer, or nobody knows what became of it."""
+        """Whether the request may be charged for: it has an answer, or its fate is unknown."""
         return self.status == OK or self.type in _UNKNOWN
 
 
@@ -63,7 +63,7 @@ class Answers:
             start += len(line)
 
     def of(self, name: str) -> Answer:
-        """What became of the request called so."""
+        """The answer to the request of that name."""
         found = self._lines.get(name)
         call = f"{self._token}-{name.rpartition('-')[2]}"
         if found is None:
@@ -81,7 +81,7 @@ class Answers:
         return Answer(0, b"", kind, message or "the server told no reason", call)
 
     def _of_the_batch(self) -> tuple[str, str]:
-        """The error of a request of which the server says nothing: what it says of the batch."""
+        """The error of a request that the server does not mention: what it says about the batch."""
         status, name = str(self._told.get("status") or ""), self._told.get("id")
         data = mapping_of(self._told.get("errors")).get("data")
         said = [mapping_of(one) for one in data] if isinstance(data, list) else []

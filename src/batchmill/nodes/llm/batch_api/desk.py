@@ -2,15 +2,15 @@
 
     attempt --ask--> desk: a batch has this request     -> its answer, or Waiting
                            no batch has it: it is gathered -> Waiting
-    run, once nothing more can be done --submit--> desk: all that was gathered, in batches
+    run, once nothing more can be done --submit--> desk: all gathered requests, in batches
 
 A request is identified by its content. So an attempt that runs again, in a later pass of the run, asks the
-same and gets the answer to it, whatever came before in that attempt: unusable answers, other models. The
-answer is used up only when its item has ended; a failed item is asked for again then.
+same and gets the answer, whatever came before in that attempt: unusable answers, other models. The answer is
+used up only when its item has ended; a failed item is then asked for again.
 
-The store knows a batch, with all its requests, before the server hears of it. If it is unknown whether the
-server has begun a batch, the desk searches for it there by its token, and waits while it may not be listed
-yet. So a process that is killed at any moment makes no batch twice.
+The store knows a batch, with all its requests, before the server does. If it is unknown whether the server
+has begun a batch, the desk searches for it there by its token, and waits while it may not be listed so far.
+So a process that is killed at any moment makes no batch twice.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class _Claim:
 
 
 class BatchDesk:
-    """See the module. ``run`` is the name of the run, ``store`` saves its batches. If ``failed`` is given, it
+    """See the module. ``run`` is the name of the run, ``store`` saves its batches. ``failed``, if given,
     takes the requests whose answers made items fail, and they are not used up. ``goes_on`` says that this
-    pass by itself continues what the last one submitted.
+    pass automatically continues the last one, which submitted requests.
 
     Concurrency: ``answer`` is awaited on the event loop of the process that calls services; any thread may
     call the other methods, ``submit`` and those after it once no item runs any more. ``_lock`` guards
@@ -116,7 +116,7 @@ class BatchDesk:
             return any(one.id not in self._taken for one in found)
 
     def _claimed(self, asked: Asked) -> _Claim | None:
-        """A request of that content for this item: one that nobody has taken yet."""
+        """A request of that content for this item that no other item has taken."""
         found = self._store.open_requests(asked.digest)
         with self._lock:
             for request in found:
@@ -158,8 +158,8 @@ class BatchDesk:
         return [one for one in self._store.batches() if one.id in self._waiting]
 
     def submit(self, cancel: CancelToken) -> None:
-        """Hand what was gathered to the servers. Raises :class:`BatchmillError`; what could not be handed
-        over is forgotten, and asked for anew by the next pass."""
+        """Submit the gathered requests to the servers. Raises :class:`BatchmillError`; requests that could
+        not be submitted are dropped, and the next pass makes them again."""
         if self._gathered.count:
             run_coroutine(self._submit, cancel)
 
@@ -203,8 +203,8 @@ class BatchDesk:
         self._asked[number], self._waiting[number] = first, count
 
     def left(self) -> list[Any]:
-        """Records of the calls of batches that are over and whose answers no item has taken in this pass, as
-        items were edited or are gone: they are paid all the same."""
+        """Records of the calls of ended batches whose answers no item has taken in this pass, because items
+        were edited or are gone: they are paid all the same."""
         found = []
         for number, look in self._looks.over():
             asked = self._asked.get(number)
@@ -219,8 +219,8 @@ class BatchDesk:
         return found
 
     def look_again(self, cancel: CancelToken) -> bool:
-        """Whether all batches that items wait for are over now, as their servers say. Raises
-        :class:`BatchmillError` where one refuses to, and :class:`Stopped` at ``cancel``."""
+        """Whether all batches that items wait for have ended by now, according to their servers. Raises
+        :class:`BatchmillError` if one refuses to say, and :class:`Stopped` at ``cancel``."""
         return run_coroutine(self._look_again, cancel)
 
     async def _look_again(self) -> bool:

@@ -42,9 +42,9 @@ class Looks:
         self._store = store
 
     async def at(self, batch: int, service: BatchService) -> Look | None:
-        """How far the service is; None for a batch that it never began, which is forgotten then.
+        """The progress of the service; None for a batch that it never began, which is then dropped.
 
-        Raises :class:`Unanswered` where the server refuses to say.
+        Raises :class:`Unanswered` if the server refuses to say.
         """
         task = self._tasks.get(batch)
         if task is None:
@@ -52,8 +52,8 @@ class Looks:
         return await asyncio.shield(task)
 
     async def is_over(self, batch: int, service: BatchService) -> bool:
-        """Whether the service is done with a batch, or never began it, as it says now. Nothing of its answers
-        is read. Raises :class:`Unanswered`."""
+        """Whether the service is done with a batch, or never began it, by its present answer. Answers to
+        requests are not read. Raises :class:`Unanswered`."""
         row = self._row(batch)
         look = None if row is None or row.over else await self._look(batch, service, reads=False)
         return look is None or look.over
@@ -95,7 +95,7 @@ class Looks:
             return Look(f"its batch {row.remote or row.token} cannot be looked at now: {unanswered}")
 
     async def _told(self, row: ServiceBatch, service: BatchService) -> dict[str, object] | None:
-        """What the server says of a batch; None for one that it does not know and never began."""
+        """The server's description of a batch; None for one that it does not know and never began."""
         if not row.remote:
             told = await self._searched(row, service)
             if told is not None:
@@ -113,8 +113,7 @@ class Looks:
         return None
 
     async def _searched(self, row: ServiceBatch, service: BatchService) -> dict[str, object] | None:
-        """Look for a batch of which nobody knows whether it was begun, until the server must have it
-        listed."""
+        """Search for a batch that may or may not have begun, until the server must have listed it."""
         while True:
             told = await service.find(row.token, row.made_at - CLOCK_SECONDS)
             left = row.sent_at + SETTLE_SECONDS - self._clock.time()
@@ -123,7 +122,7 @@ class Looks:
             await self._sleep(min(left, LIST_SECONDS))
 
     def _noted(self, row: ServiceBatch, told: dict[str, object]) -> Look:
-        """How far the service is, which is kept."""
+        """The progress of the service, which is also stored."""
         remote, status = str(told["id"]), str(told.get("status") or "unknown")
         counts = mapping_of(told.get("request_counts"))
         answered = sum(count_of(counts.get(name)) or 0 for name in ("completed", "failed"))

@@ -47,8 +47,8 @@ class BatchedProvider(Provider):
     async def ask(self, request: Request) -> Reply:
         """Raises :class:`~batchmill.errors.Waiting` while there is no answer.
 
-        ``request.leaving`` is not called: the call stands in the ledger once its answer is there, and that
-        can be had as often as need be.
+        ``request.leaving`` is not called: the call is in the ledger once its answer exists, which can be
+        fetched any number of times.
         """
         question, calls = request.question, request.attempt.calls
         if self._desk is None or calls is None:
@@ -76,7 +76,7 @@ class BatchedProvider(Provider):
         return self._desk is not None and self._desk.booked(digest_of(self._server, body))
 
     def _bill(self, question: Question, body: bytes) -> LLMCall:
-        """The record of a call whose answer nobody took."""
+        """The record of a call whose answer no item took."""
         reply = self._server.reply(body, question)
         count, cost = counted(question, reply), reply.cost
         if cost is None:
@@ -109,7 +109,7 @@ def digest_of(server: ServerProvider, body: Mapping[str, object]) -> str:
 
 
 def _error(answer: Answer) -> NodeError:
-    """What a request that has no answer is to its item."""
+    """The error of an item whose request has no answer."""
     if not answer.status:
         return NodeError(
             answer.message, type_name=answer.type, outputs={"error": answer.message}, retryable=True

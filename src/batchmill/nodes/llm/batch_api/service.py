@@ -31,7 +31,7 @@ class BatchService:
 
     @property
     def known_by(self) -> str:
-        """Another for each server and key; nothing of the key can be told from it."""
+        """An identity for each server and key; it reveals nothing about the key."""
         return hashlib.sha256(f"{self.base_url}\n{self._key}".encode()).hexdigest()
 
     async def upload(self, name: str, file: IO[bytes]) -> str:
@@ -43,7 +43,8 @@ class BatchService:
     async def create(
         self, file: str, endpoint: str, window: str, token: str, metadata: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Begin a batch of the requests in a file. Whoever asks twice with one token means one batch."""
+        """Begin a batch of the requests in a file. A second request with the same token means the
+        same batch."""
         async with self._client() as client:
             made = await client.batches.create(
                 input_file_id=file,
@@ -56,7 +57,7 @@ class BatchService:
         return _plain(made)
 
     async def retrieve(self, batch: str) -> dict[str, Any]:
-        """What the server says of a batch."""
+        """The server's description of a batch."""
         async with self._client() as client:
             return _plain(await client.batches.retrieve(batch, timeout=SECONDS))
 
@@ -100,6 +101,6 @@ def _plain(answer: Any) -> dict[str, Any]:
 
 
 def status_of(error: Unanswered) -> int | None:
-    """The HTTP status of what a server refused with; None where there was no answer."""
+    """The HTTP status with which a server refused; None without an answer."""
     found = error.error.outputs.get("status_code") if isinstance(error.error, NodeError) else None
     return found if isinstance(found, int) else None

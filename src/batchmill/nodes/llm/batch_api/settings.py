@@ -13,8 +13,8 @@ MOST_BYTES = 200_000_000
 
 @dataclass(frozen=True, slots=True)
 class BatchApi:
-    """``completion_window`` is what the server is asked for, ``max_requests`` and ``max_bytes`` limit the
-    file of a batch, ``price`` is the fraction of the ordinary price that a request costs."""
+    """``completion_window`` is passed to the server, ``max_requests`` and ``max_bytes`` limit the file of a
+    batch, ``price`` is the fraction of the ordinary price that a request costs."""
 
     completion_window: str = "24h"
     max_requests: int = MOST_REQUESTS
@@ -23,7 +23,7 @@ class BatchApi:
 
     @classmethod
     def of(cls, given: object) -> BatchApi | None:
-        """What the param says, None where requests are made one by one. Raises :class:`InvalidParams`."""
+        """The settings in the param, None if requests are made one by one. Raises :class:`InvalidParams`."""
         for fault in batch_api_faults(given):
             raise InvalidParams(f"llm: `batch_api` {fault}")
         if isinstance(given, Mapping):
@@ -32,7 +32,7 @@ class BatchApi:
 
 
 def batch_api_faults(given: object) -> Iterator[str]:
-    """What is wrong with the param as written or resolved; templates are passed over."""
+    """The faults of the param as written or resolved; templates are skipped."""
     if not isinstance(given, Mapping):
         return
     known = {field.name: str(field.type) for field in fields(BatchApi)}

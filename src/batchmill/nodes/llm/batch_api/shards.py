@@ -38,7 +38,7 @@ class Asked:
 
 
 def custom_id(digest: str, place: int) -> str:
-    """What the server calls the request by."""
+    """The name of the request for the server."""
     return f"{digest[:DIGEST_SHOWN]}-{place}"
 
 
