@@ -46,6 +46,7 @@ __all__ = [
     "PROTOCOL",
     "Stream",
     "apart",
+    "as_buffer",
     "dumps",
     "goes_by_name",
     "is_plain",
@@ -81,7 +82,7 @@ def dumps(
     return stream.getbuffer()
 
 
-def apart(stream: Stream, protocol: SupportsIndex) -> object:
+def as_buffer(stream: Stream, protocol: SupportsIndex) -> object:
     """What to pickle in the place of a stream, so that it travels out of band if it is large."""
     return pickle.PickleBuffer(stream) if index(protocol) >= 5 else bytes(stream)
 

@@ -45,7 +45,7 @@ class Sealed:
         self._packed = packed
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return pickler.loads, (pickler.apart(self._packed, protocol),)
+        return pickler.loads, (pickler.as_buffer(self._packed, protocol),)
 
 
 class _Sealing:
@@ -55,7 +55,7 @@ class _Sealing:
         self._packed = packed
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return Sealed, (pickler.apart(self._packed, protocol),)
+        return Sealed, (pickler.as_buffer(self._packed, protocol),)
 
 
 def _is_data(value: Any, left: list[int]) -> bool:

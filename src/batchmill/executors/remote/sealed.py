@@ -66,7 +66,7 @@ class SealedItems(Sequence[Any]):
         return _SealedItem(self._packed, self._first + place)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return _opened, (pickler.apart(self._packed, protocol), self._first, self._end)
+        return _opened, (pickler.as_buffer(self._packed, protocol), self._first, self._end)
 
 
 class _SealedItem:
@@ -75,7 +75,7 @@ class _SealedItem:
         self._place = place
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return _opened_one, (pickler.apart(self._packed, protocol), self._place)
+        return _opened_one, (pickler.as_buffer(self._packed, protocol), self._place)
 
 
 def _opened(packed: Stream, first: int, end: int) -> list[Any]:

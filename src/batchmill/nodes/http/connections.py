@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections import OrderedDict, deque
 from functools import partial
+from http.client import HTTPResponse
 from typing import IO, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
@@ -22,7 +23,7 @@ from batchmill.nodes.access.addresses import ANYWHERE, Bounds
 from batchmill.nodes.access.policy import require_written_within
 from batchmill.nodes.access.proxies import Proxy, proxy_for
 from batchmill.nodes.access.trust import SYSTEM, Trust
-from batchmill.nodes.http.reply import HeadFirst, Reply
+from batchmill.nodes.http.reply import Reply
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocket, connect, current
 
@@ -60,7 +61,7 @@ class _Limits:
         except OSError as error:
             raise NewConnectionError(self, f"no connection to {self.host}: {error}") from error  # type: ignore[arg-type]  # as above
 
-    def asked(self, method: str, head: bytes, body: bytes | IO[bytes] | None) -> HeadFirst:
+    def asked(self, method: str, head: bytes, body: bytes | IO[bytes] | None) -> HTTPResponse:
         """Send a request and read the head of its answer.
 
         Raises :class:`OSError`, and :class:`http.client.HTTPException` or
@@ -74,7 +75,7 @@ class _Limits:
             self._send(head, body)
         except (BrokenPipeError, ConnectionResetError):
             pass  # it may have answered before it closed
-        answer = HeadFirst(self.sock, method=method)
+        answer = HTTPResponse(self.sock, method=method)
         try:
             answer.begin()
         except BaseException:
