@@ -20,7 +20,7 @@ from batchmill.template.shell.words import (
     ValueFlow,
     Word,
     names,
-)  # fmt: skip
+)
 
 SHELLS = names("sh bash dash ash zsh ksh ksh93 mksh oksh lksh pdksh yash rbash csh tcsh fish pwsh")
 _OTHER_SYNTAX = names("csh tcsh fish pwsh")
@@ -51,17 +51,14 @@ _COMMAND_OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     **dict.fromkeys(("su", "runuser", "script", "flock", "sg"), ("c", ("--command", "--session-command"))),
     "tar": ("", ("-I", "--to-command", "--checkpoint-action", "--use-compress-program", "--rsh-command")),
     "rsync": ("", ("-e", "--rsh", "--rsync-path")),
-    "scp": ("", ("-o", "-S")),
-    "sftp": ("", ("-o", "-S")),
+    **dict.fromkeys(("scp", "sftp"), ("", ("-o", "-S"))),
     "sort": ("", ("--compress-program",)),
     "split": ("", ("--filter",)),
     "entr": ("", ("-s",)),
     "xterm": ("", ("-e",)),
     "nix-shell": ("", ("--run", "--command")),
     "npx": ("c", ("--call",)),
-    "vim": ("c", ("--cmd",)),
-    "vi": ("c", ("--cmd",)),
-    "ex": ("c", ("--cmd",)),
+    **dict.fromkeys(("vim", "vi", "ex"), ("c", ("--cmd",))),
     "gdb": ("", ("-ex", "--eval-command", "-iex")),
     "emacs": ("", ("--eval", "--execute")),
     "gcloud": ("", ("--command",)),
