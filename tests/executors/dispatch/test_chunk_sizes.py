@@ -127,4 +127,4 @@ def test_a_batch_is_few_hand_overs_and_ends_in_short_ones(seconds: float, items:
     work = items * seconds
     assert len(taken) <= max(items if seconds > CHUNK_SECONDS / 2 else 0, 1.3 * work / CHUNK_SECONDS + 20)
     assert taken[-1] * seconds <= max(seconds, 2 * HAND_OVER_SECONDS)
-    assert sum(taken[-8:]) * seconds <= max(8 * seconds, 3 * CHUNK_SECONDS)
+    assert sum(taken[-8:]) * seconds <= max(16 * seconds, 3 * CHUNK_SECONDS)
