@@ -176,7 +176,7 @@ class Batch:
         """Run the batch and yield its blocks; closing the iterator stops it."""
         forget = self._stop.on_cancel(self.window.stop)
         running = self._executor.run(self.task, self.window, self._running_with, self._cancel)
-        with resource_scope():
+        with resource_scope(), closing(self.source):
             if self.settings.gate is not None:
                 self.settings.gate.open()
             try:

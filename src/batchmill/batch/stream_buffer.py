@@ -180,3 +180,6 @@ class StreamBuffer:
             while not self._ended:
                 self._filled.wait()
             return list(self._items)
+
+    def close(self) -> None:
+        """Nothing is held beyond the items."""

@@ -17,9 +17,9 @@ from batchmill.mapping.stream import Stream, said
 
 
 class Mapped:
-    """One batch that is yet to be run, once.
+    """One batch, to be run once.
 
-    ``cancel`` ends it by force. ``apart`` says that the thread that runs it is one of ours, see
+    ``cancel`` ends it by force. ``apart`` says that one of our own threads runs it, see
     :class:`~batchmill.batch.engine.Batch`. Raises :class:`~batchmill.errors.InvalidSetting`.
     """
 

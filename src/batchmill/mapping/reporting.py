@@ -1,4 +1,5 @@
-"""What the caller of ``map`` hears while items end: its own function, a bar or lines, exceptions in place."""
+"""Reports to the caller of ``map`` while items end: its own function, a bar or lines, exceptions as
+results."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ MAX_CHARACTERS = 10 * 1024 * 1024
 
 
 class Captured:
-    """The output of one item; of each stream the first ``limit`` characters are kept.
+    """The output of one item; the first ``limit`` characters of each stream are kept.
 
     Concurrency: any thread may write, in case the item's code has threads of its own; ``_lock`` guards the
     pieces and the room left.
@@ -51,14 +51,14 @@ class Captured:
                 self._written[name] = self._written.get(name, 0) + len(text)
 
     def write_bytes(self, name: str, data: bytes) -> None:
-        """Write bytes as the UTF-8 text they are, or continue; what is none is kept as escapes."""
+        """Write bytes as UTF-8 text, possibly continued later; invalid bytes become escapes."""
         with self._lock:
             text = self._decoders.setdefault(name, _Decoder()).decode(data)
         self.write(name, text)
 
     @property
     def fault(self) -> str:
-        """Why what was printed is not all there as it was, empty if it is."""
+        """Why the captured output is incomplete or changed, empty if it is not."""
         if not (self._written or self._decoders or self.truncated):
             return ""
         with self._lock:
@@ -152,7 +152,7 @@ class _Stand(io.TextIOBase):
         return True
 
     def close(self) -> None:
-        """Closes nothing: the real stream is not this code's to close, nor are others' captures."""
+        """Do nothing: this code owns neither the real stream nor the captures of others."""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute where io has a property
