@@ -152,6 +152,6 @@ def test_a_batch_is_few_hand_overs_and_ends_in_short_ones(seconds: float, items:
 
 def test_a_chunk_is_as_near_to_the_target_as_whole_items_come() -> None:
     for seconds, size in ((0.02, 2), (0.03, 1), (0.016, 2), (0.012, 3)):
-        sizer = ChunkSizer(2, CHUNK_SECONDS, 2048)
+        sizer = ChunkSizer(2, 0.036, 2048)
         sizer.observe(1, seconds)
         assert sizer.next(1000)[0] == size
