@@ -123,6 +123,33 @@ def test_a_resumed_run_looks_at_the_condition_again_and_keeps_what_ran(tmp_path:
     assert again.nodes["a"]["skipped_count"] == 2
 
 
+@pytest.mark.parametrize("executor", ["sequential", "thread"])
+def test_a_resumed_run_gives_what_a_new_one_would_where_the_condition_has_changed(
+    tmp_path: Path, executor: str
+) -> None:
+    journal, path, log = tmp_path / "runs.sqlite", tmp_path / "d.json", tmp_path / "log"
+    code = f"with open({str(log)!r}, 'a') as file: file.write(f'{{n}} ')\nresult = n"
+    batch = {"items": {"range": [4]}, "executor": executor, "max_concurrent": 1}
+    node = {"id": "a", "type": "code", "params": {"code": code, "inputs": {"n": "${item}"}}, "batch": batch}
+    outputs = {"results": {"source": "${a.results}"}, "skipped": {"source": "${a.skipped_count}"}}
+    document = {"inputs": {"least": {"type": "integer", "default": 1}}, "outputs": outputs}
+    path.write_text(json.dumps({**document, "nodes": [{**node, "when": "${item >= least}"}]}))
+    first = batchmill.run(path, journal=journal)
+
+    def resumed(least: int) -> list[Any]:
+        again = batchmill.resume(first.run, {"least": least}, journal=journal)
+        found = [one and one["result"] for one in again.outputs["results"]]
+        assert again.outputs["skipped"] == found.count(None)
+        return found
+
+    assert resumed(3) == [None, None, None, 3]
+    assert resumed(2) == [None, None, 2, 3]
+    path.write_text(json.dumps({**document, "nodes": [{**node, "when": "${__index__ != 2}"}]}))
+    again = batchmill.resume(first.run, journal=journal)
+    assert [one and one["result"] for one in again.outputs["results"]] == [0, 1, None, 3]
+    assert log.read_text() == "1 2 3 0 "  # no result is lost by being skipped for a while
+
+
 def test_nothing_of_a_skipped_item_is_collected(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     batch = {"items": {"range": [4]}, "collect": {"jsonl": str(path)}}

@@ -120,3 +120,17 @@ def test_it_is_said_where_it_cannot_be_looked_at(here):
     assert "give the secret inputs again: `key`" in run.warnings[0]["message"]
     run = batchmill.resume(None, {"key": "sk-0123456789"}, journal="j.sqlite")
     assert run.changed_by == {"read": ["the file data.txt"]}
+
+
+def test_results_that_were_collected_are_written_again_where_the_file_is_gone(here):
+    collect = {"csv": "out.csv", "errors": "bad.jsonl"}
+    begun({**ROWS, "batch": {**ROWS["batch"], "collect": collect}})
+    for name in ("out.csv", "bad.jsonl"):
+        written = (here / name).read_bytes()
+        (here / name).unlink()
+        told = rehearse(journal="j.sqlite")
+        assert [node.changed for node in told.nodes] == [[f"the file {name} that it wrote, which is gone"]]
+        run = gone_on_with()
+        assert (run.untouched, run.resumed["kept"], run.status) == (False, 2, "success")
+        assert (here / name).read_bytes() == written
+    assert gone_on_with().untouched

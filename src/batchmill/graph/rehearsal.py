@@ -21,7 +21,8 @@ from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.batched import items_at, keys_of, step_of
-from batchmill.graph.visits.collecting import batch_visit, entries
+from batchmill.graph.visits.collecting import batch_visit, entries, files_gone, skipped_in
+from batchmill.graph.visits.conditions import looked_at_again
 from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.looping import run_loop
 from batchmill.graph.visits.single import run_single
@@ -30,6 +31,7 @@ from batchmill.items.sources import as_source
 from batchmill.journal.contract import ItemLog, Kept
 from batchmill.journal.rehearsed_items import RehearsedInside, RehearsedItems
 from batchmill.journal.runlog import SqliteRunLog
+from batchmill.journal.visits import gone_files
 from batchmill.nodes.workflow import WorkflowNode
 from batchmill.template import Path, compile_value
 
@@ -171,8 +173,13 @@ class Rehearsal:
         try:
             items = items_at(node, spec, around)
             log = batch_log(node, spec, items, around)
+            if log is not None and node.spec.when is not None:
+                step = step_of(node, spec, around, keys_of(node, around))
+                log = looked_at_again(node, step, log)
+                done.note_skipped(0)
             for found in _matched(log, items, unknown):
                 every = _collect(found, done, spec.item) and every
+            gone = files_gone(spec, around)
         except (BatchmillError, OSError) as fault:
             self._of(place).fault = f"{fault}"
             return faulty_visit(fault, place)
@@ -180,6 +187,8 @@ class Rehearsal:
             log.close(done.count)
             self._of(place).left_out = log.left_out
         self._count(place, counting, before)
+        if gone and self._of(place).counts.kept:  # else it may never have been reached
+            self._of(place).changed.append(gone_files(gone[0], len(gone)))
         self._of(place).first = [index for index, _ in unknown.first[:MOST_NAMED]]
         self._look_inside(node, spec, around, unknown)
         if not every or spec.results_path is not None:  # a file is not written, so it is not known either
@@ -285,6 +294,8 @@ def _collect(found: Block | int, done: ResultCollector, item_kept: bool | list[s
     if isinstance(found, int):
         done.count = max(done.count, found + 1)
         return False
+    if done.skipped_count is not None:
+        done.note_skipped(skipped_in(found))
     found.values = entries(found, item_kept)
     done.add(found)
     return True

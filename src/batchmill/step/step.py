@@ -16,7 +16,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.bad_row import BadRow
 from batchmill.concurrency.promises import awaited
-from batchmill.errors import NodeError, TemplateError, UnreadableRow
+from batchmill.errors import BatchmillError, NodeError, TemplateError, UnreadableRow
 from batchmill.executors.contract import Task
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.nodes import Node, NodeResult, bind
@@ -214,6 +214,14 @@ class ItemStep(Step):
         if self._pays:
             attempt = self._paying.told(attempt, index)
         return self._outputs(self.run_in(scope, attempt), item)
+
+    def would_skip(self, item: object, index: int) -> bool:
+        """Whether the condition of an item, of which there is a result, is false now. One that cannot be
+        told takes nothing away."""
+        try:
+            return self.skips(self._scope_of(item, index))
+        except BatchmillError:
+            return False
 
     def _outputs(self, result: NodeResult, item: object) -> dict[str, object]:
         """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for an output with the name of

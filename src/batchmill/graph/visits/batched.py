@@ -24,6 +24,7 @@ from batchmill.graph.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.admission import gate_of, paying_for
 from batchmill.graph.visits.collecting import batch_visit, entries, results_of, run_collected, skipped_in
 from batchmill.graph.visits.columns import Columns
+from batchmill.graph.visits.conditions import looked_at_again
 from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.first_items import first_items
 from batchmill.graph.visits.item_folders import NamingLog, folders_of
@@ -84,7 +85,7 @@ class NodeBatch:
         if TRAITS[settings.executor].elsewhere:  # nobody else asks, and there may be much to look at
             step.credential = node.credential
         settings = replace(settings, gate=gate_of(node, step, settings, around, spec))
-        log = batch_log(node, spec, items, around)
+        log = looked_at_again(node, step, batch_log(node, spec, items, around))
         log = log if folders is None else NamingLog(log, folders)
         log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
         self._columns = Columns(spec, around.namespace)

@@ -51,6 +51,17 @@ def results_of(spec: BatchSpec, around: NodeFrame, place: str) -> Results:
     return _FileResults(to, path, errors_path, around, f"`{place}`")
 
 
+def files_gone(spec: BatchSpec, around: NodeFrame) -> list[str]:
+    """The files of results that a finished batch has written and that are gone. Of one that failed a partial
+    file is left. Raises what :func:`results_of` raises for a path that is none."""
+    to = spec.collect_file
+    if to is None:
+        return []
+    written = [_path(to.form, to.path, around)]
+    written += [] if to.errors is None else [_path("errors", to.errors, around)]
+    return [path for path in written if not (os.path.exists(path) or os.path.exists(partial_of(path)))]
+
+
 def _path(key: str, written: str, around: NodeFrame) -> str:
     path = compile_value(written).resolve(around.namespace.scope())
     if not isinstance(path, str) or not path:
