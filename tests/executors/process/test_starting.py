@@ -63,6 +63,20 @@ def _runs(pid: int) -> bool:
     return True
 
 
+def test_it_imports_from_where_its_parent_does() -> None:
+    """Packages may be found only by a path that the program itself set."""
+    code = f"""
+        import sys
+        sys.path[:0] = {[one for one in sys.path if one]!r}
+        import batchmill
+        print(*batchmill.map(abs, [-1], executor="process"))
+    """
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout.split(), done.returncode) == (["1"], 0), done.stderr
+
+
 def test_the_one_started_ahead_is_the_next() -> None:
     starting.start_ahead()
     ahead = starting._ahead

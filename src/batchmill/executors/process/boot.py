@@ -7,6 +7,7 @@ import all of loky, which a worker does not need.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pickle
@@ -30,9 +31,14 @@ LOOK_MILLISECONDS = 1000  # between looks whether the parent is there: somebody 
 _descriptors: list[int] = []
 
 
-def main(channel: int, parent: int) -> int:
-    """Become the process that is described on the channel, and return its exit code when it has ended."""
-    import_module(SERVING)
+def main(channel: int, parent: int, places: list[str]) -> int:
+    """Become the process that is described on the channel, and return its exit code when it has ended. Until
+    then modules are looked for in ``places``, the module path of the parent."""
+    sys.path[:] = places
+    with contextlib.suppress(
+        ImportError
+    ):  # told when it is needed, with the path that the parent has by then
+        import_module(SERVING)
     if (told := _told(channel, parent)) is None:
         return 0
     current: Any = process.current_process()

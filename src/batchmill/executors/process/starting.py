@@ -11,7 +11,7 @@ import site
 import socket
 import sys
 import threading
-from multiprocessing import util
+from multiprocessing import process, util
 from typing import NamedTuple
 
 from batchmill.executors.process.signals import signals_blocked
@@ -67,9 +67,11 @@ def _start() -> Started:
 
 
 def _command(descriptor: int) -> list[str]:
-    """Its module path is that of our environment only later, and what the working folder has under the name
-    of this package is not ours."""
+    """What the working folder has under the name of this package is not ours; everything else is imported
+    from where this process has it."""
     home = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
-    path = "" if home in (*site.getsitepackages(), site.USER_SITE) else f"sys.path.insert(0, {home!r}); "
-    code = f"import sys; {path}from {MODULE} import main; sys.exit(main({descriptor}, {os.getpid()}))"
-    return [sys.executable, "-P", "-c", code]
+    first = "" if home in (*site.getsitepackages(), site.USER_SITE) else f"sys.path.insert(0, {home!a}); "
+    began_in = getattr(process, "ORIGINAL_DIR", None)  # what an empty entry means, as multiprocessing has it
+    path = [one for one in (one or began_in for one in sys.path) if isinstance(one, str)]
+    begin = f"main({descriptor}, {os.getpid()}, {path!a})"
+    return [sys.executable, "-P", "-c", f"import sys; {first}from {MODULE} import main; sys.exit({begin})"]
