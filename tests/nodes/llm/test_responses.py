@@ -182,5 +182,25 @@ def test_a_stream(ask_it, model):
         ask_it("x", (200, failed.encode(), stream), stream=True)
 
 
+@pytest.mark.parametrize("said", ["in parts", "whole"])
+def test_a_stream_whose_end_has_no_output(ask_it, said):
+    events = [{"type": "response.output_text.delta", "delta": text} for text in ("Hel", "lo")]
+    if said == "whole":
+        events.append({"type": "response.output_item.done", "item": message("Hello")})
+    events.append({"type": "response.completed", "response": response()})
+    body = "".join(f"data: {json.dumps(one)}\n\n" for one in events)
+    outputs = ask_it("x", (200, body.encode(), {"Content-Type": "text/event-stream"}), stream=True)
+    assert outputs["response"] == "Hello"
+    assert outputs["llm_usage"]["total_tokens"] == 15
+
+
+def test_text_that_is_not_in_parts_and_tools_with_plain_text(ask_it):
+    assert ask_it("x", response({"type": "message", "content": "Hello"}))["response"] == "Hello"
+    call = {"type": "custom_tool_call", "call_id": "c1", "name": "run", "input": "ls -l"}
+    outputs = ask_it("x", response(call))
+    assert outputs["finish_reason"] == "tool_calls"
+    assert outputs["tool_calls"] == [{"id": "c1", "name": "run", "arguments": "ls -l"}]
+
+
 def test_several_answers_are_not_to_be_had(check):
     assert [name for name, _ in check("llm", prompt="x", model="m", api="responses", n=2)] == ["n"]

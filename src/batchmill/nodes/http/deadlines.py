@@ -54,6 +54,8 @@ class Deadlines:
         """It has ended."""
         with self._lock:
             self._watched.discard(ending)
+            if self._closed and not self._watched:
+                self._earlier.notify()
 
     def close(self) -> None:
         """Stop as soon as nothing is watched any more."""

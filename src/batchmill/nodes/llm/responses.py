@@ -115,17 +115,15 @@ def reply_of(content: bytes, *, raw: bool = False) -> Reply:
     if fault := _fault(told):
         return no_answer(fault, content, "response", **usage)
     items = [mapping_of(one) for one in told["output"]]
-    parts = [
-        mapping_of(part) for one in items if one.get("type") == "message" for part in one.get("content") or ()
-    ]
+    parts = [part for one in items if one.get("type") == "message" for part in _parts(one.get("content"))]
     calls = [
         {
             "id": said_in(one.get("call_id")),
             "name": said_in(one.get("name")),
-            "arguments": arguments_of(one.get("arguments")),
+            "arguments": arguments_of(one.get("arguments", one.get("input"))),
         }
         for one in items
-        if one.get("type") == "function_call"
+        if one.get("type") in ("function_call", "custom_tool_call")  # the input of the second is plain text
     ]
     why = mapping_of(told.get("incomplete_details")).get("reason")
     finish = _FINISH.get(str(why), str(why)) if told.get("status") == "incomplete" else "stop"
@@ -139,6 +137,13 @@ def reply_of(content: bytes, *, raw: bool = False) -> Reply:
         raw=told if raw else None,
         **usage,
     )
+
+
+def _parts(content: object) -> list[Mapping[str, Any]]:
+    """The parts of a message; some gateways write its text as it is."""
+    if isinstance(content, str):
+        return [{"type": "output_text", "text": content}]
+    return [mapping_of(part) for part in content] if isinstance(content, list) else []
 
 
 def _thoughts(items: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -173,20 +178,29 @@ def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
 
 
 class ResponseGathering(Gathering):
-    """Builds a response from its events: the last one has all of it."""
+    """Builds a response from its events: the last one has all of it. Some gateways leave its output empty;
+    then it is what came before."""
 
     def __init__(self, telling: Telling | None) -> None:
         super().__init__(telling)
         self._whole: Mapping[str, object] = {}
+        self._items: list[object] = []  # of the output, each whole
+        self._text = ""  # of what came in parts
 
     def add(self, part: Mapping[str, object]) -> None:
         kind = str(part.get("type"))
         if kind in _TOLD:
             self.tell(part.get("delta"), _TOLD[kind])
+            self._text += said_in(part.get("delta")) if _TOLD[kind] == "text" else ""
+        elif kind == "response.output_item.done":
+            self._items.append(part.get("item"))
         elif kind in _ENDS:
             self._whole, self.over = mapping_of(part.get("response")), True
         elif kind == "error" or part.get("error"):
             self._whole, self.over = {"error": part.get("error") or dict(part)}, True
 
     def whole(self) -> Mapping[str, Any]:
-        return self._whole
+        if self._whole.get("output") or self._whole.get("error") or not (self._items or self._text):
+            return self._whole
+        message = {"type": "message", "content": [{"type": "output_text", "text": self._text}]}
+        return {**self._whole, "output": self._items or [message]}
