@@ -1,10 +1,9 @@
 """The one piece of code that runs items, on every executor.
 
-It gets a chunk and runs its items one after another: their attempts, as
-:mod:`batchmill.executors.running.attempts` says, the waits between them, timing and records. It stops early,
-and leaves the rest of the chunk to another worker, when the chunk has taken long enough, when nothing may
-start any more, or after a failure that ends the batch. The worker's :class:`Progress` always shows its
-current item.
+It gets a chunk and runs its items one after another: their attempts, by
+:mod:`batchmill.executors.running.attempts`, the waits between them, timing and records. It stops early, and
+leaves the rest of the chunk to another worker, when the chunk has taken long enough, when starting has been
+stopped, or after a failure that ends the batch. The worker's :class:`Progress` always shows its current item.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ Flush = Callable[[Block, float], bool]
 class ItemRunner:
     """Runs items of one job in one worker. Not shared between threads: every worker has its own.
 
-    ``interrupts`` says whether an exception came from the user (Ctrl-C) and not from the item, and must be
-    raised. ``one_by_one`` says that nobody asks what a chunk of a single item took of its own.
+    ``interrupts`` returns whether an exception came from the user (Ctrl-C) and not from the item, and must be
+    raised. ``one_by_one`` says that the own time of a chunk with one item is not needed.
     """
 
     def __init__(
@@ -72,12 +71,12 @@ class ItemRunner:
     def run_chunk(
         self, chunk: Chunk, seconds: float, flush: Flush | None = None, block: Block | None = None
     ) -> Block:
-        """Run items until the chunk ends or ``seconds`` have passed, not counting those for which others had
-        the core; at least one item, unless stopped.
+        """Run items until the chunk ends or ``seconds`` have passed, without the time in which others had the
+        core; at least one item, unless stopped.
 
-        The block may be shorter than the chunk. ``flush`` is told after every item how far the block
-        has come and at what :func:`time.perf_counter` second; True ends the chunk there. ``block`` is an
-        empty one to be filled, for who looks at it meanwhile: an item's wall time is put there last.
+        The block may be shorter than the chunk. After every item, ``flush`` is called with the length of the
+        block and the :func:`time.perf_counter` second; True ends the chunk there. ``block`` is an empty one
+        to fill, for threads that look at it meanwhile: the wall time of an item is added last.
         """
         block = Block(chunk.start, items=chunk.items) if block is None else block
         if len(chunk.items) == 1 and chunk.more is None:
@@ -114,7 +113,7 @@ class ItemRunner:
                 attempts = self._attempts(index, last, chunk)
                 then = attempts.lost() if attempts.resumes else self._attempt(item, index, attempts)
             else:
-                # What nearly all items take: one attempt, without a deadline, that comes to a value.
+                # The path of nearly all items: one attempt, without a deadline, that returns a value.
                 try:
                     add_value(value := run(item, index, self._first))
                 except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
@@ -170,8 +169,8 @@ class ItemRunner:
         return Attempts(self._job, index, self._recorder, self._cancel, began, chunk)
 
     def _to_the_end(self, item: object, index: int, attempts: Attempts, then: Wait | Outcome) -> Outcome:
-        """Do what is next for an item until its end. Not called where an exception is being handled: it would
-        become the context of those that further attempts raise."""
+        """Follow the steps of an item until its end. Do not call it while an exception is being handled,
+        because that would become the context of exceptions of further attempts."""
         while isinstance(then, Wait):
             if self._stopped_within(then.seconds):
                 return attempts.stopped()
@@ -190,8 +189,8 @@ class ItemRunner:
         return attempts.returned(value)
 
     def _too_late(self) -> bool:
-        """Whether the attempt that just returned had been given up already, or would have been by a
-        quicker watcher: what counts as a timeout must not depend on who looks when."""
+        """Whether the attempt that just returned had already been given up, or would have been by a quicker
+        watcher: a timeout must not depend on when the watcher looks."""
         timeout = self._job.timeout
         return timeout is not None and time.monotonic_ns() - self._began > (timeout + LATE_SECONDS) * 1e9
 
@@ -209,8 +208,8 @@ class ItemRunner:
         )
 
     def _ending(self, seconds: float) -> None:
-        """The attempt is over, and what it started is being ended: who watches looks at it as at one that
-        began later."""
+        """The attempt is over, and the processes that it started are being ended: for the watcher, it began
+        later."""
         self._progress.postpone(int((seconds - (self._job.timeout or 0.0)) * 1e9))
 
     def _caught(self, error: BaseException, attempts: Attempts) -> Wait | Outcome:
