@@ -19,16 +19,28 @@ def _side(name: str, mapper: Mapper, environment: str, role: Role = "peer", shar
     return Side(name, mapping(mapper, count_up, lambda n: [STEPS] * n), role, share, environment)
 
 
-ROWS = (
-    Workload(
-        name="cpu-free-threads",
-        title="pure Python on 2 threads, Python 3.13 without a GIL",
-        measures="items of 300,000 steps per second of wall time",
+def _row(
+    name: str, title: str, sides: tuple[Side, ...], aim: tuple[Target, ...], least: tuple[Target, ...]
+) -> Workload:
+    return Workload(
+        name=name,
+        title=f"pure Python on 2 {title}",
+        measures=f"items of {STEPS:,} steps per second of wall time, workers warm",
         unit="items/s",
         better="higher",
         score=items_per_second,
         sizes={"full": 200, "quick": 100, "smoke": 8},
-        sides=(
+        sides=sides,
+        aim=aim,
+        least=least,
+    )
+
+
+ROWS = (
+    _row(
+        "cpu-free-threads",
+        "threads, Python 3.13 without a GIL",
+        (
             _side(OURS, mappers.ours("thread"), "free-threaded", "ours"),
             _side("batchmill, processes", mappers.ours("process"), "free-threaded"),
             _side(ALONE, mappers.one_by_one(), "free-threaded", share=0.5),
@@ -37,15 +49,10 @@ ROWS = (
         aim=(Target(1.9, ALONE),),
         least=(Target(1.8, ALONE),),
     ),
-    Workload(
-        name="cpu-3.14",
-        title="pure Python on 2 cores, Python 3.14",
-        measures="items of 300,000 steps per second of wall time, workers warm",
-        unit="items/s",
-        better="higher",
-        score=items_per_second,
-        sizes={"full": 200, "quick": 100, "smoke": 8},
-        sides=(
+    _row(
+        "cpu-3.14",
+        "cores, Python 3.14",
+        (
             _side(OURS, mappers.ours("process"), LATEST, "ours"),
             _side("concurrent.futures", mappers.futures(), LATEST),
             _side("concurrent.futures, buffersize 64", mappers.buffered_futures(64), LATEST),
@@ -55,15 +62,10 @@ ROWS = (
         aim=(Target(1.0, "concurrent.futures"), Target(1.0, "InterpreterPoolExecutor")),
         least=(Target(0.97, "concurrent.futures"),),
     ),
-    Workload(
-        name="cpu-pypy",
-        title="pure Python on 2 processes, PyPy",
-        measures="items of 300,000 steps per second of wall time, workers warm",
-        unit="items/s",
-        better="higher",
-        score=items_per_second,
-        sizes={"full": 200, "quick": 100, "smoke": 8},
-        sides=(
+    _row(
+        "cpu-pypy",
+        "processes, PyPy",
+        (
             _side(OURS, mappers.ours("process"), "pypy", "ours"),
             _side(ALONE, mappers.one_by_one(), "pypy"),
             _side("batchmill on this Python", mappers.ours("process"), "own"),

@@ -1,7 +1,7 @@
 """``python -m batchmill`` and the command ``batchmill``.
 
-Until the command can answer for itself an interrupt just ends the process: loading it takes a tenth of
-a second, and a traceback from the middle of somebody's imports tells nobody anything.
+Until the command is loaded, which takes a tenth of a second, an interrupt just ends the process: a traceback
+from the middle of an import would help nobody.
 """
 
 import os

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # each worker process would pay for them
 
 
 def _no_one_waits(seconds: float) -> None:
-    """Without a timeout nobody abandons an attempt."""
+    """Does nothing: without a timeout an attempt is never abandoned."""
 
 
 @dataclass(frozen=True, slots=True)

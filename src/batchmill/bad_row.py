@@ -1,12 +1,12 @@
-"""A row of a source that cannot be read, as the item that stands in its place and fails."""
+"""The item that replaces a row of a source that cannot be read, and fails."""
 
 from __future__ import annotations
 
 
 class BadRow(str):
-    """The text of such a row, as far as it can be read; ``message`` says where it stands and what is wrong.
+    """The text of such a row, as far as it can be read; ``message`` says where it is and what is wrong.
 
-    Whoever looks at items knows it by its type. In errors and in the journal it is the text.
+    Code that handles items recognises it by its type. In errors and in the journal it is the text.
     """
 
     message: str

@@ -1,8 +1,8 @@
 """Outcomes of neighbouring items in columns: the form in which results cross threads and processes.
 
 A million successes are cheaper to carry as one list than as a million objects. So only items that failed,
-were tried again or recorded calls have an :class:`~batchmill.outcome.Outcome` of their own in a
-:class:`Block`, and nobody but the block touches its columns.
+were retried or recorded calls have an :class:`~batchmill.outcome.Outcome` of their own in a :class:`Block`,
+and only the block touches its columns.
 """
 
 from __future__ import annotations
@@ -10,33 +10,43 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from batchmill.outcome import NO_WAITS, Commands, Outcome, Tried, Waits
 
 V = TypeVar("V")
 
 
+class _Figures(TypedDict):
+    """What an outcome tells of how it came about, which a block keeps in columns."""
+
+    wall: float
+    began: float | None
+    worker: int | None
+    waits: Waits
+    cpu: float | None
+    commands: Commands | None
+
+
 @dataclass(slots=True)
 class Block:
     """Outcomes of the items ``start`` to ``start + len(values) - 1``, in columns.
 
-    ``values`` and ``walls`` (seconds) are aligned; ``special`` maps an offset into them to the
-    Outcome of an item that is more than a plain success at the first attempt. A failed item's
-    place in ``values`` is None. ``items`` are the items themselves; they are added in the parent and
-    never travel back from a worker.
+    ``values`` and ``walls`` (seconds) are aligned; ``special`` maps an offset into them to the Outcome of an
+    item that is more than a plain success at the first attempt. A failed item's value is None. ``items`` are
+    the items themselves; the parent adds them, and they never travel back from a worker.
 
-    ``began`` maps an offset to the second, of :func:`time.perf_counter`, at which that item began, None
-    where nobody knows; an item that is not in it began when the one before it ended. So one entry does for
-    all items that a worker ran one right after another. ``worker`` is the number of the worker that ran
-    them, from 0, which runs one item at a time; None where none did. ``waits`` has by offset what items
-    waited for that had to wait, ``commands`` what commands took of those that ran some. ``cpu`` is the CPU
-    seconds that all of them took, and ``peak`` the most memory, in bytes, that the process of their worker
-    had had by then; None where nobody knows. ``shares_cpu`` says that ``cpu`` is that of other items of the
-    batch too, which were under way at the same time.
+    ``began`` maps an offset to the second, of :func:`time.perf_counter`, at which that item began, None if
+    unknown; an item without an entry began when the one before it ended. So one entry covers all items that a
+    worker ran one right after another. ``worker`` is the number of the worker that ran them, from 0, which
+    runs one item at a time; None without a worker. ``waits`` maps offsets to the waits of items that had to
+    wait, ``commands`` to the resources of the commands that items ran. ``cpu`` is the CPU seconds of all of
+    them together, and ``peak`` the most memory, in bytes, that the process of their worker had used by then;
+    None if unknown. ``shares_cpu`` says that ``cpu`` also covers other items of the batch that ran at the
+    same time.
 
-    Only the methods here write to the columns, so that they stay aligned; ``cpu``, ``shares_cpu`` and
-    ``peak`` are set by who ran them.
+    Only the methods here write to the columns, so they stay aligned; ``cpu``, ``shares_cpu`` and ``peak`` are
+    set by the code that ran them.
     """
 
     start: int
@@ -61,7 +71,8 @@ class Block:
     def of_value(
         cls, index: int, value: Any, item: Any, *, wall: float, began: float, worker: int | None
     ) -> Block:
-        """A block of one item that came to a value at its first attempt, with nothing else to tell."""
+        """A block of one item that succeeded with a value at its first attempt, with nothing else
+        to report."""
         return cls(index, [value], [wall], {}, (item,), {0: began}, worker)
 
     @classmethod
@@ -90,9 +101,9 @@ class Block:
         return sum(wall > seconds for wall in self.walls)
 
     def appenders(self) -> tuple[Callable[[Any], None], Callable[[float], None]]:
-        """What adds a value, and what adds its wall time, for the one loop that runs every item: two calls
-        that Python need not look up. The wall time is to be added last: what
-        another thread sees of a block that is being filled is whole as far as there are wall times."""
+        """The functions that add a value and its wall time, for the one loop that runs every item: two calls
+        without a lookup. Add the wall time last: of a block that is being filled, other threads rely only on
+        the items with wall times."""
         return self.values.append, self.walls.append
 
     def note(self, outcome: Outcome) -> None:
@@ -123,8 +134,8 @@ class Block:
         self.peak = max(self.peak or 0, other.peak or 0) or None
 
     def part(self, start: int, end: int | None = None) -> Block:
-        """The items from offset ``start`` to before ``end``, as a block of their own. Of a block that another
-        thread is filling, that is whole up to its last wall time. CPU and memory go with the first item."""
+        """The items from offset ``start`` to before ``end``, as a new block. If another thread is filling
+        this block, the part is complete up to its last wall time. CPU and memory go with the first item."""
         end = len(self.values) if end is None else min(end, len(self.values))
         began = _cut(self.began, start, end)
         if start < end and 0 not in began and self.began:
@@ -136,7 +147,7 @@ class Block:
         return Block(self.start + start, values, walls, special, items, began, self.worker, *took)
 
     def wait_before(self, offset: int, waits: Waits) -> None:
-        """The item at ``offset`` waited so long before the attempt that is told here."""
+        """The item at ``offset`` waited so long before the attempt in this block."""
         self.waits[offset] = self.waits.get(offset, NO_WAITS).plus(waits)
 
     def ran(self, offset: int, commands: Commands | None) -> None:
@@ -167,13 +178,13 @@ class Block:
             self.special[offset] = replace(known, records=records, tried=tried, again=None)
 
     def began_at(self, offset: int) -> float | None:
-        """When the item at ``offset`` began; None where nobody knows."""
+        """When the item at ``offset`` began; None if unknown."""
         known = max((one for one in self.began if one <= offset), default=None)
         second = None if known is None else self.began[known]
         return None if second is None else second + sum(self.walls[known:offset])
 
     def move(self, seconds: float, worker: int) -> None:
-        """The items ran on ``worker``, whose clock is behind the one here by so many seconds."""
+        """Assign the items to ``worker``, whose clock is behind this one by so many seconds."""
         for offset, second in self.began.items():
             self.began[offset] = None if second is None else second + seconds
         self.worker = worker
@@ -214,26 +225,26 @@ class Block:
 
     def outcome(self, offset: int) -> Outcome:
         """That of the item at ``offset``."""
-        outcome = self.special.get(offset) or Outcome(self.start + offset, self.values[offset])
-        return self._with_figures(outcome, offset, self.began_at(offset))
+        return self._with_figures(self.special.get(offset), offset, self.began_at(offset))
 
-    def _with_figures(self, outcome: Outcome, offset: int, began: float | None) -> Outcome:
-        return replace(
-            outcome,
-            wall=self.walls[offset],
-            began=began,
-            worker=self.worker,
-            waits=self.waits.get(offset, NO_WAITS),
-            cpu=None if offset else self.cpu,
-            commands=self.commands.get(offset),
-        )
+    def _with_figures(self, special: Outcome | None, offset: int, began: float | None) -> Outcome:
+        figures: _Figures = {
+            "wall": self.walls[offset],
+            "began": began,
+            "worker": self.worker,
+            "waits": self.waits.get(offset, NO_WAITS),
+            "cpu": None if offset else self.cpu,
+            "commands": self.commands.get(offset),
+        }
+        if special is None:
+            return Outcome(self.start + offset, self.values[offset], **figures)
+        return replace(special, **figures)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Every item's Outcome, in index order."""
         begins = self.begins()
-        for offset, value in enumerate(self.values):
-            outcome = self.special.get(offset) or Outcome(self.start + offset, value)
-            yield self._with_figures(outcome, offset, begins[offset])
+        for offset in range(len(self.values)):
+            yield self._with_figures(self.special.get(offset), offset, begins[offset])
 
 
 def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
@@ -243,11 +254,11 @@ def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
 
 
 def moved(tried: tuple[Tried, ...], seconds: float, worker: int) -> tuple[Tried, ...]:
-    """Attempts that ``worker`` made, whose clock is behind the one here by so many seconds."""
+    """Assign attempts to ``worker``, whose clock is behind this one by so many seconds."""
     return tuple(one._replace(began=one.began + seconds, worker=worker) for one in tried)
 
 
 def together(seconds: Iterable[float | None]) -> float | None:
-    """The sum of what is known; None where nothing is."""
+    """The sum of the known values; None without any."""
     known = [one for one in seconds if one is not None]
     return sum(known) if known else None

@@ -1,6 +1,6 @@
-"""Names of a package that are imported when they are first used, so that nobody pays for the others.
+"""Names of a package that are imported on first use, so users of one name do not pay for the others.
 
-A package tells type checkers what it has by imports under ``TYPE_CHECKING``.
+A package declares its names to type checkers by imports under ``TYPE_CHECKING``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 
 def lazily(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
-    """The ``__getattr__`` of ``package``: ``homes`` are its modules, or those of other packages by their full
-    names, with the names that it has from each."""
+    """The ``__getattr__`` of ``package``: ``homes`` maps its modules, or those of other packages by their
+    full names, to the names from each."""
     home_of = {name: home for home, names in homes.items() for name in names}
 
     def find(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What became of one item, as plain data: its value or error, its attempts, and what it waited for."""
+"""The outcome of one item, as plain data: its value or error, its attempts, and its waits."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ NOTHING_SPENT = Spent()
 class ErrorInfo:
     """Why an attempt failed, without the exception object.
 
-    ``type`` is the exception's class name. ``outputs`` is what a node reported along with an error
-    result. ``retry_after`` is in seconds; ``refused`` says that a service wanted fewer calls, or none for a
-    while; ``denied`` is as in :class:`~batchmill.errors.NodeError`. ``traceback`` is text, of the user's own
-    code, and may be empty. ``address`` is the node inside a sub-workflow that failed, empty where it is the
-    task itself. ``refusals`` are those that cost the item no attempt until now, ``used`` is what its attempts
-    used that the next one's worker does not know of. ``cause`` leads to the exception where that was wanted
-    (see :mod:`batchmill.executors.running.cause`).
+    ``type`` is the exception's class name. ``outputs`` are those that a node reported along with an error
+    result. ``retry_after`` is in seconds; ``refused`` says that a service asked for fewer calls, or none for
+    a while; ``denied`` is as in :class:`~batchmill.errors.NodeError`. ``traceback`` is text, of the user's
+    own code, and may be empty. ``address`` is the node inside a sub-workflow that failed, empty if it is the
+    task itself. ``refusals`` are those that have cost the item no attempt so far, ``used`` is the use by its
+    attempts that the next one's worker does not know of. ``cause`` leads to the exception if that was
+    requested (see :mod:`batchmill.executors.running.cause`).
     """
 
     type: str
@@ -94,10 +94,10 @@ class ErrorInfo:
 
 class Tried(NamedTuple):
     """One attempt of an item: it began at ``began``, a second of :func:`time.perf_counter`, and took ``wall``
-    seconds. ``worker`` is the number of the worker that made it, None where that is the one with which the
-    item ended. Why it failed is told as in :class:`ErrorInfo`; ``error`` is its ``type``, empty where it did
-    not, ``refused`` says that a service wanted fewer calls and ``status`` is the HTTP status of its answer.
-    ``waited`` is the seconds that it waited for a limit before it began."""
+    seconds. ``worker`` is the number of its worker, None if that is the one with which the item ended. Its
+    failure is described as in :class:`ErrorInfo`; ``error`` is its ``type``, empty for a success, ``refused``
+    says that a service asked for fewer calls, and ``status`` is the HTTP status of an answer. ``waited`` is
+    the seconds that it waited for a limit before it began."""
 
     began: float
     wall: float
@@ -129,8 +129,8 @@ class Tried(NamedTuple):
 
 
 class Waits(NamedTuple):
-    """Seconds that an item waited with a worker at hand, before all its attempts together: for a ``limit`` on
-    how often or how many may start, and for a ``permit`` of those that the whole run has."""
+    """Seconds that an item waited while a worker was free, over all its attempts: for a ``limit`` on how
+    often or how many may start, and for a ``permit`` of the run."""
 
     limit: float = 0.0
     permit: float = 0.0
@@ -141,8 +141,8 @@ class Waits(NamedTuple):
 
 
 class Commands(NamedTuple):
-    """What the commands took that an item ran, in all its attempts: ``cpu`` seconds, those of what they
-    waited for among them, None where nobody knows; and ``bytes_out`` bytes that they wrote to stdout, kept or
+    """The resources of the commands that an item ran, in all its attempts: ``cpu`` seconds, including their
+    child processes that they waited for, None if unknown; and ``bytes_out`` bytes written to stdout, kept or
     not."""
 
     cpu: float | None = None
@@ -163,15 +163,13 @@ LEAST_WAIT = 1e-3  # seconds: what is shorter is no waiting, but what it takes t
 class Outcome:
     """The final state of one item: a value, or an error after ``attempts`` attempts.
 
-    ``index`` is the item's 0-based position, ``wall`` the seconds its attempts took together,
-    ``records`` what its node recorded (LLM calls), in order. ``began`` is the second of
-    :func:`time.perf_counter` at which its attempts here did and ``worker`` the number of the worker that made
-    them, each None where nobody knows; ``tried`` are the attempts of an item that had more than one, in
-    order, as far as it is known when they began.
-    ``again`` is set, in seconds to wait, where this was one attempt and another one is to be made. ``kept``
-    says that an earlier run made it, so that nothing was done for it now. ``waits`` is what it waited for.
-    ``cpu`` is that of the block it is the first item of, and of its own earlier attempts. ``commands`` is
-    what commands took that it ran, None where it ran none.
+    ``index`` is the item's 0-based position, ``wall`` the seconds of its attempts together, ``records`` those
+    of its node (LLM calls), in order. ``began`` is the second of :func:`time.perf_counter` at which its
+    attempts here began, and ``worker`` the number of their worker, each None if unknown; ``tried`` are the
+    attempts of an item that had several, in order, as far as their begin is known. ``again`` is set, in
+    seconds to wait, if this was one attempt and another one will follow. ``kept`` says that it comes from an
+    earlier run. ``waits`` are its waits. ``cpu`` covers the block whose first item it is, and its own earlier
+    attempts. ``commands`` are the resources of its commands, None if it ran none.
     """
 
     index: int
@@ -195,7 +193,7 @@ class Outcome:
 
     @property
     def plain(self) -> bool:
-        """Whether there is nothing to tell but the value: success at the first attempt, no records."""
+        """Whether it is only a value: success at the first attempt, no records."""
         return self.error is None and self.attempts == 1 and not self.records
 
     def as_tried(self) -> tuple[Tried, ...]:
@@ -205,7 +203,7 @@ class Outcome:
         return (Tried.of(self.began, self.wall, self.worker, self.error)._replace(waited=self.waits.limit),)
 
     def as_error(self, item: object) -> dict[str, object]:
-        """The entry of a batch's ``errors`` list; ``item`` is put in as it is, of a bad row its text."""
+        """The entry of a batch's ``errors`` list; with ``item`` unchanged, or the text of a bad row."""
         if self.error is None:
             raise ValueError("a success has no error entry")
         return {
@@ -220,7 +218,7 @@ class Outcome:
 
 
 class Skipped:
-    """What an item comes to whose condition is false: nothing was run. There is one, :data:`SKIPPED`."""
+    """The value of an item whose condition is false, so it did not run. There is one, :data:`SKIPPED`."""
 
     def __reduce__(self) -> str:
         return "SKIPPED"
@@ -233,13 +231,13 @@ SKIPPED = Skipped()
 
 
 def cancelled(index: int, attempts: int = 0) -> Outcome:
-    """The Outcome of an item that was not started (``attempts`` 0) or not run to its end."""
+    """The Outcome of an item that was not started (``attempts`` 0) or not finished."""
     why = "ended by force while it ran" if attempts else "the batch was stopped before the item started"
     return Outcome(index, error=ErrorInfo("Cancelled", why, "cancelled", retryable=False), attempts=attempts)
 
 
 def interrupted(index: int, attempts: int, error: ErrorInfo) -> Outcome:
-    """The Outcome of an item that waited for another attempt, after ``error``, when nothing was to start any
-    more: it has neither failed for good nor succeeded."""
+    """The Outcome of an item that waited for another attempt, after ``error``, when the batch stopped
+    starting items: it has neither failed for good nor succeeded."""
     why = f"stopped while it waited for another attempt, after {error.type}: {error.message}"
     return Outcome(index, error=ErrorInfo("Cancelled", why, "cancelled", retryable=False), attempts=attempts)

@@ -9,13 +9,13 @@ from batchmill.bad_row import BadRow
 
 PATH, LINE = "path", "line"
 PLACE_KEYS = (PATH, LINE)
-"""What is told of the place of a row: its file, and the line it begins on, from 1."""
+"""The keys of the place of a row: its file, and the line it begins on, from 1."""
 
 
 class Sourced:
-    """``item`` was read from ``place``, an object of :data:`PLACE_KEYS`. Of a group both are lists, aligned.
+    """``item`` was read from ``place``, an object of :data:`PLACE_KEYS`. For a group both are lists, aligned.
 
-    Whoever looks at items knows it by its type. In results, errors and the journal stands the item alone.
+    Code that handles items recognises it by its type. Results, errors and the journal contain only the item.
     """
 
     __slots__ = ("item", "place")
@@ -26,7 +26,7 @@ class Sourced:
 
 
 def at_line(path: str, line: int, row: object) -> object:
-    """A row as an item that tells where it was read; a bad row tells that already."""
+    """A row as an item with its place; a bad row has it already."""
     return row if type(row) is BadRow else Sourced(row, {PATH: path, LINE: line})
 
 
@@ -36,7 +36,7 @@ def bare(item: object) -> object:
 
 
 def all_bare(items: Sequence[object]) -> Sequence[object]:
-    """The items alone; ``items`` itself where none of them tells more."""
+    """The items alone; ``items`` itself if none has a place."""
     return [bare(item) for item in items] if Sourced in set(map(type, items)) else items
 
 
@@ -48,7 +48,7 @@ def grouped(items: list[Any]) -> object:
 
 
 def names_of(item: object, names: Sequence[str], source_name: str) -> Mapping[str, object]:
-    """What templates call an item: the item by each of ``names``, its place by ``source_name``."""
+    """The names of an item in templates: the item by each of ``names``, its place by ``source_name``."""
     if type(item) is not Sourced:
         return dict.fromkeys(names, item)
     return {**dict.fromkeys(names, item.item), source_name: item.place}

@@ -1,4 +1,4 @@
-"""What executors differ in, as plain data, for whoever has to know it without importing one."""
+"""The differences between executors, as plain data, for code that must not import one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What is special about one executor.
+    """The traits of one executor.
 
-    ``side_by_side``: several items run at once. ``own_processes``: items run in worker processes, here or
-    on other machines, which share nothing with this one, can be killed and have a memory limit.
-    ``starts_here``: it may start worker processes on this machine, of which the nodes of a run share a
-    number. ``chooses``: it finds out by the first items which executor suits them. ``within_worker``: what
-    takes its place in a worker process, "" for nothing. There the cores are busy with the batch around it
-    already, so what computes gains nothing by more workers, and what waits does so on threads.
+    ``side_by_side``: several items run at once. ``own_processes``: items run in worker processes, here or on
+    other machines, which share nothing with this one, can be killed and have a memory limit. ``starts_here``:
+    it may start worker processes on this machine, of which the nodes of a run share a number. ``chooses``: it
+    uses the first items to find a suitable executor. ``within_worker``: its replacement in a worker process,
+    "" for none. There the batch around it already keeps the cores busy, so computing gains nothing from more
+    workers, and waiting uses threads.
     """
 
     side_by_side: bool = True
@@ -25,7 +25,7 @@ class Traits:
 
     @property
     def in_process(self) -> bool:
-        """Whether all items run in this process, whatever they are."""
+        """Whether all items run in this process."""
         return not (self.own_processes or self.starts_here)
 
     @property

@@ -54,21 +54,21 @@ class Warned:
 
     @property
     def kind(self) -> tuple[str, ...]:
-        """What warnings have in common that are told once: those of many items of one node are one."""
+        """The key of warnings that are reported once: those of many items of one node are one."""
         node = _POSITION.sub("[]", self.node)
         same = "" if node != self.node else self.message
         return (self.code, self.source, self.path, node, same)
 
 
 def _ignore(warned: Warned) -> None:
-    """Nobody is told."""
+    """A collector that drops warnings."""
 
 
 class Warnings:
-    """The warnings of one run, each told once to ``tell``.
+    """The warnings of one run, each reported once to ``tell``.
 
     Concurrency: any thread may call any method. ``_lock`` guards ``_found``; ``tell`` is called outside of
-    it, in the thread of whoever adds.
+    it, in the thread that adds.
     """
 
     def __init__(self, tell: Callable[[Warned], object] = _ignore) -> None:
@@ -85,14 +85,14 @@ class Warnings:
         return True
 
     def listed(self) -> tuple[Warned, ...]:
-        """What was added: those of the document first, then those of its nodes in document order."""
+        """The added warnings: those of the document first, then those of its nodes in document order."""
         with self._lock:
             found = list(self._found.values())
         return tuple(sorted(found, key=_order))
 
 
 def _order(warned: Warned) -> tuple[object, ...]:
-    """Those that are no node's stay as they came."""
+    """Warnings without a node keep their order."""
     return (True, _numbered(warned.path), _numbered(warned.node)) if warned.node else (False,)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from batchmill.bench.budget import Probe
-from batchmill.bench.case import Run, Series
-from batchmill.bench.compare import Order, cases_of, compare
+from batchmill.bench.budget import BenchProbe
+from batchmill.bench.case import MeasuredRun, RunSeries
+from batchmill.bench.compare import MeasureOrder, cases_of, compare
 from batchmill.bench.workload import Workload
 
 BUILDS = {"/usr/bin/python": "CPython 3.11"}
@@ -44,13 +44,13 @@ class Machine:
         start = costs.start if isinstance(costs.start, float) else costs.start[number]
         costs = replace(costs, workers=case.jobs or costs.workers)
         runs = [self.run(case, costs, step, 0.0 if place else start) for place, step in enumerate(steps)]
-        return Series(tuple(steps), runs, 50 << 20)
+        return RunSeries(tuple(steps), runs, 50 << 20)
 
     def run(self, case, costs, step, start):
         items = min(step.limit or self.items, self.items)
         wall = start + costs.fixed + (max(costs.item, items * costs.per_item) if items else 0.0)
         told = self.outputs.get(case.executor, {"a": "1"})
-        return Run(
+        return MeasuredRun(
             wall, costs.cpu, [costs.item] * items, costs.status, case.executor, costs.workers, "asked", told,
             total=self.items,
         )  # fmt: skip
@@ -62,9 +62,9 @@ def compared():
 
     def call(costs, *, counts=(10, 100, 300), rounds=1, items=None, jobs=(None,), builds=BUILDS, **more):
         machine = Machine(costs, **more)
-        probe = Probe(machine.items, 0.01, 0.0, waits=False)
+        probe = BenchProbe(machine.items, 0.01, 0.0, waits=False)
         cases = cases_of(list(costs), jobs, builds)
-        order = Order(WORK, cases, probe, counts, rounds, 1.0, items)
+        order = MeasureOrder(WORK, cases, probe, counts, rounds, 1.0, items)
         return compare(order, lambda line: None, machine), machine
 
     return call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.bench.advice import Stage, against
+from batchmill.bench.advice import AdviceStage, against
 
 SEQUENTIAL = {"start": 0.02, "per_item": 0.006, "item": 0.006, "cpu": 1.8}
 PROCESS = {"start": 0.2, "per_item": 0.0031, "item": 0.006, "workers": 2}
@@ -26,7 +26,7 @@ def test_for_few_items_the_break_even_of_the_others_is_said(advised):
         "For your 15 items: sequential, 2.2 times as fast as process (110 ms, not 246 ms with 200 ms of "
         "start); from 77 items on: process. An item takes 6 ms and keeps a core busy for 100 % of that."
     )
-    assert found.stages == (Stage(1, "sequential"), Stage(77, "process"))
+    assert found.stages == (AdviceStage(1, "sequential"), AdviceStage(77, "process"))
 
 
 def test_for_many_items_the_number_below_which_it_does_not_hold_is_said(advised):
@@ -41,7 +41,7 @@ def test_for_many_items_the_number_below_which_it_does_not_hold_is_said(advised)
 def test_of_a_single_item_nothing_is_said(advised):
     waiting = {"start": 0.02, "per_item": 0.1, "item": 0.1}
     found = advised(sequential=waiting, thread={**waiting, "per_item": 0.01, "workers": 10})
-    assert found.stages[0] == Stage(1, "sequential")
+    assert found.stages[0] == AdviceStage(1, "sequential")
     assert "; the same for any number of items. " in found.sentence
 
 

@@ -8,19 +8,19 @@ from batchmill.bench.budget import (
     LEAST_ITEMS,
     LEAST_SECONDS,
     PROBE_SECONDS,
-    Probe,
+    BenchProbe,
     affordable,
     counts_of,
     expected,
     steps_of,
 )
-from batchmill.bench.case import Case, Run, Step
+from batchmill.bench.case import Case, MeasuredRun, RunStep
 
 SEQUENTIAL = Case("sequential", None, "python", "CPython")
 THREAD = Case("thread", 10, "python", "CPython")
 PROCESS = Case("process", 2, "python", "CPython")
 CASES = [SEQUENTIAL, THREAD, PROCESS]
-COMPUTES = Probe(300, 0.006, 0.01, waits=False)
+COMPUTES = BenchProbe(300, 0.006, 0.01, waits=False)
 
 
 def test_all_items_are_measured_where_there_is_time_for_them():
@@ -31,58 +31,58 @@ def test_otherwise_as_many_as_the_time_allows():
     counts = counts_of(COMPUTES, CASES, 3, 15)
     assert 10 < counts[-1] < 300
     assert expected(COMPUTES, CASES, 3, counts) <= 15
-    assert counts_of(Probe(10_000_000, 0.006, 0.0, waits=False), CASES, 3, 60)[-1] < 1_000
+    assert counts_of(BenchProbe(10_000_000, 0.006, 0.0, waits=False), CASES, 3, 60)[-1] < 1_000
 
 
 def test_at_least_one_item_is_measured():
-    assert counts_of(Probe(20, 3600.0, 0.0, waits=False), CASES, 3, 60) == (1,)
+    assert counts_of(BenchProbe(20, 3600.0, 0.0, waits=False), CASES, 3, 60) == (1,)
 
 
 def test_rounds_are_given_up_before_there_are_too_few_items_to_see_anything():
-    slow = Probe(1000, 0.5, 0.0, waits=False)
+    slow = BenchProbe(1000, 0.5, 0.0, waits=False)
     rounds, counts = affordable(slow, CASES, 3, 60)
     assert rounds < 3
     assert counts[-1] >= LEAST_ITEMS
-    short = Probe(300, 0.0055, 0.01, waits=False)  # in three rounds, no more than 16 items
+    short = BenchProbe(300, 0.0055, 0.01, waits=False)  # in three rounds, no more than 16 items
     rounds, counts = affordable(short, CASES, 3, 8.5)
     assert (rounds, counts[-1] * short.item >= LEAST_SECONDS) == (2, True)
     assert affordable(COMPUTES, CASES, 3, 60) == (3, (30, 100, 300))
-    assert affordable(Probe(3, 0.1, 0.0, waits=False), CASES, 3, 60) == (3, (1, 3))
+    assert affordable(BenchProbe(3, 0.1, 0.0, waits=False), CASES, 3, 60) == (3, (1, 3))
 
 
 def test_a_document_without_items_has_no_counts_and_is_run_whole():
-    nothing = Probe(0, 0.0, 0.1, waits=False)
+    nothing = BenchProbe(0, 0.0, 0.1, waits=False)
     assert counts_of(nothing, CASES, 3, 60) == ()
     assert affordable(nothing, CASES, 3, 60) == (3, ())
-    assert steps_of(PROCESS, (), nothing) == [Step(), Step()]
+    assert steps_of(PROCESS, (), nothing) == [RunStep(), RunStep()]
 
 
 def test_the_cold_run_is_the_smallest_with_items_for_all_workers():
-    assert steps_of(SEQUENTIAL, (2, 5, 15), COMPUTES) == [Step(2), Step(2), Step(5), Step(15)]
-    assert steps_of(PROCESS, (2, 5, 15), COMPUTES) == [Step(15), Step(15), Step(2), Step(5)]
-    assert steps_of(PROCESS, (30, 100, 300), COMPUTES) == [Step(30), Step(30), Step(100), Step()]
+    assert steps_of(SEQUENTIAL, (2, 5, 15), COMPUTES) == [RunStep(2), RunStep(2), RunStep(5), RunStep(15)]
+    assert steps_of(PROCESS, (2, 5, 15), COMPUTES) == [RunStep(15), RunStep(15), RunStep(2), RunStep(5)]
+    assert steps_of(PROCESS, (30, 100, 300), COMPUTES) == [RunStep(30), RunStep(30), RunStep(100), RunStep()]
 
 
 def test_what_waits_is_expected_to_run_at_once_on_threads_and_what_computes_is_not():
-    waits = Probe(100, 0.1, 0.0, waits=True)
-    computes = Probe(100, 0.1, 0.0, waits=False)
+    waits = BenchProbe(100, 0.1, 0.0, waits=True)
+    computes = BenchProbe(100, 0.1, 0.0, waits=False)
     assert expected(waits, [THREAD], 1, (100,)) < 0.2 * expected(computes, [THREAD], 1, (100,))
 
 
 def test_a_probe_that_ended_knows_the_items_and_one_that_was_stopped_what_it_was_told():
     def run(items, total, stopped, wall=PROBE_SECONDS, cpu=0.9):
         walls = [wall / max(items, 1)] * items
-        return Run(wall, cpu, walls, "success", "sequential", 1, "", {}, total=total, stopped=stopped)
+        return MeasuredRun(wall, cpu, walls, "success", "sequential", 1, "", {}, total=total, stopped=stopped)
 
-    assert Probe.of(run(8, 8, False)) == Probe(8, 0.125, 0.0, waits=False)
-    assert Probe.of(run(8, 300, True)).items == 300
-    assert Probe.of(run(8, None, True)).items is None
-    assert Probe.of(run(8, 8, False, cpu=0.1)).waits
-    assert Probe.of(run(0, 300, True)) == Probe(300, PROBE_SECONDS, 0.0, waits=False)
-    assert Probe.of(run(0, 0, False)) == Probe(0, 0.0, PROBE_SECONDS, waits=False)
+    assert BenchProbe.of(run(8, 8, False)) == BenchProbe(8, 0.125, 0.0, waits=False)
+    assert BenchProbe.of(run(8, 300, True)).items == 300
+    assert BenchProbe.of(run(8, None, True)).items is None
+    assert BenchProbe.of(run(8, 8, False, cpu=0.1)).waits
+    assert BenchProbe.of(run(0, 300, True)) == BenchProbe(300, PROBE_SECONDS, 0.0, waits=False)
+    assert BenchProbe.of(run(0, 0, False)) == BenchProbe(0, 0.0, PROBE_SECONDS, waits=False)
 
 
 @pytest.mark.parametrize("items", [None, 10**9])
 def test_without_a_known_number_of_items_the_time_decides(items):
-    counts = counts_of(Probe(items, 0.01, 0.0, waits=False), CASES, 1, 30)
+    counts = counts_of(BenchProbe(items, 0.01, 0.0, waits=False), CASES, 1, 30)
     assert 100 < counts[-1] < 3_000

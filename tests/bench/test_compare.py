@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.bench.budget import Probe
-from batchmill.bench.compare import Order, cases_of, compare, ordered
+from batchmill.bench.budget import BenchProbe
+from batchmill.bench.compare import MeasureOrder, cases_of, compare, ordered
 from batchmill.bench.workload import BUILTIN_NAMES, Workload, builtin, of_file
 from batchmill.graph.compile.check import check
 from batchmill.ir.loading import load
@@ -42,9 +42,9 @@ def test_a_process_runs_cold_warm_and_the_other_numbers_of_items(compared, costs
 @pytest.mark.parametrize(("most", "rounds"), [(None, 3), (35.0, 3), (25.0, 2), (5.0, 1)])
 def test_no_round_begins_that_would_end_too_late(costs, machine, most, rounds):
     told, times = [], iter(range(0, 1000, 10))  # a round takes ten seconds
-    order = Order(
-        WORK, cases_of(["thread"], [None], BUILDS), Probe(300, 0.01, 0.0, waits=False), (10, 300), 3, 30.0,
-        most_seconds=most,
+    order = MeasureOrder(
+        WORK, cases_of(["thread"], [None], BUILDS), BenchProbe(300, 0.01, 0.0, waits=False), (10, 300), 3,
+        30.0, most_seconds=most,
     )  # fmt: skip
     found = compare(order, told.append, machine({"thread": costs()}), lambda: float(next(times)))
     assert len(found.figures[0].rounds) == rounds
@@ -79,8 +79,8 @@ def test_outputs_that_differ_from_run_to_run_compare_with_nothing(costs, machine
             self.outputs = {"thread": {"time": str(len(self.asked)), "a": "1"}}
             return super().run(*args)
 
-    order = Order(
-        WORK, cases_of(["thread"], [None], BUILDS), Probe(3, 0.01, 0.0, waits=False), (1, 3), 2, 1.0
+    order = MeasureOrder(
+        WORK, cases_of(["thread"], [None], BUILDS), BenchProbe(3, 0.01, 0.0, waits=False), (1, 3), 2, 1.0
     )
     found = compare(order, lambda line: None, Clocked({"thread": costs()}, items=3))
     assert (found.differing, found.unsteady) == ([], ["time"])
@@ -94,7 +94,7 @@ def test_outputs_of_different_numbers_of_items_are_not_held_against_one_another(
             return super().run(case, one, step, start)
 
     cases = cases_of(["sequential", "thread"], [None], BUILDS)
-    order = Order(WORK, cases, Probe(30, 0.01, 0.0, waits=False), (3, 30), 1, 1.0)
+    order = MeasureOrder(WORK, cases, BenchProbe(30, 0.01, 0.0, waits=False), (3, 30), 1, 1.0)
     found = compare(order, lambda line: None, Counted({"sequential": costs(), "thread": costs()}))
     assert (found.differing, found.unsteady) == ([], [])
 

@@ -7,13 +7,13 @@ import itertools
 import pytest
 
 from batchmill.bench.crossing import TIE, UNNOTICED_SECONDS, Stretch, about, best_at, break_even, stretches
-from batchmill.bench.fit import Line
+from batchmill.bench.fit import CostLine
 
-SEQUENTIAL = Line(0.01, 0.0, 0.006, 0.006)
-PROCESS = Line(0.2, 0.001, 0.0031, 0.006)
-THREADS_THAT_WAIT = Line(0.01, 0.0, 0.005, 0.05)
-WAITING = Line(0.0, 0.0, 0.05, 0.05)
-LINES = (SEQUENTIAL, PROCESS, THREADS_THAT_WAIT, WAITING, Line(0.5, 0.2, 0.0005, 0.05))
+SEQUENTIAL = CostLine(0.01, 0.0, 0.006, 0.006)
+PROCESS = CostLine(0.2, 0.001, 0.0031, 0.006)
+THREADS_THAT_WAIT = CostLine(0.01, 0.0, 0.005, 0.05)
+WAITING = CostLine(0.0, 0.0, 0.05, 0.05)
+LINES = (SEQUENTIAL, PROCESS, THREADS_THAT_WAIT, WAITING, CostLine(0.5, 0.2, 0.0005, 0.05))
 
 
 def tried(line, reference, most=3000):
@@ -34,11 +34,11 @@ def test_the_cases_that_began_it():
 
 
 def test_what_costs_as_much_an_item_is_never_faster():
-    assert break_even(Line(0.0, 0.0, 0.0059, 0.006), SEQUENTIAL) is None
+    assert break_even(CostLine(0.0, 0.0, 0.0059, 0.006), SEQUENTIAL) is None
 
 
 def test_what_starts_faster_and_runs_faster_is_faster_from_the_first_item_on():
-    assert break_even(Line(0.0, 0.0, 0.001, 0.001), Line(0.1, 0.0, 0.006, 0.006)) == 1
+    assert break_even(CostLine(0.0, 0.0, 0.001, 0.001), CostLine(0.1, 0.0, 0.006, 0.006)) == 1
 
 
 def test_stretches_are_the_best_for_every_number():

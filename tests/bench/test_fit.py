@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.bench.case import Run, Series, Step
-from batchmill.bench.fit import Line, Point, Round, line_of, misfit
+from batchmill.bench.case import MeasuredRun, RunSeries, RunStep
+from batchmill.bench.fit import CostLine, Point, Round, line_of, misfit
 
 
 def rounds(*walls, item=0.01, workers=1, start=0.2):
@@ -15,10 +15,10 @@ def rounds(*walls, item=0.01, workers=1, start=0.2):
 
 def test_start_is_what_the_first_run_took_longer_than_the_second():
     runs = [
-        Run(wall, 0.1, [0.01] * items, "success", "process", 2, "", {})
+        MeasuredRun(wall, 0.1, [0.01] * items, "success", "process", 2, "", {})
         for wall, items in ((0.45, 10), (0.05, 10), (0.5, 100))
     ]
-    found = Round.of(Series([Step(10), Step(10), Step(None)], runs))
+    found = Round.of(RunSeries([RunStep(10), RunStep(10), RunStep(None)], runs))
     assert found.start == pytest.approx(0.4)
     assert [(point.items, point.wall) for point in found.warm] == [(10, 0.05), (100, 0.5)]
 
@@ -61,7 +61,7 @@ def test_a_start_below_nothing_is_none():
 
 def test_without_items_there_is_only_what_the_run_takes():
     line = line_of([Round(0.1, (Point(0, 0.5, 0.0, 1),))])
-    assert line == Line(0.1, 0.5, 0.0, 0.0)
+    assert line == CostLine(0.1, 0.5, 0.0, 0.0)
     assert line.wall(0) == pytest.approx(0.6)
     assert line.bend == 1.0
 
@@ -72,6 +72,6 @@ def test_one_number_of_items_is_enough():
 
 
 def test_a_misfit_is_told_by_the_worst_number_of_items():
-    line = Line(0.2, 0.0, 0.01, 0.01)
+    line = CostLine(0.2, 0.0, 0.01, 0.01)
     assert misfit(line, [Point(100, 1.0, 0.01, 1), Point(300, 6.0, 0.01, 1)]) == pytest.approx(0.5)
     assert misfit(line, [Point(100, 1.0, 0.01, 1)]) == pytest.approx(0.0)

@@ -3,11 +3,11 @@
 import click
 import pytest
 
-from batchmill.cli.item_command import Shape, command_of
+from batchmill.cli.item_command import ItemShape, command_of
 from batchmill.nodes.placeholders import Placeholder
 
-ROWS = Shape(rows=True)
-TWO = Shape(2)
+ROWS = ItemShape(rows=True)
+TWO = ItemShape(2)
 
 
 def place(written, raw=True):
@@ -61,7 +61,7 @@ def test_several_sources():
 
 
 def test_several_items_for_one_command():
-    three = Shape(3, grouped=True)
+    three = ItemShape(3, grouped=True)
     each = [place(f"{{{number}}}") for number in (1, 2, 3)]
     made = command_of(["wc", "-l", "{}", "end"], three)
     assert made.command == ["wc", "-l", *each, "end"]
@@ -71,7 +71,7 @@ def test_several_items_for_one_command():
     assert command_of(["wc", "{2}", "{#}"], three).members == ()
     assert command_of(["wc {}|sort"], three).command == ["sh", "-c", 'wc "$@"|sort', "sh", *each]
     assert command_of(["wc"], three, interpreter="bash").command == ["bash", "-c", 'wc "$@"', "bash", *each]
-    rows = command_of(["cp", "{from}"], Shape(2, rows=True, grouped=True))
+    rows = command_of(["cp", "{from}"], ItemShape(2, rows=True, grouped=True))
     assert [one.source for one in rows.keys] == [None, 0, 1]
 
 
@@ -90,7 +90,7 @@ def test_several_items_for_one_command():
 )
 def test_a_line_in_which_several_items_are_no_words_is_refused(line):
     with pytest.raises(click.UsageError, match="with -n"):
-        command_of([line], Shape(3, grouped=True))
+        command_of([line], ItemShape(3, grouped=True))
 
 
 def test_parts_of_rows():
@@ -101,7 +101,7 @@ def test_parts_of_rows():
     assert keys("{name}") == ("name",)
     assert keys("{full name}") == ("full name",)
     assert keys("{a.b}") == ("a", "b")
-    for shape in (ROWS, Shape()):
+    for shape in (ROWS, ItemShape()):
         assert keys("{item.a.b-c}", shape) == ("a", "b-c")
         assert keys("{item.full name}", shape) == ("full name",)
         assert keys("{item[0]}", shape) == (0,)
@@ -151,7 +151,7 @@ def test_a_word_in_braces_that_is_none_of_ours_is_refused(word, words):
 def test_more_sources_than_there_are():
     with pytest.raises(click.UsageError, match=r"source 3, and there are 2"):
         command_of(["echo", "{3}"], TWO)
-    assert command_of(["echo", "{3}"], Shape(0)).placeholders[0].source == 2, (
+    assert command_of(["echo", "{3}"], ItemShape(0)).placeholders[0].source == 2, (
         "of columns nobody knows how many"
     )
 

@@ -10,7 +10,7 @@ import pytest
 
 from batchmill.concurrency import loop_cpu
 from batchmill.concurrency.event_loop import run_coroutine
-from batchmill.concurrency.loop_cpu import EVERY_SECONDS, LoopCpu, Measured, called_seconds
+from batchmill.concurrency.loop_cpu import EVERY_SECONDS, LoopCpu, MeteredCoroutine, called_seconds
 
 
 class Clock:
@@ -88,10 +88,10 @@ def test_measured_coroutines_return_raise_and_are_cancelled_as_others() -> None:
         return "never"
 
     async def main() -> None:
-        assert await Measured(comes_to(3)) == 3
+        assert await MeteredCoroutine(comes_to(3)) == 3
         with pytest.raises(Mine):
-            await Measured(fails())
-        task = asyncio.create_task(Measured(survives()).steps())
+            await MeteredCoroutine(fails())
+        task = asyncio.create_task(MeteredCoroutine(survives()).steps())
         await asyncio.sleep(0)
         task.cancel()
         assert await task == "cleaned up"

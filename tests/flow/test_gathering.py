@@ -8,7 +8,7 @@ import pytest
 
 from batchmill.errors import AttemptTimeout, BatchFailed, InvalidSetting
 from batchmill.flow import AsyncBatchNode, AsyncNode, AsyncParallelBatchFlow, AsyncParallelBatchNode
-from batchmill.flow.gathering import Gathering
+from batchmill.flow.gathering import BoundedGather
 
 WAITING = 30.0  # seconds no test waits for: what sleeps this long is cancelled
 
@@ -35,7 +35,7 @@ class Counted:
 @pytest.mark.parametrize(("limit", "most"), [(None, 50), (1, 1), (7, 7), (100, 50)])
 def test_no_more_than_the_limit_at_once_and_results_in_order(limit, most):
     work = Counted()
-    assert asyncio.run(Gathering(work, limit=limit).run(range(50))) == [2 * n for n in range(50)]
+    assert asyncio.run(BoundedGather(work, limit=limit).run(range(50))) == [2 * n for n in range(50)]
     assert work.most == most
 
 
@@ -47,7 +47,7 @@ def test_items_are_taken_as_places_become_free():
                 yield n
 
         work, ahead = Counted(), []
-        await Gathering(work, limit=4).run(items())
+        await BoundedGather(work, limit=4).run(items())
         assert max(ahead) <= 4
 
     asyncio.run(main())
@@ -71,7 +71,7 @@ def test_the_first_failure_cancels_those_under_way_and_waits_for_them():
         raise LookupError(item)
 
     ended: list[int] = []
-    error, left = asyncio.run(outcome_of(Gathering(work), range(5)))
+    error, left = asyncio.run(outcome_of(BoundedGather(work), range(5)))
     assert isinstance(error, LookupError)
     assert error.args == (3,)
     assert (sorted(ended), left) == ([0, 1, 2, 3, 4], set())
@@ -85,7 +85,7 @@ def test_the_first_failure_may_let_the_others_finish_and_starts_no_more():
             raise LookupError(item)
 
     ended: list[int] = []
-    error, left = asyncio.run(outcome_of(Gathering(work, limit=3, on_failure="finish"), range(9)))
+    error, left = asyncio.run(outcome_of(BoundedGather(work, limit=3, on_failure="finish"), range(9)))
     assert error.args == (0,)
     assert (ended, left) == ([0, 1, 2], set())
 
@@ -93,7 +93,7 @@ def test_the_first_failure_may_let_the_others_finish_and_starts_no_more():
 @pytest.mark.parametrize("limit", [None, 3])
 def test_cancelling_the_run_ends_every_task_first(limit):
     async def main():
-        running = asyncio.ensure_future(Gathering(work, limit=limit).run(range(10)))
+        running = asyncio.ensure_future(BoundedGather(work, limit=limit).run(range(10)))
         await asyncio.sleep(0.005)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -115,7 +115,7 @@ def test_a_run_cancelled_twice_still_waits_for_its_tasks():
             raise
 
     async def main():
-        running = asyncio.ensure_future(Gathering(work).run(range(3)))
+        running = asyncio.ensure_future(BoundedGather(work).run(range(3)))
         for _ in range(3):
             await asyncio.sleep(0.002)
             running.cancel()
@@ -133,7 +133,7 @@ def test_an_items_source_that_fails_ends_what_was_started():
         raise OSError("the file went away")
 
     work = Counted(WAITING)
-    error, left = asyncio.run(outcome_of(Gathering(work), items()))
+    error, left = asyncio.run(outcome_of(BoundedGather(work), items()))
     assert isinstance(error, OSError)
     assert left == set()
 
@@ -144,7 +144,7 @@ def test_a_task_that_cancels_itself_is_a_failure():
             raise asyncio.CancelledError
         await asyncio.sleep(WAITING)
 
-    error, left = asyncio.run(outcome_of(Gathering(work), range(3)))
+    error, left = asyncio.run(outcome_of(BoundedGather(work), range(3)))
     assert isinstance(error, asyncio.CancelledError)
     assert left == set()
 

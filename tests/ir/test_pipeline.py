@@ -7,7 +7,7 @@ import pytest
 from batchmill.ir.loading import load
 from batchmill.ir.models import read_workflow
 from batchmill.ir.outline import outline_of
-from batchmill.ir.pipeline import Block
+from batchmill.ir.pipeline import BranchBlock
 from batchmill.ir.validate import validate
 
 
@@ -75,7 +75,7 @@ def test_nodes_have_their_places_and_the_steps_are_a_tree():
     ]
     first, block = found.steps
     assert (first, block.branches, block.on_error) == ("a", (("b",), ("c", "d")), "continue")
-    assert isinstance(block, Block)
+    assert isinstance(block, BranchBlock)
     assert found.gates == {block.fork, block.join}
     assert found.start == "a"
 

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchmill.ir.positions import JsonPositions, KnownPositions, NoPositions, Place
+from batchmill.ir.positions import JsonPositions, KnownPositions, NoPositions, TextPlace
 from batchmill.values.scanning import doubled_keys, walk_json
 
 VALUES = st.recursive(
@@ -55,20 +55,20 @@ def test_only_wanted_places_are_given_and_they_agree_with_a_full_walk(value):
 def test_lines_and_columns_count_from_one_and_in_characters():
     text = '{\n  "é": [1,\n    {"😀": true}]\n}'
     found = JsonPositions(text).find([(), ("é",), ("é", 1, "😀")])
-    assert found[()] == Place((1, 1), (1, 1))
-    assert found[("é",)] == Place((2, 8), (2, 3))
-    assert found[("é", 1, "😀")] == Place((3, 11), (3, 6))
+    assert found[()] == TextPlace((1, 1), (1, 1))
+    assert found[("é",)] == TextPlace((2, 8), (2, 3))
+    assert found[("é", 1, "😀")] == TextPlace((3, 11), (3, 6))
 
 
 def test_brackets_and_quotes_in_text_do_not_mislead():
     text = '{"a": {"x": "}]\\"{"}, "b": 1}'
-    assert JsonPositions(text).find([("b",)]) == {("b",): Place((1, 28), (1, 23))}
+    assert JsonPositions(text).find([("b",)]) == {("b",): TextPlace((1, 28), (1, 23))}
 
 
 def test_a_path_that_is_not_there_is_not_found():
     assert JsonPositions('{"a": 1}').find([("b",), ("a", 0)]) == {}
     assert NoPositions().find([()]) == {}
-    assert KnownPositions({(): Place((1, 1), (1, 1))}).find([("b",)]) == {}
+    assert KnownPositions({(): TextPlace((1, 1), (1, 1))}).find([("b",)]) == {}
 
 
 def test_duplicates_are_told_once_each_and_not_what_is_in_them():

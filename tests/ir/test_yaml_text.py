@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.ir.faults import Fault
-from batchmill.ir.positions import Place
+from batchmill.ir.positions import TextPlace
 from batchmill.ir.screening import MAX_DEPTH, Unwalkable
 from batchmill.ir.yaml_text import YamlError, plain_value, read_yaml
 
@@ -95,16 +95,16 @@ def test_what_a_yaml_writer_wrote_comes_back(value):
 def test_every_value_and_key_has_its_place(parser):
     document = read_yaml("a: 1\nlist:\n  - x\n  - key: [1, 2]\n")
     assert document.value == {"a": 1, "list": ["x", {"key": [1, 2]}]}
-    assert document.places[()] == Place((1, 1), (1, 1))
-    assert document.places[("a",)] == Place((1, 4), (1, 1))
-    assert document.places[("list", 1, "key")] == Place((4, 10), (4, 5))
-    assert document.places[("list", 1, "key", 1)] == Place((4, 14), (4, 14))
+    assert document.places[()] == TextPlace((1, 1), (1, 1))
+    assert document.places[("a",)] == TextPlace((1, 4), (1, 1))
+    assert document.places[("list", 1, "key")] == TextPlace((4, 10), (4, 5))
+    assert document.places[("list", 1, "key", 1)] == TextPlace((4, 14), (4, 14))
 
 
 def test_an_alias_gives_the_value_again(parser):
     document = read_yaml("a: &x {n: 1}\nb: *x\nc: [*x, &y z, *y]\n")
     assert document.value == {"a": {"n": 1}, "b": {"n": 1}, "c": [{"n": 1}, "z", "z"]}
-    assert document.places[("b",)] == Place((2, 4), (2, 1))
+    assert document.places[("b",)] == TextPlace((2, 4), (2, 1))
 
 
 def test_standard_tags_are_read(parser):

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchmill.items.sources import IteratorSource, SequenceSource, as_source
+import batchmill
+from batchmill.items.sources import ChunkedIterable, IteratorSource, SequenceSource, as_source
 
 
 @given(
@@ -76,3 +77,20 @@ def test_an_error_comes_after_the_items_before_it(k: int) -> None:
 def test_what_is_not_iterable_is_refused() -> None:
     with pytest.raises(TypeError):
         as_source(7)  # type: ignore[arg-type]  # that is the mistake
+
+
+def test_what_reading_holds_is_released_with_the_batch_that_was_broken_off() -> None:
+    closed: list[str] = []
+
+    def pieces() -> Iterator[list[int]]:
+        try:
+            yield [1, 2]
+            yield [3]
+        finally:
+            closed.append("here")
+
+    results = batchmill.imap(str, ChunkedIterable(pieces), executor="sequential")
+    assert next(results) == "1"
+    assert closed == []
+    results.close()  # type: ignore[attr-defined]  # a generator
+    assert closed == ["here"]

@@ -8,7 +8,7 @@ import pytest
 from batchmill.errors import StorageError
 from batchmill.journal import writer as writing
 from batchmill.journal.database import connect
-from batchmill.journal.rows import FullRow
+from batchmill.journal.outcome_rows import FullRow, OutcomeRows
 from batchmill.journal.writer import Writer
 
 
@@ -35,6 +35,13 @@ def row(identity, value="1"):
     return (identity, 1, 0, "0", value, 0.0, None, None)
 
 
+def outcomes(rows):
+    made = OutcomeRows()
+    for one in rows:
+        made.add(one)
+    return made
+
+
 def stored(path):
     connection = sqlite3.connect(path)
     try:
@@ -44,13 +51,13 @@ def stored(path):
 
 
 def test_what_was_waited_for_is_on_disk(writer, path):
-    writer.wait(writer.put_outcomes([row(1)]))
+    writer.wait(writer.put_outcomes(outcomes([row(1)])))
     assert stored(path) == [(1, "1")]
 
 
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 1000])
 def test_every_row_is_written_however_many(writer, path, count):
-    writer.put_outcomes([row(n) for n in range(count)])
+    writer.put_outcomes(outcomes(row(n) for n in range(count)))
     writer.flush()
     assert [identity for identity, _ in stored(path)] == list(range(count))
 
@@ -58,7 +65,7 @@ def test_every_row_is_written_however_many(writer, path, count):
 @pytest.mark.parametrize("count", [3, 130])
 def test_outcomes_with_and_without_a_key_are_written_together(writer, path, count):
     rows = [row(n) if n % 3 else FullRow(*row(n), b"key", '{"attempts":2}') for n in range(count)]
-    writer.put_outcomes(rows)
+    writer.put_outcomes(outcomes(rows))
     writer.flush()
     connection = sqlite3.connect(path)
     found = connection.execute("SELECT id, key, detail FROM outcome ORDER BY id").fetchall()
@@ -68,17 +75,17 @@ def test_outcomes_with_and_without_a_key_are_written_together(writer, path, coun
 
 
 def test_a_row_in_the_place_of_another_leaves_nothing_of_it(writer, path):
-    writer.wait(writer.put_outcomes([FullRow(*row(1), b"key", '{"attempts":2}')]))
-    writer.wait(writer.put_outcomes([row(1)]))
+    writer.wait(writer.put_outcomes(outcomes([FullRow(*row(1), b"key", '{"attempts":2}')])))
+    writer.wait(writer.put_outcomes(outcomes([row(1)])))
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT key, detail FROM outcome").fetchall() == [(None, None)]
     connection.close()
 
 
 def test_rows_are_written_in_their_order(writer, path):
-    writer.put_outcomes([row(1, "old"), row(2, "x")])
+    writer.put_outcomes(outcomes([row(1, "old"), row(2, "x")]))
     writer.put("copy_outcome", [(3, 1, 1)])
-    writer.put_outcomes([row(1, "new")])
+    writer.put_outcomes(outcomes([row(1, "new")]))
     writer.flush()
     assert stored(path) == [(1, "new"), (2, "x"), (3, "old")]
 
@@ -100,7 +107,7 @@ def test_whoever_puts_too_much_waits(writer, path, monkeypatch, limit, most, one
 
     def work():
         for n in range(40):
-            writer.put_outcomes([one(n)])
+            writer.put_outcomes(outcomes([one(n)]))
         put.set()
 
     thread = threading.Thread(target=work)
@@ -116,7 +123,7 @@ def test_whoever_puts_too_much_waits(writer, path, monkeypatch, limit, most, one
 def test_many_threads_lose_nothing(writer, path):
     def work(start):
         for n in range(start, start + 500):
-            writer.put_outcomes([row(n)])
+            writer.put_outcomes(outcomes([row(n)]))
 
     threads = [threading.Thread(target=work, args=(1000 * k,)) for k in range(4)]
     for thread in threads:
@@ -128,19 +135,19 @@ def test_many_threads_lose_nothing(writer, path):
 
 
 def test_a_journal_that_is_deleted_is_told_once(writer, path, failures):
-    writer.wait(writer.put_outcomes([row(1)]))
+    writer.wait(writer.put_outcomes(outcomes([row(1)])))
     path.unlink()
-    writer.wait(writer.put_outcomes([row(2)]))
+    writer.wait(writer.put_outcomes(outcomes([row(2)])))
     with pytest.raises(StorageError, match="deleted or replaced"):
         writer.flush()
-    assert writer.put_outcomes([row(3)]) == 0
+    assert writer.put_outcomes(outcomes([row(3)])) == 0
     assert [str(fault) for fault in failures] == [str(writer.fault)]
     for left in path.parent.glob("runs.sqlite-*"):
         left.unlink()
 
 
 def test_a_row_that_cannot_be_written_is_a_fault(writer, failures):
-    writer.put_outcomes([(1, object(), *row(1)[2:])])
+    writer.put_outcomes(outcomes([(1, object(), *row(1)[2:])]))
     with pytest.raises(StorageError):
         writer.flush()
     assert len(failures) == 1
@@ -148,7 +155,7 @@ def test_a_row_that_cannot_be_written_is_a_fault(writer, failures):
 
 def test_a_mistake_of_ours_leaves_nobody_waiting(writer, failures):
     writer.put("no such statement", [(1,)])
-    writer.wait(writer.put_outcomes([row(1)]))
+    writer.wait(writer.put_outcomes(outcomes([row(1)])))
     with pytest.raises(StorageError):
         writer.flush()
     assert len(failures) == 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
 import time
 
 import pytest
@@ -100,3 +102,28 @@ def names(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     return known
+
+
+@pytest.fixture(scope="session")
+def make_certificate(tmp_path_factory):
+    """``make_certificate("localhost")``: the paths of a certificate for a host that signs itself, and of its
+    key."""
+
+    def make(host):
+        openssl = shutil.which("openssl")
+        if openssl is None:
+            pytest.skip("no program openssl to make a certificate with")
+        folder = tmp_path_factory.mktemp("certificate")
+        paths = str(folder / "certificate.pem"), str(folder / "key.pem")
+        command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"]
+        command += [f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}", "-out", paths[0], "-keyout"]
+        subprocess.run([*command, paths[1]], check=True, capture_output=True)
+        return paths
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def certificate(make_certificate):
+    """The paths of a certificate for localhost that signs itself, and of its key."""
+    return make_certificate("localhost")

@@ -10,7 +10,8 @@ import threading
 
 import pytest
 
-from batchmill.nodes.capture import capture
+from batchmill.concurrency.chunk_scope import ChunkScope
+from batchmill.nodes.capture import _installation, capture
 
 
 @pytest.fixture(autouse=True)
@@ -183,3 +184,45 @@ def test_an_error_inside_ends_the_capture():
     with pytest.raises(LookupError):
         fail()
     assert captured.stdout == "before\n"
+
+
+def test_between_two_captures_of_a_chunk_texts_go_where_they_always_went(capsys):
+    before = sys.stdout
+    with ChunkScope():
+        with capture() as first:
+            print("one")
+        print("between")
+        with capture() as second:
+            print("two")
+    assert sys.stdout is before
+    assert (first.stdout, second.stdout) == ("one\n", "two\n")
+    assert capsys.readouterr().out == "between\n"
+
+
+def test_the_next_item_of_a_chunk_is_caught_even_if_one_leaves_another_stream_behind(monkeypatch):
+    theirs = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    with ChunkScope():
+        with capture():
+            sys.stdout = theirs
+        with capture() as captured:
+            print("mine")
+        print("theirs")
+    assert sys.stdout is theirs
+    assert captured.stdout == "mine\n"
+    assert theirs.getvalue() == "theirs\n"
+
+
+def test_captures_of_threads_that_a_chunk_starts_end_by_themselves():
+    def work():
+        with capture() as captured:
+            print("beside")
+        caught.append(captured.stdout)
+
+    caught = []
+    with ChunkScope():
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert not _installation._open
+    assert caught == ["beside\n"]

@@ -219,12 +219,18 @@ def test_a_text_is_compiled_once_however_many_ask_at_once(monkeypatch):
     assert made == [text]
 
 
-def test_programs_not_in_use_are_forgotten_with_their_lines():
+def test_the_oldest_program_is_forgotten_with_its_lines():
     programs = program._Programs(2)
     first, second = programs.get("result = 1"), programs.get("result = 2")
-    programs.get("result = 1")
     programs.get("result = 3")
-    assert second.filename not in linecache.cache
-    assert first.filename in linecache.cache
-    assert programs.get("result = 1") is first
-    assert programs.get("result = 2") is not second
+    assert first.filename not in linecache.cache
+    assert second.filename in linecache.cache
+    assert programs.get("result = 2") is second
+    assert programs.get("result = 1") is not first
+
+
+def test_a_known_program_needs_no_lock():
+    programs = program._Programs(2)
+    known = programs.get("result = 1")
+    with programs._lock:
+        assert programs.get("result = 1") is known

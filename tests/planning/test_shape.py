@@ -5,19 +5,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchmill.planning.shape import Link, Shape, Step
+from batchmill.planning.shape import Link, PlanShape, ShapeStep
 
 
-def shape(*edges: str) -> Shape:
+def shape(*edges: str) -> PlanShape:
     """Edges as ``"ab"``, an action behind a colon, ``<`` before it for a backward one."""
     links = []
     for edge in edges:
         ends, _, action = edge.partition(":")
         links.append(Link(ends[0], action.strip("<") or "default", ends[1], action.startswith("<")))
-    return Shape("a", links)
+    return PlanShape("a", links)
 
 
-def written(row: list[Step]) -> str:
+def written(row: list[ShapeStep]) -> str:
     """A row as text, its branches in brackets."""
     parts = []
     for step in row:
@@ -53,13 +53,13 @@ def test_what_waits_for_what() -> None:
 
 def test_a_long_chain_is_no_deep_recursion() -> None:
     links = [Link(str(number), "default", str(number + 1)) for number in range(5000)]
-    assert len(Shape("0", links).rows()) == 5001
+    assert len(PlanShape("0", links).rows()) == 5001
 
 
 @given(st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
 def test_every_reached_node_is_shown_once_and_behind_what_it_waits_for(pairs: set[tuple[int, int]]) -> None:
     links = [Link(str(low), "default", str(high)) for low, high in sorted(pairs) if low < high]
-    found = Shape("0", links)
+    found = PlanShape("0", links)
     shown = [name for step in found.rows() for name in step.walk()]
     assert sorted(shown) == sorted(found.order)
     reached = {"0"}

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 
 from batchmill.policy.bucket import TokenBucket
-from batchmill.policy.limits import Ended, Limiter
+from batchmill.policy.limits import EndedAttempt, Limiter
 
 REFUSAL_SECONDS = 0.004
 TRIP_SECONDS = 0.001  # one way, at the most
@@ -244,11 +244,11 @@ class Simulation:
         if ok:
             self.at(now + seconds, self.service.leave)
         heard = now + seconds + self._trip()
-        self.at(heard, lambda then: self._ended(then, permit, Ended(then - began, 0, not ok, pause)))
+        self.at(heard, lambda then: self._ended(then, permit, EndedAttempt(then - began, 0, not ok, pause)))
 
     def _ended(self, now, permit, ended):
         decision = self.limiter.end(
-            permit, ended if not ended.refused else Ended(None, 0, True, ended.pause), now
+            permit, ended if not ended.refused else EndedAttempt(None, 0, True, ended.pause), now
         )
         if decision is not None:
             self.tally.decisions.append((now, decision))

@@ -104,7 +104,9 @@ def test_items_in_columns_are_the_same_events_as_one_by_one(troubled):
     for turn, waited in (("", None), ("", [0.0, 0.125, 0.0, 0.0]), ('a"b, turn 2', None)):
         plain = Plain("size", [7, 8, 9, 10], starts, walls, slots, waited, turn=turn, base=7)
         told = [
-            events(replace(troubled.facts(), rows=lambda rows=rows: rows, in_columns=lambda rows=rows: rows))
+            events(
+                replace(troubled.facts(), rows=lambda rows=rows: rows, in_pages=lambda _, rows=rows: [rows])
+            )
             for rows in ([plain], list(plain.rows()))
         ]
         in_columns, one_by_one = (

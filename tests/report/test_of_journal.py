@@ -16,11 +16,12 @@ from batchmill.journal.database import APPLICATION_ID
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
 from batchmill.record.ledger import ledger
+from batchmill.report import joblog, otlp, tsv
 from batchmill.report.aggregate import report_of
 from batchmill.report.of_journal import facts_of
 from batchmill.report.parts import SHARE_FIELDS
 from batchmill.report.plain import Plain
-from batchmill.report.run_time import RunTime
+from batchmill.report.run_time import ROUNDING
 from batchmill.runs import heartbeat
 
 FLOW = {
@@ -163,7 +164,7 @@ def check_times(facts, rows):
     for own in slots.values():
         own.sort()
         for before, after in pairwise(own):
-            assert before[1] <= after[0] + 1e-9
+            assert before[1] <= after[0] + ROUNDING
     for node in report_of(facts).nodes:
         if node.shares is not None and node.visits:
             parts = sum(getattr(node.shares, name) for name in SHARE_FIELDS[1:])
@@ -478,18 +479,11 @@ def test_each_call_has_its_time(tmp_path, executor):
     assert sum(report.series.tokens) == sum(one.input_tokens + one.output_tokens for one in report.calls)
 
 
-@pytest.fixture
-def unrounded(monkeypatch):
-    """Rows as columns have them: begins that seem to lie before the end of the item before stay so."""
-    monkeypatch.setattr(RunTime, "_free", lambda self, worker, start, wall: (start, wall))
-
-
-@pytest.mark.usefixtures("unrounded")
 def test_columns_come_to_what_rows_come_to(reader):
     facts = facts_of(reader, reader.run("last"))
     columns = list(facts.columns())
     assert {one.node: len(one) for one in columns if isinstance(one, Plain)} == {"half": 4, "ask": 3}
-    _same(report_of(facts).as_json(), report_of(replace(facts, in_columns=None)).as_json())
+    _same_in_rows(facts)
 
 
 THREE_TIMES = """
@@ -512,7 +506,6 @@ LOOP = {
 }
 
 
-@pytest.mark.usefixtures("unrounded")
 def test_columns_of_a_node_that_was_under_way_several_times(batchmill_command, tmp_path):
     (tmp_path / "loop.json").write_text(json.dumps(LOOP))
     code, _, err = batchmill_command("run", "loop.json", "-q")
@@ -522,14 +515,21 @@ def test_columns_of_a_node_that_was_under_way_several_times(batchmill_command, t
         last = [one for one in facts.columns() if isinstance(one, Plain)][-1]
         assert last.row(39).place == "look, turn 3, item 39"
         assert last.row(39).index == 119
-        _same(report_of(facts).as_json(), report_of(replace(facts, in_columns=None)).as_json())
+        _same_in_rows(facts)
 
 
-@pytest.mark.usefixtures("unrounded")
 def test_columns_of_every_pass_of_a_resumed_run(run, reader, batchmill_command):
     assert batchmill_command("resume", "last", "--failed", "token=hush-hush", "-q")[0] == 3
     facts = facts_of(reader, reader.run("last"))
-    _same(report_of(facts).as_json(), report_of(replace(facts, in_columns=None)).as_json())
+    _same_in_rows(facts)
+
+
+def _same_in_rows(facts):
+    """Whoever counts, and whoever has a line for each item, makes the same of rows as of columns."""
+    in_rows = replace(facts, in_pages=None)
+    _same(report_of(facts).as_json(), report_of(in_rows).as_json())
+    for lines in (tsv.lines, joblog.lines, otlp.lines):
+        assert list(lines(facts)) == list(lines(in_rows))
 
 
 def _same(one, other):

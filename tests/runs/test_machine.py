@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from batchmill.runs.machine import Machine
+from batchmill.runs.machine import MachineMeter
 
 COMPUTING = "import time\nwhile time.process_time() < {}: pass\nprint(flush=True)\ninput()"
 
 
 def test_processes_below_are_counted_while_they_run_and_when_they_have_ended():
-    machine = Machine()
+    machine = MachineMeter()
     before = machine.look()
     code = COMPUTING.format(0.3)
     with subprocess.Popen(

@@ -17,7 +17,7 @@ from batchmill.concurrency.resources import close_resources
 from batchmill.executors.contract import Chunk
 from batchmill.outcome import Spent
 from batchmill.policy.budget import BudgetLimits
-from batchmill.policy.limits import Ended, Limits
+from batchmill.policy.limits import EndedAttempt, Limits
 
 THREADS = 64
 ROUNDS = 150
@@ -80,7 +80,7 @@ def test_no_more_than_so_many_are_in_flight(storm):
             made.add(1)
             inside.add(-1)
             if k % 3:
-                way.leave(leave, Ended(latency=0.0))
+                way.leave(leave, EndedAttempt(latency=0.0))
             else:
                 way.withdraw(leave)
 
@@ -104,7 +104,7 @@ def test_with_time_standing_still_just_the_burst_starts(storm):
                 if dice.random() < 0.3:
                     way.withdraw(leave)
                     continue
-                way.leave(leave, Ended())
+                way.leave(leave, EndedAttempt())
                 if over.starts.add(1) == over.count:
                     way.wake()
 
@@ -131,7 +131,7 @@ def test_no_more_start_than_the_rate_allows(storm):
                     way.withdraw(leave)
                 else:
                     made.add(1)
-                    way.leave(leave, Ended())
+                    way.leave(leave, EndedAttempt())
             left -= len(leaves)
 
     storm(work)
@@ -160,7 +160,7 @@ def test_budgets_add_up_to_what_was_really_spent(storm):
             real = Spent(1, dice.randrange(150), dice.randrange(4_000_000))
             with lock:
                 spent.append((number % 2, real))
-            way.leave(leaves[0], Ended(tokens=real.tokens), calls=1, nano_usd=real.nano_usd)
+            way.leave(leaves[0], EndedAttempt(tokens=real.tokens), calls=1, nano_usd=real.nano_usd)
 
     storm(work)
     assert everything.spent == sum((real for _, real in spent), Spent())
@@ -189,7 +189,7 @@ def test_the_last_request_of_a_budget_is_made_once(storm):
                 way.withdraw(leaves[0])
             else:
                 made.add(1)
-                way.leave(leaves[0], Ended())
+                way.leave(leaves[0], EndedAttempt())
 
     storm(work)
     assert made.now == budget.spent.requests == 5_000

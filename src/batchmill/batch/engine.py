@@ -88,6 +88,7 @@ class Batch:
       ``on_worker`` of a worker of a cluster that had its first results.
     - ``log``: saves the outcomes, and may know some already.
     - ``judge``: may turn a result into an error; the result is still saved.
+    - ``at_once``: whether anybody looks at results before the end.
 
     Used by one thread; threads share the window that it works through.
     """
@@ -104,6 +105,7 @@ class Batch:
         apart: bool = False,
         log: ItemLog | None = None,
         judge: Judge | None = None,
+        at_once: bool = True,
     ) -> None:
         self.task = task
         self._log = log
@@ -118,6 +120,7 @@ class Batch:
             admissions=tuple(self._admissions()),
             log=log,
             judge=judge,
+            reads_on=not at_once and not settings.traits.chooses,
         )
         self.timing = Timing()
         self._executor, self._running_with = self._run_by(apart)
@@ -173,7 +176,7 @@ class Batch:
         """Run the batch and yield its blocks; closing the iterator stops it."""
         forget = self._stop.on_cancel(self.window.stop)
         running = self._executor.run(self.task, self.window, self._running_with, self._cancel)
-        with resource_scope():
+        with resource_scope(), closing(self.source):
             if self.settings.gate is not None:
                 self.settings.gate.open()
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 from batchmill.batch.made_blocks import not_run, parts
 from batchmill.batch.outstanding import Outstanding
@@ -36,6 +36,7 @@ class Intake:
         results: ReorderBuffer,
         *,
         reads_here: bool,
+        reads_on: bool,
         file: Callable[[Block], None],
         look: Callable[[], None],
         fail: Callable[[BaseException], None],
@@ -48,6 +49,7 @@ class Intake:
         self._work = threading.Condition(lock)
         self._results = results
         self._reads_here = reads_here  # a worker who wants one item may wait in the source for it
+        self._reads_on = reads_on  # who consumes may read on while he runs what he took
         self._file = file
         self._look = look
         self._fail = fail
@@ -94,7 +96,7 @@ class Intake:
             for callback in idle:
                 callback()
             if not idle and (chunk := self._read(most)) is not None:
-                return chunk
+                return self._growing(chunk) if consumes and self._reads_on else chunk
 
     def _may_read(self, ahead: int, consumes: bool) -> bool:
         supply = self.supply
@@ -153,6 +155,40 @@ class Intake:
                 chunk = self._number(read.items)
             self._wake_another()
         return chunk
+
+    def _growing(self, chunk: Chunk) -> Chunk:
+        """The same items, with those that follow them if they are read where they are run."""
+        with self._lock:
+            read = self.supply.reader(chunk)
+        if read is None:
+            return chunk
+        items = list(chunk.items)
+        return Chunk(chunk.start, items, more=self._read_on(chunk.start, items, read))
+
+    def _read_on(
+        self, start: int, items: list[object], read: Callable[[], Sequence[object]]
+    ) -> Generator[object, None, None]:
+        """Yield ``items``, which went out from ``start`` on, and what follows them; they are numbered
+        together at the end."""
+        went_out = len(items)
+        fault: BaseException | None = None
+        over = False
+        try:
+            yield from items.copy()
+            while not (self.stopped or self._held or over):
+                try:
+                    found = read()
+                except BaseException as error:  # noqa: BLE001  # raised again where the results are consumed
+                    fault, found = error, ()
+                over = not found
+                items.extend(found)
+                yield from found
+        finally:
+            with self._lock:
+                self.error = self.error or fault
+                self.supply.taken += len(items) - went_out
+                self.supply.exhausted |= over
+                self.out.extend(start, len(items) - went_out)
 
     def _number_known(self, items: Sequence[object], known: Mapping[int, Outcome], most: int) -> Chunk | None:
         """Under the lock: number what was read; file what is known, and let the rest be taken."""

@@ -38,6 +38,11 @@ class Outstanding:
         self._since[start] = time.monotonic()
         self.count += length
 
+    def extend(self, start: int, length: int) -> None:
+        """So many more items go out with those that went out from ``start`` on, which are the last ones."""
+        self._ends[start] += length
+        self.count += length
+
     def check(self, start: int, length: int, what: str) -> int:
         """The place of the run that these items are in. Raises :class:`~batchmill.errors.InternalError` where
         one of them is not out; ``what`` is done to them, such as ``delivered``."""

@@ -155,6 +155,9 @@ class StreamBuffer:
                 self._emptied.notify()
             return taken
 
+    def reader(self) -> None:
+        return None
+
     def remaining(self) -> int | None:
         with self._lock:
             if self._fault is not None:
@@ -177,3 +180,6 @@ class StreamBuffer:
             while not self._ended:
                 self._filled.wait()
             return list(self._items)
+
+    def close(self) -> None:
+        """Nothing is held beyond the items."""

@@ -103,6 +103,12 @@ class Supply:
         """Read up to ``most`` items of an instant source, under the lock."""
         return self._source.take(most)
 
+    def reader(self, chunk: Chunk) -> Callable[[], Sequence[object]] | None:
+        """What reads the items that follow those of ``chunk``, each in the thread that takes it; None where
+        the source is read otherwise."""
+        last = chunk.start + len(chunk) == self.taken
+        return self._source.reader() if last and not (self.waiting or self.exhausted) else None
+
     def read(self, most: int) -> Reading:
         """Read about ``most`` items. Nothing is raised here, but told."""
         items: Sequence[Any] = ()

@@ -41,6 +41,9 @@ class Window:
     that: a result that it turns into an error is saved as a result, and not made again once the judge accepts
     it. ``admissions`` must let items start, in that order. If one of them starts attempts, a worker makes one
     at a time: a failed one is delivered, and a lost one given back, with what happens next.
+
+    ``reads_on``: nobody looks at outcomes before the end, so a consumer that runs the items itself may read
+    an item when the one before it was run, and not only once its outcome is out.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Window:
         admissions: Sequence[Admission] = (),
         log: ItemLog | None = None,
         judge: Judge | None = None,
+        reads_on: bool = False,
     ) -> None:
         self._lock = threading.Lock()
         self._ready = threading.Condition(self._lock)
@@ -66,6 +70,7 @@ class Window:
             Supply(source, log, judge),
             self._outlet.results,
             reads_here=self._attempts is None,
+            reads_on=reads_on and log is None and judge is None and not self._admissions,
             file=self._file,
             look=self._ready.notify_all,
             fail=self.fail,

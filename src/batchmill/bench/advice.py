@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from batchmill.bench.crossing import TIE, about, best_at, stretches
-from batchmill.bench.figures import Figures
+from batchmill.bench.figures import CaseFigures
 from batchmill.traits import TRAITS
 from batchmill.values.words import count, duration, share
 
@@ -18,7 +18,7 @@ SIMPLEST = tuple(TRAITS)
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class AdviceStage:
     """From ``items`` items on, the case with the label ``executor`` is the one to take."""
 
     items: int
@@ -27,28 +27,29 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """``executor`` is the label of the case for the items there are; ``stages`` has the one for every number
-    of items, in ascending order; ``sentence`` is for people. Of the interpreter ``build``, the fastest."""
+    """``executor`` is the label of the best case for the existing items; ``stages`` has the best one for
+    every number of items, in ascending order; ``sentence`` is for people. ``build`` is the fastest
+    interpreter."""
 
     executor: str
     sentence: str
     build: str = ""
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[AdviceStage, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)
 
 
-def advise(figures: Sequence[Figures]) -> Advice:
-    """The fastest case for the items there are, or the simplest of those that are as fast, on the fastest
-    interpreter; and from how many items on that changes."""
+def advise(figures: Sequence[CaseFigures]) -> Advice:
+    """The fastest case for the existing items, or the simplest of those that are as fast, on the fastest
+    interpreter; and the numbers of items at which that changes."""
     ordered = sorted(figures, key=_simplicity)
     best = ordered[best_at([one.line for one in ordered], ordered[0].advised)]
     build = best.case.build
     here = [one for one in ordered if one.case.build == build]
     found = stretches([one.line for one in here])
-    stages = tuple(Stage(one.items, here[one.best].case.label) for one in found)
+    stages = tuple(AdviceStage(one.items, here[one.best].case.label) for one in found)
     if not best.advised:
         words = "There are no items in a batch, so the executor makes no difference."
         return Advice(best.case.label, words, build, stages)
@@ -61,11 +62,11 @@ def advise(figures: Sequence[Figures]) -> Advice:
     return Advice(best.case.label, sentence, build, stages)
 
 
-def _simplicity(one: Figures) -> tuple[int, int, float]:
+def _simplicity(one: CaseFigures) -> tuple[int, int, float]:
     return SIMPLEST.index(one.case.executor), one.case.jobs or 0, one.wall
 
 
-def _why(best: Figures, here: Sequence[Figures]) -> str:
+def _why(best: CaseFigures, here: Sequence[CaseFigures]) -> str:
     """Against sequential, or where that is the best against the next; with the seconds of both."""
     others = [one for one in here if one is not best]
     if not others:
@@ -78,7 +79,7 @@ def _why(best: Figures, here: Sequence[Figures]) -> str:
     return f", {told} {other.case.label} ({_seconds(best)}, not {_seconds(other)})"
 
 
-def _seconds(one: Figures) -> str:
+def _seconds(one: CaseFigures) -> str:
     """A cold run; its start where that is a fair part."""
     told = duration(one.wall)
     return f"{told} with {duration(one.line.start)} of start" if one.line.start > 0.2 * one.wall else told
@@ -94,7 +95,7 @@ def against(ratio: float) -> str:
     return TIED
 
 
-def _elsewhere(stages: Sequence[Stage], items: int) -> list[str]:
+def _elsewhere(stages: Sequence[AdviceStage], items: int) -> list[str]:
     """The stages before and after the one that ``items`` are in."""
     now = max(number for number, stage in enumerate(stages) if stage.items <= items)
     told = [
@@ -106,8 +107,8 @@ def _elsewhere(stages: Sequence[Stage], items: int) -> list[str]:
     return told or ["the same for any number of items"]
 
 
-def _nature(here: Sequence[Figures]) -> str:
-    """What the items are, by a case, sequential if there is one, in which no item waits for another."""
+def _nature(here: Sequence[CaseFigures]) -> str:
+    """The nature of the items, by a case (sequential if there is one) in which no item waits for another."""
     one = next((one for one in here if not one.case.traits.side_by_side), here[0])
     if one.p50 < SHORT_SECONDS:
         return f"An item takes {duration(one.p50)}, so what counts is the cost of handing it over."

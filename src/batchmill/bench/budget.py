@@ -1,13 +1,13 @@
-"""What is measured within the time there is: which numbers of items, and how long all of it takes.
+"""The measuring plan for the available time: the numbers of items, and the total duration.
 
-One short run that stops after a moment, the probe, says what an item takes and how many items there are."""
+The probe, one short run that stops after a moment, gives the time of an item and the number of items."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batchmill.bench.case import Case, Run, Step
+from batchmill.bench.case import Case, MeasuredRun, RunStep
 from batchmill.executors.cores import usable_cores
 
 PROBE_SECONDS = 1.0
@@ -22,10 +22,10 @@ MOST_ITEMS = 100_000  # that are measured: more say no more
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """``items`` is how many there are, None if unknown; an item takes ``item`` seconds alone, and the rest of
-    the document ``fixed``. ``waits`` says that it does not compute most of that time. Of a case whose items
-    run side by side, these are guesses."""
+class BenchProbe:
+    """``items`` is their number, None if unknown; an item takes ``item`` seconds alone, and the rest of the
+    document ``fixed``. ``waits`` says that an item waits most of that time instead of computing. For a case
+    with parallel items, these are guesses."""
 
     items: int | None
     item: float
@@ -33,8 +33,8 @@ class Probe:
     waits: bool
 
     @classmethod
-    def of(cls, run: Run) -> Probe:
-        """Of a run that was stopped after :data:`PROBE_SECONDS`, or ended before that."""
+    def of(cls, run: MeasuredRun) -> BenchProbe:
+        """The probe from a run that was stopped after :data:`PROBE_SECONDS`, or ended before that."""
         total = run.total if run.stopped else run.items
         if run.stopped and not run.items:  # the first was not even begun
             return cls(total, run.wall, 0.0, waits=False)
@@ -46,7 +46,7 @@ class Probe:
 
 
 def affordable(
-    probe: Probe, cases: Sequence[Case], rounds: int, seconds: float
+    probe: BenchProbe, cases: Sequence[Case], rounds: int, seconds: float
 ) -> tuple[int, tuple[int, ...]]:
     """The rounds and the numbers of items to measure within ``seconds``: fewer rounds where otherwise runs
     would be so short that nothing could be seen in them."""
@@ -59,7 +59,7 @@ def affordable(
     return 1, counts
 
 
-def counts_of(probe: Probe, cases: Sequence[Case], rounds: int, seconds: float) -> tuple[int, ...]:
+def counts_of(probe: BenchProbe, cases: Sequence[Case], rounds: int, seconds: float) -> tuple[int, ...]:
     """The numbers of items to measure, in ascending order: about a tenth, a third and all of the items, or of
     as many as can be measured within ``seconds``; at least one. Empty where there are none."""
     most = MOST_ITEMS if probe.items is None else min(probe.items, MOST_ITEMS)
@@ -83,23 +83,23 @@ def _rounded(items: int) -> int:
     return items // power * power
 
 
-def steps_of(case: Case, counts: Sequence[int], probe: Probe) -> list[Step]:
+def steps_of(case: Case, counts: Sequence[int], probe: BenchProbe) -> list[RunStep]:
     """The runs of a process: a cold one, the same again, and those with the other numbers of items. The cold
     one is small, since the start is a difference that noise in a long run would hide, but large enough for
     every worker process to start in it."""
     if not counts:
-        return [Step(), Step()]
+        return [RunStep(), RunStep()]
     cold = next((count for count in counts if count >= FILLED * case.processes), counts[-1])
     order = [cold, cold, *(count for count in counts if count != cold)]
-    return [Step(None if count == probe.items else count) for count in order]
+    return [RunStep(None if count == probe.items else count) for count in order]
 
 
-def expected(probe: Probe, cases: Sequence[Case], rounds: int, counts: Sequence[int]) -> float:
-    """Seconds that all of it takes, without the probe."""
+def expected(probe: BenchProbe, cases: Sequence[Case], rounds: int, counts: Sequence[int]) -> float:
+    """Seconds for the whole measurement, without the probe."""
     return rounds * sum(_of_case(probe, case, counts) for case in cases)
 
 
-def _of_case(probe: Probe, case: Case, counts: Sequence[int]) -> float:
+def _of_case(probe: BenchProbe, case: Case, counts: Sequence[int]) -> float:
     found = PROCESS_SECONDS
     if case.processes:
         found += CLUSTER_SECONDS if case.traits.elsewhere else WORKERS_SECONDS
@@ -109,7 +109,7 @@ def _of_case(probe: Probe, case: Case, counts: Sequence[int]) -> float:
     return found
 
 
-def _at_once(probe: Probe, case: Case, items: int) -> float:
+def _at_once(probe: BenchProbe, case: Case, items: int) -> float:
     """How many items run as fast as one alone: all that wait, and one that computes for each core."""
     if not case.traits.side_by_side:
         return 1.0

@@ -1,4 +1,4 @@
-"""One way to run a workload, and what the runs of one process came to."""
+"""One way to run a workload, and the measurements of the runs of one process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Case:
 
     @property
     def traits(self) -> Traits:
-        """What is special about the executor."""
+        """The traits of the executor."""
         return TRAITS[self.executor]
 
     @property
@@ -39,16 +39,16 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One run to make: of the first ``limit`` items of each batch, None for all. So many ``seconds``
-    after its first batch began it starts no further item, None for no such time."""
+class RunStep:
+    """One run to make: of the first ``limit`` items of each batch, None for all. ``seconds`` after its first
+    batch began it starts no further item, None for no such time."""
 
     limit: int | None = None
     seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class MeasuredRun:
     """One measured run. Seconds and bytes.
 
     ``walls`` are those of its items, in order of their arrival; ``cpu`` is of the whole process tree,
@@ -80,9 +80,9 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class RunSeries:
     """The runs of one process, in order: the first is cold, in all others everything is started already."""
 
-    steps: Sequence[Step]
-    runs: Sequence[Run]
+    steps: Sequence[RunStep]
+    runs: Sequence[MeasuredRun]
     peak_memory: int = 0

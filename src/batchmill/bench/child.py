@@ -1,7 +1,7 @@
-"""Measured runs in a process of their own: a request comes on stdin, what they came to goes out on stdout.
+"""Measured runs in a process of their own: a request comes on stdin, the measurements go to stdout.
 
-``python -m batchmill.bench.child``; what the document itself prints goes to stderr. The first run of the
-process is cold, those after it find workers, imports and caches as it left them.
+``python -m batchmill.bench.child``; the output of the document itself goes to stderr. The first run of the
+process is cold; later ones find workers, imports and caches in place.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from batchmill.values.words import is_inside_item
 MEASURED = "batch_metadata"  # in a batch node's outputs: how it was run, which is what differs
 
 
-class Watch:
+class BatchListener:
     """A listener: what each item took, and which batches there were. Batches inside of items belong to the
     item. ``on_batch`` is called as a batch begins."""
 
@@ -76,7 +76,7 @@ def _measured(request: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
     stop = CancelToken()
     cpu, began = _cpu(), time.perf_counter()
     with _stopping(step["seconds"], stop) as begin:
-        watch = Watch(begin)
+        watch = BatchListener(begin)
         result = run(
             request["document"],
             request["values"],
@@ -105,8 +105,8 @@ def _measured(request: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _stopping(seconds: float | None, stop: CancelToken) -> Iterator[Callable[[], None]]:
-    """Stop so many seconds after the first call of what it gives: what comes before the first batch may take
-    as long as it likes. Of several calls the first counts."""
+    """Listeners that stop a run so many seconds after their first event: the work before the first batch may
+    take any time."""
     timers: list[threading.Timer] = []
     lock = threading.Lock()  # branches call from their own threads
 
@@ -132,7 +132,7 @@ def _batch_of(result: RunResult, node: str) -> dict[str, object]:
 
 
 def _restore(original: Path, folder: Path) -> None:
-    """Make the copy as it was: its own folder stays, in which worker processes stand."""
+    """Restore the copy of the folder; the folder itself stays, because worker processes run in it."""
     for name in os.listdir(folder):
         path = folder / name
         if path.is_dir() and not path.is_symlink():
@@ -143,7 +143,7 @@ def _restore(original: Path, folder: Path) -> None:
 
 
 def digest(value: object) -> str:
-    """Of a value's JSON text, without what says how it was computed."""
+    """A digest of a value's JSON text, without the parts that depend on how it was computed."""
     text = json.dumps(_compared(value), sort_keys=True, default=list)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
@@ -157,7 +157,7 @@ def _compared(value: object) -> object:
 
 
 def _cpu() -> float:
-    """Seconds that this process and all that it started have used so far, also those of them that ended."""
+    """CPU seconds that this process and its descendants have used so far, including ended ones."""
     own = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
     used = sum(one.ru_utime + one.ru_stime for one in own)
     for process in psutil.Process().children(recursive=True):
@@ -170,7 +170,7 @@ def _cpu() -> float:
 
 
 def serve(call: Callable[[dict[str, Any]], dict[str, object]] = measure) -> None:
-    """Read a request, answer it. The answer has a line of its own, whatever else is printed."""
+    """Read a request, answer it. The answer has a line of its own, even if other output is printed."""
     request = json.load(sys.stdin)
     answer = os.dup(1)
     os.dup2(2, 1)

@@ -1,4 +1,4 @@
-"""A workload under all cases: rounds in turn, so that what happens to the machine happens to all alike."""
+"""A workload under all cases: rounds in turn, so a disturbance of the machine hits all cases alike."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from time import perf_counter
 from typing import Any
 
 from batchmill.bench.advice import Advice, advise
-from batchmill.bench.budget import PROBE_SECONDS, PROCESS_SECONDS, Probe, affordable, expected, steps_of
-from batchmill.bench.case import Case, Run, Series, Step
-from batchmill.bench.figures import Figures, figures_of
+from batchmill.bench.budget import PROBE_SECONDS, PROCESS_SECONDS, BenchProbe, affordable, expected, steps_of
+from batchmill.bench.case import Case, MeasuredRun, RunSeries, RunStep
+from batchmill.bench.figures import CaseFigures, figures_of
 from batchmill.bench.workload import Workload
 from batchmill.traits import TRAITS
 
 Tell = Callable[[str], None]
-Measure = Callable[[Workload, Case, Sequence[Step]], Series]
+Measure = Callable[[Workload, Case, Sequence[RunStep]], RunSeries]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class MeasureOrder:
     """What to measure of a workload: runs of ``counts`` items under ``cases``, in ``rounds`` rounds.
-    ``items`` is how many to advise for, None for those that there are. It takes about ``seconds``. No round
+    ``items`` is the number to advise for, None for the existing ones. It takes about ``seconds``. No round
     begins that would end later than ``most_seconds`` after the first, None for no such time."""
 
     workload: Workload
     cases: Sequence[Case]
-    probe: Probe
+    probe: BenchProbe
     counts: tuple[int, ...]
     rounds: int
     seconds: float
@@ -35,13 +35,13 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """What came of one workload. ``differing`` names outputs that were not the same under all cases,
-    ``unsteady`` those that differ between runs of one and the same case, which compare with nothing."""
+class WorkloadComparison:
+    """The results of one workload. ``differing`` names outputs that were not the same under all cases;
+    ``unsteady`` those that differ between runs of one case, so they cannot be compared."""
 
     workload: str
     about: str
-    figures: list[Figures]
+    figures: list[CaseFigures]
     advice: Advice
     differing: list[str] = field(default_factory=list)
     unsteady: list[str] = field(default_factory=list)
@@ -85,26 +85,28 @@ def ordered(
     counts: Sequence[int] | None,
     items: int | None,
     run: Measure,
-) -> Order:
+) -> MeasureOrder:
     """Probe a workload, then choose what to measure: ``counts`` if given, otherwise as many items, in up to
     ``rounds`` rounds, as ``seconds`` allow. Raises :class:`~batchmill.errors.BenchFailed`."""
     first = next((case for case in cases if not case.traits.side_by_side), cases[0])
-    probe = Probe.of(run(workload, first, [Step(seconds=PROBE_SECONDS)]).runs[0])
+    probe = BenchProbe.of(run(workload, first, [RunStep(seconds=PROBE_SECONDS)]).runs[0])
     if counts is not None:
         most = max(counts) if probe.items is None else probe.items
         chosen = tuple(sorted({min(count, most) for count in counts})) if most else ()
         takes = expected(probe, cases, rounds, chosen)
-        return Order(workload, cases, probe, chosen, rounds, takes, items)
+        return MeasureOrder(workload, cases, probe, chosen, rounds, takes, items)
     rest = max(0.0, seconds - PROBE_SECONDS - PROCESS_SECONDS)
     rounds, chosen = affordable(probe, cases, rounds, rest)
     takes = expected(probe, cases, rounds, chosen)
-    return Order(workload, cases, probe, chosen, rounds, takes, items, rest)
+    return MeasureOrder(workload, cases, probe, chosen, rounds, takes, items, rest)
 
 
-def compare(order: Order, tell: Tell, run: Measure, clock: Callable[[], float] = perf_counter) -> Comparison:
-    """Measure what is ordered. ``clock`` tells seconds. Raises :class:`~batchmill.errors.BenchFailed`."""
+def compare(
+    order: MeasureOrder, tell: Tell, run: Measure, clock: Callable[[], float] = perf_counter
+) -> WorkloadComparison:
+    """Measure the order. ``clock`` gives seconds. Raises :class:`~batchmill.errors.BenchFailed`."""
     workload = order.workload
-    series: dict[Case, list[Series]] = {case: [] for case in order.cases}
+    series: dict[Case, list[RunSeries]] = {case: [] for case in order.cases}
     began = clock()
     for number in range(order.rounds):
         if number and _too_late(order, number, clock() - began):
@@ -124,10 +126,10 @@ def compare(order: Order, tell: Tell, run: Measure, clock: Callable[[], float] =
         )
         for case, of_case in series.items()
     ]
-    return Comparison(workload.name, workload.about, figures, advise(figures), differing, unsteady)
+    return WorkloadComparison(workload.name, workload.about, figures, advise(figures), differing, unsteady)
 
 
-def _too_late(order: Order, rounds: int, passed: float) -> bool:
+def _too_late(order: MeasureOrder, rounds: int, passed: float) -> bool:
     """Whether another round, as long as those so far, would end after the time that there is."""
     return order.most_seconds is not None and passed * (rounds + 1) / rounds > order.most_seconds
 
@@ -138,17 +140,16 @@ def _turn(cases: Sequence[Case], number: int) -> list[Case]:
     return [*cases[shift:], *cases[:shift]]
 
 
-def _runs(series: Sequence[Series]) -> list[tuple[Step, Run]]:
+def _runs(series: Sequence[RunSeries]) -> list[tuple[RunStep, MeasuredRun]]:
     return [pair for one in series for pair in zip(one.steps, one.runs, strict=True)]
 
 
-def _items(probe: Probe, runs: Sequence[tuple[Step, Run]]) -> int | None:
-    """How many items there are: those of runs without a limit, which may have batches that the probe did not
-    come to."""
+def _items(probe: BenchProbe, runs: Sequence[tuple[RunStep, MeasuredRun]]) -> int | None:
+    """The number of items, by runs without a limit, which may have batches that the probe did not reach."""
     return max((run.items for step, run in runs if step.limit is None), default=probe.items)
 
 
-def _differing(runs: Sequence[tuple[Step, Run]]) -> list[str]:
+def _differing(runs: Sequence[tuple[RunStep, MeasuredRun]]) -> list[str]:
     """Outputs that are not the same in all runs with the same number of items."""
     found: dict[tuple[int | None, str], set[str | None]] = {}
     names = {name for _, run in runs for name in run.outputs}
@@ -158,8 +159,8 @@ def _differing(runs: Sequence[tuple[Step, Run]]) -> list[str]:
     return sorted({name for (_, name), digests in found.items() if len(digests) > 1})
 
 
-def _outputs(series: Series) -> dict[tuple[int | None, str], str]:
-    """Of a process, by limit and name."""
+def _outputs(series: RunSeries) -> dict[tuple[int | None, str], str]:
+    """The outputs of a process, by limit and name."""
     runs = _runs([series])
     return {(step.limit, name): digest for step, run in runs for name, digest in run.outputs.items()}
 
@@ -173,6 +174,6 @@ def _same(
     return all(outputs.get(name) == reference.get(name) for name in names)
 
 
-def _sequential(series: dict[Case, list[Series]], of: Case) -> list[Series]:
+def _sequential(series: dict[Case, list[RunSeries]], of: Case) -> list[RunSeries]:
     found = [some for case, some in series.items() if not case.traits.side_by_side and case.build == of.build]
     return found[0] if found else []

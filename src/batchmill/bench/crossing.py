@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from batchmill.bench.fit import Line
+from batchmill.bench.fit import CostLine
 
 TIE = 1.05  # times no further apart than this are as good as one another
 UNNOTICED_SECONDS = 0.02  # nor are those that nobody would notice, and that starts differ in by chance
 MOST_ITEMS = 1_000_000  # beyond this nothing is said
 
 
-def break_even(line: Line, reference: Line) -> int | None:
+def break_even(line: CostLine, reference: CostLine) -> int | None:
     """The least number of items from which on ``line`` is faster than ``reference``, each with its start;
     None where there is none up to :data:`MOST_ITEMS`. Faster means by more than :data:`TIE` and
     :data:`UNNOTICED_SECONDS`."""
@@ -25,12 +25,12 @@ def break_even(line: Line, reference: Line) -> int | None:
     return math.floor(max(_zeros(line, reference), default=0.0)) + 1
 
 
-def _gain(line: Line, reference: Line, items: float) -> float:
+def _gain(line: CostLine, reference: CostLine, items: float) -> float:
     """Seconds that ``line`` is faster by, beyond what makes no difference."""
     return reference.wall(items) - TIE * line.wall(items) - UNNOTICED_SECONDS
 
 
-def _zeros(line: Line, reference: Line) -> Iterator[float]:
+def _zeros(line: CostLine, reference: CostLine) -> Iterator[float]:
     """Where the gain crosses nothing, between 1 and :data:`MOST_ITEMS`."""
     inner = [bend for bend in (line.bend, reference.bend) if 1 < bend < MOST_ITEMS]
     places = sorted({1.0, *inner, float(MOST_ITEMS)})
@@ -48,9 +48,9 @@ class Stretch:
     best: int
 
 
-def stretches(lines: Sequence[Line]) -> list[Stretch]:
-    """Which of ``lines``, the simplest first, to take for how many items, from 1 to :data:`MOST_ITEMS`: the
-    simplest of those that are as good as the fastest."""
+def stretches(lines: Sequence[CostLine]) -> list[Stretch]:
+    """The best of ``lines``, sorted from the simplest, for each number of items from 1 to :data:`MOST_ITEMS`:
+    the simplest of those that are as good as the fastest."""
     found = [Stretch(1, best_at(lines, 1))]
     for items in sorted(_changes(lines)):
         best = best_at(lines, items)
@@ -59,14 +59,14 @@ def stretches(lines: Sequence[Line]) -> list[Stretch]:
     return found
 
 
-def best_at(lines: Sequence[Line], items: int) -> int:
+def best_at(lines: Sequence[CostLine], items: int) -> int:
     """The number of the line to take for so many items."""
     walls = [line.wall(items) for line in lines]
     most = TIE * min(walls) + UNNOTICED_SECONDS
     return next(number for number, wall in enumerate(walls) if wall <= most)
 
 
-def _changes(lines: Sequence[Line]) -> set[int]:
+def _changes(lines: Sequence[CostLine]) -> set[int]:
     """Numbers of items at which the best may change: wherever one line overtakes another, or ties with it."""
     pairs = ((one, other) for one in lines for other in lines if one is not other)
     zeros = (math.floor(zero) for one, other in pairs for zero in _zeros(one, other))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from batchmill.bench.crossing import MOST_ITEMS, about
-from batchmill.bench.figures import Figures
+from batchmill.bench.figures import CaseFigures
 from batchmill.drawing.chart import Scale, apart, curve, dot, grid, rule
 from batchmill.drawing.svg import text
 from batchmill.values.words import count, duration
@@ -18,7 +18,7 @@ LETTERS = 15  # pixels from one line of text to the next
 Drawn = tuple[list[str], float]
 
 
-def item_curves(figures: Sequence[Figures], where: str, width: float, y: float) -> Drawn:
+def item_curves(figures: Sequence[CaseFigures], where: str, width: float, y: float) -> Drawn:
     """Seconds of a first run over the number of items, from ``y`` down, of each executor with the jobs that
     are best for the items there are; and where it ends."""
     shown = _best_of_each(figures)
@@ -43,8 +43,8 @@ def item_curves(figures: Sequence[Figures], where: str, width: float, y: float) 
     return drawn + marks, bottom + 24
 
 
-def _best_of_each(figures: Sequence[Figures]) -> list[Figures]:
-    found: dict[str, Figures] = {}
+def _best_of_each(figures: Sequence[CaseFigures]) -> list[CaseFigures]:
+    found: dict[str, CaseFigures] = {}
     for one in figures:
         known = found.get(one.case.executor)
         if known is None or one.wall < known.wall:
@@ -52,21 +52,21 @@ def _best_of_each(figures: Sequence[Figures]) -> list[Figures]:
     return list(found.values())
 
 
-def _most_items(shown: Sequence[Figures]) -> int:
+def _most_items(shown: Sequence[CaseFigures]) -> int:
     """As far as there is something to see: past the items there are, and past the break-even points."""
     points = [one.break_even.items for one in shown if one.break_even is not None]
     known = [one.measured[-1].items for one in shown]
     return min(max(10, 3 * max([shown[0].advised, *known, *points])), 3 * MOST_ITEMS)
 
 
-def _here(one: Figures, across: Scale, top: float) -> Iterator[str]:
+def _here(one: CaseFigures, across: Scale, top: float) -> Iterator[str]:
     """The items there are."""
     x = across.at(one.advised)
     yield rule(x, top, top + HEIGHT, "spread", dashed=True)
     yield text(x, top - 6, f"your {count(one.advised, 'item')}", size=12, anchor="middle")
 
 
-def _curve(one: Figures, across: Scale, up: Scale) -> Iterator[str]:
+def _curve(one: CaseFigures, across: Scale, up: Scale) -> Iterator[str]:
     line, kind = one.line, one.case.executor
     yield curve([(across.at(n), up.at(line.wall(n))) for n in across.between(SAMPLES)], f"{kind}-line")
     for measured in one.measured:
@@ -76,7 +76,7 @@ def _curve(one: Figures, across: Scale, up: Scale) -> Iterator[str]:
         yield dot(*place, kind, f"{words} {duration(line.start)}")
 
 
-def _break_evens(shown: Sequence[Figures], across: Scale, top: float) -> Drawn:
+def _break_evens(shown: Sequence[CaseFigures], across: Scale, top: float) -> Drawn:
     """Where each executor becomes faster than sequential, below the axis."""
     drawn, bottom = [], top + HEIGHT + LETTERS + 6
     for one in shown:
@@ -93,10 +93,10 @@ def _break_evens(shown: Sequence[Figures], across: Scale, top: float) -> Drawn:
     return drawn, bottom
 
 
-def job_curves(figures: Sequence[Figures], where: str, width: float, y: float) -> Drawn:
-    """How fast items run over the number of jobs, with what each job gets done; and where it ends. Nothing
-    where less than two numbers of jobs can be compared with sequential."""
-    by_executor: dict[str, list[tuple[Figures, float]]] = {}
+def job_curves(figures: Sequence[CaseFigures], where: str, width: float, y: float) -> Drawn:
+    """The speed of items over the number of jobs, with the share of each job, and the height of the picture.
+    Empty if fewer than two numbers of jobs can be compared with sequential."""
+    by_executor: dict[str, list[tuple[CaseFigures, float]]] = {}
     for one in figures:
         if one.efficiency is not None and one.case.jobs is not None:
             by_executor.setdefault(one.case.executor, []).append((one, one.efficiency * one.workers))

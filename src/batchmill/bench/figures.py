@@ -1,4 +1,5 @@
-"""What the runs of a case come to: its start, what an item costs, from how many items on it is faster."""
+"""The figures of the runs of a case: its start, the cost of an item, the number of items from which it is
+faster."""
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from batchmill.bench.case import Case, Run, Series
+from batchmill.bench.case import Case, MeasuredRun, RunSeries
 from batchmill.bench.crossing import break_even
-from batchmill.bench.fit import Line, Round, line_of, misfit
+from batchmill.bench.fit import CostLine, Round, line_of, misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,12 @@ class Spread:
         return cls(statistics.median(values), *several)
 
     def as_json(self) -> dict[str, float]:
-        """As plain data, without what one value does not have."""
+        """As plain data, without fields that a single value does not have."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredRuns:
     """Runs of ``items`` items, not the first of their process: seconds, and the processes it was measured
     in."""
 
@@ -50,19 +51,19 @@ class BreakEven:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Of one case. Seconds, bytes.
+class CaseFigures:
+    """The figures of one case. Seconds, bytes.
 
-    ``line`` is drawn through all runs, and ``rounds`` has those of each round by itself. ``start`` is what
-    the first run of a process takes longer than the next, ``per_item`` what an item adds to a run.
-    ``measured`` has the runs after the first by their number of items, in ascending order; ``items`` is how
-    many items the workload has, None if unknown.
-    ``cpu``, ``p50`` and ``p95`` are of the runs with the most items that were measured.
+    ``line`` is fitted to all runs, and ``rounds`` has those of each round by itself. ``start`` is how much
+    longer the first run of a process takes than the next, ``per_item`` is what an item adds to a run.
+    ``measured`` has the runs after the first by their number of items, in ascending order; ``items`` is the
+    number of items of the workload, None if unknown. ``cpu``, ``p50`` and ``p95`` are of the runs with the
+    most measured items.
 
-    Against the sequential case of the same interpreter, None without one: ``speedup`` for the items there
-    are, ``break_even``, ``efficiency`` (what each of the items in flight gets done, 1.0 as much as
-    sequential). ``misfit`` is how far ``line`` is from the worst of ``measured``, as a share; ``same`` says
-    whether the outputs were those of the other cases.
+    Against the sequential case of the same interpreter, None without one: ``speedup`` for the existing items,
+    ``break_even``, ``efficiency`` (the throughput of each item in flight, 1.0 is as much as sequential).
+    ``misfit`` is the distance of ``line`` from the worst of ``measured``, as a share; ``same`` says whether
+    the outputs equal those of the other cases.
     """
 
     case: Case
@@ -72,11 +73,11 @@ class Figures:
     status: str
     failed_at: int | None
     items: int | None
-    line: Line
-    rounds: tuple[Line, ...]
+    line: CostLine
+    rounds: tuple[CostLine, ...]
     start: Spread
     per_item: Spread
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredRuns, ...]
     cpu: Spread
     peak_memory: int
     p50: float
@@ -94,7 +95,7 @@ class Figures:
 
     @property
     def advised(self) -> int:
-        """The items that there are, or the most that were measured where nobody knows."""
+        """The existing items, or the most that were measured if their number is unknown."""
         return self.items if self.items is not None else self.measured[-1].items
 
     @property
@@ -114,10 +115,10 @@ class Figures:
 
 
 def figures_of(
-    case: Case, series: Sequence[Series], reference: Sequence[Series], items: int | None, same: bool
-) -> Figures:
-    """``reference`` has the series of the sequential case in the same rounds, on the same interpreter; may be
-    empty. ``items`` is how many there are to advise for, None if unknown."""
+    case: Case, series: Sequence[RunSeries], reference: Sequence[RunSeries], items: int | None, same: bool
+) -> CaseFigures:
+    """The figures of a case. ``reference`` has the series of the sequential case in the same rounds, on the
+    same interpreter; may be empty. ``items`` is the number to advise for, None if unknown."""
     rounds = [Round.of(one) for one in series]
     line, lines = line_of(rounds), tuple(line_of([one]) for one in rounds)
     compared = [Round.of(one) for one in reference]
@@ -128,7 +129,7 @@ def figures_of(
     walls = sorted(one for run in largest for one in run.walls)
     worst = next((run for run in _all_runs(series) if run.status != "success"), largest[-1])
     there = items if items is not None else measured[-1].items
-    return Figures(
+    return CaseFigures(
         case=case,
         chosen=largest[-1].chosen or case.executor,
         workers=largest[-1].workers,
@@ -153,20 +154,20 @@ def figures_of(
     )
 
 
-def _all_runs(series: Sequence[Series]) -> list[Run]:
+def _all_runs(series: Sequence[RunSeries]) -> list[MeasuredRun]:
     return [run for one in series for run in one.runs]
 
 
-def _measured(rounds: Sequence[Round]) -> tuple[Measured, ...]:
+def _measured(rounds: Sequence[Round]) -> tuple[MeasuredRuns, ...]:
     walls: dict[int, list[float]] = {}
     for one in rounds:
         for point in one.warm:
             walls.setdefault(point.items, []).append(point.wall)
-    return tuple(Measured(items, Spread.of(walls[items]), len(walls[items])) for items in sorted(walls))
+    return tuple(MeasuredRuns(items, Spread.of(walls[items]), len(walls[items])) for items in sorted(walls))
 
 
 def _break_even(
-    line: Line, lines: Sequence[Line], base: Line | None, bases: Sequence[Line]
+    line: CostLine, lines: Sequence[CostLine], base: CostLine | None, bases: Sequence[CostLine]
 ) -> BreakEven | None:
     """Each round against the sequential runs of the same round: what happened to the machine then happened to
     both."""
@@ -177,8 +178,9 @@ def _break_even(
     return BreakEven(items, tuple(by_round))
 
 
-def _efficiency(line: Line, base: Line | None, largest: Run) -> float | None:
-    """None where a run had fewer items than may run at once: nothing is known of them then."""
+def _efficiency(line: CostLine, base: CostLine | None, largest: MeasuredRun) -> float | None:
+    """The efficiency; None if a run had fewer items than may run at once, because they would say nothing
+    about it."""
     if base is None or not line.per_item or largest.items < largest.workers:
         return None
     return base.per_item / (line.per_item * largest.workers)

@@ -1,10 +1,11 @@
-"""What runs of a case at several numbers of items say of any number: a start, a fixed cost, a cost an item.
+"""A model of the runs of a case: from runs at several numbers of items, a start, a fixed cost and a cost per
+item.
 
 Pure functions of measured seconds. The start is the difference of two runs of one process with equally many
-items, the first and the second, so nothing else is in it. What an item costs is the slope of the runs after
-that, and never less than the items themselves allow: in a second, ``w`` workers do ``w`` seconds of items
-(Little's law). So a batch of fewer items than workers, whose runs all take as long as one item,
-does not look as if more items were free."""
+items, the first and the second, so it contains nothing else. The cost of an item is the slope of the runs
+after that, and never less than the items themselves allow: in a second, ``w`` workers do ``w`` seconds of
+items (Little's law). So a batch of fewer items than workers, whose runs all take as long as one item, does
+not make further items look free."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from batchmill.bench.case import Run, Series
+from batchmill.bench.case import MeasuredRun, RunSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +28,30 @@ class Point:
     workers: int
 
     @classmethod
-    def of(cls, run: Run) -> Point:
+    def of(cls, run: MeasuredRun) -> Point:
         return cls(run.items, run.wall, sum(run.walls) / run.items if run.items else 0.0, run.workers)
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The runs of one process: ``start`` is what its first took longer than its second, with equally many
+    """The runs of one process: ``start`` is how much longer its first took than its second, with equally many
     items; ``warm`` are all but the first."""
 
     start: float
     warm: tuple[Point, ...]
 
     @classmethod
-    def of(cls, series: Series) -> Round:
-        """Of a process that ran the first two steps with the same number of items."""
+    def of(cls, series: RunSeries) -> Round:
+        """The round of a process that ran the first two steps with the same number of items."""
         first, second, *others = series.runs
         warm = sorted(map(Point.of, (second, *others)), key=lambda one: one.items)
         return cls(first.wall - second.wall, tuple(warm))
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """Seconds: a run in a new process takes ``start`` longer than the same run later, each run has ``fixed``
-    of its own, and each item adds ``per_item``. No run is shorter than one item, ``item``."""
+class CostLine:
+    """Seconds: a run in a new process takes ``start`` longer than the same run later, each run has a cost
+    ``fixed``, and each item adds ``per_item``. No run is shorter than one item, ``item``."""
 
     start: float
     fixed: float
@@ -68,19 +69,19 @@ class Line:
         return self.item / self.per_item if self.per_item > 0 else 1.0
 
 
-def line_of(rounds: Sequence[Round]) -> Line:
+def line_of(rounds: Sequence[Round]) -> CostLine:
     """The line through the warm runs of ``rounds``, at least one."""
     points = [point for one in rounds for point in one.warm]
     most = max(point.items for point in points)
     largest = [point for point in points if point.items == most]
     start = max(0.0, statistics.median(one.start for one in rounds))
     if not most:
-        return Line(start, statistics.median(point.wall for point in points), 0.0, 0.0)
+        return CostLine(start, statistics.median(point.wall for point in points), 0.0, 0.0)
     item = statistics.median(point.item for point in largest)
     least = statistics.median(point.item / point.workers for point in largest)
     per_item = max(least, _slope(rounds))
     rest = (point.wall - max(per_item * point.items, item) for point in points if point.items)
-    return Line(start, max(0.0, statistics.median(rest)), per_item, item)
+    return CostLine(start, max(0.0, statistics.median(rest)), per_item, item)
 
 
 def _slope(rounds: Sequence[Round]) -> float:
@@ -103,7 +104,7 @@ def _slopes(rounds: Sequence[Round]) -> Iterator[tuple[float, int]]:
                 yield (many.wall - few.wall) / (many.items - few.items), many.items - few.items
 
 
-def misfit(line: Line, points: Sequence[Point]) -> float:
+def misfit(line: CostLine, points: Sequence[Point]) -> float:
     """How far the line is from the measured walls, as a share of them: at each number of items by its median,
     the worst of these."""
     found = 0.0

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from batchmill.bench.case import Case, Run, Series, Step
+from batchmill.bench.case import Case, MeasuredRun, RunSeries, RunStep
 from batchmill.bench.scratch import scratch_copy
 from batchmill.bench.workload import Workload
 from batchmill.errors import BenchFailed
@@ -23,9 +23,9 @@ LOOK_SECONDS = 0.1  # a look takes milliseconds of a core, which those that are 
 SHOWN = 2_000  # characters of what a child said before it died
 
 
-def measure(workload: Workload, case: Case, steps: Sequence[Step], *, in_place: bool = False) -> Series:
+def measure(workload: Workload, case: Case, steps: Sequence[RunStep], *, in_place: bool = False) -> RunSeries:
     """Make the runs of ``steps`` one after another in a new process, as ``case`` says. Raises
-    :class:`BenchFailed` where one cannot be run at all."""
+    :class:`BenchFailed` if one cannot run at all."""
     request = {
         "document": workload.document,
         "values": workload.values,
@@ -40,11 +40,11 @@ def measure(workload: Workload, case: Case, steps: Sequence[Step], *, in_place: 
     else:
         with scratch_copy(Path.cwd()) as folder:
             runs, peak = _answered(_moved(request, folder), case, folder)
-    return Series(tuple(steps), runs, peak)
+    return RunSeries(tuple(steps), runs, peak)
 
 
 def _moved(request: dict[str, Any], folder: Path) -> dict[str, object]:
-    """The request for a copy of the working folder, with the document of the copy where it lies in there."""
+    """The request for a copy of the working folder, with the document in the copy if it is in the folder."""
     document, moved = request["document"], {**request, "restore": str(Path.cwd())}
     if isinstance(document, str) and Path(document).is_relative_to(Path.cwd()):
         copied = folder / Path(document).relative_to(Path.cwd())
@@ -52,7 +52,7 @@ def _moved(request: dict[str, Any], folder: Path) -> dict[str, object]:
     return moved
 
 
-def _answered(request: dict[str, Any], case: Case, folder: Path) -> tuple[list[Run], int]:
+def _answered(request: dict[str, Any], case: Case, folder: Path) -> tuple[list[MeasuredRun], int]:
     """The runs, and the most bytes of memory that their processes had at one time."""
     command = [case.interpreter, "-m", "batchmill.bench.child"]
     with tempfile.TemporaryFile("w+") as said:
@@ -75,7 +75,7 @@ def _answered(request: dict[str, Any], case: Case, folder: Path) -> tuple[list[R
         raise BenchFailed(f"{case.label} on {case.build} ended with {child.returncode}: {messages}") from None
     if "fault" in found:
         raise BenchFailed(f"{case.label} on {case.build}: {found['fault']}")
-    return [Run(**one) for one in found["runs"]], peak
+    return [MeasuredRun(**one) for one in found["runs"]], peak
 
 
 def _kill(child: subprocess.Popen[str]) -> None:
@@ -93,7 +93,7 @@ def _kill(child: subprocess.Popen[str]) -> None:
 
 
 class MemoryWatch:
-    """The most resident memory that a process and its descendants had together, looked at 10 times a second.
+    """The peak of the resident memory of a process and its descendants together, sampled 10 times a second.
 
     Pages that several of them share are counted for each. Concurrency: a thread of its own writes ``_peak``;
     ``close`` reads it after that thread's end.

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
-from batchmill.bench.compare import Comparison
+from batchmill.bench.compare import WorkloadComparison
 from batchmill.bench.curves import item_curves, job_curves
-from batchmill.bench.figures import Figures
+from batchmill.bench.figures import CaseFigures
 from batchmill.bench.table import faster_from, title_of, versus
 from batchmill.drawing.chart import rule
 from batchmill.drawing.palette import classes
@@ -31,8 +31,8 @@ HOW_TO_READ = (
 )
 
 
-def page(comparisons: Sequence[Comparison], machine: str) -> str:
-    """An HTML page with the picture, and what each workload teaches, in words."""
+def page(comparisons: Sequence[WorkloadComparison], machine: str) -> str:
+    """An HTML page with the picture, and the conclusion of each workload in words."""
     advice = "".join(
         f"<li>{escape(_named(one, comparisons) + one.advice.sentence)}</li>" for one in comparisons
     )
@@ -46,16 +46,16 @@ def page(comparisons: Sequence[Comparison], machine: str) -> str:
     )
 
 
-def _named(one: Comparison, comparisons: Sequence[Comparison]) -> str:
+def _named(one: WorkloadComparison, comparisons: Sequence[WorkloadComparison]) -> str:
     return f"{one.workload}: " if len(comparisons) > 1 else ""
 
 
-def _title(comparisons: Sequence[Comparison]) -> str:
+def _title(comparisons: Sequence[WorkloadComparison]) -> str:
     names = ", ".join(one.workload for one in comparisons)
     return f"How long {names} takes" if len(comparisons) == 1 else "How long each workload takes"
 
 
-def svg(comparisons: Sequence[Comparison], machine: str) -> str:
+def svg(comparisons: Sequence[WorkloadComparison], machine: str) -> str:
     """The picture alone."""
     body: list[str] = []
     y = 40.0
@@ -78,7 +78,7 @@ def svg(comparisons: Sequence[Comparison], machine: str) -> str:
     return picture(WIDTH, math.ceil(y + 14), _title(comparisons), body, classes((*ORDER, START)))
 
 
-def _legend(y: float, comparisons: Sequence[Comparison]) -> Iterator[str]:
+def _legend(y: float, comparisons: Sequence[WorkloadComparison]) -> Iterator[str]:
     used = {figures.case.executor for one in comparisons for figures in one.figures}
     x = 24.0
     for kind, words in [*((name, name) for name in ORDER if name in used), (START, "start")]:
@@ -87,7 +87,7 @@ def _legend(y: float, comparisons: Sequence[Comparison]) -> Iterator[str]:
         x += 40 + 8 * len(words)
 
 
-def _panel(comparison: Comparison, y: float) -> tuple[list[str], float]:
+def _panel(comparison: WorkloadComparison, y: float) -> tuple[list[str], float]:
     """The panel of a workload from ``y`` down, and where it ends."""
     y += 34
     drawn = [text(24, y, title_of(comparison), size=16, weight="600")]
@@ -105,7 +105,7 @@ def _panel(comparison: Comparison, y: float) -> tuple[list[str], float]:
     return drawn, y
 
 
-def _bars(comparison: Comparison, top: float) -> tuple[list[str], float]:
+def _bars(comparison: WorkloadComparison, top: float) -> tuple[list[str], float]:
     figures = comparison.figures
     several = len(comparison.builds) > 1
     longest = max(most for one in figures for most in (one.wall, *_walls(one)))
@@ -123,12 +123,12 @@ def _bars(comparison: Comparison, top: float) -> tuple[list[str], float]:
     return axis + bars, y + 22
 
 
-def _walls(one: Figures) -> list[float]:
-    """Seconds for the items there are, by each round alone; nothing of a single one."""
+def _walls(one: CaseFigures) -> list[float]:
+    """Seconds for the existing items, by each round alone; empty for a single one."""
     return [line.wall(one.advised) for line in one.rounds] if len(one.rounds) > 1 else []
 
 
-def _bar(one: Figures, y: float, scale: float) -> Iterator[str]:
+def _bar(one: CaseFigures, y: float, scale: float) -> Iterator[str]:
     end = LEFT + max(1.5, one.wall * scale)
     walls = _walls(one)
     least, most = LEFT + min(walls, default=0) * scale, LEFT + max(walls, default=0) * scale
@@ -146,7 +146,7 @@ def _bar(one: Figures, y: float, scale: float) -> Iterator[str]:
     yield text(end + 8, middle + 4, _behind(one), size=13)
 
 
-def _behind(one: Figures) -> str:
+def _behind(one: CaseFigures) -> str:
     told = ("~" if one.computed else "") + duration(one.wall)
     if one.case.traits.chooses:
         told += f", chose {one.chosen}"
@@ -158,7 +158,7 @@ def _behind(one: Figures) -> str:
     return told if one.same else f"{told}, other outputs"
 
 
-def _hover(one: Figures) -> str:
+def _hover(one: CaseFigures) -> str:
     return (
         f"{one.case.label} on {one.case.build}: {duration(one.wall)}, start {duration(one.line.start)}, "
         f"{count(one.advised, 'item')}, {duration(one.line.per_item)} each; CPU {duration(one.cpu.median)}, "

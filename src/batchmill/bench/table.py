@@ -1,13 +1,13 @@
-"""A comparison as a table on the terminal, and what is to be said below it."""
+"""A comparison as a table on the terminal, and the remarks below it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from batchmill.bench.compare import Comparison
+from batchmill.bench.compare import WorkloadComparison
 from batchmill.bench.crossing import TIE, about
-from batchmill.bench.figures import Figures, Spread
+from batchmill.bench.figures import CaseFigures, Spread
 from batchmill.values.words import bytes_, count, duration
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROUGH = 0.2  # a line further than this from what was measured is told to be rough
 
 
-def title_of(comparison: Comparison) -> str:
+def title_of(comparison: WorkloadComparison) -> str:
     """Such as ``hashing: 300 items, measured with 30, 100 and 300 of them in 3 rounds``."""
     figures = comparison.figures[0]
     rounds = count(len(figures.rounds), "round")
@@ -30,9 +30,8 @@ def named(items: int | None) -> str:
     return count(items, "item") if items is not None else "items"
 
 
-def table_of(comparison: Comparison) -> Table:
-    """A row per case, those of an interpreter together, without columns that have nothing to say; needs
-    rich."""
+def table_of(comparison: WorkloadComparison) -> Table:
+    """A row per case, those of an interpreter together, without empty columns; needs rich."""
     from rich import box  # 40 ms, only where it is shown
     from rich.table import Table
 
@@ -55,7 +54,7 @@ def table_of(comparison: Comparison) -> Table:
     return table
 
 
-def _columns(comparison: Comparison) -> tuple[str, ...]:
+def _columns(comparison: WorkloadComparison) -> tuple[str, ...]:
     first = comparison.figures[0]
     advised = f"{first.advised:,} cold"
     return (
@@ -72,7 +71,7 @@ def _columns(comparison: Comparison) -> tuple[str, ...]:
     )
 
 
-def _cells(one: Figures) -> tuple[str, ...]:
+def _cells(one: CaseFigures) -> tuple[str, ...]:
     return (
         duration(one.start.median),
         f"{duration(one.per_item.median)}{_around(one.per_item)}" if one.line.per_item else "",
@@ -87,11 +86,11 @@ def _cells(one: Figures) -> tuple[str, ...]:
     )
 
 
-def _several(one: Figures) -> bool:
+def _several(one: CaseFigures) -> bool:
     return one.case.traits.side_by_side and one.workers > 1
 
 
-def versus(one: Figures) -> str:
+def versus(one: CaseFigures) -> str:
     """How much faster or slower than sequential, for the items there are."""
     if one.speedup is None or not one.case.traits.side_by_side:
         return ""
@@ -100,7 +99,7 @@ def versus(one: Figures) -> str:
     return f"{1 / one.speedup:.2g} × slower" if one.speedup < 1 / TIE else "the same"
 
 
-def faster_from(one: Figures) -> str:
+def faster_from(one: CaseFigures) -> str:
     """The break-even point; with the least and the most of the rounds where they differ."""
     if one.speedup is None or not one.case.traits.side_by_side:
         return ""
@@ -115,14 +114,14 @@ def faster_from(one: Figures) -> str:
 
 
 def _around(spread: Spread) -> str:
-    """Half of the span between the least and the most, in percent of the median; nothing of one round."""
+    """Half of the span between the least and the most, in percent of the median; empty for one round."""
     if not spread.median or spread.least is None or spread.most is None:
         return ""
     half = 50 * (spread.most - spread.least) / spread.median
     return f" ±{half:.0f} %" if half >= 0.5 else ""
 
 
-def _remarks(one: Figures) -> str:
+def _remarks(one: CaseFigures) -> str:
     told = [one.chosen] if one.case.traits.chooses else []
     if one.status != "success":
         told.append(one.status)
@@ -131,8 +130,8 @@ def _remarks(one: Figures) -> str:
     return ", ".join(told)
 
 
-def remarks(comparison: Comparison) -> Iterator[str]:
-    """What is to be known of a comparison: the advice, and what takes from its worth."""
+def remarks(comparison: WorkloadComparison) -> Iterator[str]:
+    """The remarks on a comparison: the advice, and limitations of the measurement."""
     yield comparison.advice.sentence
     for one in comparison.figures:
         where = f"{one.case.label} on {one.case.build}" if len(comparison.builds) > 1 else one.case.label

@@ -1,4 +1,4 @@
-"""What is measured: a document with its inputs, or one of the built-in ones."""
+"""Workloads to measure: a document with its inputs, or a built-in one."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Workload:
 
 
 def of_file(file: str, raw: object, values: dict[str, object], text: dict[str, str]) -> Workload:
-    """The workload of a document's file; ``raw`` is what it holds."""
+    """The workload of a document's file; ``raw`` is its content."""
     return Workload(Path(file).stem, str(Path(file).absolute()), values, text, writes=_writes(raw))
 
 
 def _writes(raw: object) -> bool:
-    """Whether a node of any type but :data:`READING_TYPES` stands anywhere in it."""
+    """Whether a node of any type other than :data:`READING_TYPES` is anywhere in it."""
     if isinstance(raw, list):
         return any(map(_writes, raw))
     if not isinstance(raw, dict):

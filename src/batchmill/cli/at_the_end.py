@@ -1,4 +1,4 @@
-"""Files about a run that it is to leave when it has ended: ``--report``, ``--trace`` and the like."""
+"""Files that a run writes about itself when it has ended: ``--report``, ``--trace`` and the like."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ FILES = {
 
 @dataclass(frozen=True)
 class FilesAtTheEnd:
-    """The files by the options that ask for them, and the ``journal`` that the run is noted in: that in which
-    it is kept, or a temporary one where it is kept in none and files are asked for. What writes them is
-    imported if there are any: most runs have none, and begin sooner."""
+    """The files by the options that ask for them, and the ``journal`` that records the run: its own, or a
+    temporary one if the run is not kept but files are requested. The writers are imported only if there are
+    any files, because most runs have none and should start sooner."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     journal: Journal | None = None
@@ -36,7 +36,7 @@ class FilesAtTheEnd:
     @classmethod
     @contextmanager
     def asked(cls, options: Mapping[str, str | None], journal: Journal | None) -> Iterator[FilesAtTheEnd]:
-        """Those that options ask for; ``journal`` is that in which the run is kept. Raises
+        """The files that options ask for; ``journal`` is that of the run. Raises
         :class:`~batchmill.errors.MissingExtra` now rather than after the run, and
         :class:`~batchmill.errors.StorageError`."""
         files = {name: file for name in FILES if (file := options.get(name)) is not None}

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchmill.bench.case import Case, Series, Step
-from batchmill.bench.compare import Comparison, Measure, Order, cases_of, compare, ordered
+from batchmill.bench.case import Case, RunSeries, RunStep
+from batchmill.bench.compare import Measure, MeasureOrder, WorkloadComparison, cases_of, compare, ordered
 from batchmill.bench.measure import build_of, measure, this_interpreter
 from batchmill.bench.plot import page, svg
 from batchmill.bench.table import remarks, table_of
@@ -36,7 +36,7 @@ DEFAULT_EXECUTORS = ("sequential", "thread", "process")
 BUSY = 0.5  # processes a core that run before anything is measured
 PICTURES = (".html", ".svg")
 
-# generic in what is read by type checkers; click before 8.4 has a plain class
+# generic only for type checkers; before 8.4, click has a plain class
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
 else:
@@ -61,7 +61,7 @@ class Listed(ParamType):
 
 
 class Picture(ParamType):
-    """The path of a picture, whose suffix says its kind."""
+    """The path of a picture; its suffix selects the format."""
 
     name = "file"
 
@@ -145,12 +145,12 @@ def command(**wanted: Any) -> int:
     than sequential. Each executor runs in new processes. Documents with nodes that may write run in
     scratch copies of the working folder.
     """
-    return _bench(Request(**wanted))
+    return _bench(BenchRequest(**wanted))
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What one call of ``batchmill bench`` asks for."""
+class BenchRequest:
+    """The arguments of one call of ``batchmill bench``."""
 
     file: str | None
     inputs: tuple[str, ...]
@@ -172,7 +172,7 @@ class Request:
     quiet: bool
 
 
-def _bench(request: Request) -> int:
+def _bench(request: BenchRequest) -> int:
     workloads, load = _workloads(request), _load()
     builds = {path: build_of(path) for path in (this_interpreter(), *request.interpreters)}
     cases = cases_of(request.executors, request.jobs or (None,), builds)
@@ -181,7 +181,7 @@ def _bench(request: Request) -> int:
         if not request.quiet:
             click.echo(line, err=True)
 
-    def run(workload: Workload, case: Case, steps: Sequence[Step]) -> Series:
+    def run(workload: Workload, case: Case, steps: Sequence[RunStep]) -> RunSeries:
         return measure(workload, case, steps, in_place=request.in_place)
 
     tell(f"looking at {', '.join(one.name for one in workloads)} for a moment")
@@ -203,13 +203,13 @@ def _bench(request: Request) -> int:
 
 
 def _order(
-    workload: Workload, cases: Sequence[Case], request: Request, seconds: float, run: Measure
-) -> Order:
+    workload: Workload, cases: Sequence[Case], request: BenchRequest, seconds: float, run: Measure
+) -> MeasureOrder:
     return ordered(workload, cases, request.repeat, seconds, request.counts, request.items, run)
 
 
-def _estimate(orders: Sequence[Order]) -> str:
-    """How long it takes, and how much is run in that time."""
+def _estimate(orders: Sequence[MeasureOrder]) -> str:
+    """The duration of the benchmark, and the number of runs in that time."""
     took = duration(sum(order.seconds for order in orders))
     told = [f"measuring takes about {took}, with {count(len(orders[0].cases), 'case')} in each round"]
     for order in orders:
@@ -218,8 +218,8 @@ def _estimate(orders: Sequence[Order]) -> str:
     return "; ".join(told)
 
 
-def _workloads(request: Request) -> list[Workload]:
-    """What is to be run, checked before anything is."""
+def _workloads(request: BenchRequest) -> list[Workload]:
+    """The workloads to run, all checked before any runs."""
     if request.builtin_wanted or request.workloads:
         if request.file is not None:
             raise click.UsageError(f"either --builtin or a document, not both; got {request.file!r}")
@@ -238,7 +238,7 @@ def _machine() -> str:
     return f"{platform.system()} {platform.machine()}, {usable_cores()} cores."
 
 
-def _draw(found: list[Comparison], path: Path) -> None:
+def _draw(found: list[WorkloadComparison], path: Path) -> None:
     text = page(found, _machine()) if path.suffix == ".html" else svg(found, _machine())
     try:
         path.write_text(text, encoding="utf-8")
@@ -247,11 +247,12 @@ def _draw(found: list[Comparison], path: Path) -> None:
 
 
 def _load() -> float | None:
-    """How many processes ran or waited to run in the last minute, None where the system does not tell."""
+    """The mean number of processes that ran or waited to run in the last minute, None if the system does not
+    tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def _told(found: list[Comparison], request: Request, load: float | None) -> dict[str, Any]:
+def _told(found: list[WorkloadComparison], request: BenchRequest, load: float | None) -> dict[str, Any]:
     machine = {
         "system": platform.system(),
         "architecture": platform.machine(),
@@ -262,7 +263,7 @@ def _told(found: list[Comparison], request: Request, load: float | None) -> dict
     return {"schema": SCHEMA, "machine": machine, "repeat": request.repeat, "workloads": workloads}
 
 
-def _show(found: list[Comparison]) -> None:
+def _show(found: list[WorkloadComparison]) -> None:
     from rich.console import Console  # 40 ms, not with --json
 
     from_terminal = sys.stdout is not None and sys.stdout.isatty()
@@ -273,7 +274,7 @@ def _show(found: list[Comparison]) -> None:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _verdict(found: list[Comparison]) -> int:
+def _verdict(found: list[WorkloadComparison]) -> int:
     """Failed where outputs differ between executors or a run failed: such figures compare nothing."""
     failed = any(figures.status == "failed" for one in found for figures in one.figures)
     return Exit.FAILED if failed or any(one.differing for one in found) else Exit.SUCCESS

@@ -1,4 +1,4 @@
-"""What the caller said about how to speak. On its own, for it is all that ``--help`` needs of a command."""
+"""The caller's options for messages. On its own, because ``--help`` needs only this part of a command."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 
 def nothing() -> None:
-    """Does nothing: the default if nobody waits until the command is loaded."""
+    """Do nothing: the default if no code waits until the command is loaded."""
 
 
 @dataclass(slots=True)
 class Caller:
-    """Commands set ``verbose``, the entry point reads it when an error ends there. ``ready`` is called once
-    when the command is loaded. ``hide`` takes secrets out of what is said; who knows any sets it."""
+    """Commands set ``verbose``; the entry point reads it when an error ends there. ``ready`` is called once
+    when the command is loaded. ``hide`` masks secrets in messages; code that knows secrets sets it."""
 
     verbose: bool = False
     ready: Callable[[], None] = nothing

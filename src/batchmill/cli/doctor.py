@@ -12,7 +12,7 @@ import click
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
 from batchmill.cli.json_text import as_json
-from batchmill.doctor import Finding, examine
+from batchmill.doctor import CheckResult, examine
 from batchmill.executors.remote.where import VARIABLE
 from batchmill.ir.clusters import written_cluster
 
@@ -48,7 +48,7 @@ def command(journal: Path, cluster: str | None, json_wanted: bool) -> int:
     return Exit.ENVIRONMENT if problems else Exit.SUCCESS
 
 
-def _lines(found: list[Finding], problems: int) -> Iterator[str]:
+def _lines(found: list[CheckResult], problems: int) -> Iterator[str]:
     area = ""
     for finding in found:
         if finding.area != area:

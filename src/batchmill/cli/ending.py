@@ -25,8 +25,8 @@ EVERY_ITEM = "add --limit all to run the others"
 def last_words(
     summary: Summary, result: RunResult, quiet: bool, folder: str, *, named: bool = False
 ) -> list[str]:
-    """The summary; of it only the errors of a failed run where nothing else is wanted, of items only where
-    they were not ``named`` as they failed. ``folder`` is that where the command was called."""
+    """The summary. If it is not wanted, only the errors of a failed run, without those of items that were
+    already ``named`` when they failed. ``folder`` is the folder in which the command was called."""
     if not quiet:
         summary.take_errors(result.errors)
         summary.show = partial(_show, result, folder)
@@ -37,7 +37,7 @@ def last_words(
 
 
 def _show(result: RunResult, folder: str, node: str, index: int) -> str:
-    """The command that shows an item; empty if none is kept."""
+    """The command that shows an item; empty if the item is not kept."""
     if result.journal is None or is_inside_item(node) or not os.path.exists(result.journal):
         return ""
     which = f"--node {shlex.quote(node)} --item {index}"
@@ -45,13 +45,13 @@ def _show(result: RunResult, folder: str, node: str, index: int) -> str:
 
 
 def _spent(result: RunResult) -> list[str]:
-    """What calls of models used, in all passes of the run."""
+    """The use by model calls, over all passes of the run."""
     spent = sum_of(call for call in result.llm_calls if isinstance(call, dict))
     return [] if spent is None else [f"  spent: {spending(**spent)}"]
 
 
 def _of_resuming(result: RunResult, folder: str) -> list[str]:
-    """Lines that say what a resumed run kept, and how to continue a run that is not done."""
+    """Lines about what a resumed run kept, and how to continue an unfinished run."""
     errors = result.errors if result.environment else ()
     storage = [one for one in errors if one["node"] is None and one["type"] == "StorageError"]
     lines = [f"error: {one['message']}" for one in storage]  # the summary cuts what is long
@@ -71,12 +71,13 @@ def _of_resuming(result: RunResult, folder: str) -> list[str]:
 
 
 def names_in_words(names: Sequence[str]) -> str:
-    """What changed, params as they are written in a document."""
+    """The changed parts in words, with params as written in a document."""
     return ", ".join(name if " " in name else f"`{name}`" for name in names)
 
 
 def _all_gone(result: RunResult) -> list[str]:
-    """A warning where a resumed run did nothing, for none of what was known was there any more."""
+    """A warning if a resumed run did nothing because all its saved work belongs to items or nodes that are
+    gone."""
     counts = result.resumed or {}
     gone = counts.get("gone", 0)
     if not gone or sum(counts.values()) > gone:
@@ -107,7 +108,7 @@ def _has_failed(node: Mapping[str, Any]) -> bool:
 
 
 def way_on(run: str, journal: str | None, folder: str) -> str:
-    """The command that resumes a run, called in ``folder``, in a line; empty if the run is not kept."""
+    """A line with the command that resumes a run, for ``folder``; empty if the run is not kept."""
     return "" if journal is None else f"resume with: batchmill resume {run}{_option(journal, folder)}"
 
 
@@ -117,7 +118,7 @@ def _option(journal: str, folder: str) -> str:
 
 
 def exit_code(result: RunResult, signal_number: int | None) -> int:
-    """The exit code of a run, which a signal may have ended. Nothing is said after its last words."""
+    """The exit code of a run, which a signal may have ended. No message follows its last words."""
     if result.interrupted and signal_number is not None:
         return of_error(Interrupted(signal_number))
     if result.limit is not None and result.status == "failed":

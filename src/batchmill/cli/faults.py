@@ -1,4 +1,4 @@
-"""How the command reports an error: what, where, what to do; a traceback only when asked."""
+"""Error reports of the command: what, where, what to do; a traceback only on request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HelpInstead(click.ClickException):
 
 
 def say(text: str) -> None:
-    """Write a message to stderr. If nobody reads stderr, that is not an error."""
+    """Write a message to stderr. A closed stderr is not an error."""
     try:
         click.echo(text, err=True, color=colour(os.environ))
     except OSError:

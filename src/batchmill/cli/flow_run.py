@@ -34,8 +34,8 @@ def is_flow(run: RunRecord) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FlowResume:
-    """What continues a run of a flow; called as :class:`~batchmill.cli.fulfil.Begin` is. ``again`` has one
-    that is at its end but for failed items run once more."""
+    """Continues a run of a flow; called like :class:`~batchmill.cli.fulfil.Begin`. ``again`` runs the failed
+    items of a finished run once more."""
 
     run: RunRecord
     journal: Journal

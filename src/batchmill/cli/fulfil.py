@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from batchmill.batch import OnBlock
@@ -30,7 +31,7 @@ from batchmill.values.masking import Masker
 
 
 class Begin(Protocol):
-    """What runs something, given the arguments that all such commands share."""
+    """Starts a run, given the arguments that all such commands share."""
 
     def __call__(
         self,
@@ -47,10 +48,11 @@ class Begin(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What one call of such a command asks for: its results item by item, of ``items``, or the outputs at the
-    end. ``at_the_end`` are files about the run, written when it has ended; ``exit_zero`` has a run of which
-    only some items failed end as a success. ``folder`` is that where the command was called."""
+class RunRequest:
+    """The arguments of one call of such a command: print results item by item, of ``items``, or the outputs
+    at the end. ``at_the_end`` are files about the run, written when it has ended. With ``exit_zero``, a run
+    in which only some items failed ends as a success. ``folder`` is the folder in which the command was
+    called."""
 
     begin: Begin
     journal: Journal | None
@@ -64,7 +66,7 @@ class Request:
     exit_zero: bool = False
 
 
-def fulfil(request: Request, caller: Caller) -> int:
+def fulfil(request: RunRequest, caller: Caller) -> int:
     """Run with stdout kept for data, show the result, return the exit code."""
     masker = Masker()
     caller.hide = masker.text
@@ -76,14 +78,9 @@ def fulfil(request: Request, caller: Caller) -> int:
             Interrupts(stop, cancel, say, last=last) as interrupts,
             watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
         ):
-
-            def heard(event: Event) -> None:
-                if isinstance(event, RunStarted) and request.journal is not None:
-                    interrupts.last_words = way_on(event.run, str(request.journal.path), request.folder)
-                if isinstance(event, Finishing) and not event.within:
-                    interrupts.finishing()
-
-            listeners.append(heard)
+            listeners.append(partial(_inform, interrupts, request))
+            if printer is not None and printer.log is not None:
+                listeners.append(printer.log.heard)
             result = request.begin(
                 listeners=listeners,
                 stop=stop,
@@ -110,6 +107,14 @@ def fulfil(request: Request, caller: Caller) -> int:
         return Exit.ENVIRONMENT
     code = exit_code(result, interrupts.first)
     return Exit.SUCCESS if code == Exit.DEGRADED and request.exit_zero else code
+
+
+def _inform(interrupts: Interrupts, request: RunRequest, event: Event) -> None:
+    """Tell the handler of signals which command continues the run, and when its nodes have ended."""
+    if isinstance(event, RunStarted) and request.journal is not None:
+        interrupts.last_words = way_on(event.run, str(request.journal.path), request.folder)
+    if isinstance(event, Finishing) and not event.within:
+        interrupts.finishing()
 
 
 @contextmanager

@@ -21,16 +21,16 @@ from batchmill.warned import Warned
 @dataclass(frozen=True, slots=True)
 class Given:
     """Inputs by name. ``text`` holds those given as ``name=value``, whose type the document decides;
-    ``values`` those that came with a type. No name is in both. ``warnings`` has by name what may not be
-    meant in the file that they came from."""
+    ``values`` those that came with a type. No name is in both. ``warnings`` are likely mistakes in the file
+    of inputs, by name."""
 
     values: dict[str, Any] = field(default_factory=dict)
     text: dict[str, str] = field(default_factory=dict)
     warnings: tuple[tuple[str, Warned], ...] = ()
 
     def told(self, document: object) -> tuple[Warned, ...]:
-        """The warnings of inputs that are used, but for those of which the raw ``document`` says that they
-        are numbers."""
+        """The warnings of inputs that are used, without numbers that the raw ``document`` declares
+        as such."""
         declared = document.get("inputs") if isinstance(document, dict) else None
         specs = declared if isinstance(declared, dict) else {}
         numbers = {name for name, spec in specs.items() if isinstance(spec, dict) and _is_number(spec)}
@@ -46,10 +46,10 @@ def _is_number(spec: dict[str, object]) -> bool:
 
 
 def given(pairs: Iterable[str], as_json: Iterable[str], file: Path | None) -> Given:
-    """Put the three together; what is on the command line wins over the file.
+    """Merge the three; the command line overrides the file.
 
-    Raises :class:`click.UsageError` for a pair without ``=``, a value that is no JSON and a name given
-    twice on the command line, :class:`InvalidDocument` for a file that holds no inputs.
+    Raises :class:`click.UsageError` for a pair without ``=``, invalid JSON and a name given twice on the
+    command line, :class:`InvalidDocument` for a file that holds no inputs.
     """
     text = _pairs(pairs, "NAME=VALUE")
     typed = {name: _parsed(name, value) for name, value in _pairs(as_json, "--set-json NAME=JSON").items()}
@@ -62,9 +62,9 @@ def given(pairs: Iterable[str], as_json: Iterable[str], file: Path | None) -> Gi
 
 
 def with_stdin(found: Given, draft: Draft) -> Given:
-    """``found`` and standard input, where the document has an input that takes it and was not given
-    one, and standard input is no terminal. Raises :class:`click.UsageError` for bytes that are not UTF-8, and
-    where the document itself came from there."""
+    """``found`` and standard input, if the document has an input that takes it, that input was not given, and
+    standard input is no terminal. Raises :class:`click.UsageError` for bytes that are not UTF-8, and if the
+    document itself came from there."""
     declared = draft.raw.get("inputs") if isinstance(draft.raw, dict) else None
     for name, spec in declared.items() if isinstance(declared, dict) else ():
         wanted = isinstance(spec, dict) and spec.get("stdin") is True
@@ -117,7 +117,7 @@ def _parsed(name: str, text: str) -> object:
 
 
 def _from_file(file: Path) -> tuple[Mapping[str, object], tuple[tuple[str, Warned], ...]]:
-    """The inputs in a file, and what may not be meant there, with the input's name. Raises
+    """The inputs in a file, and warnings about likely mistakes in it, by input name. Raises
     :class:`InvalidDocument` with line and column for a fault in it."""
     draft = load(file)
     if draft.faults:

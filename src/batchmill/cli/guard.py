@@ -1,9 +1,9 @@
-"""A process that ends a command which does not even hear its signals any more.
+"""A guard process that ends a command which no longer reacts to signals.
 
-A regular expression that goes on for ever, say, keeps the interpreter to itself: no thread of the command
-runs, the one that acts on signals included. Their numbers lie in the pipe then, unread. The guard, a fork
-that holds nothing but the reading end and sleeps, looks at it when there is something in it, and ends a
-command that is still there two seconds after its third signal, whether that was heard or not.
+An endless regular expression, for example, blocks the interpreter: no thread of the command runs, not even
+the one that acts on signals. The numbers of the signals then wait in the pipe. The guard, a fork that holds
+only the reading end and sleeps, checks the pipe when it has data. It ends a command that still exists two
+seconds after its third signal, whether the command read it or not.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ LOOK = 0.3  # seconds between two looks at signals that nobody has read yet
 
 
 class Guard:
-    """The guard of this process; ``reader`` is the end of the pipe that the numbers of signals arrive at.
+    """The guard of this process; ``reader`` is the end of the pipe at which the numbers of signals arrive.
 
-    Where the system gives no process there is no guard, and only such a command needs one.
+    If the system cannot start a process there is no guard. Only a blocked command needs one.
     """
 
     def __init__(self, reader: int, ignored: Sequence[int]) -> None:
@@ -55,11 +55,11 @@ class Guard:
             os._exit(0)
 
     def took(self) -> None:
-        """The command has heard one more signal, and counts it."""
+        """Count one more signal that the command has read."""
         self._taken[0] = min(LAST, self._taken[0] + 1)
 
     def dismiss(self) -> None:
-        """The command hears no more signals from here on."""
+        """End the guard: the command handles no more signals."""
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)

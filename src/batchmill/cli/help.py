@@ -1,4 +1,4 @@
-"""``batchmill help``: what ``--help`` says, for who looks for it behind ``help``."""
+"""``batchmill help``: the same text as ``--help``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``batchmill init``: a small commented document to begin with; nothing that is there is overwritten."""
+"""``batchmill init``: a small commented document to begin with; existing files are never overwritten."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ TEMPLATES = {
     "nested": "map over folders, and within each over its files",
     "cluster": "compute on a Dask cluster, for example in a Slurm job",
 }
-"""What each is for; its document, with ``@FILE@`` where its own name is to stand, is in ``templates/``."""
+"""The purpose of each template. Its document is in ``templates/``, with ``@FILE@`` in place of its
+own name."""
 
 
 @click.command("init", short_help="Write a small document to start from.")

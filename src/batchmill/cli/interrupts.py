@@ -41,20 +41,20 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """While entered, turns signals into tokens: ``stop`` (no new items), then ``cancel`` (end running ones).
 
-    A signal that is ignored when this is entered stays so: that is what ``nohup`` is for. The same signal
-    twice within a moment is one: ``timeout``, systemd and init programs of containers signal a process and
-    then its group.
+    A signal that was ignored before stays ignored: ``nohup`` relies on that. The same signal twice within a
+    moment counts once, because ``timeout``, systemd and init programs of containers signal a process and then
+    its group.
 
-    ``last`` ends the nodes of ``finally``. Once :meth:`finishing` was called a first signal leaves them
-    running, and the time that items had to finish is over.
+    ``last`` ends the nodes of ``finally``. After :meth:`finishing`, a first signal leaves them running, and
+    the time that items had to finish is over.
 
-    ``first`` is the number of the first signal that came, None without any; ``last_words`` are said where
-    the process leaves at once. ``say`` is called with
-    what is happening, in words.
+    ``first`` is the number of the first signal, None without any. ``last_words`` are printed if the process
+    leaves at once. ``say`` is called with messages.
 
-    Concurrency: entered and left in the main thread (elsewhere it does nothing, for Python hands
-    signals to the main thread only). The watching thread alone writes ``first``; it writes the times below
-    under ``_lock``, as the thread does that calls :meth:`finishing`. Tokens may be cancelled from any thread.
+    Concurrency: entered and left in the main thread; in another thread it does nothing, because Python
+    delivers signals to the main thread only. The watching thread alone writes ``first``. It writes the times
+    below under ``_lock``, and so does the thread that calls :meth:`finishing`. Tokens may be cancelled from
+    any thread.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Interrupts:
                     self._receive(number)
 
     def _patience(self) -> float | None:
-        """Seconds until something is due; None while nothing is."""
+        """Seconds until the next deadline; None without one."""
         with self._lock:
             return self._seconds_left()
 
@@ -190,8 +190,8 @@ class Interrupts:
         self._go()
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
-        """The handler: the pipe has the number already. Where this interrupts a long search for a regular
-        expression, no other thread has its turn but now."""
+        """The handler: the pipe already has the number. While a long search for a regular expression is
+        interrupted, other threads get no other chance to run."""
         time.sleep(YIELD)
         if self._number >= LAST:
             time.sleep(LEAVING)
@@ -211,7 +211,7 @@ class Interrupts:
 
 
 def _show_cursor() -> None:
-    """A bar hides the cursor while it is drawn, and is not asked to stop when the process just ends."""
+    """Show the cursor: a bar hides it while it is drawn, and is not stopped when the process just ends."""
     try:
         if os.isatty(STDERR):
             os.write(STDERR, SHOW_CURSOR)
@@ -220,8 +220,8 @@ def _show_cursor() -> None:
 
 
 def _ignored(number: int) -> bool:
-    """Whether the signal is ignored. PyPy takes what was ignored when it began for the default: there the
-    system is asked, where it can be."""
+    """Whether the signal is ignored. PyPy reports signals that were ignored at its start as the default, so
+    ask the system if possible."""
     known = signal.getsignal(number)
     if known is not signal.SIG_DFL:
         return known is signal.SIG_IGN

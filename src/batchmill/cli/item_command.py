@@ -56,13 +56,13 @@ _MEANT = {
     "parent": "{//}", "index": "{#}", "n": "{#}", "i": "{#}", "number": "{#}", "seq": "{#}", "slot": "{%}",
     "file": "{}", "path": "{}", "line": "{}", "name": "{/}", "x": "{}", "0": "{1} or {#}", "+": "{}",
 }  # fmt: skip
-"""What others call what we have."""
+"""Placeholders of other tools, and ours for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemCommand:
-    """``command`` as the param of a node, with ``placeholders`` that stand in it. Of a command for several
-    items ``members`` has the places of words that stand for one of them, each with that one's position."""
+    """``command`` as the param of a node, with its ``placeholders``. In a command for several items,
+    ``members`` has the places of words that stand for one item, each with the position of that item."""
 
     command: str | list[str]
     placeholders: tuple[Placeholder, ...]
@@ -80,9 +80,9 @@ class ItemCommand:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What the items look like, as far as it is known: ``sources`` values each (0: any number, the columns of
-    a line), rows or not. ``grouped`` says that those are up to so many items for one command."""
+class ItemShape:
+    """The known form of the items: ``sources`` values each (0: any number, the columns of a line), rows or
+    not. ``grouped`` says that a command gets up to so many items."""
 
     sources: int = 1
     rows: bool = False
@@ -95,19 +95,18 @@ class Shape:
 
 def command_of(
     words: Sequence[str],
-    shape: Shape = Shape(),
+    shape: ItemShape = ItemShape(),
     *,
     append: bool = True,
     mark: str | None = None,
     interpreter: str = "sh",
 ) -> ItemCommand:
-    """The words of a command, read. Without a placeholder the item comes last, unless ``append`` is False.
-    ``mark`` takes the place of ``{}``, and braces mean nothing then. ``interpreter`` is the shell
-    that reads a line that is handed
-    several items.
+    """Parse the words of a command. Without a placeholder the item comes last, unless ``append`` is False.
+    ``mark`` replaces ``{}``, and braces then mean nothing. ``interpreter`` is the shell that reads a line
+    with several items.
 
-    Raises :class:`click.UsageError` for a word in braces that is none of ours, and for a shell that would
-    read the item as part of its program.
+    Raises :class:`click.UsageError` for an unknown word in braces, and for a shell that would read the item
+    as part of its program.
     """
     reader = _Reader(shape, mark)
     parts: list[list[str | Placeholder]] = [list(reader.parts(word)) for word in words]
@@ -138,9 +137,9 @@ def command_of(
 
 
 class _Reader:
-    """Takes words apart into texts and placeholders."""
+    """Splits words into texts and placeholders."""
 
-    def __init__(self, shape: Shape, mark: str | None) -> None:
+    def __init__(self, shape: ItemShape, mark: str | None) -> None:
         self._shape = shape
         self._mark = mark
 
@@ -214,7 +213,7 @@ def _literally(written: str) -> str:
     return f"; for the text itself write {{{written}, or choose another placeholder with -I"
 
 
-def _each(whole: Placeholder, shape: Shape) -> Iterator[Placeholder]:
+def _each(whole: Placeholder, shape: ItemShape) -> Iterator[Placeholder]:
     """A placeholder that means all of several sources, as one for each."""
     if not _means_all(whole, shape):
         return
@@ -223,14 +222,14 @@ def _each(whole: Placeholder, shape: Shape) -> Iterator[Placeholder]:
         yield replace(whole, written=written, source=number)
 
 
-def _means_all(one: Placeholder, shape: Shape) -> bool:
+def _means_all(one: Placeholder, shape: ItemShape) -> bool:
     if shape.sources <= 1 or one.source is not None or one.written in (NUMBER, SLOT):
         return False
     return shape.grouped or not one.keys
 
 
-def _words(parts: Sequence[list[str | Placeholder]], shape: Shape) -> Iterator[list[str | Placeholder]]:
-    """Each word; one that is nothing but a placeholder for all sources becomes a word for each."""
+def _words(parts: Sequence[list[str | Placeholder]], shape: ItemShape) -> Iterator[list[str | Placeholder]]:
+    """Each word; a word that is only a placeholder for all sources becomes one word for each source."""
     for word in parts:
         filled = [one for one in word if one]
         alone = filled[0] if len(filled) == 1 else None
@@ -242,7 +241,7 @@ def _words(parts: Sequence[list[str | Placeholder]], shape: Shape) -> Iterator[l
 
 
 def _grouped(
-    parts: Sequence[list[str | Placeholder]], shape: Shape
+    parts: Sequence[list[str | Placeholder]], shape: ItemShape
 ) -> Iterator[tuple[list[str | Placeholder], int | None]]:
     """Each word, those with a placeholder for all items of a group once for each, with its position there."""
     for word in parts:
@@ -254,7 +253,7 @@ def _grouped(
             yield [made[number] if made else one for one, made in zip(word, each, strict=True)], number
 
 
-def _line(parts: Sequence[str | Placeholder], shape: Shape) -> Iterator[str]:
+def _line(parts: Sequence[str | Placeholder], shape: ItemShape) -> Iterator[str]:
     """A line for the shell: what means all of several sources becomes as many words."""
     for one in parts:
         each = list(_each(one, shape)) if isinstance(one, Placeholder) else []

@@ -1,5 +1,5 @@
-"""The items of ``batchmill map`` out of its sources: those of one, every value of one with every value of the
-others, or values side by side. A file of the run itself is never among them.
+"""The items of ``batchmill map`` from its sources: of one source, all combinations of several, or their
+values side by side. Files of the run itself are left out.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ TOGETHER = 256  # items of a product that are made at once
 
 
 class NothingThere(click.UsageError):
-    """Raised where a source names nothing, which is hardly ever meant."""
+    """Raised if a source names nothing, which is rarely intended."""
 
 
 class ItemFeed:
-    """The items, once; calling it gives them to whoever runs them.
+    """The items, to be read once, by calling it.
 
-    The first ones are read when this is made, so that a source that names nothing is told before anything
-    runs. ``allow_empty`` takes that for no items. ``group`` makes lists of so many of them. ``say`` is told
-    of files that were left out.
+    The first ones are read when it is made, so a source that names nothing is reported before anything runs.
+    With ``allow_empty`` it gives no items instead. ``group`` makes lists of so many items. ``say`` gets
+    messages about files that were left out.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ def _grouped(items: Iterable[object], size: int) -> Iterable[object]:
 
 
 def _groups(pieces: Iterator[Sequence[object]], size: int) -> Iterator[Sequence[object]]:
-    """Lists of ``size`` items, the last one of what is left."""
+    """Lists of ``size`` items; the last one has the rest."""
     begun: list[Any] = []
     for piece in pieces:
         begun.extend(piece)

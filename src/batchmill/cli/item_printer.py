@@ -1,4 +1,4 @@
-"""What ``batchmill map`` writes: what each command printed, in the order of the items or as they end."""
+"""The output of ``batchmill map``: what each command printed, in the order of the items or as they end."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ HALTED = "halted"
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How results are written: as lines of JSON or as they are, in order or as they end, each line behind its
-    item (``tag``). ``passing`` says that files of the run go once they are written; ``halt``, that the first
-    failure ends what runs."""
+    """How to write results: as lines of JSON or unchanged, in order or as they end, each line after its item
+    (``tag``). ``passing`` removes files of the run once they are written; ``halt`` makes the first failure
+    end running items."""
 
     as_json: bool = False
     as_completed: bool = False
@@ -41,11 +41,11 @@ class Manner:
 
 @dataclass(slots=True)
 class ItemPrinter:
-    """Results go to ``file`` if there is one, else to ``data``; what commands say on stderr goes there as
-    each ends, with the names of those that failed.
+    """Writes results to ``file`` if there is one, else to ``data``. When a command ends, its stderr goes to
+    stderr, with the name of its item if it failed.
 
-    Concurrency: ``ended`` is called from any thread, ``put`` by one; ``_lock`` is held while something is
-    written, and guards all fields that change.
+    Concurrency: ``ended`` is called from any thread, ``put`` by one; ``_lock`` is held during a write, and
+    guards all fields that change.
     """
 
     manner: Manner
@@ -64,7 +64,7 @@ class ItemPrinter:
 
     @property
     def rows_are_shown(self) -> bool:
-        """Whether all there is to tell of an item stands in the rows on stdout."""
+        """Whether the rows on stdout already contain everything about an item."""
         return self.manner.as_json and self.file is None
 
     def ended(self, block: Block) -> None:
@@ -77,13 +77,13 @@ class ItemPrinter:
                     self.fault = self.fault or fault
                     self.stop.cancel()
 
-    def _ended(self, ended: Ended) -> None:
+    def _ended(self, ended: EndedItem) -> None:
         if not self.rows_are_shown:
             self._pass_on(Printed.of(ended.outputs, "stderr"))
             if ended.error is not None:
                 self._say(f"{ended.name}: {_reason(ended.error)}")
         if self.log is not None:
-            self.log.add(ended.index, ended.item, ended.outputs, ended.wall)
+            self.log.add(ended.item, ended.outputs, ended.outcome)
         if self.folder is not None:
             self.folder.add(ended.index, ended.item, ended.outputs)
         if self.manner.as_completed:
@@ -106,7 +106,7 @@ class ItemPrinter:
         if self.data.broken:
             self.stop.cancel(READER_LEFT)
 
-    def write(self, ended: Ended) -> None:
+    def write(self, ended: EndedItem) -> None:
         """Write the result of an item that ended before."""
         with self._lock:
             self._write(ended)
@@ -122,7 +122,7 @@ class ItemPrinter:
             self._say_raw(b"\n")
             self._amid_line = False
 
-    def _write(self, ended: Ended) -> None:
+    def _write(self, ended: EndedItem) -> None:
         if self.data.broken:
             return
         missing = next((path for path in ended.files if not os.path.exists(path)), None)
@@ -136,7 +136,7 @@ class ItemPrinter:
             else:
                 self.data.write_bytes(piece)
 
-    def _pieces(self, ended: Ended) -> Iterator[bytes]:
+    def _pieces(self, ended: EndedItem) -> Iterator[bytes]:
         if self.manner.as_json or self.file is not None:
             failed = ended.outcome if ended.error is not None else None
             for text in row_pieces(ended.index, ended.item, ended.outputs, failed):
@@ -165,7 +165,7 @@ class ItemPrinter:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedItem:
     """An item that ran to its end."""
 
     index: int
@@ -177,7 +177,7 @@ class Ended:
     @classmethod
     def recorded(
         cls, index: int, item: object, value: Any, error: Mapping[str, Any] | None, attempts: int
-    ) -> Ended:
+    ) -> EndedItem:
         """One of an earlier pass, as the journal has it."""
         if error is None:
             return cls(index, item, value or {}, 0.0, Outcome(index, value))
@@ -190,7 +190,7 @@ class Ended:
 
     @property
     def files(self) -> list[str]:
-        """Those with what its command printed, where that was much."""
+        """The files with the output of its command, if that was large."""
         paths = (self.outputs.get(f"{stream}_file") for stream in STREAMS)
         return [path for path in paths if path is not None]
 
@@ -199,18 +199,18 @@ class Ended:
         return f"item {self.index} ({shortened(self.item)})"
 
 
-def _items(block: Block) -> Iterator[Ended]:
+def _items(block: Block) -> Iterator[EndedItem]:
     """Those of a block that were not cancelled."""
     for outcome, item in zip(block.outcomes(), block.items, strict=False):
         error = outcome.error
         if error is not None and error.kind == "cancelled":
             continue
         outputs = error.outputs if error is not None else outcome.value
-        yield Ended(outcome.index, item, outputs or {}, outcome.wall, outcome)
+        yield EndedItem(outcome.index, item, outputs or {}, outcome.wall, outcome)
 
 
 def _reason(error: ErrorInfo) -> str:
-    """Why an item failed, without what its command said of it on stderr, which has been passed on."""
+    """Why an item failed, without the stderr of its command, which has been printed already."""
     if error.kind == "timeout":
         return "timed out"
     if Printed.of(error.outputs, "stderr"):

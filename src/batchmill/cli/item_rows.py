@@ -1,4 +1,4 @@
-"""An item of ``batchmill map`` as one line of JSON, however much its command printed."""
+"""An item of ``batchmill map`` as one line of JSON, even if its command printed much."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHUNK = 3 << 16  # bytes read at once; so many make whole groups of base64
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """What a command printed to one stream: text with ``surrogateescape``, or the file that has it."""
+    """The output of a command to one stream: text with ``surrogateescape``, or the file that has it."""
 
     text: str = ""
     path: str | None = None
@@ -75,7 +75,7 @@ class Printed:
 
 
 def in_memory(outputs: Mapping[str, object]) -> dict[str, Any]:
-    """The outputs of an item of ``map`` with all that was printed in them, however much that is."""
+    """The outputs of an item of ``map`` with its whole output in memory, of any size."""
     whole: dict[str, Any] = {key: value for key, value in outputs.items() if not key.endswith("_file")}
     for stream in STREAMS:
         if stream in outputs:
@@ -88,7 +88,7 @@ def in_memory(outputs: Mapping[str, object]) -> dict[str, Any]:
 
 
 def as_shown(one: ItemRecord) -> ItemRecord:
-    """An item of a run of ``map`` as it is shown: with what its command printed, as text or in base64."""
+    """An item of a run of ``map`` for display: with the output of its command, as text or in base64."""
     value = in_memory(one.value) if isinstance(one.value, dict) else one.value
     error = one.error
     if error is not None and isinstance(error.get("outputs"), dict):
@@ -107,9 +107,9 @@ def _filled(number: int) -> bytes:
 def row_pieces(
     index: int, item: object, outputs: Mapping[str, object], failed: Outcome | None
 ) -> Iterator[str]:
-    """The line of one item, in pieces: ``index``, ``item``, ``stdout``, ``stderr`` and ``exit_code``; of one
-    that failed what there is to tell of its error before them. What is no UTF-8 is base64, as
-    ``stdout_is_binary`` says then."""
+    """The line of one item, in pieces: ``index``, ``item``, ``stdout``, ``stderr`` and ``exit_code``; for a
+    failed item, its error comes before them. Output that is not UTF-8 is base64, and ``stdout_is_binary``
+    then says so."""
     shown_item = shown(item)
     head = {"index": index, "item": shown_item} if failed is None else failed.as_error(shown_item)
     yield as_json(head)[:-1]

@@ -50,8 +50,8 @@ _NUMBERS = re.compile(r"\[?(-?[0-9]+)\.\.\.?(-?[0-9]+)\]?|range\((?:(-?[0-9]+), 
 
 @dataclass(frozen=True, slots=True)
 class ItemSource:
-    """A source as it was ``written``; ``spec`` is what a batch block would have for it, ``end`` what ends a
-    line, if not a line end."""
+    """A source as it was ``written``; ``spec`` is its form in a batch block, ``end`` the end of a line, if it
+    is not a line feed."""
 
     written: str
     spec: Any
@@ -72,7 +72,7 @@ class ItemSource:
 
     @property
     def path(self) -> str | None:
-        """The one file that is read; None for what is none, and for many."""
+        """The path of the file, if it reads exactly one; else None."""
         one = self.kind in _FILES and isinstance(self.value, str) and not has_magic(self.value)
         return os.path.expanduser(self.value) if one else None
 
@@ -97,7 +97,7 @@ class ItemSource:
 
     @property
     def perhaps_meant(self) -> str:
-        """What to write instead, if one name may have been given for what is in it; else empty."""
+        """A correction, if the name of a file may have been given instead of its content; else empty."""
         if self.kind != "glob" or not isinstance(self.value, str) or has_magic(self.value):
             return ""
         if os.path.isdir(self.value):
@@ -142,7 +142,8 @@ class ItemSource:
 
 
 def source_of(written: str, end: str = "") -> ItemSource:
-    """A source, read; ``end`` is what ends a line, if not a line end. Raises :class:`click.BadParameter`."""
+    """Parse a source; ``end`` is the end of a line, if it is not a line feed. Raises
+    :class:`click.BadParameter`."""
     return ItemSource(written, _spec(written), end)
 
 
@@ -193,7 +194,7 @@ def _file(path: str) -> dict[str, object]:
 
 
 def _suffix(path: str) -> str:
-    """The ending that says what is in a file, in small letters, with that of its compression left out."""
+    """The suffix of a file in lower case, without that of its compression."""
     packed = packed_suffix(path)
     return os.path.splitext(path.lower().removesuffix(packed or ""))[1]
 

@@ -3,49 +3,58 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from batchmill.cli.item_rows import Printed
 from batchmill.errors import StorageError
-
-HEAD = ("Seq", "Host", "Starttime", "JobRuntime", "Send", "Receive", "Exitval", "Signal", "Command")
-_SIGNALLED = 128
+from batchmill.events import Event, WorkerJoined
+from batchmill.outcome import Outcome
+from batchmill.report import joblog, text
 
 
 class JobLog:
-    """``command`` gives the command of an item as text. Used under the lock of who writes.
+    """``command`` gives the command of an item as text. Appends lines to an existing file. Raises
+    :class:`StorageError` if it cannot be written.
 
-    Lines are added to a file that is there. Raises :class:`StorageError` if it cannot be written.
+    Concurrency: ``add`` and ``close`` are called under the printer's lock, ``heard`` by any thread; ``_lock``
+    guards ``_hosts``.
     """
 
     def __init__(self, path: str, command: Callable[[Any, int], str]) -> None:
         self._path = path
         self._command = command
+        self._lock = threading.Lock()
+        self._hosts: dict[int | None, str] = {}  # by worker of a cluster
         try:
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115  # until the run has ended
             if not os.fstat(self._file.fileno()).st_size:
-                self._file.write("\t".join(HEAD).encode() + b"\n")
+                self._file.write(joblog.HEAD.encode())
         except OSError as fault:
             raise self._fault(fault) from fault
 
-    def add(self, index: int, item: object, outputs: Mapping[str, object], wall: float) -> None:
-        """Enter an item that took ``wall`` seconds and has just ended."""
-        code = outputs.get("exit_code")
-        number = code - _SIGNALLED if isinstance(code, int) and code > _SIGNALLED else 0
-        received = Printed.of(outputs, "stdout").size()
-        fields = (
-            index + 1,
-            ":",
-            f"{time.time() - wall:.3f}",
-            f"{wall:.3f}",
-            0,
-            received,
-            -1 if code is None else 0 if number else code,
-            number,
-            self._command(item, index).replace("\n", " ").replace("\t", " "),
+    def heard(self, event: Event) -> None:
+        """Workers of a cluster have joined before any item of theirs is added."""
+        if isinstance(event, WorkerJoined):
+            with self._lock:
+                self._hosts[event.worker] = text.line(event.host)
+
+    def add(self, item: object, outputs: Mapping[str, object], outcome: Outcome) -> None:
+        """Enter an item that has just ended."""
+        with self._lock:
+            host = self._hosts.get(outcome.worker) or joblog.LOCAL
+        code, error = outputs.get("exit_code"), outcome.error
+        how = joblog.ended(
+            code if isinstance(code, int) else None,
+            failed=error is not None,
+            overdue=error is not None and error.kind == "timeout",
         )
+        fields = (
+            outcome.index + 1, host, f"{time.time() - outcome.wall:.3f}", f"{outcome.wall:10.3f}", 0,
+            Printed.of(outputs, "stdout").size(), *how, joblog.one_line(self._command(item, outcome.index)),
+        )  # fmt: skip
         try:
             self._file.write("\t".join(map(str, fields)).encode("utf-8", "surrogateescape") + b"\n")
         except OSError as fault:

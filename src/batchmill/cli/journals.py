@@ -18,7 +18,7 @@ VARIABLE = "BATCHMILL_JOURNAL"
 
 
 class Found(NamedTuple):
-    """A run, who reads its journal, and how many runs began later."""
+    """A run, the reader of its journal, and the number of later runs."""
 
     reader: Reader
     run: RunRecord
@@ -30,10 +30,10 @@ class Found(NamedTuple):
 
 
 class Journals:
-    """The journal at ``path``; without one those of the working folder, of documents and of ``map``.
+    """The journal at ``path``, or by default those of the working folder, of documents and of ``map``.
 
-    A context manager, which closes what was opened; with ``only_read`` it can write nothing. Used by
-    one thread. Raises :class:`~batchmill.errors.StorageError` if there is none at all.
+    A context manager that closes what it opened; with ``only_read`` it cannot write. Used by one thread.
+    Raises :class:`~batchmill.errors.StorageError` if there is no journal.
     """
 
     def __init__(self, path: str | None, *, only_read: bool = False) -> None:
@@ -73,7 +73,7 @@ class Journals:
         return self._chosen(name, lambda runs: chosen(runs, name))
 
     def to_watch(self, name: str | None) -> Found:
-        """The run that ``name`` means; None means the latest of those that run now, or the latest of all."""
+        """The run called ``name``; with None the latest running one, or the latest of all."""
         if name is not None:
             return self.run(name)
         found = self.runs()
@@ -108,7 +108,7 @@ class Journals:
 
 
 def working_folder() -> str:
-    """The folder this process works in; that of the system where it was removed."""
+    """The working folder of this process; the system's root if it was removed."""
     try:
         return os.getcwd()
     except OSError:

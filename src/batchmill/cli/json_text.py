@@ -1,4 +1,4 @@
-"""JSON text in pieces, so that lists that are not in memory are written without ever being there."""
+"""JSON text in pieces, so lists that are not in memory are written without being loaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def as_json(value: object, indent: int | None = None) -> str:
 def pieces(value: Any, indent: int | None = None, level: int = 0) -> Iterator[str]:
     """The text of :func:`as_json` for plain data with lazy lists in it, in pieces.
 
-    ``level`` is how deep the value stands in what is written, for its indentation.
+    ``level`` is the depth of the value in the whole text, for its indentation.
     """
     if isinstance(value, LazyList):
         yield from _list(value, indent, level)
@@ -56,12 +56,13 @@ def _enclosed(
 
 
 def _break(indent: int | None, level: int, *, first: bool = False) -> str:
-    """What stands between two members, or (``first``) between a bracket and a member."""
+    """The text between two members, or (``first``) between a bracket and a member."""
     if indent is None:
         return "" if first else " "
     return "\n" + " " * (indent * level)
 
 
 def _placed(text: str, indent: int | None, level: int) -> str:
-    """Text that was made for the outermost level, at ``level``; no JSON text has a line end of its own."""
+    """Text that was made for the outermost level, indented to ``level``; line ends in JSON text are never
+    part of a value."""
     return text if indent is None or not level else text.replace("\n", "\n" + " " * (indent * level))

@@ -16,7 +16,7 @@ from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.faults import say
-from batchmill.cli.fulfil import Request, fulfil
+from batchmill.cli.fulfil import RunRequest, fulfil
 from batchmill.cli.journals import working_folder
 from batchmill.cli.map_job import MapJob
 from batchmill.cli.map_run import dry_run, map_run
@@ -32,7 +32,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _of_items(command: Command) -> Command:
-    """Options that say which items there are."""
+    """Options that choose the items."""
     for option in reversed(
         (
             click.option(
@@ -65,7 +65,7 @@ def _of_items(command: Command) -> Command:
 
 
 def _of_command(command: Command) -> Command:
-    """Options that say how the command is run for an item."""
+    """Options for running the command of an item."""
     for option in reversed(
         (
             click.option("-I", "mark", metavar="TEXT", help="The placeholder to use instead of {}."),
@@ -97,7 +97,7 @@ def _of_command(command: Command) -> Command:
 
 
 def _of_run(command: Command) -> Command:
-    """Options that say how the items are run together."""
+    """Options for running the items together."""
     for option in reversed(
         (
             click.option("--executor", type=click.Choice(tuple(KINDS)), default="thread", show_default=True),
@@ -132,7 +132,7 @@ def _of_run(command: Command) -> Command:
 
 
 def _of_results(command: Command) -> Command:
-    """Options that say where results go."""
+    """Options for the destination of results."""
     for option in reversed(
         (
             click.option("--as-completed", is_flag=True, help="Print results as items end, not in order."),
@@ -212,7 +212,7 @@ def command(
         FilesAtTheEnd.asked(asked, journal) as at_the_end,
         map_run(job, journal, json_wanted, remembered, cluster, at_the_end.journal) as (run, begin),
     ):
-        request = Request(
+        request = RunRequest(
             begin, journal, json_wanted, progress, quiet, verbose, at_the_end, run, exit_zero=exit_zero
         )
         return fulfil(request, caller)
@@ -283,8 +283,8 @@ def _params(asked: dict[str, Any]) -> dict[str, object]:
 
 
 def _refuse_expanded(sources: Sequence[str], words: tuple[str, ...]) -> None:
-    """``--items *.md``, of which the shell has made file names: all but the first stand where the command
-    begins."""
+    """Refuse ``--items *.md`` that the shell has expanded to file names: all but the first stand where the
+    command should begin."""
     first = words[0]
     if not sources or os.sep in first or not os.path.isfile(first) or shutil.which(first) is not None:
         return

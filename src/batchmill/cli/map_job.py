@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from batchmill.cli.item_command import ITEM, ItemCommand, Shape, command_of
+from batchmill.cli.item_command import ITEM, ItemCommand, ItemShape, command_of
 from batchmill.cli.item_feed import ItemFeed
 from batchmill.cli.item_source import ItemSource, literal, source_of
 from batchmill.cli.own_files import own_files
@@ -43,10 +43,10 @@ _IN_DOUBLE_QUOTES = re.compile(r"([\\$`\"])")
 class MapJob:
     """``words`` is the command, ``items`` the sources as written; none means standard input.
 
-    ``batch`` and ``params`` go into the document as they are. ``collect``, ``results`` and ``joblog`` are
-    paths. ``group`` is how many items one command is for. ``mark`` stands for the item in the place of
-    ``{}``. ``end`` ends a line, if not a line end, and ``colsep`` parts lines into columns. ``nice`` is added
-    to the niceness of the process. ``load`` is that of the machine from which on no further item begins.
+    ``batch`` and ``params`` go into the document unchanged. ``collect``, ``results`` and ``joblog`` are
+    paths. ``group`` is the number of items for one command. ``mark`` replaces ``{}``. ``end`` is the end of a
+    line, if it is not a line feed, and ``colsep`` splits lines into columns. ``nice`` is added to the
+    niceness of the process. ``load`` is the load of the machine at which no further item begins.
     """
 
     words: tuple[str, ...]
@@ -71,14 +71,14 @@ class MapJob:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """What differs from the defaults, as plain data, which :meth:`of` reads."""
+        """The values that differ from the defaults, as plain data for :meth:`of`."""
         every = asdict(self)
         plain = {name: value for name, value in every.items() if value not in (None, False, "", (), {})}
         return plain if self.group > 1 else {k: v for k, v in plain.items() if k != "group"}
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> MapJob:
-        """Out of what :meth:`as_json` gave."""
+        """The job from the data of :meth:`as_json`."""
         lists = {name: tuple(told.get(name) or ()) for name in ("words", "items")}
         return cls(**{**told, **lists})
 
@@ -88,13 +88,13 @@ class MapJob:
         return [source_of(one, self.end) for one in self.items or ("-",)]
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> ItemShape:
         """The shape of the items."""
         sources = self.sources
         rows = any(source.rows for source in sources)
         if self.group > 1:
-            return Shape(self.group, rows, grouped=True)
-        return Shape(0 if self.colsep is not None else len(sources), rows)
+            return ItemShape(self.group, rows, grouped=True)
+        return ItemShape(0 if self.colsep is not None else len(sources), rows)
 
     @property
     def command(self) -> ItemCommand:
@@ -110,8 +110,8 @@ class MapJob:
             raise click.UsageError(f"{error.format_message()}{hint}") from None
 
     def document(self, outputs: str, run: str) -> dict[str, Any]:
-        """The workflow that does it; ``outputs`` is the folder for what is too much to be held, ``run`` what
-        makes the keys of its items unique."""
+        """The workflow for this job; ``outputs`` is the folder for large outputs, ``run`` makes the keys of
+        its items unique."""
         command = self.command
         environment = {INDEX_VARIABLE: f"${{{ITEM}.{INDEX}}}", KEY_VARIABLE: f"${{{ITEM}.{KEY}}}"}
         params: dict[str, Any] = {

@@ -16,7 +16,7 @@ from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.item_feed import ItemFeed, NothingThere
-from batchmill.cli.item_printer import Ended, ItemPrinter, Manner
+from batchmill.cli.item_printer import EndedItem, ItemPrinter, Manner
 from batchmill.cli.job_log import JobLog
 from batchmill.cli.map_job import NODE, MapJob
 from batchmill.cli.outputs import new_name, outputs_folder
@@ -55,7 +55,7 @@ class MapRun:
 
     @contextmanager
     def printing(self, data: DataStream, stop: CancelToken, cancel: CancelToken) -> Iterator[ItemPrinter]:
-        """What writes the results, and is closed with the block. What takes the place of a file does so by
+        """The printer of the results, closed with the block. A file that replaces another is completed by
         :meth:`done`."""
         job = self.job
         manner = Manner(
@@ -81,14 +81,14 @@ class MapRun:
                 printer.file.close()
 
     def attached(self, printer: ItemPrinter) -> dict[str, Attachment]:
-        """The items, and who hears of their ends."""
+        """The items, with the printer as listener."""
         load = self.job.load
         permits = None if load is None else FairSemaphore(MAX_CONCURRENT, lambda: os.getloadavg()[0] >= load)
         return {NODE: Attachment(self.items, printer.ended, permits)}
 
     def done(self, printer: ItemPrinter, result: RunResult) -> None:
-        """The run has ended: results that are whole get their name. What a run printed that was finished
-        before is written once more."""
+        """End the run: complete results get their final name. The output of a run that was already finished
+        is printed again."""
         if result.untouched and self.journal is not None:
             self._write_again(printer, result.run)
         stopped = result.interrupted or result.environment or result.limit is not None
@@ -107,7 +107,7 @@ class MapRun:
         with Reader(self.journal) as reader:
             for visit in reader.visits(reader.run(name)):
                 for one in reader.items(visit) if visit.is_batch else ():
-                    printer.write(Ended.recorded(one.index, one.item, one.value, one.error, one.attempts))
+                    printer.write(EndedItem.recorded(one.index, one.item, one.value, one.error, one.attempts))
 
 
 @contextmanager
@@ -119,8 +119,8 @@ def map_run(
     cluster: str | None = None,
     noted: Journal | None = None,
 ) -> Iterator[tuple[MapRun, Callable[..., RunResult]]]:
-    """A new run and what begins it. ``journal`` is that in which it is kept, ``noted`` that in which it tells
-    what it does. Raises :class:`click.UsageError` before anything is begun."""
+    """A new run and the function that begins it. ``journal`` keeps it, ``noted`` records its events. Raises
+    :class:`click.UsageError` before anything begins."""
     name = new_name()
     job.check_files()
     _be_nice(job)
@@ -140,9 +140,9 @@ def map_run(
 
 @contextmanager
 def map_resumed(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> Iterator[MapRun]:
-    """A run of ``map`` that is continued; ``again`` says that one that is finished is, too.
+    """A run of ``map`` to continue; ``again`` also continues a finished one.
 
-    Raises :class:`InvalidSetting` if its items are not there any more.
+    Raises :class:`InvalidSetting` if its items are gone.
     """
     job = MapJob.of(run.settings[MAP])
     _be_nice(job)
@@ -156,15 +156,15 @@ def map_resumed(run: RunRecord, journal: Journal, as_json: bool, again: bool) ->
 
 
 def items_of_map(run: RunRecord, journal: Journal) -> dict[str, Attachment]:
-    """The items of a run of ``map`` alone, for who does nothing with them.
+    """Only the items of a run of ``map``, for callers that do not run them.
 
-    Raises :class:`InvalidSetting` if they are not there any more.
+    Raises :class:`InvalidSetting` if they are gone.
     """
     return {NODE: Attachment(_feed(MapJob.of(run.settings[MAP]), journal, run.name))}
 
 
 def _tidy(journal: Journal | None) -> None:
-    """Keep a journal small that nobody looks after."""
+    """Remove old runs from a journal of ``map``, which nobody tidies by hand."""
     if journal is None or not is_of_map(journal) or not journal.path.exists():
         return
     try:

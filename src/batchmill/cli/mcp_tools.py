@@ -83,7 +83,7 @@ def _summary(tool: Mapping[str, Any]) -> str:
 
 
 def _printable(text: str) -> str:
-    """What servers say is not to move the cursor of a terminal."""
+    """Text from a server, without control characters that could move the cursor of a terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 

@@ -1,4 +1,4 @@
-"""``batchmill nodes``: which node types there are, and what one of them reads and writes."""
+"""``batchmill nodes``: the node types, with the params and outputs of each."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def described(node: type[Node]) -> dict[str, Any]:
 
 
 def _entry(registry: Registry, name: str) -> dict[str, object]:
-    """One type in the list of all; a type whose code does not load says so in place of its params."""
+    """One type in the list of all types; a type whose code cannot be loaded has the error in place of its
+    params."""
     try:
         return {**described(registry.get(name)), "type": name}
     except BrokenNodeType as error:

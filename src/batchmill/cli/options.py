@@ -19,7 +19,7 @@ MOST_JOBS = 1000
 ONCE = frozenset(
     {"collect", "results", "joblog", "mark", "journal_path", "params_file", "name", "file", *FILES}
 )
-"""Options of which a second one would silently take the place of the first, with what it was to keep."""
+"""Options that would lose data if a second one silently replaced the first."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

@@ -1,5 +1,5 @@
-"""The folder for what commands print and memory should not hold: beside the journal, where the run may be
-continued, else among temporary files until the run has ended.
+"""The folder for command output that is too large for memory: beside the journal if the run can be resumed,
+else among temporary files until the run has ended.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _sweep(parent: str) -> None:
-    """Remove the folders of processes that were killed: this user's own, which nobody else can write to."""
+    """Remove the folders of processes that were killed, if they are this user's own and only this user can
+    write to them."""
     for folder in glob.glob(os.path.join(glob.escape(parent), f"{PREFIX}*")):
         try:
             found = os.lstat(folder)

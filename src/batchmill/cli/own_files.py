@@ -17,9 +17,9 @@ _STREAMS = (
 
 
 def own_files(params: Path | None = None) -> dict[str, str]:
-    """Paths with what each is: the file of ``params``, and those that the three standard streams lead to.
+    """Paths with a description: the file of ``params``, and the files behind the three standard streams.
 
-    To be asked before standard output is led elsewhere.
+    Call it before standard output is redirected.
     """
     found = {} if params is None else {os.path.abspath(params): files.PARAMS}
     for number, words in _STREAMS:

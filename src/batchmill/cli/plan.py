@@ -101,7 +101,7 @@ def show_plan(
     form: Form = "tree",
     since: Rehearsed | None = None,
 ) -> None:
-    """Print what a run of the document FILE would do, and what is known of its latest run in the journal.
+    """Print the plan for a run of the document FILE, and the facts about its latest run in the journal.
     Raises :class:`InvalidDocument`."""
     draft = document_of(file)
     plan = check(draft, default_registry())
@@ -141,8 +141,7 @@ def _drawn(plan: Plan, told: dict[str, object], form: Form) -> list[str]:
 
 
 def _since(file: str, inputs: Given, journal_path: str | None) -> Rehearsed:
-    """What the latest run of a document is known to have results for. Raises :class:`UsageError` if there
-    was none."""
+    """The saved results of the latest run of a document. Raises :class:`UsageError` if there was none."""
     source = os.path.abspath(file)
     with Journals(journal_path, only_read=True) as journals:
         found = next((one for one in journals.runs() if one.run.source == source), None)

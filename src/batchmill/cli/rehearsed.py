@@ -1,4 +1,4 @@
-"""What ``batchmill resume --dry-run`` prints."""
+"""The output of ``batchmill resume --dry-run``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def lines(told: Rehearsed) -> list[str]:
 
 
 def _with_inside(forecast: Forecast, estimate: Estimate | None = None) -> Iterator[str]:
-    """The line of a node, and below it those of the nodes inside of the items that are looked into."""
+    """The line of a node, followed by those of the nodes inside its first items."""
     yield f"{forecast.node}: {_of_node(forecast, estimate)}"
     for item in forecast.inside:
         for node in item.nodes[:MOST_NODES]:
@@ -76,7 +76,7 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def _counts_of(forecast: Forecast) -> str:
-    """The counts of a node; of one inside of an item nothing is known but what is saved."""
+    """The counts of a node; for one inside an item, only saved results are known."""
     counts = forecast.counts
     if not is_inside_item(forecast.node):
         return _counts(counts.as_json())

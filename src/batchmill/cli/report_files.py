@@ -1,4 +1,4 @@
-"""Files about a run: those that ``report`` writes, and those that a run leaves when it has ended."""
+"""Files about a run: those of ``report``, and those that a run writes when it has ended."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ STDOUT = "-"
 
 @dataclass
 class Told:
-    """A run, and its report once somebody asks for it; ``first`` are sections that a reader is shown before
-    those of the report."""
+    """A run, with its report made on demand; ``first`` are sections before those of the report."""
 
     facts: Facts
     values: Values = "failed"
@@ -43,9 +42,9 @@ class Told:
 
 @dataclass(frozen=True)
 class Format:
-    """What is written in a format: ``words`` for its help, ``pieces`` of text. It takes the place of what is
-    in the file, or is added to it (``added``). A ``private`` file, which may hold what the run worked on, is
-    the user's alone when it is new."""
+    """A file format: ``words`` for its help, ``pieces`` of text. It replaces the content of the file, or is
+    appended (``added``). A new ``private`` file, which may hold data of the run, is readable only by the
+    user."""
 
     words: str
     pieces: Callable[[Told], Iterable[str]]
@@ -77,7 +76,7 @@ METRICS = Format(
     private=False,
 )
 FORMATS = {"html": PAGE, "markdown": MARKDOWN, "metrics": METRICS}
-"""Those that sum a run up."""
+"""Formats that sum a run up."""
 
 TRACES = {
     "chrome": Format("a trace for Perfetto", lambda run: chrome_trace.pieces(run.facts)),
@@ -85,7 +84,7 @@ TRACES = {
     "tsv": Format("a table with a line for each item", lambda run: tsv.lines(run.facts)),
     "joblog": Format("GNU parallel's log of jobs", lambda run: joblog.lines(run.facts)),
 }
-"""Those that tell of every item."""
+"""Formats with an entry for every item."""
 
 AT_THE_END = {
     "report": PAGE,

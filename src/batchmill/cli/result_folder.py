@@ -1,4 +1,4 @@
-"""``--results DIR``: what each command printed, in files of its own.
+"""``--results DIR``: the output of each command, in files of its own.
 
 ::
 

@@ -60,7 +60,7 @@ def _as_it_is(one: ItemRecord) -> ItemRecord:
 
 
 class _Source(NamedTuple):
-    """Where results are read, and what is made of each before it is written."""
+    """The source of the results, and the conversion of each before it is written."""
 
     reader: Reader
     visit: VisitRecord
@@ -94,7 +94,7 @@ def _aligned(items: Iterable[ItemRecord], total: int | None) -> Iterator[object]
 
 
 def entry_of(one: ItemRecord) -> object:
-    """What stands in ``results`` for an item."""
+    """The entry of an item in ``results``."""
     return {**one.value, "item": one.item} if isinstance(one.value, dict) else one.value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,8 @@ from batchmill.cli.caller import Caller
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.flow_run import FlowResume, is_flow
-from batchmill.cli.fulfil import Begin, Request, fulfil
-from batchmill.cli.given import given
+from batchmill.cli.fulfil import Begin, RunRequest, fulfil
+from batchmill.cli.given import Given, given
 from batchmill.cli.journals import Found, Journals, working_folder
 from batchmill.cli.map_run import MapRun, items_of_map, map_resumed
 from batchmill.cli.own_files import own_files
@@ -115,19 +115,7 @@ def command(
             }
         )  # fmt: skip
     if dry_run:
-        with _working_in(run.folder):
-            undone = failed_only or not run.finished
-            told = rehearse(
-                run.name,
-                inputs.values,
-                journal=journal,
-                failed_only=failed_only,
-                limit=limit,
-                text_params=inputs.text,
-                **part,
-                attached=items_of_map(run, journal) if is_map(run) and undone else {},
-            )
-        tell(told, bool(json_wanted))
+        _show_dry_run(run, journal, inputs, failed_only, limit, part, as_json=bool(json_wanted))
         return Exit.SUCCESS
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
     begin: Begin = partial(
@@ -149,10 +137,8 @@ def command(
     )
     if is_flow(run):
         begin = FlowResume(run, journal, failed_only)
-    if not quiet and not run.finished:
-        _introduce(found)
-    if not quiet and not any(part.values()) and (kept := Part.kept(run.settings.get("part"))) is not None:
-        say(f"note: the run covers part of the document ({kept.words()}); --whole runs the rest, too")
+    if not quiet:
+        _introduce(found, new_part=any(part.values()))
     shown = _kept_progress(run) if progress == "auto" else progress
     folder = working_folder()
     with (
@@ -160,19 +146,45 @@ def command(
         _working_in(run.folder),
         _items_of(run, journal, as_json, failed_only) as items,
     ):
-        request = Request(
+        request = RunRequest(
             begin, journal, as_json, shown, quiet, verbose, at_the_end, items, folder, exit_zero
         )
         return fulfil(request, caller)
 
 
 def _refuse_for_flows(given: dict[str, object]) -> None:
-    """Raises :class:`click.UsageError` for what only documents and `map` know."""
+    """Raise :class:`click.UsageError` for options that apply only to documents and `map`."""
     for name, value in given.items():
         if value:
             raise click.UsageError(
                 f"{name} cannot be used with a run of a flow: its program sets how it runs"
             )
+
+
+def _show_dry_run(
+    run: RunRecord,
+    journal: Journal,
+    inputs: Given,
+    failed_only: bool,
+    limit: int | Literal["all"] | None,
+    part: Mapping[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Print what would run again, in the folder of the run."""
+    with _working_in(run.folder):
+        undone = failed_only or not run.finished
+        told = rehearse(
+            run.name,
+            inputs.values,
+            journal=journal,
+            failed_only=failed_only,
+            limit=limit,
+            text_params=inputs.text,
+            **part,
+            attached=items_of_map(run, journal) if is_map(run) and undone else {},
+        )
+    tell(told, as_json)
 
 
 @contextmanager
@@ -185,12 +197,16 @@ def _items_of(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> I
         yield items
 
 
-def _introduce(found: Found) -> None:
-    """Say which run is continued, and what has changed since it began."""
-    say(f"resuming {introduced(found)}")
-    changed = changed_since(found.run.settings.get("around"))
-    if changed:
-        say(f"note: changed since the run began: {', '.join(changed)}")
+def _introduce(found: Found, *, new_part: bool) -> None:
+    """Say which run is continued, what has changed since it began, and which part of the document it covers,
+    unless the caller names a new part."""
+    settings = found.run.settings
+    if not found.run.finished:
+        say(f"resuming {introduced(found)}")
+        if changed := changed_since(settings.get("around")):
+            say(f"note: changed since the run began: {', '.join(changed)}")
+    if not new_part and (kept := Part.kept(settings.get("part"))) is not None:
+        say(f"note: the run covers part of the document ({kept.words()}); --whole runs the rest, too")
 
 
 def _kept_progress(run: RunRecord) -> ProgressKind:

@@ -66,8 +66,8 @@ def command(
 
 
 def _without_visit(reader: Reader, run: RunRecord, visits: list[VisitRecord]) -> dict[str, dict[str, object]]:
-    """The entries of a run's result for nodes without a saved outcome, by address: those of ``finally``,
-    and skipped ones."""
+    """The entries of a run's result for nodes without a saved outcome, by address: those of ``finally``, and
+    skipped ones."""
     kept = {visit.address for visit in visits}
     inside = {address.rpartition(".")[0] for address in kept}
     found = {name: told for name, told in reader.nodes(run).items() if name not in kept | inside}
@@ -77,7 +77,7 @@ def _without_visit(reader: Reader, run: RunRecord, visits: list[VisitRecord]) ->
 
 
 def _ids(document: object) -> Iterator[str]:
-    """The ids of a document's nodes in its order, whether they are listed or stand in a pipeline."""
+    """The ids of a document's nodes in its order, whether listed or in a pipeline."""
     if isinstance(document, Mapping):
         if isinstance(document.get("id"), str):
             yield document["id"]
@@ -130,8 +130,8 @@ def _show_errors(
 
 
 def _errors(reader: Reader, visits: list[VisitRecord]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What failed in the visits, with its address, and what failed inside of items that did not fail
-    themselves: that has the item in ``within``."""
+    """The failures in the visits, with their addresses, and failures inside items that did not fail
+    themselves: those have the item in ``within``."""
     for visit in visits:
         if not (visit.failed or visit.degraded):
             continue
@@ -146,7 +146,7 @@ def _errors(reader: Reader, visits: list[VisitRecord]) -> Iterator[tuple[str, di
 
 
 def _errors_of_others(others: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, dict[str, object]]]:
-    """What failed in nodes of which no outcome is kept."""
+    """The failures of nodes without saved outcomes."""
     for name, told in others.items():
         if told.get("status") == "failed":
             kind, _, message = str(told.get("failure") or "").partition(": ")
@@ -212,7 +212,7 @@ def _show_run(
 
 
 def _as_visit(name: str, told: Mapping[str, object]) -> dict[str, Any]:
-    """A node without outcomes in the form of those that have some, with how it ended."""
+    """A node without outcomes in the form of a visit, with its status."""
     failed = told.get("status") == "failed"
     counts = {"done": int(told.get("status") != "skipped"), "failed": int(failed), "degraded": 0}
     node = {"node": name, "batch": "count" in told, "total": told.get("count"), **counts}

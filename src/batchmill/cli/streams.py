@@ -1,4 +1,4 @@
-"""The two streams of the command: data on stdout and nothing else, everything said on stderr."""
+"""The two streams of the command: only data on stdout, all messages on stderr."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class DataStream:
         self.write(text if text.endswith("\n") else text + "\n")
 
     def write_json(self, value: object, indent: int | None = None) -> None:
-        """Write plain JSON data followed by a line end; lazy lists in it are read as they are written."""
+        """Write plain JSON data followed by a line end; lazy lists in it are read while they are written."""
         self.write_pieces(pieces(value, indent))
         self.write("\n")
 
@@ -90,9 +90,9 @@ def flush_stdout() -> None:
 
 
 def stand_in_for_closed() -> None:
-    """Lead streams that were closed when the command was started to nowhere, or a file opened later would be
-    taken for one. ``sys.stderr`` is a file again then, so that whatever has to be said may be said; stdin and
-    stdout stay None, for who reads or writes data has to hear that there are none."""
+    """Redirect streams that were closed when the command was started to the null device, because a file
+    opened later would otherwise get their number. ``sys.stderr`` becomes a file again, for messages. stdin
+    and stdout stay None, so readers and writers of data notice that there are none."""
     for number, way in ((STDIN, os.O_RDONLY), (STDOUT, os.O_WRONLY), (STDERR, os.O_WRONLY)):
         try:
             os.fstat(number)

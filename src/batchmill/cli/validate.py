@@ -1,4 +1,4 @@
-"""``batchmill validate``: every problem of a document at once, and nothing is run."""
+"""``batchmill validate``: report every problem of a document at once, without running anything."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ OFTEN, SELDOM = 1.0, 10.0  # seconds between two looks: drawn or read by a progr
 SHARE = 0.1  # of the time is for looking, at most
 
 Show = Callable[[Look], bool]
-"""Shows a look; false where nobody wants to see more."""
+"""Shows a look; returns False when the viewer has closed it."""
 
 
 @click.command("watch", short_help="Watch a run from another terminal.")
@@ -86,7 +86,8 @@ def _drawn() -> Iterator[Show]:
 
 @contextmanager
 def _written(as_json: bool, once: bool) -> Iterator[Show]:
-    """Elsewhere: an object at each look, or a line for each batch that went on, and everything at the end."""
+    """Without a terminal: an object for each look, or a line for each batch that progressed, and everything
+    at the end."""
     with data_only() as data:
         shown: dict[str, int] = {}
 

@@ -1,4 +1,4 @@
-"""What a running command says: progress, the summary's figures, and log records, all on stderr."""
+"""Messages of a running command: progress, the summary's figures, and log records, all on stderr."""
 
 from __future__ import annotations
 
@@ -67,8 +67,7 @@ def _say_warning(event: Event) -> None:
 
 @contextmanager
 def log_to_stderr(verbose: bool, hide: Callable[[str], str] = str) -> Iterator[None]:
-    """Send batchmill's log records to stderr: tracebacks only when asked, and without what ``hide`` takes
-    out."""
+    """Send batchmill's log records to stderr: tracebacks only on request, and masked by ``hide``."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _Hiding(logging.Formatter() if verbose else _Terse("%(levelname)s: %(message)s"), hide)

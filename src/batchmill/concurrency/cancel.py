@@ -1,8 +1,8 @@
-"""The cancel token: how a stopped run reaches whatever must end with it.
+"""The cancel token: tells all work that must end with a stopped run.
 
 A node that starts a child process or waits on a socket registers a callback; a cancelled run calls it, in
 whatever thread the node runs. Pickling a task leaves its token behind: a worker process is ended from
-outside, so it gets a token that nobody cancels.
+outside, so it gets a token that is never cancelled.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.deadline import deadline
-from batchmill.concurrency.loop_cpu import LoopCpu, LoopShare, Measured, add_called
+from batchmill.concurrency.loop_cpu import LoopCpu, LoopShare, MeteredCoroutine, add_called
 from batchmill.concurrency.resources import process_resource, resource_scope
 from batchmill.errors import AttemptTimeout, Stopped
 
@@ -33,12 +33,12 @@ CLOSE_SECONDS = 1.0  # for coroutines that do not let themselves be cancelled; t
 T = TypeVar("T")
 Make = Callable[[], Coroutine[Any, Any, T]]
 
-# The loop whose coroutine the calling code is inside of.
+# The loop of the coroutine in which the calling code runs.
 _around: ContextVar[BackgroundLoop | None] = ContextVar("batchmill_loop_around", default=None)
 
 
 class BackgroundLoop:
-    """``depth`` is how many loops wait for what this one runs: 0 for the loop of the process. ``cpu`` divides
+    """``depth`` is the number of loops that wait for this one: 0 for the loop of the process. ``cpu`` divides
     its CPU time.
 
     Concurrency: any thread but its own may call any method; the loop takes calls in by itself. ``_closing``
@@ -55,13 +55,13 @@ class BackgroundLoop:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop itself, for who schedules on it from other threads."""
+        """The loop itself, for code that schedules on it from other threads."""
         return self._loop
 
     def _run(self) -> None:
         # A task that raises SystemExit or KeyboardInterrupt ends `run_forever`, and so does code that stops
-        # the loop that it runs on. The exception belongs to whoever awaits the task (asyncio logs it where
-        # nobody does), and the loop to everybody: it goes on.
+        # the loop it runs on. The exception belongs to the caller that awaits the task (without one, asyncio
+        # logs it). The loop belongs to everybody, so it continues.
         while not self._closing:
             try:
                 self._loop.run_forever()
@@ -70,16 +70,17 @@ class BackgroundLoop:
         self._loop.close()
 
     def inside(self, context: Context) -> Context:
-        """``context``, changed to be that of coroutines of this loop."""
+        """``context``, changed to the context of coroutines of this loop."""
         context.run(_around.set, self)
         return context
 
     def call(self, make: Make[T], cancel: CancelToken, seconds: float | None, what: str) -> T:
-        """What the coroutine that ``make`` gives returns or raises. It sees the caller's context variables.
+        """The result of the coroutine from ``make``, or its exception. It sees the caller's context
+        variables.
 
         Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, saying that ``what`` did not end,
-        and :class:`~batchmill.errors.Stopped` when the run is cancelled. What the coroutine does when it is
-        cancelled has been done then, unless it takes longer than a few seconds.
+        and :class:`~batchmill.errors.Stopped` when the run is cancelled. By then the coroutine has handled
+        its cancellation, unless that takes longer than a few seconds.
         """
         running = _Call(self, _limited(make, seconds, what))
         forget = cancel.on_cancel(running.end)
@@ -102,7 +103,7 @@ class BackgroundLoop:
         return ended()
 
     def settle(self, make: Make[T], seconds: float = SETTLE_SECONDS) -> T:
-        """The same for what closes something. Raises :class:`TimeoutError` after ``seconds``."""
+        """The same for a coroutine that closes something. Raises :class:`TimeoutError` after ``seconds``."""
         coroutine = self._inside_of_it(make)
         try:
             ended = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
@@ -147,7 +148,7 @@ class _Call(Generic[T]):
         self._meter = background.cpu
         self._share: LoopShare | None = None
         self._coroutine = coroutine
-        self._measured: Measured[T] | None = None
+        self._measured: MeteredCoroutine[T] | None = None
         self._loop = background.loop
         self._task: asyncio.Task[T] | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -168,7 +169,7 @@ class _Call(Generic[T]):
     def _begin(self) -> None:
         self._share = self._meter.join()
         if self._share.samples:
-            self._measured = Measured(self._coroutine)
+            self._measured = MeteredCoroutine(self._coroutine)
             self._coroutine = self._measured.steps()
         self._task = self._loop.create_task(self._coroutine)
         self._task.add_done_callback(self._take)
@@ -210,7 +211,7 @@ def _closed(coroutine: Coroutine[Any, Any, Any]) -> Stopped:
 
 
 async def _limited(make: Make[T], seconds: float | None, what: str) -> Callable[[], T]:
-    """What gives the coroutine's value, or raises what it raised if that would end the loop."""
+    """A coroutine with the same result, which returns exceptions that would end the loop."""
     try:
         async with deadline(seconds, f"{what} did not end within {seconds or 0:.3g} s"):
             value = await make()
@@ -226,7 +227,7 @@ def _raise(error: BaseException) -> NoReturn:
 def background() -> BackgroundLoop:
     """The loop for a caller that blocks, until the last run in this process ends.
 
-    It is that of the process, or the next below for code that blocks a coroutine of one.
+    It is that of the process, or the next one below for code that blocks a coroutine of a loop.
     """
     around = _around.get()
     depth = 0 if around is None else around.depth + 1
@@ -234,7 +235,7 @@ def background() -> BackgroundLoop:
 
 
 def current() -> BackgroundLoop:
-    """The loop whose coroutine the caller is. Raises :class:`RuntimeError` outside of one."""
+    """The loop whose coroutine is the caller. Raises :class:`RuntimeError` outside a coroutine."""
     around = _around.get()
     if around is None:
         raise RuntimeError("this coroutine is awaited on a loop that is not batchmill's")
@@ -242,7 +243,7 @@ def current() -> BackgroundLoop:
 
 
 def run_coroutine(make: Make[T], cancel: CancelToken | None = None, seconds: float | None = None) -> T:
-    """What the coroutine that ``make`` gives returns or raises; it sees the caller's context variables.
+    """The result of the coroutine from ``make``, or its exception; it sees the caller's context variables.
 
     The caller may itself be inside a running loop, as in a notebook. Raises
     :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, and :class:`~batchmill.errors.Stopped` when

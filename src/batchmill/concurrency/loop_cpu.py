@@ -1,12 +1,12 @@
-"""The CPU time of an event loop's thread, divided among those that use the loop.
+"""The CPU time of an event loop's thread, divided among the users of the loop.
 
-Asking for the CPU time of a thread costs more than many a step of a coroutine, so it is asked about ten times
-a second, and not at each step. A loop does more for an item than the steps of its coroutine: it reads and
-writes sockets in callbacks, and needs time itself. So all of its time is divided. With one user, all is its.
-Several get parts by the items that ended, weighed with the CPU time of the steps of some of them.
+To read the CPU time of a thread costs more than many a step of a coroutine, so it is read about ten times a
+second, not at each step. For an item the loop runs more than the steps of its coroutine: it reads and writes
+sockets in callbacks, and needs time itself. So its whole time is divided. A single user gets all of it.
+Several get parts by the number of ended items, weighted with the CPU time of the steps of some of them.
 
-Blocking calls from other threads are users with one item each, and their time is added up for the thread that
-called.
+Blocking calls from other threads are users with one item each, and their time is added up for the calling
+thread.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def add_called(seconds: float) -> None:
     _calls.seconds += seconds
 
 
-class Measured(Generic[T]):
+class MeteredCoroutine(Generic[T]):
     """Awaits a coroutine; ``cpu`` is the CPU seconds of its steps."""
 
     __slots__ = ("_coroutine", "cpu")
@@ -90,7 +90,7 @@ class LoopShare:
 
     @property
     def samples(self) -> bool:
-        """Whether to measure the steps of the item that begins now, and tell :meth:`sample`."""
+        """Whether to measure the steps of the item that begins now, and pass them to :meth:`sample`."""
         return self._meter.samples()
 
     def sample(self, seconds: float) -> None:
@@ -100,12 +100,12 @@ class LoopShare:
 
     @property
     def mean(self) -> float | None:
-        """CPU seconds of the steps of an item; None while nobody knows."""
+        """CPU seconds of the steps of an item; None if unknown so far."""
         return self._seconds / self._sampled if self._sampled else None
 
     def end_item(self, now: float, *, last: bool = False) -> float | None:
-        """An item ended at that second of :func:`time.perf_counter`: the CPU seconds of this user's items
-        that are to be told now, None for none. After the ``last`` one nothing is left."""
+        """An item ended at that second of :func:`time.perf_counter`. Returns the CPU seconds of this user's
+        items that are due now, None for none. The ``last`` item returns the rest."""
         self.ended += 1
         self._meter.ended(self, now, last)
         if not self.owed:
@@ -134,7 +134,7 @@ class LoopCpu:
         return self._users > 1 and self._begun % ONE_IN == 1
 
     def join(self) -> LoopShare:
-        """A new user. What an idle loop did before is nobody's."""
+        """Add a user. Time that the loop used before it had one is not counted."""
         if not self._users:
             self._last = time.thread_time()
         self._users += 1

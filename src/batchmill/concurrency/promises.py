@@ -1,15 +1,15 @@
-"""Results that are only promised: what a function gives that has not done its work when it returns.
+"""Promised results: the results of functions that return before their work is done.
 
 ===================================  =======================================================
-what a function gives                what counts as its result
+a function returns                   its result is
 ===================================  =======================================================
-a coroutine, a future of asyncio     what it comes to, awaited
-a generator                          the list of what it yields
-an async generator                   the list of what it yields, awaited
-anything else                        the thing itself
+a coroutine, a future of asyncio     its result, awaited
+a generator                          the list of the values it yields
+an async generator                   the list of the values it yields, awaited
+anything else                        the value itself
 ===================================  =======================================================
 
-This is the one rule wherever the user's code gives a result: functions of ``map``, nodes that run Python, and
+This is the one rule for every result of the user's code: functions of ``map``, nodes that run Python, and
 ``exec`` of node classes. An endless generator ends with the timeout of its item.
 """
 
@@ -67,10 +67,10 @@ def _is_old_style(value: object) -> bool:
 
 
 def kept(value: object, cancel: CancelToken | None = None, seconds: float | None = None) -> object:
-    """``value`` as a result, after the table above; blocks until it is one.
+    """``value`` as a result, by the table above; blocks until it is one.
 
-    Raises what the user's code raises, :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, and what
-    says that the run is being ended once ``cancel`` is cancelled.
+    Raises the errors of the user's code, :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, and
+    :class:`~batchmill.errors.Stopped` once ``cancel`` is cancelled.
     """
     if type(value) in KEPT_AS_THEY_ARE:
         return value
@@ -80,14 +80,14 @@ def kept(value: object, cancel: CancelToken | None = None, seconds: float | None
 
 
 def awaited(value: object, cancel: CancelToken | None = None) -> Any:
-    """The same, but a generator is given on as it is: to who takes its values one by one."""
+    """The same, but a generator is returned unchanged, for a caller that takes its values one by one."""
     if type(value) in KEPT_AS_THEY_ARE or not is_promised(value):
         return value
     return _run(value, cancel, None)
 
 
 def _run(value: object, cancel: CancelToken | None, seconds: float | None) -> Any:
-    """What a promise comes to, on the loop of :mod:`batchmill.concurrency.event_loop`."""
+    """The result of a promise, on the loop of :mod:`batchmill.concurrency.event_loop`."""
     coroutines = importlib.import_module("batchmill.concurrency.event_loop")  # with asyncio: 40 ms
     return coroutines.run_coroutine(lambda: settled(value), cancel, seconds)
 
@@ -104,8 +104,8 @@ async def _collected(values: AsyncIterator[object]) -> list[object]:
 
 
 def plain_result(value: object, cancel: CancelToken | None = None, seconds: float | None = None) -> Any:
-    """The result of a node that runs Python: :func:`kept`, and what only hands out its values (``map``,
-    ``zip``, ``csv.reader``) as the list of them, since an output is data.
+    """The result of a node that runs Python: :func:`kept`, and an iterator (``map``, ``zip``, ``csv.reader``)
+    as the list of its values, because an output is data.
 
     Raises :class:`TypeError` for a list or an object with a promise in it.
     """
@@ -126,7 +126,7 @@ def plain_result(value: object, cancel: CancelToken | None = None, seconds: floa
 
 
 def _give_up(promise: Any) -> None:
-    """Have a promise that nobody will keep go without a warning."""
+    """Discard a promise that will not be awaited, without a warning."""
     if not isinstance(promise, AsyncGenerator):  # those warn of nothing
         promise.close()
 

@@ -27,7 +27,7 @@ class _Place:
     """The place of one resource, made or being made.
 
     Concurrency: ``lock`` guards both fields and is held while the resource is made, which may be slow: only
-    those who want this very resource wait for it.
+    threads that want this resource wait for it.
     """
 
     def __init__(self) -> None:
@@ -38,8 +38,8 @@ class _Place:
 
 class _Held:
     """Concurrency: any thread may call any method; ``_lock`` guards ``_places`` and ``_runs`` and is never
-    held while a resource is made or closed. Only ``get`` reads ``_places`` without it, and looks again
-    under the lock for what it misses: a lock on the way of every request costs with many threads."""
+    held while a resource is made or closed. Only ``get`` reads ``_places`` without it, and checks again under
+    the lock if an entry is missing: a lock in every request would be expensive with many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ atexit.register(_held.close)
 
 
 def process_resource(key: Hashable, make: Callable[[], T]) -> T:
-    """The thing called ``key``, made by ``make`` if there is none yet."""
+    """The resource called ``key``, made by ``make`` if there is none."""
     return _held.get(key, make)
 
 

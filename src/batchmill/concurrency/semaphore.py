@@ -26,10 +26,10 @@ class Permit:
 
 class FairSemaphore:
     """``count`` permits, granted in the order of the requests. ``full`` says whether there is no room for
-    another one now; a caller asks it only while some work holds a permit, so that one is always running.
+    another one now; it is called only while some work holds a permit, so at least one is always running.
 
-    Pickled into another process it becomes a semaphore with one permit of that process, as the work there
-    stands for one here.
+    Pickled into another process it becomes a semaphore with one permit of that process, because the work
+    there stands for one here.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_free``, ``_waiting`` and the fields of
     every permit.
@@ -44,7 +44,8 @@ class FairSemaphore:
         self._current = threading.local()
 
     def acquire(self, given_up: Callable[[], bool]) -> Permit | None:
-        """Wait for a permit; None once ``given_up`` says so, which is asked again at every :meth:`wake`."""
+        """Wait for a permit; None once ``given_up`` returns True, which is called again at every
+        :meth:`wake`."""
         with self._lock:
             if not self._wait(given_up):
                 return None
@@ -88,7 +89,7 @@ class FairSemaphore:
             self._next()
 
     def wake(self) -> None:
-        """Have all who wait look whether they have given up."""
+        """Make all waiting threads check whether they have given up."""
         with self._lock:
             for turn in self._waiting:
                 turn.notify()
@@ -99,7 +100,7 @@ class FairSemaphore:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Give the permit of what the calling thread does to others for a while."""
+        """Lend the permit of the calling thread's work to others for a while."""
         permit: Permit | None = getattr(self._current, "permit", None)
         if permit is None:
             yield
@@ -119,7 +120,8 @@ class FairSemaphore:
                 self._next()
 
     def _take_back(self, permit: Permit) -> None:
-        """Wait for one again, but not for work that was given up meanwhile: nobody would release it."""
+        """Wait for a permit again, but not for work that was given up meanwhile, because it would never be
+        released."""
         with self._lock:
             if self._wait(lambda: permit.over):
                 permit.held = not permit.over

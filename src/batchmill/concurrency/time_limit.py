@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class _Call:
-    """A running call; ``done`` is set when it has ended, or when nobody waits for it any more."""
+    """A running call; ``done`` is set when it has ended, or when its caller stops waiting."""
 
     def __init__(self, function: Callable[[], object]) -> None:
         self.function = function
@@ -35,11 +35,12 @@ class _Call:
 def run_limited(
     function: Callable[[], T], seconds: float | None, cancel: CancelToken, given: float | None = None
 ) -> T:
-    """What ``function`` returns or raises, in a thread with a copy of this one's context variables.
+    """Run ``function`` in a thread with a copy of this one's context variables; returns its result or raises
+    its exception.
 
-    Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds``, which tells of those that were
-    ``given`` where that is another number; the thread is then left behind,
-    a daemon that does not keep the process alive. A cancelled run leaves it behind too.
+    Raises :class:`~batchmill.errors.AttemptTimeout` after ``seconds``; its message names the ``given`` limit
+    if that is another number. The thread is then abandoned, a daemon that does not keep the process alive. A
+    cancelled run abandons it too.
     """
     call = _Call(function)
     inside = contextvars.copy_context()

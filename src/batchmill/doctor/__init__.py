@@ -1,6 +1,6 @@
-"""What this machine offers a run, and what would break one."""
+"""A check of this machine: what it offers to a run, and what would break one."""
 
 from batchmill.doctor.examine import examine
-from batchmill.doctor.finding import Finding
+from batchmill.doctor.finding import CheckResult
 
-__all__ = ["Finding", "examine"]
+__all__ = ["CheckResult", "examine"]

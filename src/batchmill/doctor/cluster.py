@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from batchmill.batch import BatchSettings, run_batch
-from batchmill.doctor.finding import Finding
+from batchmill.doctor.finding import CheckResult
 from batchmill.errors import BatchmillError, ExecutorUnavailable, InvalidSetting, MissingExtra
 from batchmill.executors.remote.folder_probe import probing
 from batchmill.executors.remote.offer import faults, rows
@@ -16,26 +16,26 @@ from batchmill.mapping.functions import FunctionTask
 AREA = "cluster"
 
 
-def findings(cluster: str | dict[str, object]) -> Iterator[Finding]:
-    """What is at ``cluster``, and what is wrong there."""
+def findings(cluster: str | dict[str, object]) -> Iterator[CheckResult]:
+    """The state of the cluster at ``cluster``, and its faults."""
     try:
         with probing() as probe:
             offer = offer_at(cluster, probe)
     except (ExecutorUnavailable, InvalidSetting, MissingExtra) as fault:
         what, _, remedy = str(fault).partition("; ")
-        yield Finding(AREA, "reached", what, "problem", remedy or "see docs/how-to/cluster.md")
+        yield CheckResult(AREA, "reached", what, "problem", remedy or "see docs/how-to/cluster.md")
         return
     for name, value in rows(offer):
-        yield Finding(AREA, name, value)
+        yield CheckResult(AREA, name, value)
     broken = False
     for wrong in faults(offer):
         broken = broken or wrong.level == "problem"
-        yield Finding(AREA, "wrong", wrong.what, wrong.level, wrong.remedy)
+        yield CheckResult(AREA, "wrong", wrong.what, wrong.level, wrong.remedy)
     if not broken:
         yield _there_and_back(cluster)
 
 
-def _there_and_back(cluster: str | dict[str, object]) -> Finding:
+def _there_and_back(cluster: str | dict[str, object]) -> CheckResult:
     """An item really run: a process on a worker is started for it."""
     took = []
     settings = BatchSettings("dask", max_concurrent=1, cluster=cluster)
@@ -45,9 +45,13 @@ def _there_and_back(cluster: str | dict[str, object]) -> Finding:
             done = run_batch(FunctionTask(abs), [-1], settings)
             took.append(1000 * (time.perf_counter() - begin))
     except (BatchmillError, OSError) as fault:
-        return Finding(AREA, "an item", str(fault), "problem", "see what is wrong above")
+        return CheckResult(AREA, "an item", str(fault), "problem", "see what is wrong above")
     finally:
         disconnect()
     if done.failure is not None:
-        return Finding(AREA, "an item", done.errors[0]["message"], "problem", "look into its worker's log")
-    return Finding(AREA, "an item", f"there and back in {took[0]:.0f} ms, the next one in {took[1]:.0f} ms")
+        return CheckResult(
+            AREA, "an item", done.errors[0]["message"], "problem", "look into its worker's log"
+        )
+    return CheckResult(
+        AREA, "an item", f"there and back in {took[0]:.0f} ms, the next one in {took[1]:.0f} ms"
+    )

@@ -1,4 +1,4 @@
-"""All that is looked at, in the order it is told."""
+"""The whole examination, in the order of its report."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from batchmill.doctor import cluster as clusters
 from batchmill.doctor import interpreter, machine, packages, storage, terminal
-from batchmill.doctor.finding import Finding
+from batchmill.doctor.finding import CheckResult
 
 
-def examine(journal: Path, cluster: str | dict[str, object] | None = None) -> Iterator[Finding]:
-    """Look at everything a run needs; takes about half a second, most of it a worker process's start. The
-    ``cluster`` is looked at where one is named.
+def examine(journal: Path, cluster: str | dict[str, object] | None = None) -> Iterator[CheckResult]:
+    """Check everything a run needs; takes about half a second, most of it the start of a worker process. The
+    ``cluster`` is checked if one is named.
 
-    Leaves nothing behind but the warm worker, which ends with this process.
+    Leaves only the warm worker, which ends with this process.
     """
     yield from interpreter.findings()
     yield from machine.findings()

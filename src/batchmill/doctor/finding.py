@@ -1,4 +1,4 @@
-"""One thing that was looked at: what it is, whether a run can live with it, and what to do if not."""
+"""One finding: what was checked, whether a run can live with it, and the remedy if not."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ Level = Literal["ok", "note", "problem"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """``name`` says what was looked at, ``value`` what was found, in words.
+class CheckResult:
+    """``name`` says what was checked, ``value`` the result, in words.
 
     ``note``: a run works, slower or without something. ``problem``: a run would break. Either has a
     ``remedy``.

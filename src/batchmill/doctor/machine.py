@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from batchmill.batch import BatchSettings, run_batch
-from batchmill.doctor.finding import Finding, Level
+from batchmill.doctor.finding import CheckResult, Level
 from batchmill.errors import BatchmillError
 from batchmill.executors.cores import affinity, cpu_quota, memory_limit, usable_cores
 from batchmill.mapping.functions import FunctionTask
@@ -24,8 +24,8 @@ LEAST_TEMPORARY_BYTES = 16 << 20
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # looked at only
 
 
-def findings() -> Iterator[Finding]:
-    """What the machine gives this process."""
+def findings() -> Iterator[CheckResult]:
+    """The resources of the machine for this process."""
     yield _cores()
     yield _memory()
     yield _open_files()
@@ -34,15 +34,15 @@ def findings() -> Iterator[Finding]:
     yield _workers()
 
 
-def _cores() -> Finding:
+def _cores() -> CheckResult:
     quota = cpu_quota()
     limit = "" if quota is None else f", {quota:g} by the control group's quota"
-    return Finding(
+    return CheckResult(
         AREA, "cores", f"{usable_cores()} usable of {os.cpu_count()} ({affinity()} allowed{limit})"
     )
 
 
-def _memory() -> Finding:
+def _memory() -> CheckResult:
     import psutil  # 17 ms
 
     memory = psutil.virtual_memory()
@@ -51,68 +51,70 @@ def _memory() -> Finding:
     limited = "" if limit is None else f", {size(limit)} by the control group's limit"
     value = f"{size(memory.available)} available of {size(memory.total)}{limited}"
     if free >= LEAST_MEMORY_BYTES:
-        return Finding(AREA, "memory", value)
+        return CheckResult(AREA, "memory", value)
     remedy = "free some, or run on `thread`, and few items at once: each worker process takes some 50 MB"
-    return Finding(AREA, "memory", value, "note", remedy)
+    return CheckResult(AREA, "memory", value, "note", remedy)
 
 
-def _open_files() -> Finding:
+def _open_files() -> CheckResult:
     try:
         import resource  # not on every system
     except ImportError:
-        return Finding(AREA, "open files", "no limit that can be asked for")
+        return CheckResult(AREA, "open files", "no limit that can be asked for")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return open_files(soft, hard, usable_cores(), soft == resource.RLIM_INFINITY)
 
 
-def open_files(soft: int, hard: int, workers: int, endless: bool = False) -> Finding:
+def open_files(soft: int, hard: int, workers: int, endless: bool = False) -> CheckResult:
     """Whether ``soft`` open files are enough for ``workers`` processes."""
     needed = DESCRIPTORS_PER_WORKER + SPARE_DESCRIPTORS
     wanted = DESCRIPTORS_PER_WORKER * workers + SPARE_DESCRIPTORS
     if endless or soft >= wanted:
-        return Finding(AREA, "open files", "no limit" if endless else f"{soft:,} at most")
+        return CheckResult(AREA, "open files", "no limit" if endless else f"{soft:,} at most")
     level: Level = "problem" if soft < needed else "note"
     raised = wanted if hard < 0 or hard >= wanted else hard
-    return Finding(AREA, "open files", f"{soft:,} at most, {wanted} wanted", level, f"ulimit -n {raised}")
+    return CheckResult(AREA, "open files", f"{soft:,} at most, {wanted} wanted", level, f"ulimit -n {raised}")
 
 
-def _shared_memory(folder: Path) -> Finding:
+def _shared_memory(folder: Path) -> CheckResult:
     remedy = "give the container more (docker run --shm-size=1g); until then the temporary folder is used"
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
-        return Finding(AREA, "shared memory", f"no {folder}", "note", remedy)
+        return CheckResult(AREA, "shared memory", f"no {folder}", "note", remedy)
     if not os.access(folder, os.W_OK):
-        return Finding(AREA, "shared memory", f"{folder} cannot be written", "note", remedy)
+        return CheckResult(AREA, "shared memory", f"{folder} cannot be written", "note", remedy)
     level: Level = "ok" if free >= LEAST_SHARED_BYTES else "note"
     value = f"{size(free)} free in {folder}"
-    return Finding(AREA, "shared memory", value, level, "" if level == "ok" else remedy)
+    return CheckResult(AREA, "shared memory", value, level, "" if level == "ok" else remedy)
 
 
-def _temporary() -> Finding:
+def _temporary() -> CheckResult:
     try:
         folder = tempfile.gettempdir()
         with tempfile.TemporaryFile(prefix="batchmill-", dir=folder):
             free = shutil.disk_usage(folder).free
     except OSError as error:
         why = error.strerror or str(error)
-        return Finding(AREA, "temporary folder", why, "problem", "set TMPDIR to a folder that can be written")
+        return CheckResult(
+            AREA, "temporary folder", why, "problem", "set TMPDIR to a folder that can be written"
+        )
     if free >= LEAST_TEMPORARY_BYTES:
-        return Finding(AREA, "temporary folder", f"{size(free)} free in {folder}")
-    return Finding(
+        return CheckResult(AREA, "temporary folder", f"{size(free)} free in {folder}")
+    return CheckResult(
         AREA, "temporary folder", f"{size(free)} free in {folder}", "problem", "free some, or set TMPDIR"
     )
 
 
-def _workers() -> Finding:
+def _workers() -> CheckResult:
     """A worker process really started: semaphores, forks and pipes are all in that."""
     settings = BatchSettings("process", max_concurrent=1)
     remedy = "raise ulimit -u and -n, or use executor `thread`"
     try:
         done = run_batch(FunctionTask(abs), [-1], settings)
     except (BatchmillError, OSError) as error:
-        return Finding(AREA, "worker processes", str(error), "problem", remedy)
+        return CheckResult(AREA, "worker processes", str(error), "problem", remedy)
     if done.failure is not None:
-        return Finding(AREA, "worker processes", done.errors[0]["message"], "problem", remedy)
+        return CheckResult(AREA, "worker processes", done.errors[0]["message"], "problem", remedy)
     took = done.metadata["timing"]["wall_ms"]
-    return Finding(AREA, "worker processes", f"start and work, the first item after {took:.0f} ms")
+    return CheckResult(AREA, "worker processes", f"start and work, the first item after {took:.0f} ms")

@@ -1,4 +1,4 @@
-"""The packages batchmill stands on, and the extras that are there or not, with their versions."""
+"""The packages that batchmill depends on, and the extras, installed or not, with their versions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from importlib import metadata
 
-from batchmill.doctor.finding import Finding
+from batchmill.doctor.finding import CheckResult
 
 AREA = "packages"
 MODULES = {"pyyaml": "yaml", "rpds-py": "rpds"}  # where the module is not named as the package is
@@ -16,9 +16,9 @@ _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9_.-]+)")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
-def findings() -> Iterator[Finding]:
-    """What the installed distribution says it needs, each imported; extras by what they are called."""
-    yield Finding(AREA, "batchmill", metadata.version("batchmill"))
+def findings() -> Iterator[CheckResult]:
+    """Import each requirement of the installed distribution; extras are shown by their names."""
+    yield CheckResult(AREA, "batchmill", metadata.version("batchmill"))
     needed, extras = requirements(metadata.requires("batchmill") or [])
     for package in needed:
         yield _needed(package)
@@ -44,17 +44,17 @@ def requirements(lines: list[str]) -> tuple[list[str], dict[str, list[str]]]:
     return list(needed), {extra: list(names) for extra, names in extras.items()}
 
 
-def _needed(package: str) -> Finding:
+def _needed(package: str) -> CheckResult:
     module = MODULES.get(package.lower(), package.replace("-", "_"))
     try:
         importlib.import_module(module)
-        return Finding(AREA, package, metadata.version(package))
+        return CheckResult(AREA, package, metadata.version(package))
     except Exception as error:  # noqa: BLE001  # whatever an import raises, the module is of no use
         why = f"{type(error).__name__}: {error}"
-        return Finding(AREA, package, why, "problem", f"pip install --force-reinstall {package}")
+        return CheckResult(AREA, package, why, "problem", f"pip install --force-reinstall {package}")
 
 
-def _extra(extra: str, packages: list[str]) -> Finding:
+def _extra(extra: str, packages: list[str]) -> CheckResult:
     """Not imported: that takes seconds for some."""
     versions, missing = [], []
     for package in packages:
@@ -63,6 +63,6 @@ def _extra(extra: str, packages: list[str]) -> Finding:
         except metadata.PackageNotFoundError:
             missing.append(package)
     if not missing:
-        return Finding(AREA, f"extra {extra}", ", ".join(versions))
+        return CheckResult(AREA, f"extra {extra}", ", ".join(versions))
     remedy = f"pip install 'batchmill[{extra}]', if you need it"
-    return Finding(AREA, f"extra {extra}", f"no {', '.join(missing)}", "note", remedy)
+    return CheckResult(AREA, f"extra {extra}", f"no {', '.join(missing)}", "note", remedy)

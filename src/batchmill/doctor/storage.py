@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from batchmill.doctor.finding import Finding
+from batchmill.doctor.finding import CheckResult
 from batchmill.journal.places import maps_folder
 
 AREA = "storage"
@@ -18,8 +18,8 @@ LEAST_FREE_BYTES = 16 << 20
 ELSEWHERE = "use --journal PATH with a path on a local disk that can be written, or --no-journal"
 
 
-def findings(journal: Path) -> Iterator[Finding]:
-    """``journal`` is the file; its folder need not be there yet."""
+def findings(journal: Path) -> Iterator[CheckResult]:
+    """``journal`` is the file; its folder need not exist."""
     sqlite = _sqlite()
     folder = existing(journal.absolute().parent)
     yield from (sqlite, _free(folder, "journal's folder"))
@@ -38,30 +38,30 @@ def existing(folder: Path) -> Path:
     return folder
 
 
-def _sqlite() -> Finding:
+def _sqlite() -> CheckResult:
     try:
         import sqlite3
     except ImportError as error:
         remedy = "install a Python that has sqlite3, or run with --no-journal"
-        return Finding(AREA, "sqlite", f"cannot be imported: {error}", "problem", remedy)
+        return CheckResult(AREA, "sqlite", f"cannot be imported: {error}", "problem", remedy)
     if sqlite3.sqlite_version_info >= OLDEST_SQLITE:
-        return Finding(AREA, "sqlite", sqlite3.sqlite_version)
+        return CheckResult(AREA, "sqlite", sqlite3.sqlite_version)
     wanted = ".".join(map(str, OLDEST_SQLITE))
     remedy = f"install a Python built with SQLite {wanted} or later"
-    return Finding(AREA, "sqlite", sqlite3.sqlite_version, "problem", remedy)
+    return CheckResult(AREA, "sqlite", sqlite3.sqlite_version, "problem", remedy)
 
 
-def _free(folder: Path, name: str) -> Finding:
+def _free(folder: Path, name: str) -> CheckResult:
     if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding(AREA, name, f"{folder} cannot be written", "problem", ELSEWHERE)
+        return CheckResult(AREA, name, f"{folder} cannot be written", "problem", ELSEWHERE)
     free = shutil.disk_usage(folder).free
     value = f"{folder}, {free >> 20:,} MB free"
     if free >= LEAST_FREE_BYTES:
-        return Finding(AREA, name, value)
-    return Finding(AREA, name, value, "problem", f"free some, or {ELSEWHERE}")
+        return CheckResult(AREA, name, value)
+    return CheckResult(AREA, name, value, "problem", f"free some, or {ELSEWHERE}")
 
 
-def _write_ahead(folder: Path, name: str) -> Finding:
+def _write_ahead(folder: Path, name: str) -> CheckResult:
     """A write-ahead log really written there: network file systems often cannot share its memory."""
     import sqlite3  # known to be there
 
@@ -75,7 +75,7 @@ def _write_ahead(folder: Path, name: str) -> Finding:
                 first.commit()
                 read = second.execute("SELECT number FROM trial").fetchone()[0]
     except (OSError, sqlite3.Error) as error:
-        return Finding(AREA, name, str(error), "problem", ELSEWHERE)
+        return CheckResult(AREA, name, str(error), "problem", ELSEWHERE)
     if mode == "wal" and read == 7:
-        return Finding(AREA, name, "works there")
-    return Finding(AREA, name, f"SQLite falls back to {mode!r} there", "problem", ELSEWHERE)
+        return CheckResult(AREA, name, "works there")
+    return CheckResult(AREA, name, f"SQLite falls back to {mode!r} there", "problem", ELSEWHERE)

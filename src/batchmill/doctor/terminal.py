@@ -6,20 +6,20 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import TextIO
 
-from batchmill.doctor.finding import Finding
+from batchmill.doctor.finding import CheckResult
 from batchmill.events.progress import can_draw
 
 AREA = "terminal"
 
 
-def findings(stream: TextIO, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Of ``stream``, which is stderr."""
+def findings(stream: TextIO, environment: Mapping[str, str]) -> Iterator[CheckResult]:
+    """Findings about ``stream``, which is stderr."""
     kind = environment.get("TERM") or "no TERM"
     if not stream.isatty():
-        yield Finding(AREA, "stderr", "no terminal: progress as plain lines")
+        yield CheckResult(AREA, "stderr", "no terminal: progress as plain lines")
     elif can_draw(stream, environment):
-        yield Finding(AREA, "stderr", f"{kind}, {shutil.get_terminal_size().columns} columns: live bars")
+        yield CheckResult(AREA, "stderr", f"{kind}, {shutil.get_terminal_size().columns} columns: live bars")
     else:
-        yield Finding(AREA, "stderr", f"{kind}: progress as plain lines")
+        yield CheckResult(AREA, "stderr", f"{kind}: progress as plain lines")
     wish = next((name for name in ("NO_COLOR", "FORCE_COLOR") if environment.get(name)), "")
-    yield Finding(AREA, "colours", f"{wish} is set" if wish else "on a terminal")
+    yield CheckResult(AREA, "colours", f"{wish} is set" if wish else "on a terminal")

@@ -1,2 +1,2 @@
-"""Pictures as text: SVG by itself or inside of a page, in colours that follow the reader's light or dark
-setting. Everything is in the one file: no script, no font, nothing to fetch."""
+"""Pictures as text: SVG by itself or inside a page, in colours that follow the reader's light or dark
+setting. Each file is self-contained: no script, no font, no download."""

@@ -81,13 +81,13 @@ def curve(points: Sequence[tuple[float, float]], kind: str, dashed: bool = False
 
 
 def dot(x: float, y: float, kind: str, words: str) -> str:
-    """A dot that says ``words`` when pointed at."""
+    """A dot that shows ``words`` when pointed at."""
     return element("circle", {"class": kind, "cx": x, "cy": y, "r": 4}, element("title", {}, escape(words)))
 
 
 def apart(places: Sequence[float], least: float) -> list[float]:
-    """Heights for labels that would like to be at ``places``: each at least ``least`` from the next, in the
-    same order, none moved further than it takes."""
+    """Heights for labels near ``places``: each at least ``least`` from the next, in the same order, moved as
+    little as possible."""
     order = sorted(range(len(places)), key=lambda number: places[number])
     found = list(places)
     for before, after in pairwise(order):

@@ -1,8 +1,8 @@
-"""The colours of everything that is drawn, in light and in dark, by name.
+"""The colours of all drawings, in light and in dark, by name.
 
-Those of marks are told apart by people who see few colours too: they were searched for so that each two
-differ as much as ten can, also as such eyes see them, and what failed most from what did not. A test holds
-them to that."""
+Colours of marks must also differ for people with colour vision deficiency. So a search made each two of the
+ten differ as much as possible, for such eyes too, and above all failed items from others. A test enforces it.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ def variables() -> str:
 
 
 def classes(marks: Iterable[str]) -> str:
-    """Style of a picture by itself: a class for each of ``marks``, which are executors or names of colours,
-    and with ``-line`` behind its name one for lines. Not everything that shows pictures knows variables."""
+    """The style of a standalone picture: a class for each of ``marks``, which are executors or names of
+    colours, and one with ``-line`` after its name for lines. Some viewers of pictures do not know variables.
+    """
     known = tuple(marks)
 
     def rules(place: int) -> str:

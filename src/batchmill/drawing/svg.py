@@ -1,4 +1,4 @@
-"""Parts of pictures, as the text of SVG elements. What is given as text is escaped."""
+"""Parts of pictures, as the text of SVG elements. Texts in arguments are escaped."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def _value(value: Value) -> str:
 
 
 def picture(width: float, height: float, label: str, body: Iterable[str], style: str = "") -> str:
-    """A picture whose content ``label`` tells to who cannot see it. With a ``style`` it is one by itself, of
-    its own size, on a ground of its own; without one it is as wide as there is room and part of a page."""
+    """A picture; ``label`` describes it for people who cannot see it. With a ``style`` it stands alone, with
+    its own size and background; without one it is part of a page, as wide as there is room."""
     size: dict[str, Value] = {"viewBox": f"0 0 {width:g} {height:g}"}
     if not style:
         return element("svg", {**size, "role": "img", "aria-label": label}, *body)
@@ -50,13 +50,11 @@ def text(
 
 
 Segment = tuple[str, float, str]
-"""A part of a bar: the class that has its colour, how much it stands for, and what it says when pointed
-at."""
+"""A part of a bar: the class of its colour, its size, and its text when pointed at."""
 
 
 def bar(x: float, y: float, height: float, scale: float, segments: Sequence[Segment], rx: float = 0) -> str:
-    """A bar of segments side by side from ``x`` on; each is ``scale`` pixels long for every one it stands
-    for."""
+    """A bar of segments side by side from ``x`` on; each is ``scale`` pixels long per unit."""
     drawn: list[str] = []
     for kind, amount, words in segments:
         width = amount * scale
@@ -76,7 +74,7 @@ def spread(least: float, most: float, middle: float) -> str:
 
 
 def swatch(kind: str, size: float = 12) -> str:
-    """A colour for a legend, as a picture that says nothing by itself."""
+    """A colour for a legend, as a picture without text of its own."""
     shape: dict[str, Value] = {"class": kind, "width": size, "height": size}
     return element("svg", {"width": size, "height": size, "aria-hidden": "true"}, element("rect", shape))
 

@@ -111,8 +111,8 @@ class InvalidParams(NodeError):
 
 
 class AttemptTimeout(BatchmillError, TimeoutError):
-    """Raised when one attempt of one item took longer than its ``timeout``. ``outputs`` is what the node had
-    written until then."""
+    """Raised when one attempt of one item took longer than its ``timeout``. ``outputs`` is the output of the
+    node so far."""
 
     def __init__(self, message: str, outputs: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
@@ -149,8 +149,8 @@ class ClusterLost(BatchmillError):
 
 
 class LeftOnWorker(BatchmillError):
-    """Raised for an item that left files in its working folder on a worker that does not have the folder of
-    the run, where nobody would find them. It is not retried."""
+    """Raised for an item that left files in its working folder on a worker without access to the run's
+    folder, where they would be lost. It is not retried."""
 
     retryable = False
 

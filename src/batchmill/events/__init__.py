@@ -1,4 +1,4 @@
-"""Events of a run for those who watch it, the bus, progress lines and the summary."""
+"""Events of a run for its observers, the bus, progress lines and the summary."""
 
 from typing import TYPE_CHECKING
 

@@ -55,7 +55,7 @@ class Bus:
         return remove
 
     def emit(self, event: Event) -> None:
-        """Hand ``event`` to every listener. Raises nothing that a listener raises."""
+        """Pass ``event`` to every listener. Exceptions of listeners are not raised."""
         if not self._listeners:
             return
         if self._mask is not None:

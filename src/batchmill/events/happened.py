@@ -130,7 +130,7 @@ class NodeFinished:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """Something worth a line that is no error, such as a template that is left as it is."""
+    """A message worth a line that is no error, such as a template that stays unresolved."""
 
     message: str
     node: str = ""

@@ -12,8 +12,8 @@ PROGRESS_EVERY = 0.1  # seconds: a bar drawn ten times a second looks live, and 
 class ProgressThrottle:
     """Lets one caller through every ``seconds``, the first one after that time.
 
-    Concurrency: any thread may call :meth:`due`. ``_lock`` guards ``_next``, which is first read without it:
-    a stale value costs one round.
+    Concurrency: any thread may call :meth:`due`. ``_lock`` guards ``_next``; it is first read without the
+    lock, and a stale value only delays a caller by one round.
     """
 
     def __init__(self, seconds: float = PROGRESS_EVERY, clock: Clock = SYSTEM_CLOCK) -> None:

@@ -46,7 +46,7 @@ def display(
 ) -> ProgressDisplay | None:
     """The display for ``kind`` on ``stream``, None for ``none``.
 
-    ``auto`` draws a bar only on a terminal that can move its cursor and where nobody keeps a log of it.
+    ``auto`` draws a bar only on a terminal that can move its cursor and whose output is not kept as a log.
     """
     if kind == "none":
         return None
@@ -73,7 +73,7 @@ class _Batch:
 class PlainProgress:
     """One line per ten percent of a batch, or per ten seconds; ``verbose`` adds a line per node.
 
-    A stream that cannot be written any more (its reader went away) ends the lines, not the run.
+    If the stream can no longer be written (its reader went away), the lines end, not the run.
 
     Concurrency: called by the bus, which delivers one event at a time.
     """
@@ -156,13 +156,13 @@ def _advanced(progress: BatchProgress, wall: float) -> str:
 
 
 def trouble(failed: int, retries: int) -> list[str]:
-    """What went wrong so far, in words."""
+    """The failures so far, in words."""
     told = [f"{failed:,} failed"] if failed else []
     return [*told, f"{retries:,} {'retry' if retries == 1 else 'retries'}"] if retries else told
 
 
 def spent(progress: BatchProgress) -> list[str]:
-    """What calls of language models used so far, in words."""
+    """The use by calls of language models so far, in words."""
     told = [count(progress.tokens, "token")] if progress.tokens else []
     return [*told, f"{plain_number(float(f'{progress.cost:.4g}'))} USD"] if progress.cost else told
 
@@ -242,5 +242,5 @@ def _rich_progress(stream: TextIO, environment: Mapping[str, str]) -> Progress:
         TimeElapsedColumn(),
         TextColumn("{task.fields[failed]}", style="red", markup=False),
     )
-    # stdout and stderr are not redirected: what items print must not pass through rich
+    # stdout and stderr are not redirected: the output of items must not pass through rich
     return Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False)

@@ -52,7 +52,7 @@ class Summary:
     warnings: int = 0
     finished: RunFinished | None = None
     durations: Callable[[str], str] = _untimed
-    """What there is to tell of how long the items of a batch took, by its node."""
+    """A line about the durations of a batch's items, by its node."""
     show: Callable[[str, int], str] = _unkept
     """The command that shows an item of a node; empty where there is none."""
     _groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
@@ -85,8 +85,8 @@ class Summary:
             self._count(node.node, {"type": kind, "message": message})
 
     def take_errors(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Put a finished run's own list of errors in place of those of its nodes: it has those of the run
-        itself as well, such as an output that cannot be resolved. An entry names its ``node``."""
+        """Replace the errors of nodes by a finished run's own list: it also has those of the run itself, such
+        as an output that cannot be resolved. An entry names its ``node``."""
         self._groups.clear()
         for entry in entries:
             if entry.get("kind") != "cancelled":
@@ -162,8 +162,8 @@ def _counts(batches: list[NodeFinished]) -> str:
 
 
 def _described(group: _Group, whole: bool) -> str:
-    """A group in a line, which names the line of the user's code that failed, and that one's traceback below
-    it where the ``whole`` is wanted."""
+    """A group in a line with the line of the user's code that failed; if ``whole``, followed by its
+    traceback."""
     traceback = str(group.example.get("traceback", ""))
     most = MOST_OF_NODE if group.example.get("index") is None else MOST_OF_ITEM
     message = shortened(str(group.example.get("message", "")), most) + at_own_line(traceback)

@@ -8,7 +8,7 @@ the channel's owner puts them in order. Each item is run by the same piece of co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -83,6 +83,9 @@ class Chunk:
     ``lost`` is set for an item to retry, whose ``attempts``-th attempt was lost with its worker, or failed if
     the channel starts attempts; such a chunk holds only this item. ``wait`` is the pause before its next
     attempt, in seconds. ``tried`` are the lost attempts whose start is known.
+
+    ``more`` yields the items and then further ones, which it adds to ``items``: each is read once the one
+    before it was run. Close it before you settle the items. Without it, ``items`` are all.
     """
 
     start: int
@@ -91,9 +94,15 @@ class Chunk:
     lost: ErrorInfo | None = None
     tried: tuple[Tried, ...] = ()
     wait: float = 0.0
+    more: Generator[Any, None, None] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def close(self) -> None:
+        """Read no further items into it."""
+        if self.more is not None:
+            self.more.close()
 
     def part(self, start: int, end: int | None = None) -> Chunk:
         """The items from offset ``start`` to before ``end``; all of them are this very chunk."""

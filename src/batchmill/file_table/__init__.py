@@ -1,6 +1,6 @@
 """Which files a run reads and writes, so that it writes none that it reads or has written elsewhere."""
 
-from batchmill.file_table.places import PARTIAL, Place, place_of
+from batchmill.file_table.places import PARTIAL, FilePlace, place_of
 from batchmill.file_table.table import Entry, FileTable, without
 
-__all__ = ["PARTIAL", "Entry", "FileTable", "Place", "place_of", "without"]
+__all__ = ["PARTIAL", "Entry", "FilePlace", "FileTable", "place_of", "without"]

@@ -56,7 +56,7 @@ class SharedLog:
 
     @property
     def address(self) -> Address:
-        """What :meth:`at` needs in another process."""
+        """The argument for :meth:`at` in another process."""
         found = os.fstat(self._number)
         return os.getpid(), self._number, (found.st_dev, found.st_ino)
 

@@ -1,4 +1,5 @@
-"""What tells that two names are of one file: where they lead, links followed, or the inode there."""
+"""The identity of files: two names belong to one file if they lead to the same path, links followed, or to
+the same inode."""
 
 from __future__ import annotations
 
@@ -8,33 +9,34 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 PARTIAL = ".partial"
-"""Ends the name of a file that is written beside the one whose place it takes once it is complete."""
+"""The suffix of a file that is written beside the one that it replaces once it is complete."""
 
 Inode = tuple[int, int]
 
 
-class Place(NamedTuple):
-    """``real`` is empty for a file known by its descriptor alone, ``inode`` None where nothing is yet."""
+class FilePlace(NamedTuple):
+    """``real`` is empty for a file known by its descriptor alone, ``inode`` None if the file does not exist
+    so far."""
 
     real: str
     inode: Inode | None
 
 
-def place_of(path: str | int) -> Place | None:
-    """Where a path or a descriptor leads; None for a folder, a pipe, a terminal: what is no regular file has
-    nothing that writing could destroy."""
+def place_of(path: str | int) -> FilePlace | None:
+    """The place of a path or a descriptor; None for a folder, a pipe, a terminal: only regular files have
+    content that a write could destroy."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
-        return None if isinstance(path, int) or "\0" in path else Place(os.path.realpath(path), None)
+        return None if isinstance(path, int) or "\0" in path else FilePlace(os.path.realpath(path), None)
     if not stat.S_ISREG(found.st_mode):
         return None
-    return Place(os.path.realpath(path) if isinstance(path, str) else "", (found.st_dev, found.st_ino))
+    return FilePlace(os.path.realpath(path) if isinstance(path, str) else "", (found.st_dev, found.st_ino))
 
 
-def places_of(items: Iterable[object]) -> list[tuple[int, Place]]:
-    """The positions of the texts among ``items`` that name something which is there, each with where it
-    leads; of what is no regular file that is all that is told."""
+def places_of(items: Iterable[object]) -> list[tuple[int, FilePlace]]:
+    """The positions of the texts among ``items`` that name an existing file, each with its place, None if it
+    is no regular file."""
     folders: dict[str, str] = {}
     found = []
     for position, item in enumerate(items):
@@ -45,12 +47,12 @@ def places_of(items: Iterable[object]) -> list[tuple[int, Place]]:
         except (OSError, ValueError):
             continue
         inode = (there.st_dev, there.st_ino) if stat.S_ISREG(there.st_mode) else None
-        found.append((position, Place(_real(item, folders), inode)))
+        found.append((position, FilePlace(_real(item, folders), inode)))
     return found
 
 
 def _real(path: str, folders: dict[str, str]) -> str:
-    """The path with links followed; those of the same folder, in ``folders``, only once."""
+    """The path with links followed; folders in ``folders`` are resolved only once."""
     folder, name = os.path.split(path)
     if name in ("", os.curdir, os.pardir) or os.path.islink(path):
         return os.path.realpath(path)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from batchmill.errors import FileInUse
 from batchmill.file_table.log import Address, SharedLog
-from batchmill.file_table.places import PARTIAL, Inode, Place, place_of, places_of
+from batchmill.file_table.places import PARTIAL, FilePlace, Inode, place_of, places_of
 
 Kind = Literal["own", "input", "read", "planned", "write"]
 _numbers = itertools.count()
@@ -47,14 +47,14 @@ class FileTable:
         self._log: SharedLog | None = None
 
     def own(self, path: str | int, words: str, *, written: bool = True) -> None:
-        """Enter a file of the run itself, which nothing of the run may write. One that the run itself writes,
-        such as its journal, is no item of it either; one that it only reads, such as its document, may be."""
+        """Enter a file of the run itself, which no node may write. If the run writes it, such as its journal,
+        it cannot be an item either; if the run only reads it, such as its document, it can."""
         self._add("own" if written else "input", path, words)
 
     def own_folder(self, path: str, words: str) -> None:
-        """The same for a folder and all that is in it, whether it is there yet or not."""
+        """The same for a folder and everything in it, even if it does not exist so far."""
         with self._at_work():
-            self._enter("own", words, Place(os.path.realpath(path) + os.sep, None))
+            self._enter("own", words, FilePlace(os.path.realpath(path) + os.sep, None))
 
     def plan(self, path: str, by: str) -> None:
         """Enter a file that ``by`` is going to write, for globs to pass over."""
@@ -74,11 +74,11 @@ class FileTable:
             return self._enter("read", by, place)
 
     def writing(self, path: str, by: str, *, again: bool = False) -> Entry | None:
-        """Enter that ``by`` writes a file that takes the place of what is there, until :meth:`done`.
+        """Enter that ``by`` writes a file that replaces the existing one, until :meth:`done`.
 
-        ``again`` says that this is another attempt of what may have written it before. Raises
-        :class:`~batchmill.errors.FileInUse` where it is a file of the run itself, is or was read by anybody,
-        or is written by others.
+        ``again`` says that this is another attempt of work that may have written it before. Raises
+        :class:`~batchmill.errors.FileInUse` if it is a file of the run itself, is or was read in this run, or
+        is written by others.
         """
         place = place_of(path)
         if place is None:
@@ -107,7 +107,7 @@ class FileTable:
                         raise FileInUse(_words(path, by, entry))
 
     def done(self, entry: Entry | None, *, kept: bool = True) -> None:
-        """What was entered has come to its end; not ``kept``: the file was not written after all."""
+        """End the use of an entry; without ``kept``, the file was not written after all."""
         if entry is None:
             return
         with self._at_work():
@@ -116,16 +116,16 @@ class FileTable:
             self._put(replace(entry, open=False, inode=inode), gone=not kept)
 
     def among(self, items: Sequence[object]) -> list[int]:
-        """The positions of the texts in ``items`` that name what is no item of the run: a file or folder that
-        it writes for itself, or a file that it is to write and has not finished."""
+        """The positions of the texts in ``items`` that name files which cannot be items: a file or folder
+        that the run writes for itself, or one that it will write and has not finished."""
         there = places_of(items)
         with self._at_work():
             return [position for position, place in there if self._is_left_out(place)]
 
-    def _is_left_out(self, place: Place) -> bool:
-        places = [place, Place(place.real + os.sep, None)]
+    def _is_left_out(self, place: FilePlace) -> bool:
+        places = [place, FilePlace(place.real + os.sep, None)]
         if place.real.endswith(PARTIAL):
-            places.append(Place(place.real.removesuffix(PARTIAL), None))
+            places.append(FilePlace(place.real.removesuffix(PARTIAL), None))
         return any(
             one.open and one.kind not in ("input", "read") for each in places for one in self._of(each)
         )
@@ -143,7 +143,7 @@ class FileTable:
             with self._at_work():
                 self._enter(kind, by, place)
 
-    def _enter(self, kind: Kind, by: str, place: Place) -> Entry:
+    def _enter(self, kind: Kind, by: str, place: FilePlace) -> Entry:
         if kind == "write":  # what was planned is now done
             for one in self._of(place):
                 if one.kind == "planned" and one.by == by:
@@ -152,8 +152,8 @@ class FileTable:
         self._put(entry)
         return entry
 
-    def _of(self, place: Place) -> list[Entry]:
-        """What is entered of a file."""
+    def _of(self, place: FilePlace) -> list[Entry]:
+        """The entries of a file."""
         keys = dict.fromkeys(self._by_path.get(place.real, ()) if place.real else ())
         for folder in _folders_around(place.real):
             keys.update(dict.fromkeys(self._by_path.get(folder, ())))
@@ -181,7 +181,7 @@ class FileTable:
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
-        """Hold the table as it is now, in all processes."""
+        """Lock the table and read its present state, in all processes."""
         with self._lock:
             if self._log is None:
                 yield
@@ -234,7 +234,7 @@ def _folders_around(path: str) -> Iterator[str]:
 
 
 def _is_there(entry: Entry) -> bool:
-    """Whether a file still has the inode it was entered with: those of files that are gone are used again."""
+    """Whether a file still has the inode of its entry, because systems reuse the inodes of removed files."""
     if not entry.real:
         return True
     place = place_of(entry.real)

@@ -9,7 +9,7 @@ from batchmill.concurrency.deadline import deadline
 from batchmill.flow.async_flow import AsyncFlow
 from batchmill.flow.async_node import AsyncNode, read_out_async
 from batchmill.flow.batch import BatchFlow, BatchNode
-from batchmill.flow.calls import Call
+from batchmill.flow.calls import NodeCall
 from batchmill.flow.engine import exec_batch, flow_batch, off_the_loop
 from batchmill.flow.flow_tasks import flow_for_one_run
 from batchmill.flow.keeping import batch_visit, kept_items
@@ -21,7 +21,7 @@ from batchmill.flow.typevars import ParamsT, SharedT
 class _OfItems(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT]):
     """Shared by both nodes: a visit with a result for each item."""
 
-    async def _kept_async(self, call: Call, prep_res: object) -> Any:
+    async def _kept_async(self, call: NodeCall, prep_res: object) -> Any:
         with batch_visit(call):
             return await self._exec(prep_res)
 
@@ -60,7 +60,7 @@ class AsyncBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, ParamsT]):
     """A :class:`~batchmill.flow.BatchFlow` of async nodes, one entry after another."""
 
     async def _run_async(self, shared: SharedT) -> Any:
-        with Call(self, shared):
+        with NodeCall(self, shared):
             entries: Iterable[Mapping[str, Any]] = await self.prep_async(shared) or []
             options = options_of(self)
             if options == DEFAULTS:
@@ -79,7 +79,7 @@ class AsyncParallelBatchFlow(AsyncFlow[SharedT, ParamsT], BatchFlow[SharedT, Par
     """
 
     async def _run_async(self, shared: SharedT) -> Any:
-        with Call(self, shared):
+        with NodeCall(self, shared):
             entries: Iterable[Mapping[str, Any]] = await self.prep_async(shared) or []
             options = options_of(self)
             actions = await _entries(self, shared, entries, options.limit)
@@ -95,7 +95,7 @@ async def _entries(
 
     async def one(entry: Mapping[str, Any], index: int) -> Any:
         twin = flow_for_one_run(flow, options.isolated)
-        with Call(twin, shared) as call:
+        with NodeCall(twin, shared) as call:
             async with deadline(options.timeout, f"no result within {options.timeout or 0:g} s"):
                 action = await twin._orch_async(shared, {**flow.params, **entry})
             return call.last if options.results else action

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from batchmill.flow.async_node import AsyncNode
 from batchmill.flow.branches import starts, walk
-from batchmill.flow.calls import Call
+from batchmill.flow.calls import NodeCall
 from batchmill.flow.flow import Flow
 from batchmill.flow.typevars import ParamsT, SharedT
 from batchmill.flow.walking import AsyncWalker, told
@@ -23,7 +23,7 @@ class AsyncFlow(Flow[SharedT, ParamsT], AsyncNode[SharedT, ParamsT, Any, Any]):
         return told(await walker.make_async(walk(self, starts(self.start_node))))
 
     async def _run_async(self, shared: SharedT) -> Any:
-        with Call(self, shared) as call:
+        with NodeCall(self, shared) as call:
             prep_res = await self.prep_async(shared)
             last_action = await self._orch_async(shared)
             call.tell(call.last)

@@ -10,7 +10,7 @@ from typing import Any, Unpack, cast
 from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.promises import settled
 from batchmill.executors.contract import Task
-from batchmill.flow.calls import Call, NodeAttempts
+from batchmill.flow.calls import NodeAttempts, NodeCall
 from batchmill.flow.item_tasks import AsyncOwnRetriesTask
 from batchmill.flow.journaled import RunKeywords, run_of
 from batchmill.flow.keeping import SingleVisit
@@ -28,7 +28,7 @@ def _as_it_is(work: object) -> Awaitable[Any]:
 
 
 def read_out_async(work: object) -> Awaitable[Any]:
-    """The result of what ``exec_async`` gave; values that a generator yields are published."""
+    """The result of ``exec_async``; values that a generator yields are published."""
     return settled(pieces(work))
 
 
@@ -59,11 +59,11 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
         return await self._tried_async(prep_res, _as_it_is)
 
     async def _item_async(self, item: object) -> Any:
-        """``exec_async`` of an item of a batch, whose result must be one by then."""
+        """``exec_async`` of an item of a batch; its result must be a plain value afterwards."""
         return await self._tried_async(item, read_out_async)
 
     async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[object]]) -> Any:
-        """What ``exec_async`` comes to after its retries; ``result_of`` awaits what it returned."""
+        """The result of ``exec_async`` after its retries; ``result_of`` awaits the value that it returned."""
         limit = options_of(self).timeout
         with NodeAttempts(self):
             tries: Tries | None = None
@@ -83,8 +83,8 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
                     await asyncio.sleep(wait)
         return None
 
-    async def _kept_async(self, call: Call, prep_res: object) -> Any:
-        """What ``exec_async`` comes to in a run that is kept or listened to."""
+    async def _kept_async(self, call: NodeCall, prep_res: object) -> Any:
+        """The result of ``exec_async`` in a run that is saved or has listeners."""
         visit = SingleVisit(call, prep_res)
         if not visit.known:
             with visit.making() as made:
@@ -93,7 +93,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
         return visit.value
 
     async def run_async(self, shared: SharedT, **keeping: Unpack[RunKeywords]) -> Any:
-        """Run this node alone, or this flow, and return what ``post_async`` returned. Warns where a node has
+        """Run this node alone, or this flow, and return the result of ``post_async``. Warns if a node has
         successors. The keywords are those of :class:`~batchmill.flow.journaled.RunKeywords`."""
         if self.successors:
             warn(f"Node won't run successors. Use AsyncFlow. ({class_of(self)})")
@@ -103,7 +103,7 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
             return await self._run_async(shared)
 
     async def _run_async(self, shared: SharedT) -> Any:
-        with Call(self, shared) as call:
+        with NodeCall(self, shared) as call:
             prep_res = await self.prep_async(shared)
             exec_res = await (self._exec(prep_res) if call.run is None else self._kept_async(call, prep_res))
             call.tell(exec_res)
@@ -113,5 +113,6 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
         raise RuntimeError("Use run_async.")
 
     def as_task(self) -> Task:
-        """What :func:`batchmill.map` runs: ``exec_async`` of one item, with this node's own retries."""
+        """The task that :func:`batchmill.map` runs: ``exec_async`` of one item, with this node's
+        own retries."""
         return AsyncOwnRetriesTask(self, AsyncNode._item_async)

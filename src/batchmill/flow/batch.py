@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack, cast
 
 from batchmill.concurrency.promises import awaited
-from batchmill.flow.calls import Call
+from batchmill.flow.calls import NodeCall
 from batchmill.flow.engine import exec_batch, flow_batch
 from batchmill.flow.flow import Flow
 from batchmill.flow.keeping import batch_visit, visit_of
@@ -41,7 +41,7 @@ class BatchNode(Node[SharedT, ParamsT, Any, Any]):
             return [one(item) for item in (items or [])]
         return [visit.item(item, index, one) for index, item in enumerate(items or [])]
 
-    def _kept(self, call: Call, prep_res: Any) -> Any:
+    def _kept(self, call: NodeCall, prep_res: Any) -> Any:
         with batch_visit(call):
             return self._exec(prep_res)
 
@@ -66,7 +66,7 @@ class BatchFlow(Flow[SharedT, ParamsT]):
             self.batch_options = BatchOptions(**options)
 
     def _run(self, shared: SharedT) -> Any:
-        with Call(self, shared):
+        with NodeCall(self, shared):
             entries: Iterable[Mapping[str, Any]] = awaited(self.prep(shared)) or []
             options = options_of(self)
             if options != DEFAULTS:

@@ -1,9 +1,9 @@
 """Fan-out and fan-in: several nodes after one, and one after several.
 
-Branches that begin together run at the same time. A node that several of them can reach is a join: whoever
-arrives there waits, and it runs once, when every branch has arrived, ended, or turned elsewhere.
+Branches that begin together run at the same time. A node that several of them can reach is a join: a branch
+that arrives there waits, and the node runs once, when every branch has arrived, ended, or turned elsewhere.
 
-What runs next is decided by :func:`walk`, a generator that runs nothing itself, so threads and event loops
+:func:`walk`, a generator that runs nothing itself, decides which nodes run next, so threads and event loops
 share it.
 """
 
@@ -39,14 +39,14 @@ class Branches(list[Any]):
 
 
 class Steps(Protocol):
-    """Who knows what follows a node."""
+    """Knows the successors of a node."""
 
     def get_next_node(self, curr: object, action: str | None) -> Any:
         """The node after ``curr``, or several; None at the end."""
 
 
 @dataclass(slots=True)
-class Visit:
+class NodeVisit:
     """A node to be run; ``node`` is the one of the program, of which a visit has a copy."""
 
     node: Any
@@ -54,7 +54,7 @@ class Visit:
 
 @dataclass(slots=True)
 class Together:
-    """Walks to be made at the same time, each to its end; answered with what they return, in order."""
+    """Walks to make at the same time, each to its end; the answer are their results, in order."""
 
     walks: list[Walk]
 
@@ -74,19 +74,19 @@ class Ends:
 
     @property
     def result(self) -> Any:
-        """What ``exec`` of the last node returned; of several branches a list."""
+        """The result of ``exec`` of the last node; for several branches a list."""
         return self.results[0] if len(self.results) == 1 else self.results or None
 
 
 Walked = tuple[list[Any], Ends]
-Walk = Generator[Visit | Together, Any, Walked]
+Walk = Generator[NodeVisit | Together, Any, Walked]
 
 
 def walk(steps: Steps, frontier: Sequence[object], stops: frozenset[int] = frozenset()) -> Walk:
-    """Go on from the nodes in ``frontier``, up to those whose ids are in ``stops``; these are returned.
+    """Continue from the nodes in ``frontier`` up to those whose ids are in ``stops``; these are returned.
 
-    A :class:`Visit` is answered with the copy that was run, its action and its result; a :class:`Together`
-    with what its walks return.
+    The answer to a :class:`NodeVisit` is the copy that was run, its action and its result; the answer to a
+    :class:`Together` are the results of its walks.
     """
     ends = Ends()
     while True:
@@ -98,7 +98,7 @@ def walk(steps: Steps, frontier: Sequence[object], stops: frozenset[int] = froze
         joins = _reached_twice(active) if len(active) > 1 else frozenset()
         free = [one for one in active if id(one) not in joins] if len(active) > 1 else []
         if not free:  # one node, or nodes that lead to one another in a circle: one at a time
-            ran, action, result = yield Visit(active[0])
+            ran, action, result = yield NodeVisit(active[0])
             following = _listed(steps.get_next_node(ran, action))
             if not following:
                 ends = Ends([action], [result])

@@ -1,8 +1,8 @@
-"""Which call of which node is under way in this thread or task, and at which retry it is.
+"""The current call of a node in this thread or task, and the number of its retry.
 
-The state of a call lives in a context variable, not on the node: threads and asyncio tasks that run
-one node at the same time each see their own. Calls nest (a node may run a flow), so the variable
-holds the innermost call and each call knows the one around it.
+The state of a call lives in a context variable, not on the node: threads and asyncio tasks that run one node
+at the same time each see their own. Calls nest (a node may run a flow), so the variable holds the innermost
+call, and each call knows the one around it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from batchmill.step import LLM_CALLS_KEY
 
 Records = Recorder | list[Any]
 
-_innermost: ContextVar[Call | None] = ContextVar("batchmill_innermost_call", default=None)
+_innermost: ContextVar[NodeCall | None] = ContextVar("batchmill_innermost_call", default=None)
 _new_recorder = Lock()  # so that two threads that find no recorder do not each make one
 
 
-class Call:
-    """One call of ``node``, a context manager. ``retry`` counts from 0. ``last`` is what ``exec`` of the node
-    returned that was called last within it.
+class NodeCall:
+    """One call of ``node``, a context manager. ``retry`` counts from 0. ``last`` is the result of ``exec`` of
+    the node that was called last within it.
 
-    ``shared``, ``recorder`` and ``run`` are those of the call around it where they are not given. ``run`` is
-    what the nodes of a run share that is kept or listened to, None if there is no such; ``place`` is where
-    the node stands that is about to be run (``visiting``), or within which nodes are run; ``visit`` is that
-    of a batch node, and ``index`` the number of an item.
+    ``shared``, ``recorder`` and ``run`` are by default those of the call around it. ``run`` is the state that
+    nodes share of a run that is saved or has listeners, else None. ``place`` is the place of the node that
+    will run next (``visiting``), or within which nodes run. ``visit`` is that of a batch node, and ``index``
+    the number of an item.
 
-    Concurrency: a Call belongs to the thread or task that entered it; :class:`NodeAttempts` made by its
-    child tasks report the retry they ended at to it, the last of them wins.
+    Concurrency: a Call belongs to the thread or task that entered it; :class:`NodeAttempts` made by its child
+    tasks report to it the retry at which they ended, and the last one wins.
     """
 
     __slots__ = (
@@ -55,14 +55,14 @@ class Call:
         self.recorder = recorder
         self.retry = 0
         self.last: Any = None
-        self.around: Call | None = None
+        self.around: NodeCall | None = None
         self.run: Any = None
         self.place: Any = None
         self.visiting = False
         self.visit: Any = None
         self.index: int | None = None
 
-    def __enter__(self) -> Call:
+    def __enter__(self) -> NodeCall:
         around = self.around = _innermost.get()
         if around is not None:
             self.shared = around.shared if self.shared is None else self.shared
@@ -82,7 +82,7 @@ class Call:
         _innermost.set(self.around)
 
 
-class NodeAttempts(Call):
+class NodeAttempts(NodeCall):
     """The part of a call in which ``exec`` is tried; ``post`` reads the retry it ended at."""
 
     __slots__ = ()
@@ -96,7 +96,7 @@ class NodeAttempts(Call):
         _innermost.set(around)
 
 
-def call_of(node: object) -> Call | None:
+def call_of(node: object) -> NodeCall | None:
     """The innermost call of ``node`` that is under way here, None outside of any."""
     call = _innermost.get()
     while call is not None and call.node is not node:
@@ -104,23 +104,23 @@ def call_of(node: object) -> Call | None:
     return call
 
 
-def innermost() -> Call | None:
+def innermost() -> NodeCall | None:
     """The innermost call that is under way here."""
     return _innermost.get()
 
 
 def tell_last(result: object) -> None:
-    """Have the innermost call know what the last node within it came to."""
+    """Store in the innermost call the result of the last node within it."""
     call = _innermost.get()
     if call is not None:
         call.last = result
 
 
 class CurRetry:
-    """The attribute ``cur_retry``: the retry (from 0) that the calling thread or task is at.
+    """The attribute ``cur_retry``: the retry (from 0) of the calling thread or task.
 
-    Outside of a call it is the value of the last one to have set it, on whatever thread. It stands
-    in the node's ``__dict__`` too, where the original keeps it.
+    Outside a call it is the value that was set last, on any thread. It is also in the node's ``__dict__``,
+    where the original keeps it.
     """
 
     def __get__(self, node: object, owner: type | None = None) -> Any:
@@ -137,11 +137,11 @@ class CurRetry:
 
 
 def current_recorder() -> Records:
-    """Where the run that the caller is part of records LLM calls; for ``prep``, ``exec`` and ``post``.
+    """The recorder for LLM calls of the caller's run; for ``prep``, ``exec`` and ``post``.
 
-    It is ``shared["__llm_calls__"]``, put there if need be; in a worker process it is the item's own,
-    and what it records travels back with the item. Raises :class:`RuntimeError` outside of a run and
-    if the shared store is no mapping.
+    It is ``shared["__llm_calls__"]``, added if missing. In a worker process it is the item's own, and its
+    records travel back with the item. Raises :class:`RuntimeError` outside a run and if the shared store is
+    no mapping.
     """
     call = _innermost.get()
     if call is not None and call.recorder is not None:
@@ -152,7 +152,7 @@ def current_recorder() -> Records:
 
 
 def recorder_in(shared: MutableMapping[str, object]) -> Records:
-    """What stands under ``shared["__llm_calls__"]``; a new recorder where nothing does.
+    """The value of ``shared["__llm_calls__"]``; a new recorder if there is none.
 
     A program's own list is left in place: appending to a list loses nothing on any interpreter.
     """

@@ -1,12 +1,12 @@
-"""What a run changed in its shared store, as something that can travel and be applied elsewhere.
+"""The changes that a run made to its shared store, in a form that can travel and be applied elsewhere.
 
-A worker process runs each entry of a batch flow on its own copy of the shared store. What comes back
-is not the store but the changes, and the parent applies them in the order of the entries: new keys are
-added, lists that grew are continued, sets gain and lose members; where two entries set the same key to
-different values, the later one stands.
+A worker process runs each entry of a batch flow on its own copy of the shared store. It returns the changes,
+not the store, and the parent applies them in the order of the entries: new keys are added, lists that grew
+are extended, sets gain and lose members. If two entries set the same key to different values, the later one
+wins.
 
-Lists, dictionaries and sets are followed to any depth. Any other object counts as changed when another
-one stands in its place; what it changed inside itself stays in the worker.
+Lists, dictionaries and sets are compared to any depth. Any other object counts as changed if another object
+replaced it; changes inside it stay in the worker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Replaced:
-    """Another value stands here."""
+    """A value that replaced another."""
 
     value: object
 
@@ -56,7 +56,7 @@ class Members:
 
 @dataclass(slots=True)
 class Entries:
-    """A dictionary whose entries changed; ``removed`` are keys that are gone."""
+    """A dictionary whose entries changed; ``removed`` are deleted keys."""
 
     changed: dict[object, Change] = field(default_factory=dict)
     removed: list[object] = field(default_factory=list)
@@ -78,14 +78,16 @@ Change = Replaced | Grown | Members | Entries
 
 @dataclass(slots=True)
 class Imprint:
-    """What a container held: ``kind`` is its type, ``held`` imprints of its entries or the entries."""
+    """The content of a container at one moment: ``kind`` is its type, ``held`` imprints of its entries or the
+    entries."""
 
     kind: type[dict[object, object]] | type[list[object]] | type[set[object]]
     held: Any
 
 
 def imprint(value: object) -> object:
-    """What to compare ``value`` with later: containers by their entries, anything else by itself."""
+    """The imprint of ``value`` for a later comparison: containers by their entries, other values by
+    themselves."""
     if isinstance(value, dict):
         return Imprint(dict, {key: imprint(entry) for key, entry in value.items()})
     if isinstance(value, list):
@@ -96,7 +98,7 @@ def imprint(value: object) -> object:
 
 
 def changes_since(before: object, now: object) -> Change | None:
-    """What makes ``now`` of what ``before`` is the imprint of; None if nothing changed."""
+    """The changes from the imprint ``before`` to ``now``; None if there are none."""
     if not isinstance(before, Imprint) or not isinstance(now, before.kind):
         return None if before is now else _whole(now)
     if isinstance(now, dict):
@@ -125,7 +127,7 @@ def _list_since(before: list[object], now: list[object]) -> Change | None:
 
 
 def _whole(value: object) -> Change:
-    """A value that is new: containers as changes to an empty one, so that those of two entries meet."""
+    """A new value: containers as changes to an empty one, so those of two entries can be merged."""
     if type(value) is dict:
         return Entries({key: _whole(entry) for key, entry in value.items()})
     if type(value) is list:

@@ -1,8 +1,8 @@
-"""What comes of ``exec`` depends on this, as digests: by them a journal knows a result again.
+"""Digests of everything that the result of ``exec`` depends on, by which a journal recognises the result.
 
-That is the node's class with the code of the user's own classes it is made of, what the node was given when
-it was made, the params that a flow hands down, and what ``prep`` returned, or of a batch each item. Not where
-the node stands, and not how often it is tried.
+They cover the node's class with the code of the user's own classes it derives from, the node's attributes,
+the params that a flow hands down, and the result of ``prep``, or for a batch each item. They leave out the
+node's place and its retries.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLASS, CODE, ATTRIBUTES, PARAMS, PREPARED, NODES, STORE = (
     "the nodes inside",
     "the store",
 )
-"""What a key is made of, in words."""
+"""The parts of a key, in words."""
 
 _OUR_OWN = "batchmill."
 _NO_CONTENT = frozenset(
@@ -34,17 +34,17 @@ _NO_CONTENT = frozenset(
 _PART_CHARACTERS = 16
 
 
-class Place(NamedTuple):
-    """Where a node stands in a flow, and its part of a key."""
+class NodePlace(NamedTuple):
+    """The address of a node in a flow, and its part of a key."""
 
     address: str
     parts: Mapping[str, str]
 
 
-def places_in(start: object, within: str, *, keyed: bool) -> dict[int, Place]:
-    """The places of all nodes of one flow, by their ids; of several of one class the further ones have
-    numbers. ``keyed`` says whether their parts of keys are wanted."""
-    found: dict[int, Place] = {}
+def places_in(start: object, within: str, *, keyed: bool) -> dict[int, NodePlace]:
+    """The places of all nodes of one flow, by their ids; further nodes of one class get numbers. ``keyed``
+    says whether to compute their parts of keys."""
+    found: dict[int, NodePlace] = {}
     taken: set[str] = set()
     for node in reachable(start):
         name, number = type(node).__name__, 1
@@ -53,7 +53,7 @@ def places_in(start: object, within: str, *, keyed: bool) -> dict[int, Place]:
             number += 1
             address = f"{name}-{number}"
         taken.add(address)
-        found[id(node)] = Place(within + address, parts_of(node) if keyed else {})
+        found[id(node)] = NodePlace(within + address, parts_of(node) if keyed else {})
     return found
 
 
@@ -108,7 +108,7 @@ def store_digest(store: object, left_out: frozenset[str]) -> str:
 
 @cache
 def code_of(kind: Hashable) -> str:
-    """The text of the user's own classes that a class is made of."""
+    """The text of the user's own classes that a class derives from."""
     return "\n".join(_source(one) for one in inspect.getmro(cast(type, kind)) if not _is_ours(one))
 
 

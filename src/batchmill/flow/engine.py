@@ -1,4 +1,5 @@
-"""Batch classes on the engine: their options to its settings, its result to what ``post`` is given."""
+"""Batch classes on the engine: convert their options to its settings, and its result to the argument of
+``post``."""
 
 from __future__ import annotations
 
@@ -47,11 +48,10 @@ def flow_batch(
     options: BatchOptions,
     cancel: CancelToken | None = None,
 ) -> BatchResults[Any]:
-    """Every entry of a batch flow; the values are last actions, or what the last nodes came to.
+    """Run every entry of a batch flow; the values are last actions, or the results of the last nodes.
 
-    Raises :class:`~batchmill.errors.BatchFailed`. In other processes entries work on copies of
-    ``shared``; their changes are applied here in the order of the entries, those of a batch that failed
-    included.
+    Raises :class:`~batchmill.errors.BatchFailed`. In other processes entries work on copies of ``shared``;
+    their changes are applied here in the order of the entries, including those of a batch that failed.
     """
     settings = options.settings()
     if settings.traits.in_process:
@@ -117,9 +117,9 @@ def _run(
 
 
 async def off_the_loop(work: Callable[[CancelToken], T]) -> T:
-    """Run ``work`` in a thread of its own while the event loop goes on.
+    """Run ``work`` in its own thread while the event loop continues.
 
-    When the caller is cancelled, so is the batch, and it has ended before the cancellation goes on.
+    If the caller is cancelled, the batch is cancelled too, and has ended before the cancellation continues.
     """
     token = CancelToken()
     running = asyncio.ensure_future(asyncio.to_thread(work, token))

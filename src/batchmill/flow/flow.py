@@ -7,7 +7,7 @@ from typing import Any, cast
 from batchmill.concurrency.promises import awaited
 from batchmill.executors.contract import Task
 from batchmill.flow.branches import starts, walk
-from batchmill.flow.calls import Call
+from batchmill.flow.calls import NodeCall
 from batchmill.flow.flow_tasks import StoreTask
 from batchmill.flow.node import AnyNode, BaseNode
 from batchmill.flow.typevars import ParamsT, SharedT
@@ -50,7 +50,7 @@ class Flow(BaseNode[SharedT, ParamsT, Any, Any]):
         return told(walker.make(walk(self, starts(self.start_node))))
 
     def _run(self, shared: SharedT) -> Any:
-        with Call(self, shared) as call:
+        with NodeCall(self, shared) as call:
             prep_res = awaited(self.prep(shared))
             last_action = self._orch(shared)
             call.tell(call.last)

@@ -1,4 +1,4 @@
-"""What an entry of a batch flow comes back with."""
+"""The result of an entry of a batch flow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from batchmill.flow.changes import Change
 
 @dataclass(slots=True)
 class FlowEnd:
-    """Of an entry that ran in another process: the last action, or what the last node came to, as ``value``;
-    and what it changed in the store."""
+    """The result of an entry that ran in another process: the last action, or the result of the last node, as
+    ``value``, and its changes to the store."""
 
     value: object
     changes: Change | None

@@ -9,7 +9,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.executors.contract import Task
-from batchmill.flow.calls import Call, innermost
+from batchmill.flow.calls import NodeCall, innermost
 from batchmill.flow.changes import changes_since, imprint
 from batchmill.flow.flow_end import FlowEnd
 from batchmill.flow.isolation import alone, detached, isolated
@@ -19,8 +19,8 @@ from batchmill.step import LLM_CALLS_KEY
 
 
 def flow_for_one_run(flow: Any, isolate: bool = True) -> Any:
-    """The flow with nodes of its own, attributes of the flow staying those of the original; or the flow
-    itself, which makes a shallow copy of a node for each visit."""
+    """The flow with its own nodes, but the original's flow attributes; or the flow itself, which makes a
+    shallow copy of a node for each visit."""
     if not isolate:
         return flow
     twin = copy.copy(flow)
@@ -41,9 +41,9 @@ class FlowTask(Task):
         self.results = results
         self._around = innermost()
 
-    def _call(self, flow: object, index: int) -> Call:
-        """The call of an entry, on whichever thread: within the one that the task was made in."""
-        call = Call(flow, self.shared)
+    def _call(self, flow: object, index: int) -> NodeCall:
+        """The call of an entry, on any thread: within the call in which the task was made."""
+        call = NodeCall(flow, self.shared)
         if self._around is not None and self._around.run is not None:
             call.run = self._around.run
             call.place = place_here(call.run, self._around)
@@ -97,12 +97,12 @@ class ShippedFlowTask(Task):
         params = {**flow.params, **item}
         if is_async(flow):
             return run_coroutine(lambda: self._run_async(flow, store, params), attempt.cancel)
-        with Call(flow, store) as call:
+        with NodeCall(flow, store) as call:
             action = flow._orch(store, params)
             return call.last if self.results else action
 
     async def _run_async(self, flow: Any, store: dict[str, object], params: dict[str, object]) -> Any:
-        with Call(flow, store) as call:
+        with NodeCall(flow, store) as call:
             action = await flow._orch_async(store, params)
             return call.last if self.results else action
 

@@ -1,7 +1,7 @@
-"""Many coroutines at once in the caller's own event loop, bounded.
+"""Many coroutines at once in the caller's own event loop, with a limit.
 
-The guarantee: when :meth:`Gathering.run` returns or raises, for whatever reason, every task it started has
-ended; unless the others are to go on after a failure, as with :func:`asyncio.gather`.
+The guarantee: when :meth:`BoundedGather.run` returns or raises, for whatever reason, every task it started
+has ended, unless the others should continue after a failure, as with :func:`asyncio.gather`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, Literal
 OnFailure = Literal["cancel", "finish", "go on"]
 
 
-class Gathering:
+class BoundedGather:
     """Awaits ``work(item, index)`` for every item, each in a task of its own, ``limit`` at a time.
 
-    ``results`` are in item order, None if there is none yet. The first exception stops the start of
-    further items; ``on_failure`` says whether those under way are cancelled, finish, or go on; it is raised
-    when they have ended, in the last case at once. ``limit`` None starts all at once.
+    ``results`` are in item order, None for missing ones. The first exception prevents further items from
+    starting. ``on_failure`` says whether running ones are cancelled, finish, or continue. The exception is
+    raised when they have ended, or at once if they continue. ``limit`` None starts all at once.
 
     Concurrency: everything happens in the event loop's thread; one object serves one run.
     """
@@ -91,7 +91,7 @@ class Gathering:
             await self._changed.wait()
 
     async def _all_ended_for_sure(self) -> None:
-        """Wait for what was cancelled, even where the caller is cancelled once more meanwhile."""
+        """Wait for cancelled tasks, even if the caller is cancelled once more meanwhile."""
         while self._running:
             try:
                 await asyncio.wait(self._running)

@@ -1,4 +1,4 @@
-"""Which run of a journal a run of a flow is: what is kept of it, and by what it is known again."""
+"""The identity of a run of a flow in a journal: what is saved of it, and how a later run finds it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ NOT_CONTENT = frozenset({LLM_CALLS_KEY})
 
 
 def is_same(run: RunRecord, record: RunRecord, left: str | None) -> bool:
-    """Whether a run is one to continue: of the same flow, not at its end, of that name or that store.
-    ``left`` is what the store held when the run failed in this process."""
+    """Whether to continue a run: it belongs to the same flow, is unfinished, and has that name or that store.
+    ``left`` is the digest of the store when the run failed in this process."""
     then, now = run.settings.get(FLOW), record.settings[FLOW]
     if run.finished or not isinstance(then, Mapping):
         return False
@@ -35,7 +35,7 @@ def is_same(run: RunRecord, record: RunRecord, left: str | None) -> bool:
 
 
 def record_of(flow: object, shared: Any, name: str | None, masker: Masker) -> RunRecord:
-    """What a journal keeps of a run of a flow."""
+    """The record of a run of a flow for the journal."""
     store = dict(shared) if is_store(shared) else None
     kept = {key: one for key, one in (store or {}).items() if key not in NOT_CONTENT}
     whole = store is not None and _fits(kept) and masker.value(kept) == kept
@@ -50,7 +50,7 @@ def record_of(flow: object, shared: Any, name: str | None, masker: Masker) -> Ru
 
 
 def masker_of(shared: Any) -> Masker:
-    """Hides values of the store, or of environment variables, whose names suggest a secret."""
+    """Masks values of the store, or of environment variables, whose names suggest a secret."""
     masker = Masker()
     for told, values in (("the store's", shared), ("the variable", os.environ)):
         for key, value in values.items() if is_store(values) else ():
@@ -68,7 +68,7 @@ def is_store(shared: object) -> bool:
 
 
 def _fits(store: Mapping[str, object]) -> bool:
-    """Whether a store can be kept as it is."""
+    """Whether a store can be saved unchanged."""
     try:
         return is_exact(dict(store)) and len(json.dumps(dict(store))) <= LARGEST_STORE
     except NOT_JSON:
@@ -76,7 +76,7 @@ def _fits(store: Mapping[str, object]) -> bool:
 
 
 def _label(flow: object) -> str:
-    """What a flow is known by: its class, and the classes it begins with."""
+    """The identity of a flow: its class, and the classes it begins with."""
     begins = starts(getattr(flow, "start_node", None))
     inside = f"({', '.join(type(one).__name__ for one in begins)})" if begins else ""
     return f"{type(flow).__qualname__}{inside}"
@@ -94,8 +94,8 @@ def _source(flow: object) -> str:
 
 
 def importable(flow: object) -> str | None:
-    """``module:name`` of a flow that stands at the top level of a module; None if it does not. For one in
-    the script that is run, ``path/of/script.py:name``."""
+    """``module:name`` of a flow at the top level of a module, else None. For a flow in the running script,
+    ``path/of/script.py:name``."""
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("batchmill", "builtins") or not hasattr(module, "__dict__"):
             continue

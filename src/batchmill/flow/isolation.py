@@ -1,9 +1,8 @@
-"""Copies of a graph of nodes, so that runs at the same time do not see each other's state.
+"""Copies of a graph of nodes, so runs at the same time do not see each other's state.
 
-A copy of a node has its own attributes, and its own lists, dictionaries, sets and dataclass objects in
-them, to any depth. Everything else is shared with the original: a lock, a semaphore, a client or a
-cache on a node is there to be shared, many of them cannot be copied, and a semaphore that was copied
-without complaint would no longer limit anything.
+A copy of a node has its own attributes, and its own lists, dictionaries, sets and dataclass objects in them,
+to any depth. Everything else is shared with the original: a lock, a semaphore, a client or a cache on a node
+exists to be shared. Many of them cannot be copied, and a copied semaphore would no longer limit anything.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def detached(node: Any) -> Any:
 
 
 def _copied(value: T, memo: dict[int, object]) -> T:
-    """``value`` or its copy; ``memo`` maps the id of what was copied to the copy."""
+    """``value`` or its copy; ``memo`` maps the id of a copied object to the copy."""
     waiting: list[object] = []
     result: T = _copy(value, memo, waiting)
     _complete(waiting, memo)
@@ -88,7 +87,7 @@ def _copy_state(value: Any, memo: dict[int, object], waiting: list[object]) -> A
 
 
 def _is_node(value: object) -> bool:
-    """By its shape: the node classes stand above this module, and make tasks that copy with it."""
+    """Decide by its shape: the node classes are above this module, and make tasks that copy with it."""
     return isinstance(getattr(value, "successors", None), dict) and not isinstance(value, type)
 
 

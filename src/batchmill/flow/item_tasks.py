@@ -1,8 +1,8 @@
-"""``exec`` of a node as a task of the engine: what an executor runs for one item.
+"""``exec`` of a node as a task of the engine: the code that an executor runs for one item.
 
-A task holds the program's own node. An executor that runs it on threads copies the task once for each, and
-the node with it, so that they share no state (unless they are to); see :mod:`batchmill.flow.isolation` for
-what a copy shares all the same. To other processes the node goes without its successors.
+A task holds the program's own node. An executor with threads copies the task once for each thread, and the
+node with it, so they share no state (unless configured to); see :mod:`batchmill.flow.isolation` for the
+objects that copies still share. To other processes the node goes without its successors.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from batchmill.attempt import Attempt
 from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.concurrency.promises import kept, settled
 from batchmill.executors.contract import Task
-from batchmill.flow.calls import Call
-from batchmill.flow.content import Place
+from batchmill.flow.calls import NodeCall
+from batchmill.flow.content import NodePlace
 from batchmill.flow.isolation import alone, detached
 from batchmill.flow.publishing import pieces, run_in_worker
 from batchmill.flow.running import FlowRun
 
 
 def hopeless(error: Exception) -> bool:
-    """Whether a failure says of itself that another attempt would fail too."""
+    """Whether a failure declares that another attempt would fail too."""
     return getattr(error, "retryable", True) is False
 
 
@@ -43,7 +43,7 @@ class ExecTask(Task):
     share: bool = False  # each object says for itself
 
     def __init__(
-        self, node: Any, attempts: int, share: bool, place: Place | None = None, elsewhere: bool = False
+        self, node: Any, attempts: int, share: bool, place: NodePlace | None = None, elsewhere: bool = False
     ) -> None:
         self.node = node
         self.attempts = attempts
@@ -52,13 +52,13 @@ class ExecTask(Task):
         self._elsewhere = elsewhere
         self._run: FlowRun | None = None
 
-    def listen(self, place: Place, run: FlowRun, *, in_process: bool) -> None:
+    def listen(self, place: NodePlace, run: FlowRun, *, in_process: bool) -> None:
         """Have ``run`` hear what items publish; one in another process travels with the item's result."""
         self._place, self._elsewhere = place, not in_process and run.bus.heard
         self._run = run.unkept() if in_process else None
 
-    def _call(self, index: int, attempt: Attempt) -> Call:
-        call = Call(self.node, recorder=attempt.recorder)
+    def _call(self, index: int, attempt: Attempt) -> NodeCall:
+        call = NodeCall(self.node, recorder=attempt.recorder)
         call.place, call.index = self._place, index
         call.run = run_in_worker(attempt.recorder) if self._elsewhere else self._run
         return call
@@ -125,7 +125,7 @@ class OwnRetriesTask(Task):
         self.tried = tried
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
-        with Call(self.node, recorder=attempt.recorder):
+        with NodeCall(self.node, recorder=attempt.recorder):
             return self.tried(self.node, item)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OwnRetriesTask:
@@ -147,5 +147,5 @@ class AsyncOwnRetriesTask(OwnRetriesTask):
 
     async def run_async(self, item: Any, index: int, attempt: Attempt) -> Any:
         """All attempts of one item, as a coroutine."""
-        with Call(self.node, recorder=attempt.recorder):
+        with NodeCall(self.node, recorder=attempt.recorder):
             return await self.tried(self.node, item)

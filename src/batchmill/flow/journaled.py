@@ -19,7 +19,7 @@ from typing import Any, TypedDict, Unpack, cast
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidSetting, RunLocked
 from batchmill.events import Bus, Event, Listener, Published, RunFinished, RunStarted, Status
-from batchmill.flow.calls import Call
+from batchmill.flow.calls import NodeCall
 from batchmill.flow.content import store_digest
 from batchmill.flow.identity import (
     LARGEST_STORE,
@@ -53,8 +53,8 @@ _lock = threading.Lock()
 
 @dataclass(slots=True)
 class Resuming:
-    """The run of a journal to continue. At its end ``counts`` says what was kept and what was not, and
-    ``changes`` what had changed, by node."""
+    """A run of the journal to continue. At its end ``counts`` has the numbers of kept and repeated results,
+    and ``changes`` the changes by node."""
 
     run: RunRecord
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -83,9 +83,9 @@ class RunKeywords(TypedDict, total=False):
 
 
 def run_of(flow: object, shared: object, **given: Unpack[RunKeywords]) -> AbstractContextManager[FlowRun]:
-    """Around a run of ``flow`` on ``shared``; see :class:`RunKeywords`.
+    """A context around a run of ``flow`` on ``shared``; see :class:`RunKeywords`.
 
-    Raises :class:`~batchmill.errors.UnknownSetting` for another keyword, and what the run raises.
+    Raises :class:`~batchmill.errors.UnknownSetting` for another keyword, and the errors of the run.
     """
     known = RunKeywords.__annotations__
     if unknown := given.keys() - known.keys():
@@ -111,13 +111,13 @@ def _run_of(
     if journal is None:
         if name is not None:
             raise InvalidSetting("`name` is that of a run in a journal: give `journal`, too")
-        with Call(flow, shared) as call:
+        with NodeCall(flow, shared) as call:
             call.run = run = FlowRun(bus=Bus(heard), stop=stop or CancelToken())
             yield run
         return
     log = _opened(_journal_of(journal), flow, shared, _checked(name), resuming)
     try:
-        with Call(flow, shared) as call, _ended(log, shared) as ending:
+        with NodeCall(flow, shared) as call, _ended(log, shared) as ending:
             call.run = run = FlowRun(log, Bus(heard), stop or CancelToken(), told=_has_calls(log, shared))
             ending.append(run)
             run.bus.emit(RunStarted(log.name, log.run.source, len(nodes_of(flow))))
@@ -248,7 +248,7 @@ def _note(error: BaseException, log: SqliteRunLog) -> None:
 
 
 def _result(log: SqliteRunLog, status: str, shared: object, nodes: Any, wall: float) -> str | None:
-    """The result of a run as ``batchmill results`` gives it; None for one that is too large to be kept."""
+    """The result of a run in the form of ``batchmill results``; None if it is too large to save."""
     result = log.masker.value(
         {
             "schema": RUN_SCHEMA,

@@ -16,8 +16,8 @@ from typing import Any
 
 from batchmill.block import Block
 from batchmill.executors.describe import describe
-from batchmill.flow.calls import Call, call_of, recorder_in
-from batchmill.flow.content import NODES, PARAMS, PREPARED, STORE, Place, key_of, parts_inside
+from batchmill.flow.calls import NodeCall, call_of, recorder_in
+from batchmill.flow.content import NODES, PARAMS, PREPARED, STORE, NodePlace, key_of, parts_inside
 from batchmill.flow.publishing import Piece
 from batchmill.flow.running import FlowRun
 from batchmill.flow.typed_json import untyped
@@ -28,8 +28,8 @@ from batchmill.outcome import Outcome
 from batchmill.record import LLM_CALLS_KEY, Recorder
 
 
-class KeptCall(Call):
-    """The part of a call in which a result to save is made, with a recorder of its own."""
+class KeptCall(NodeCall):
+    """The part of a call that computes a result to save, with its own recorder."""
 
     __slots__ = ()
 
@@ -43,7 +43,7 @@ class KeptCall(Call):
 
 
 class Making:
-    """A result that is being made: ``value`` is set by who makes it."""
+    """A result in the making: the code that makes it sets ``value``."""
 
     value: Any = None
 
@@ -51,7 +51,7 @@ class Making:
 class SingleVisit:
     """``exec`` of a node that is not a batch."""
 
-    def __init__(self, call: Call, prep_res: object) -> None:
+    def __init__(self, call: NodeCall, prep_res: object) -> None:
         run: FlowRun = call.run
         self._run, self._call = run, call
         self._place = place_here(run, call)
@@ -91,13 +91,13 @@ class SingleVisit:
 class BatchVisit:
     """``exec`` of a batch node, item by item.
 
-    ``log`` is what the engine is given to keep outcomes of items; None if nothing is kept. A context
-    manager, which ends the visit.
+    ``log`` lets the engine save outcomes of items; None if nothing is saved. A context manager that ends the
+    visit.
 
-    Concurrency: items may be run by any thread or task; ``_lock`` guards what is read of the journal.
+    Concurrency: any thread or task may run items; ``_lock`` guards the data read from the journal.
     """
 
-    def __init__(self, run: FlowRun, place: Place, call: Call, key: ContentKey | None) -> None:
+    def __init__(self, run: FlowRun, place: NodePlace, call: NodeCall, key: ContentKey | None) -> None:
         self.run, self.place = run, place
         self._call, self._node = call, call.node
         self._lock = threading.Lock()
@@ -176,7 +176,7 @@ class BatchVisit:
 
 
 def visit_of(node: object) -> BatchVisit | None:
-    """The visit of a batch node that is under way here; None if nothing is kept and nobody listens."""
+    """The current visit of a batch node; None if nothing is saved and there are no listeners."""
     call = call_of(node)
     while isinstance(call, KeptCall):
         call = call.around
@@ -193,7 +193,7 @@ def kept_items(node: object, one: Callable[[Any], Awaitable[object]]) -> Callabl
 
 
 @contextmanager
-def batch_visit(call: Call) -> Iterator[None]:
+def batch_visit(call: NodeCall) -> Iterator[None]:
     """Around ``exec`` of the call's node, a batch: the call then has the visit."""
     run = call.run
     if run is None:
@@ -208,8 +208,8 @@ def batch_visit(call: Call) -> Iterator[None]:
 
 @contextmanager
 def entries_visit(flow: object, shared: Any) -> Iterator[BatchVisit | None]:
-    """Around the entries of a batch flow that run in other processes, on copies of ``shared``: each is kept
-    as a whole, with what it changed."""
+    """A context around the entries of a batch flow that run in other processes, on copies of ``shared``: each
+    is saved as a whole, with its changes."""
     call = call_of(flow)
     run: FlowRun | None = None if call is None else call.run
     if call is None or run is None:
@@ -223,16 +223,16 @@ def entries_visit(flow: object, shared: Any) -> Iterator[BatchVisit | None]:
         yield visit
 
 
-def place_here(run: FlowRun, call: Call) -> Place:
-    """Where the node of a call stands: the walk around it knows."""
+def place_here(run: FlowRun, call: NodeCall) -> NodePlace:
+    """The place of the node of a call, by the walk around it."""
     around = call.around
     if around is not None and around.place is not None and around.visiting:
-        place: Place = around.place
+        place: NodePlace = around.place
         return place
     return run.place_alone(call.node, prefix_of(call))
 
 
-def prefix_of(call: Call | None) -> str:
+def prefix_of(call: NodeCall | None) -> str:
     """The prefix of the addresses of nodes inside a call."""
     run = None if call is None else call.run
     while call is not None and call.run is run:
@@ -242,14 +242,14 @@ def prefix_of(call: Call | None) -> str:
     return ""
 
 
-def _key(place: Place, node: Any, **more: object) -> ContentKey | None:
+def _key(place: NodePlace, node: Any, **more: object) -> ContentKey | None:
     try:
         return key_of(place.parts, **{PARAMS: node.params}, **more)
     except NoDigest:
         return None
 
 
-def _single_log(run: FlowRun, place: Place, node: object, prep_res: object) -> SingleLog | None:
+def _single_log(run: FlowRun, place: NodePlace, node: object, prep_res: object) -> SingleLog | None:
     if run.log is None:
         return None
     key = _key(place, node, **{PREPARED: prep_res})
@@ -268,7 +268,7 @@ def _outcome(
     return Outcome(index, error=info, wall=wall, records=records, began=began, worker=0)
 
 
-def _extend(call: Call, records: Sequence[object]) -> None:
+def _extend(call: NodeCall, records: Sequence[object]) -> None:
     """Hand records on to where the call records."""
     if not records:
         return

@@ -9,8 +9,8 @@ from typing import Any
 
 from batchmill.errors import BatchFailed
 from batchmill.executors.describe import describe
-from batchmill.flow.calls import Call
-from batchmill.flow.gathering import Gathering
+from batchmill.flow.calls import NodeCall
+from batchmill.flow.gathering import BoundedGather
 from batchmill.flow.options import BatchOptions
 from batchmill.flow.results import BatchResults
 from batchmill.flow.tries import Tries
@@ -31,17 +31,17 @@ async def gather_items(
 ) -> list[Any]:
     """Await ``work(item, index)`` for every item, up to ``limit`` at once; the results in item order.
 
-    ``attempts`` above 1 tries a failed item again. Raises the first failure as it is, or, where
-    failures are tolerated, :class:`BatchFailed` when there were too many.
+    ``attempts`` above 1 retries a failed item. Raises the first failure unchanged or, if failures are
+    tolerated, :class:`BatchFailed` when there were too many.
     """
     options.need_no_engine()
     if attempts > 1:
         work = _retried(work, options, attempts)
     if options.fail_fast:
-        alone = Gathering(work, limit=limit, on_failure=options.on_failure or "go on")
+        alone = BoundedGather(work, limit=limit, on_failure=options.on_failure or "go on")
         return await alone.run(items)
     tally = _Tally(node, work, list(items), options)
-    gathering = Gathering(tally.attempt, limit=limit, on_failure=options.on_failure or "cancel")
+    gathering = BoundedGather(tally.attempt, limit=limit, on_failure=options.on_failure or "cancel")
     try:
         values = await gathering.run(tally.items)
     except BatchFailed as failed:
@@ -68,7 +68,7 @@ def _retried(work: Work, options: BatchOptions, attempts: int) -> Work:
 
 
 class _Tally:
-    """Failures of a batch that goes on after one.
+    """The failures of a batch that continues after them.
 
     Concurrency: used in one event loop's thread.
     """
@@ -83,8 +83,8 @@ class _Tally:
         self._failed: dict[int, Outcome] = {}
 
     async def attempt(self, item: object, index: int) -> Any:
-        """The item's result; None if it failed and the batch goes on."""
-        with Call(self._node) as call:
+        """The item's result; None if it failed and the batch continues."""
+        with NodeCall(self._node) as call:
             try:
                 value = await self._work(item, index)
             except Exception as error:  # noqa: BLE001  # an item's end: kept as its error

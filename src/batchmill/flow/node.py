@@ -11,7 +11,7 @@ from batchmill.concurrency.promises import awaited, kept
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Task
 from batchmill.flow.branches import Branches
-from batchmill.flow.calls import Call, CurRetry, NodeAttempts
+from batchmill.flow.calls import CurRetry, NodeAttempts, NodeCall
 from batchmill.flow.item_tasks import OwnRetriesTask
 from batchmill.flow.journaled import RunKeywords, run_of
 from batchmill.flow.keeping import SingleVisit
@@ -28,7 +28,7 @@ AnyNode = Any
 
 
 def read_out(value: object) -> Any:
-    """The result of what ``exec`` returned; values that a generator yields are published."""
+    """The result for the value that ``exec`` returned; values that a generator yields are published."""
     return kept(pieces(value))
 
 
@@ -86,13 +86,13 @@ class BaseNode(Typed[SharedT, ParamsT, PrepT, ExecT]):
         return awaited(self.exec(prep_res))
 
     def _run(self, shared: SharedT) -> Any:
-        with Call(self, shared) as call:
+        with NodeCall(self, shared) as call:
             prep_res = awaited(self.prep(shared))
             exec_res = self._exec(prep_res) if call.run is None else self._kept(call, prep_res)
             call.tell(exec_res)
             return awaited(self.post(shared, prep_res, exec_res))
 
-    def _kept(self, call: Call, prep_res: object) -> Any:
+    def _kept(self, call: NodeCall, prep_res: object) -> Any:
         """The result of ``exec`` in a run that is saved or listened to."""
         visit = SingleVisit(call, prep_res)
         if not visit.known:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import Any
 
 from batchmill.events import Bus, Event, Published
-from batchmill.flow.calls import Call, Records, innermost
+from batchmill.flow.calls import NodeCall, Records, innermost
 from batchmill.flow.running import FlowRun
 
 
@@ -24,12 +24,12 @@ def publish(piece: object) -> None:
     _publish(call, piece)
 
 
-def _publish(call: Call, piece: object) -> None:
+def _publish(call: NodeCall, piece: object) -> None:
     run: FlowRun | None = call.run
     if run is None or not run.bus.heard:
         return
     address, index = type(call.node).__name__, None
-    around: Call | None = call
+    around: NodeCall | None = call
     while around is not None:
         index = around.index if index is None else index
         if around.place is not None:
@@ -57,13 +57,13 @@ def running() -> bool:
     return call is not None and call.run is not None
 
 
-def _told(call: Call, values: Iterator[object]) -> Iterator[Any]:
+def _told(call: NodeCall, values: Iterator[object]) -> Iterator[Any]:
     for value in values:
         _publish(call, value)
         yield value
 
 
-async def _told_async(call: Call, values: AsyncIterator[object]) -> AsyncIterator[Any]:
+async def _told_async(call: NodeCall, values: AsyncIterator[object]) -> AsyncIterator[Any]:
     async for value in values:
         _publish(call, value)
         yield value

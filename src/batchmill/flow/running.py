@@ -13,7 +13,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import Stopped
 from batchmill.events import Bus
 from batchmill.events.happened import NodeFinished, NodeStarted, Status
-from batchmill.flow.content import Place, parts_of, places_in
+from batchmill.flow.content import NodePlace, parts_of, places_in
 from batchmill.journal.runlog import SqliteRunLog
 
 _GRAPHS = 64  # flows whose places are remembered
@@ -21,7 +21,7 @@ _GRAPHS = 64  # flows whose places are remembered
 
 @dataclass(slots=True)
 class NodeTally:
-    """The sums of a node's visits; ``wall`` in seconds. Of a batch node ``items`` and ``failed`` ones."""
+    """The sums of a node's visits; ``wall`` in seconds; ``items`` and ``failed`` ones of a batch node."""
 
     type: str
     visits: int = 0
@@ -43,7 +43,7 @@ class NodeTally:
 @dataclass(slots=True)
 class FlowRun:
     """``log`` saves results of ``exec`` and knows those of earlier passes, None if nothing is saved. ``bus``
-    gets the events of nodes and what they publish. Once ``stop`` is cancelled no further ``exec`` begins.
+    takes the events of nodes and the pieces that they publish. Once ``stop`` is cancelled no ``exec`` begins.
     ``told`` says that the store already has the calls of known results.
 
     Concurrency: any thread or task may call any method; ``_lock`` guards ``_graphs`` and ``tallies``.
@@ -54,12 +54,14 @@ class FlowRun:
     stop: CancelToken = field(default_factory=CancelToken)
     told: bool = False
     tallies: dict[str, NodeTally] = field(default_factory=dict)
-    _graphs: OrderedDict[tuple[int, str], tuple[Any, dict[int, Place]]] = field(default_factory=OrderedDict)
+    _graphs: OrderedDict[tuple[int, str], tuple[Any, dict[int, NodePlace]]] = field(
+        default_factory=OrderedDict
+    )
     _lock: Any = field(default_factory=threading.Lock)
 
-    def place_of(self, flow: Any, node: object, within: str) -> Place:
-        """Where ``node`` of ``flow`` stands. Nodes count as they were when the flow first came to run: what
-        ``exec`` and ``post`` add to their lists since is no part of their content."""
+    def place_of(self, flow: Any, node: object, within: str) -> NodePlace:
+        """The place of ``node`` of ``flow``. Nodes count as they were when the flow first ran: later
+        additions by ``exec`` and ``post`` to their lists are not part of their content."""
         start = flow.start_node
         key = id(start), within
         with self._lock:
@@ -70,11 +72,11 @@ class FlowRun:
                     self._graphs.popitem(last=False)
         return known[1].get(id(node)) or self.place_alone(node, within)
 
-    def place_alone(self, node: object, within: str = "") -> Place:
+    def place_alone(self, node: object, within: str = "") -> NodePlace:
         """The place of a node that no flow holds."""
-        return Place(within + type(node).__name__, parts_of(node) if self.log is not None else {})
+        return NodePlace(within + type(node).__name__, parts_of(node) if self.log is not None else {})
 
-    def begin(self, place: Place, executor: str = "", workers: int = 0) -> float:
+    def begin(self, place: NodePlace, executor: str = "", workers: int = 0) -> float:
         """A node begins; the second of :func:`time.perf_counter`. Raises :class:`Stopped`."""
         if self.stop.cancelled:
             raise Stopped(self.stop.reason or "the run is being ended")
@@ -83,7 +85,7 @@ class FlowRun:
 
     def end(
         self,
-        place: Place,
+        place: NodePlace,
         node: object,
         began: float,
         error: BaseException | None,
@@ -110,10 +112,10 @@ class FlowRun:
         )
 
     def unkept(self) -> FlowRun:
-        """The run as nodes see it inside the items of a batch, which are kept as a whole."""
+        """The run for nodes inside the items of a batch, which are saved as a whole."""
         return self if self.log is None else FlowRun(None, self.bus, self.stop)
 
     def nodes(self) -> Mapping[str, dict[str, Any]]:
-        """What nodes came to, by address."""
+        """The results of nodes, by address."""
         with self._lock:
             return {address: one.as_json() for address, one in self.tallies.items()}

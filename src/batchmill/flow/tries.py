@@ -45,8 +45,9 @@ class Tries:
         self._attempts = Attempts(job, 0, Recorder(), CancelToken(), time.perf_counter(), None)
 
     def again(self, retry: int, error: Exception) -> float | None:
-        """The try that the node counts as ``retry``, from 0, ended in ``error``: the seconds to wait before
-        the next one, None if that was the last. A node may move its counter, to give up early say."""
+        """The try that the node counts as ``retry``, from 0, ended in ``error``: returns the seconds to wait
+        before the next one, None if that was the last. A node may change its counter, for example to give up
+        early."""
         self._attempts.number = retry + 1
         then = self._attempts.failed(outline(error))
         return then.seconds if isinstance(then, Wait) else None

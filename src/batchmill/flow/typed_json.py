@@ -1,11 +1,11 @@
-"""Results of ``exec`` as JSON that returns the very value, types of Python's own included.
+"""Results of ``exec`` as JSON that preserves Python's own types.
 
-A value that JSON holds as it is stays as it is. Any other one becomes an object with the key ``$type``::
+A value with an exact JSON form is stored as it is. Any other becomes an object with the key ``$type``::
 
     (1, "a")          {"$type": "tuple", "of": [1, "a"]}
     {1: b"x"}         {"$type": "dict", "of": [[1, {"$type": "bytes", "of": "eA=="}]]}
 
-Nothing is imported or called by a name that stands in a journal: the types are those of the table below.
+Names in a journal are never imported or called: the types are those of the table below.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def typed(value: object) -> object:
 
 
 def holds(value: object) -> bool:
-    """Whether JSON holds the value as it is."""
+    """Whether the value has an exact JSON form."""
     return is_exact(value) and not _looks_typed(value)
 
 
 def untyped(written: object) -> object:
-    """The value that :func:`typed` was given. Raises ValueError for what it cannot have made."""
+    """The value that was given to :func:`typed`. Raises ValueError for other data."""
     if not _looks_typed(written):
         return written
     try:

@@ -16,7 +16,7 @@ from batchmill.values import noted
 
 class TypedItemLog(LogAround):
     """An :class:`~batchmill.journal.contract.ItemLog` that keeps values with their types. ``told`` leaves out
-    what was recorded for known results."""
+    the records of known results."""
 
     def __init__(self, log: ItemLog, *, told: bool = False) -> None:
         super().__init__(log)
@@ -60,7 +60,8 @@ class _NotShown:
 
 
 def typed_outcome(outcome: Outcome) -> Outcome:
-    """An outcome with its value as JSON; one without such a form as it is, as far as it can be shown."""
+    """An outcome with its value as JSON; an outcome without such a form unchanged, as far as it can
+    be shown."""
     if outcome.error is not None:
         return outcome
     try:

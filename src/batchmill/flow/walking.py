@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from batchmill.flow.branches import Together, Walk, Walked
-from batchmill.flow.calls import Call, tell_last
-from batchmill.flow.gathering import Gathering
+from batchmill.flow.calls import NodeCall, tell_last
+from batchmill.flow.gathering import BoundedGather
 from batchmill.flow.keeping import prefix_of
 
 Stops = tuple[threading.Event, ...]
@@ -40,7 +40,7 @@ class Walker:
     def make(self, walk: Walk, stops: Stops = ()) -> Walked:
         """Make a walk. Raises what nodes raise."""
         answer: Any = None
-        with Call(self._flow, self._shared) as call:
+        with NodeCall(self._flow, self._shared) as call:
             while True:
                 try:
                     asked = walk.send(answer)
@@ -55,7 +55,7 @@ class Walker:
                 node = self._visited(asked.node, call)
                 answer = node, node._run(self._shared), call.last
 
-    def _visited(self, node: Any, call: Call) -> Any:
+    def _visited(self, node: Any, call: NodeCall) -> Any:
         if call.run is not None:
             call.visiting, call.place = True, None
             call.place = call.run.place_of(self._flow, node, prefix_of(call.around))
@@ -91,7 +91,7 @@ class Walker:
 
 
 def told(walked: Walked) -> Any:
-    """The last action of a walk that was made to its end; the flow's call is told the result."""
+    """The last action of a completed walk; the flow's call stores the result."""
     _, ends = walked
     tell_last(ends.result)
     return ends.action
@@ -109,7 +109,7 @@ class AsyncWalker(Walker):
     async def make_async(self, walk: Walk) -> Walked:
         """Make a walk. Raises what nodes raise."""
         answer: Any = None
-        with Call(self._flow, self._shared) as call:
+        with NodeCall(self._flow, self._shared) as call:
             while True:
                 try:
                     asked = walk.send(answer)
@@ -117,7 +117,7 @@ class AsyncWalker(Walker):
                     walked: Walked = end.value
                     return walked
                 if isinstance(asked, Together):
-                    gathering = Gathering(lambda walk, _: self.make_async(walk), on_failure="cancel")
+                    gathering = BoundedGather(lambda walk, _: self.make_async(walk), on_failure="cancel")
                     answer = await gathering.run(asked.walks)
                     continue
                 node = self._visited(asked.node, call)

@@ -1,8 +1,8 @@
-"""What warnings of flows say of nodes."""
+"""The names of nodes in warnings of flows."""
 
 from __future__ import annotations
 
 
 def class_of(node: object) -> str:
-    """What a warning calls a node: its class."""
+    """The name of a node in a warning: its class."""
     return type(node).__name__

@@ -1,8 +1,8 @@
 """The address of a node or item in a run, as text: ``crawl``, ``crawl[3]``, ``site[3].crawl[7]``.
 
-A node of the run's own document has its id; an item of a batch node adds its position in brackets; a node of
-a sub-workflow adds a dot and its id to the address of what runs it. Errors, events, recorded calls and
-reports all name their node so.
+A node of the run's own document has its id. An item of a batch node adds its position in brackets. A node of
+a sub-workflow adds a dot and its id to the address of the node or item that runs it. Errors, events, recorded
+calls and reports name nodes by address.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ def address_of(node: str, *, within: str = "", index: int | None = None) -> str:
 
 
 def without_index(address: str) -> str:
-    """The address of the node itself, where ``address`` is that of one of its items."""
+    """The address of the node, if ``address`` is that of one of its items."""
     return _INDEX.sub("", address)

@@ -16,15 +16,15 @@ from batchmill.journal.log_around import LogAround
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """``items`` makes the items, instead of those of the document. ``ended`` is called with blocks of final
-    outcomes as they end, in no order and from any thread, before anyone else sees them, but not with outcomes
-    of an earlier pass of the run. ``permits`` hold items back until one is free."""
+    outcomes as they end, in no order and from any thread, before any other listener, and without outcomes of
+    an earlier pass of the run. ``permits`` hold items back until one is free."""
 
     items: Callable[[], Iterable[Any]] | None = None
     ended: OnBlock | None = None
     permits: FairSemaphore | None = None
 
     def heard(self, log: ItemLog | None) -> ItemLog | None:
-        """``log``, with what is recorded there told to ``ended``."""
+        """``log``, whose recorded outcomes are also reported to ``ended``."""
         return log if self.ended is None else _Heard(log, self.ended)
 
 

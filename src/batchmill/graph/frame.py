@@ -39,21 +39,21 @@ if TYPE_CHECKING:  # few runs have one
 class RunServices:
     """The services of a run, shared by all its nodes and the workflows inside it.
 
-    - ``run_inside``: makes the runner of a sub-workflow in place of a node; it is told which inputs hold data
+    - ``run_inside``: makes the runner of a sub-workflow in place of a node, given the inputs that hold data
       of the workflow around. ``bus``: takes the events.
-    - ``executor``, ``jobs``: override those of batch nodes. ``limit``: the most items that any of them runs,
-      None for all. ``cluster``: where workers on other machines are. ``run``: what templates can read of the
-      run.
+    - ``executor``, ``jobs``: override those of batch nodes. ``limit``: the maximum number of items for each,
+      None for all. ``cluster``: where workers on other machines are. ``run``: the values of the run for
+      templates.
     - ``gates``: the limits that nodes share. ``quota``: the workers that they share, None if no two nodes run
       at once.
-    - ``withheld``: environment variables that commands do not get. ``files``: those that the run reads and
-      writes.
+    - ``withheld``: environment variables that commands do not get. ``files``: the files that the run reads
+      and writes.
     - ``calls``: where calls of language models are entered before they are made, None if they are not.
     - ``rehearsal``: replaces running anything. ``under_way``: the running batches.
-    - ``items``: what is done inside unfinished items that run a sub-workflow, None if nothing is saved.
+    - ``items``: the saved work inside unfinished items that run a sub-workflow, None if nothing is saved.
       ``desk``: takes requests that a service answers later, None if none are saved.
 
-    A worker process has fewer: nobody there hears events, stops a run or shares limits.
+    A worker process has fewer: there are no listeners, no way to stop the run and no shared limits.
     """
 
     run_inside: Callable[[SubPlan, str, NodeFrame, frozenset[str]], SubRun]
@@ -75,7 +75,7 @@ class RunServices:
 
     @property
     def permits(self) -> FairSemaphore | None:
-        """What each node and item needs that is to run; None if nothing is counted."""
+        """The permits that each node and item needs to run; None if they are not counted."""
         return None if self.quota is None else self.quota.permits
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -95,22 +95,22 @@ class NodeFrame:
     """The context that changes from node to node, and with each workflow inside; ``services`` does not
     change.
 
-    - ``namespace``: what the node sees.
-    - ``stop``: lets nothing new start. ``cancel``: ends running work. ``last``: the only token that ends
-      nodes of ``finally``. ``anew``: these nodes run here, so saved results of an earlier pass do not count.
-    - ``address``: the node whose sub-workflow this is, empty for the document itself. ``depth``: how many
-      workflows are around this one. ``folder``: where Python modules of the document are. ``inside``: tells
-      runs of a sub-workflow apart, for keys of items, by their inputs, not by their place. ``in_worker``: in
-      a worker process.
-    - ``workdir``: the folder of the item around, in which commands run; None if it has none. ``again``: this
-      is another attempt of something around, which may have written files.
-    - ``budgets``: those of the document and of those around it. ``bounded``: something around this process
-      limits the dollars spent.
+    - ``namespace``: the names that the node sees.
+    - ``stop``: prevents new starts. ``cancel``: ends running work. ``last``: the only token that ends nodes
+      of ``finally``. ``anew``: these nodes run here, so saved results of an earlier pass do not count.
+    - ``address``: the node whose sub-workflow this is, empty for the document itself. ``depth``: the number
+      of enclosing workflows. ``folder``: the folder of the document's Python modules. ``inside``:
+      distinguishes runs of a sub-workflow, for keys of items, by their inputs, not by their place.
+      ``in_worker``: in a worker process.
+    - ``workdir``: the folder of the enclosing item, in which commands run; None if it has none. ``again``:
+      this is another attempt of an enclosing node or item, which may have written files.
+    - ``budgets``: those of the document and of the enclosing ones. ``bounded``: a limit outside this process
+      holds for the dollars spent.
     - ``taps``: by a batch node's id, a callback for its blocks, with finished entries, in input order as they
-      come. ``attached``: what else a caller does with its items.
-    - ``masker``: is told the secret inputs of sub-workflows. ``secrets``: those that this document and those
-      around it bind to hosts. ``log``: saves the nodes' outcomes and knows
-      earlier ones; None if nothing is saved. ``warnings``: takes the run's warnings.
+      come. ``attached``: the caller's own items and callbacks.
+    - ``masker``: learns the secret inputs of sub-workflows. ``secrets``: those that this document and the
+      enclosing ones bind to hosts. ``log``: saves the nodes' outcomes and knows earlier ones; None if nothing
+      is saved. ``warnings``: takes the run's warnings.
     """
 
     services: RunServices
@@ -167,7 +167,7 @@ class NodeFrame:
         return self.stop.cancelled or self.cancel.cancelled
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The namespace stays behind: a sub-workflow has one of its own.
+        # The namespace is not pickled: a sub-workflow has its own.
         travels = "address", "depth", "folder", "inside", "workdir", "again", "secrets"
         told = {name: getattr(self, name) for name in travels}
         return _frame_in_worker, (self.services, {**told, "bounded": self.in_dollars})

@@ -18,11 +18,10 @@ from batchmill.warned import Warned, Warnings
 
 @dataclass(frozen=True, slots=True)
 class SubReport:
-    """A record of what a sub-workflow has to tell the run around it: the calls that were recorded inside,
-    entries of errors that did not fail it, with the full address of their nodes, whether it ended
-    degraded, whether it failed by its surroundings, and what must not be shown of it. ``reports`` are those
-    of the nodes inside by their addresses; of an item of a batch there are none. ``warnings`` are those of
-    the nodes inside."""
+    """The report of a sub-workflow to the run around it: the calls that were recorded inside, entries of
+    errors that did not fail it, with the full address of their nodes, whether it ended degraded, whether its
+    surroundings failed it, and its secrets. ``reports`` are those of the nodes inside, by address; none for
+    an item of a batch. ``warnings`` are those of the nodes inside."""
 
     calls: Sequence[Any] = ()
     errors: Sequence[dict[str, Any]] = ()
@@ -34,7 +33,7 @@ class SubReport:
 
 
 Recorded = tuple[int | None, Sequence[Any]]
-"""What the attempts of an item recorded, with its index, None where it is no item of a batch."""
+"""The records of an item's attempts, with its index, None if it is no item of a batch."""
 
 VisitStatus = Literal["success", "degraded", "failed", "cancelled", "skipped", "waiting"]
 
@@ -45,19 +44,19 @@ ENVIRONMENT = (StorageError, ExecutorUnavailable, MissingExtra, OSError)
 class NodeRun:
     """One run of a node with all its attempts, items or iterations.
 
-    ``failure`` says why the node failed, None if it did not. ``outputs`` go into the namespace in
-    either case; after a failure templates may rely on those named in ``present``. ``errors`` are plain
-    entries as a run lists them, without the node. ``batch`` has what a batch node tells of itself.
-    ``stopped`` says that the visit was cut short from outside, ``environment`` that the machine failed
-    it, not the document. ``ended_by`` is the node whose failure ended this one, which was running beside
-    it and has not failed itself; ``void`` says that it counts as one that never began,
-    ``skipped`` that its condition is false, ``waiting`` that it has not failed, but waits for a service.
+    ``failure`` says why the node failed, None if it did not. ``outputs`` go into the namespace in either
+    case; after a failure templates may rely on those named in ``present``. ``errors`` are plain entries as a
+    run lists them, without the node. ``batch`` is the summary of a batch node. ``stopped`` says that the
+    visit was cut short from outside, ``environment`` that the machine failed it, not the document.
+    ``ended_by`` is the node whose failure ended this one, which ran beside it and has not failed itself.
+    ``void`` says that it counts as a node that never began, ``skipped`` that its condition is false,
+    ``waiting`` that it has not failed, but waits for a service.
 
     ``inner_errors`` are entries of sub-workflows, each with its ``node``; they make the visit ``degraded``,
-    as one does that ended so itself; ``degraded_items`` counts the items of which that is so. ``cause`` is
-    the error that failed the visit, with the full address of where it arose. ``secrets`` are texts from
-    inside that must not be shown, ``inner_reports`` those of the nodes inside, by address. ``warnings`` are
-    its own, and those of nodes inside, each kind once.
+    and so does a sub-workflow that ended degraded. ``degraded_items`` counts such items. ``cause`` is the
+    error that failed the visit, with the full address of its origin. ``secrets`` are texts from inside that
+    must not be shown, ``inner_reports`` the reports of the nodes inside, by address. ``warnings`` are its own
+    and those of nodes inside, each kind once.
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -105,10 +104,10 @@ class NodeRun:
         self.cause = error if known else replace(error, address=place, message=f"{place}: {error.message}")
 
     def add_records(self, recorded: Sequence[Recorded], node: str) -> None:
-        """Sort what attempts recorded into calls and unresolved references.
+        """Sort the records of attempts into calls and unresolved references.
 
-        ``recorded`` has the records of each item with its index, None in a node that is no batch. A call
-        that does not say which node and item made it is told. Of many items nothing is held.
+        ``recorded`` has the records of each item with its index, None in a node that is no batch. A call that
+        does not name its node and item gets both. Records of many items are not held in memory.
         """
         unresolved = dict.fromkeys(self.unresolved)
         secrets = dict.fromkeys(self.secrets)
@@ -131,11 +130,11 @@ class NodeRun:
         self.inner_errors = joined([self.inner_errors, flattened(recorded, _inner_errors)])
 
     def without_outputs(self) -> NodeRun:
-        """What is told of it besides, which is little."""
+        """Its calls, errors and other reports, which are small, without its outputs."""
         return replace(self, outputs={}, errors=[])
 
     def tell_instead(self, visits: Iterable[NodeRun]) -> None:
-        """Tell what several visits have to tell besides their outputs and errors, in their order."""
+        """Merge the reports of several visits, except outputs and errors, in their order."""
         told = list(visits)
         self.records = joined(visit.records for visit in told)
         self.unresolved = tuple(dict.fromkeys(one for visit in told for one in visit.unresolved))
@@ -152,7 +151,7 @@ class NodeRun:
 
 
 def _calls(node: str, recorded: Recorded) -> Sequence[object]:
-    """The calls among the records of an item of ``node``, those of sub-workflows included."""
+    """The calls among the records of an item of ``node``, including those of sub-workflows."""
     index, records = recorded
     return joined(_calls_of(record, node, index) for record in records)
 
@@ -169,7 +168,7 @@ def _inner_errors(recorded: Recorded) -> Sequence[dict[str, Any]]:
 
 
 def signed(record: object, node: str, index: int | None) -> Any:
-    """A record of a call that tells which node and item made it, where it does not tell already."""
+    """A record of a call with its node and item, if it does not name them already."""
     if isinstance(record, LLMCall):
         own = record.index if record.index is not None else index
         return replace(record, node=record.node or node, index=own)
@@ -179,7 +178,7 @@ def signed(record: object, node: str, index: int | None) -> Any:
 
 
 def error_entry(error: ErrorInfo, attempts: int) -> dict[str, object]:
-    """An error that is not that of an item, with the keys of one that is."""
+    """An error that belongs to no item, with the keys of an item's error."""
     outcome = Outcome(0, error=error, attempts=attempts)
     return {**outcome.as_error(None), "index": None}
 
@@ -187,7 +186,7 @@ def error_entry(error: ErrorInfo, attempts: int) -> dict[str, object]:
 def failed_visit(error: ErrorInfo, attempts: int = 0, diagnostics: Iterable[str] = ()) -> NodeRun:
     """The visit of a node that failed as a whole.
 
-    Its outputs are what the node reported and ``error``, the message; templates may rely on ``error``
+    Its outputs are those that the node reported and ``error``, the message; templates may rely on ``error``
     and on the outputs named in ``diagnostics``.
     """
     return NodeRun(
@@ -210,7 +209,7 @@ def faulty_visit(fault: BaseException, place: str) -> NodeRun:
 
 
 def cut_short(visit: NodeRun, name: str) -> NodeRun:
-    """The visit of a node that was cut short by the failure of another one: not failed, and not complete."""
+    """The visit of a node that the failure of another one cut short: neither failed nor complete."""
     errors = [entry for entry in visit.errors if entry["index"] is not None]
     outputs = {key: value for key, value in visit.outputs.items() if key != "error"}
     return replace(visit, ended_by=name, failure=None, stopped=False, errors=errors, outputs=outputs)

@@ -1,4 +1,4 @@
-"""A part of a plan, as a plan of its own: one node, what it needs, or what follows from it.
+"""A part of a plan, as a plan of its own: one node, its dependencies, or its successors.
 
 Edges that lead in or out of the part are dropped; a loop is kept whole or dropped. The results of the nodes
 before it are not part of the plan: see :mod:`batchmill.runs.recalled`.
@@ -35,7 +35,7 @@ class Part:
 
     @classmethod
     def kept(cls, written: object) -> Part | None:
-        """The part that :meth:`as_json` wrote; None for what is none."""
+        """The part that :meth:`as_json` wrote; None for any other value."""
         if not isinstance(written, Mapping):
             return None
         named = [written.get(key) for key in ("only", "from", "until")]
@@ -119,7 +119,7 @@ def _chosen(plan: Plan, part: Part) -> tuple[str, frozenset[str]]:
 
 
 def _needed(plan: Plan, name: str) -> frozenset[str]:
-    """What a node needs, itself and the loops it lies in included."""
+    """The nodes that a node needs, with itself and the loops it is in."""
     backwards, wanted = _neighbours(plan, forward=False), frozenset({name})
     while True:
         found = _all(backwards, wanted)

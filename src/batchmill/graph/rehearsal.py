@@ -1,17 +1,18 @@
-"""A rehearsal of a resumed run: it walks the document like a run, and runs nothing.
+"""A rehearsal of a resumed run: it walks the document like a run, without running any node.
 
-A node whose outcomes are all known gives them, as in the run. For other nodes it reports how many items would
+A node whose outcomes are all saved gives them, as in the run. For other nodes it reports how many items would
 run and why; their outputs are unknown, and so is everything that refers to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchEnd
+from batchmill.batch.made_blocks import parts
 from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.sinks import DroppedResults, KeptResults
 from batchmill.block import Block
@@ -30,7 +31,6 @@ from batchmill.journal.contract import ItemLog, Kept
 from batchmill.journal.rehearsed_items import RehearsedInside, RehearsedItems
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.nodes.workflow import WorkflowNode
-from batchmill.outcome import Outcome
 from batchmill.template import Path, compile_value
 
 TOGETHER = 500  # items that are looked for at once
@@ -44,11 +44,11 @@ _WOULD_RUN = "it would run"
 
 @dataclass(slots=True)
 class Forecast:
-    """What a resumed run would do at one node: ``counts`` of its items, or of its visits; what ``changed`` in
-    it. ``waits_for`` names what must run before anything is known; ``fault`` says why nothing can be known.
-    ``left_out`` items never began and are not wanted. ``first`` are the positions of the first items of a
-    batch that would run. ``inside`` looks into the first of those that run a sub-workflow of which something
-    is saved, ``n_inside`` is their number.
+    """What a resumed run would do at one node: ``counts`` of its items, or of its visits, and what
+    ``changed`` in it. ``waits_for`` names the node that must run before more is known; ``fault`` says why
+    nothing can be known. ``left_out`` items never began and will not run. ``first`` are the positions of the
+    first items of a batch that would run. ``inside`` has the first of the items that run a partly saved
+    sub-workflow, ``n_inside`` their number.
     """
 
     node: str
@@ -82,7 +82,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class InsideItem:
-    """What would run inside the item at ``index``, of whose sub-workflow something is saved: by node."""
+    """The forecast by node for the inside of the item at ``index``, whose sub-workflow is partly saved."""
 
     index: int
     nodes: list[Forecast]
@@ -151,7 +151,7 @@ class Rehearsal:
         return NodeRun(failure=_WOULD_RUN, stopped=True)
 
     def _waits_for(self, node: PlannedNode, around: NodeFrame) -> str | None:
-        """The first node that this one refers to and whose outputs are not known."""
+        """The first node that this one refers to and whose outputs are unknown."""
         for path in _references(node):
             for one in path.walk():
                 place = around.place(one.root)
@@ -192,7 +192,7 @@ class Rehearsal:
         saved = around.services.items
         if not issubclass(node.kind, WorkflowNode) or not isinstance(saved, RehearsedItems):
             return
-        # an item's own folder is made for an attempt only, and belongs to what its inside is known by
+        # an item's own folder exists only during an attempt, but the keys of the work inside contain it
         if node.spec.workdir is not None or not (saved.any_left or isinstance(around.log, RehearsedInside)):
             return
         forecast = self._of(around.place(node.id))
@@ -218,8 +218,8 @@ class _Unknown:
 def _inside(
     node: PlannedNode, spec: BatchSpec, around: NodeFrame, index: int, item: object
 ) -> InsideItem | None:
-    """The forecast of the inside of an item; None if nothing of it is saved, or an attempt would say why it
-    cannot even begin."""
+    """The forecast of the inside of an item; None if nothing of it is saved, or if an attempt would fail
+    before it begins."""
     walk = Rehearsal()
     frame = replace(around, services=replace(around.services, rehearsal=walk))
     try:
@@ -253,20 +253,31 @@ def _references(node: PlannedNode) -> Iterator[Path]:
 
 
 def _matched(log: ItemLog | None, items: Any, unknown: _Unknown) -> Iterator[Block | int]:
-    """The items in order: blocks of those that are known, and the numbers of others in between. Those that
-    would run are added to ``unknown``."""
+    """The items in order: blocks of saved ones, and the numbers of the others in between. Adds those that
+    would run to ``unknown``."""
     source, start = as_source(items), 0
     while part := source.take(TOGETHER):
-        known: Mapping[int, Outcome] = {} if log is None else log.match(start, part)
-        for offset, item in enumerate(part):
-            outcome = known.get(offset)
-            if outcome is None:
-                unknown.add(start + offset, item)
-            if outcome is None or outcome.error is not None:
-                yield start + offset
-            else:
-                yield Block.of(outcome, item)
+        for found in parts(start, part, {} if log is None else log.match(start, part)):
+            if isinstance(found, Block):
+                yield from _with_results(found)
+                continue
+            for index, item in enumerate(found.items, found.start):
+                unknown.add(index, item)
+                yield index
         start += len(part)
+
+
+def _with_results(known: Block) -> Iterator[Block | int]:
+    """Items whose outcomes are known; of those that failed, and stay so, the numbers."""
+    begin = 0
+    for failed in known.failures:
+        offset = failed.index - known.start
+        if begin < offset:
+            yield known.part(begin, offset)
+        yield failed.index
+        begin = offset + 1
+    if begin < len(known):
+        yield known.part(begin) if begin else known
 
 
 def _collect(found: Block | int, done: ResultCollector, item_kept: bool | list[str]) -> bool:

@@ -1,6 +1,6 @@
 """A running sub-workflow: a document that is compiled once and run in place of a node.
 
-Every run of it has a store of its own. Its records, and failures inside that did not fail it, go up in one
+Every run has a store of its own. Its records, and failures inside that did not fail it, go up in one
 :class:`~batchmill.graph.node_run.SubReport`; the error that failed it is raised with the full address of the
 node inside. In the parent's process its events go to the parent's bus, and stopping the parent stops it; in a
 worker process it runs to its end or is killed with the worker.
@@ -41,7 +41,7 @@ from batchmill.warned import Warned, Warnings
 
 
 class SubWorkflowRun:
-    """A sub-workflow in the place of one node of a running document.
+    """A sub-workflow in place of one node of a running document.
 
     ``foreign`` are the inputs that hold data of the document around.
 
@@ -89,8 +89,8 @@ class SubWorkflowRun:
         return NodeResult(outputs)
 
     def _passing_on(self, told: Warnings) -> Callable[[Warned], object]:
-        """What passes warnings on to the workflow around, and puts those that are new there into ``told``:
-        of many items one reports each."""
+        """A collector that passes warnings on to the workflow around, and adds those that are new there to
+        ``told``: so only one of many items reports each."""
         return lambda warned: self._around.warnings.add(warned) and told.add(warned)
 
     def _check_depth(self, address: str, most: int) -> None:
@@ -109,7 +109,7 @@ class SubWorkflowRun:
         return values
 
     def _key_of(self, values: Mapping[str, object]) -> str:
-        """What tells this run of it from others, where anything in it asks for that."""
+        """The key of this run among others, if anything inside needs one."""
         if not self._workflow.gives_keys:
             return ""
         try:
@@ -118,8 +118,8 @@ class SubWorkflowRun:
             return ""
 
     def _masker(self, values: Mapping[str, object]) -> Masker:
-        """The masker that learns the secrets among the inputs: the run's own, or, in a worker process, one
-        whose secrets travel back with the report."""
+        """The masker that learns the secrets among the inputs: the run's own or, in a worker process, one
+        whose secrets return with the report."""
         masker = Masker() if self._around.in_worker else self._around.masker
         for name, spec in self._workflow.plan.inputs.items():
             if spec.secret:
@@ -160,8 +160,8 @@ class SubWorkflowRun:
 
 @contextmanager
 def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
-    """The token for what runs inside: cancelled with the attempt's, and at its deadline. Whoever waits for
-    the attempt gives it up then, which by itself ends nothing."""
+    """The token for the work inside: cancelled with the attempt's, and at its deadline. The caller that waits
+    for the attempt gives up at the deadline, which alone would not end the work."""
     left = attempt.remaining()
     if left is None:
         yield attempt.cancel
@@ -191,7 +191,7 @@ def _report(
     reports: Mapping[str, NodeReport],
     warnings: tuple[Warned, ...],
 ) -> None:
-    """Tell what was recorded inside; of errors only those that the sub-workflow got over."""
+    """Report the records from inside; of the errors only those that did not fail the sub-workflow."""
     errors = () if walk.status == "failed" else walk.errors.listed()
     degraded = walk.status == "degraded"
     calls = namespace.calls()
@@ -201,7 +201,7 @@ def _report(
 
 
 def _failure(walk: RunReport, address: str, attempt: Attempt) -> Exception:
-    """What a failed run of a sub-workflow raises."""
+    """The exception for a failed run of a sub-workflow."""
     if walk.interrupted:
         if attempt.remaining() == 0:
             return AttemptTimeout(f"{address}: not finished at the deadline")

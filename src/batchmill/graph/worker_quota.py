@@ -25,7 +25,8 @@ class WorkerQuota:
         self._slots: FairSemaphore | None = None
 
     def slots(self, asked: bool) -> FairSemaphore | None:
-        """The worker processes for a batch; None if it has its own, having ``asked`` for a number."""
+        """The worker processes that batches share; None for a batch that has its own because it ``asked`` for
+        a number."""
         if asked and self._jobs is None:
             return None
         with self._lock:

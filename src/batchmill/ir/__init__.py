@@ -1,5 +1,5 @@
-"""The document: its models, its JSON Schema, loading it and finding everything that is wrong with it.
+"""The document: its models, its JSON Schema, loading, and checks that find all faults.
 
-Nothing is imported here, so that loading a document costs no import of pydantic: it comes in with
-:mod:`batchmill.ir.models` only.
+This package imports nothing, so loading a document does not import pydantic; only :mod:`batchmill.ir.models`
+does.
 """

@@ -19,8 +19,8 @@ KEYS = ("address", "python", "cwd", "env", "insecure")
 
 
 def written_cluster(text: str | None) -> str | dict[str, Any] | None:
-    """A place as it is written where there is only text: an address, or an object in JSON; None for none.
-    Raises :class:`~batchmill.errors.InvalidSetting` for JSON that is none."""
+    """A place as written where there is only text: an address, or an object in JSON; None for an empty text.
+    Raises :class:`~batchmill.errors.InvalidSetting` for invalid JSON."""
     if text is None or not text.lstrip().startswith("{"):
         return text or None
     try:

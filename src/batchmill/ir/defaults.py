@@ -1,7 +1,7 @@
-"""The defaults of a document put into its nodes, so that everything after it sees ordinary nodes.
+"""The defaults of a document inserted into its nodes, so all later code sees ordinary nodes.
 
-What a node says itself comes before what its type has, and that before what all nodes have. `params`, `batch`
-and `retry` are filled up key by key, every other key is taken as a whole.
+A key of the node overrides the default of its type, which overrides the default of all nodes. `params`,
+`batch` and `retry` are merged key by key, every other key is taken as a whole.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _KEY_BY_KEY = ("params", "retry")
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class CompletedDocument:
     """A raw document with its defaults in its nodes. ``origins`` has for the place of each key that a node
     has from there the place where it is written."""
 
@@ -40,18 +40,19 @@ class Completed:
         return fault if written is fault.path else replace(fault, path=written)
 
 
-def completed(raw: dict[Any, Any]) -> Completed:
-    """``raw`` with its defaults in its nodes; as it is where they are not sound, which is a fault anyway."""
+def completed(raw: dict[Any, Any]) -> CompletedDocument:
+    """``raw`` with its defaults inserted into its nodes; unchanged if the defaults are invalid, which is a
+    fault anyway."""
     defaults = raw.get("defaults")
     if not isinstance(defaults, dict) or faults_of(Defaults, defaults, ("defaults",))[1]:
-        return Completed(raw)
+        return CompletedDocument(raw)
     filling = _Filling(defaults)
     rows = {
         key: [filling.step(one, (key, place)) for place, one in enumerate(raw[key])]
         for key in ("nodes", "pipeline", "finally")
         if isinstance(raw.get(key), list)
     }
-    return Completed({**raw, **rows}, filling.origins)
+    return CompletedDocument({**raw, **rows}, filling.origins)
 
 
 class _Filling:
@@ -104,16 +105,16 @@ class _Filling:
 
 _KEYS = frozenset(info.alias or name for name, info in Defaults.model_fields.items())
 _IN_BOTH = frozenset({"timeout", "rate_limit", "retry"})
-"""What may be said in a node and in its batch, where it means the same."""
+"""Keys that mean the same in a node and in its batch."""
 
 
 def _meaning(key: str) -> str:
-    """What a key of a batch is called in a node."""
+    """The name in a node of a key of a batch."""
     return "retry" if key in RETRY_KEYS else key
 
 
 def _said_by(node: Mapping[str, Any]) -> set[str]:
-    """Which of those a node says, there or in its batch."""
+    """The keys among them that a node has, itself or in its batch."""
     batch = node.get("batch")
     inside = {_meaning(key) for key in batch} if isinstance(batch, dict) else set()
     return {key for key in _IN_BOTH if key in inside or key in node}

@@ -1,4 +1,4 @@
-"""A fault is a problem that has a path but no line yet, and how paths and values are written in messages."""
+"""Faults, which are problems with a path but no line so far, and the form of paths and values in messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_CHOICES = 500  # comparing is slow, and a document may have a fault in eac
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong at ``path``; ``on_key`` says that the key is at fault and not its value."""
+    """A fault at ``path``; ``on_key`` says that the key is at fault, not its value."""
 
     path: DocumentPath
     message: str
@@ -30,7 +30,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What is allowed at a fault's place and hardly meant; ``code`` is that of the warning it becomes."""
+    """Something allowed that is probably unintended; ``code`` is the code of the warning it becomes."""
 
     code: str
     fault: Fault
@@ -52,7 +52,7 @@ def _printable(value: object) -> bool:
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in words: ``text``, ``a number``, ``a list``, ..."""
+    """The kind of a value in words: ``text``, ``a number``, ``a list``, ..."""
     kinds = ((bool, "a boolean"), (str, "text"), (int, "a number"), (float, "a number"))
     containers = ((list, "a list"), (dict, "an object"), (type(None), "null"))
     for kind, words in kinds + containers:
@@ -62,7 +62,7 @@ def kind_of(value: object) -> str:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """``did you mean `thread`?``, or nothing if no choice is near or there are too many to compare."""
+    """``did you mean `thread`?``; empty if no choice is close or there are too many to compare."""
     few = list(islice(choices, _MOST_CHOICES + 1))
     if len(few) > _MOST_CHOICES:
         return ""

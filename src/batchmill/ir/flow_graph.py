@@ -1,4 +1,4 @@
-"""What the edges mean: where a run begins, what it can reach, what can run before what, and what loops."""
+"""The control-flow graph of the edges: entry, reachable nodes, possible order and loops."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from batchmill.ir.reaching import reached
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """What backward edges to ``header`` go round: the header and every node on a way back to it.
+    """A natural loop: the nodes on the cycles that backward edges to ``header`` close, including the header.
 
-    ``body`` is in the graph's order. Two loops share no node, or one lies in the other.
+    ``body`` is in the graph's order. Two loops are disjoint, or one contains the other.
     """
 
     header: str
@@ -26,7 +26,7 @@ class Loop:
 
 
 def edges_in_force(outline: Outline) -> tuple[EdgePart, ...]:
-    """The written edges or, where the document has no ``edges``, those of list order."""
+    """The written edges or, if the document has no ``edges``, those of list order."""
     if outline.edges is not None:
         return outline.edges
     ids = [node.id for node in outline.nodes]
@@ -91,7 +91,7 @@ class FlowGraph:
         return finished[::-1]
 
     def _predecessors(self) -> dict[str, int]:
-        """For each node the bits of all that may run before it: passes until nothing is new."""
+        """For each node the bits of all nodes that may run before it, iterated to a fixed point."""
         before = dict.fromkeys(self.order, 0)
         changed = True
         while changed:
@@ -105,10 +105,10 @@ class FlowGraph:
         return before
 
     def _loops(self) -> Iterator[Loop]:
-        """The loop of each node that backward edges lead to, outer loops first.
+        """The loop of each node that is the target of backward edges, outer loops first.
 
-        Its body are the nodes that were found from the header and lead back to it by way of such nodes
-        only (Havlak, "Nesting of reducible and irreducible loops", ACM TOPLAS 19, 1997).
+        Its body are the nodes that the search reached from the header and that lead back to it through such
+        nodes only (Havlak, "Nesting of reducible and irreducible loops", ACM TOPLAS 19, 1997).
         """
         entering: defaultdict[str, list[str]] = defaultdict(list)
         for node in self.order:
@@ -126,7 +126,8 @@ class FlowGraph:
         return set(reached([header], lambda to: filter(partial(self._found_from, header), entering[to])))
 
     def _found_from(self, header: str, node: str) -> bool:
-        """Whether the search came upon ``node`` by way of ``header``: entered later and left earlier."""
+        """Whether the depth-first search reached ``node`` through ``header``: entered later and
+        left earlier."""
         return self._entered[node] > self._entered[header] and self._place[node] > self._place[header]
 
 

@@ -23,11 +23,10 @@ class _Mismatch(Exception):  # never leaves this module
 def check_inputs(
     workflow: Workflow, given: Mapping[str, object], text: frozenset[str] = frozenset()
 ) -> tuple[dict[str, object], list[Problem]]:
-    """The value of every declared input, and every problem with those that were given.
+    """The value of every declared input, and every problem with the given ones.
 
-    The names in ``text`` were given as text, ``name=value``: their values are read as the declared type
-    says. An input that is not required and has no default is None. Values of secret inputs are in no
-    message.
+    The names in ``text`` were given as text, ``name=value``: their values are read by the declared type. An
+    input that is not required and has no default is None. Messages never contain values of secret inputs.
     """
     values, faults = input_values(workflow.inputs, given, text)
     return values, [Problem(path_text(fault.path), fault.message, fault.hint) for fault in faults]
@@ -41,7 +40,7 @@ def input_values(
 ) -> tuple[dict[str, object], list[Fault]]:
     """The same for inputs by themselves; each fault's path is ``("inputs", name)``.
 
-    ``way`` says how an input is given, with its name in place of ``{}``.
+    ``way`` is the form in which an input is given, with ``{}`` for its name.
     """
     values: dict[str, Any] = {}
     faults = [_unknown(name, inputs) for name in given if name not in inputs]
@@ -88,7 +87,7 @@ def _seen(spec: InputSpec, value: object) -> str:
 
 
 def _from_text(spec: InputSpec, value: str, is_text: bool) -> object:
-    """``value`` read as its type says; it stays text where that does not work, and fails the type then.
+    """``value`` read by its type; if that fails it stays text, which then does not fit the type.
 
     Text that came as a value with a type of its own (not ``is_text``) is read only for a list or an object.
     """

@@ -1,4 +1,5 @@
-"""From a file or an object to a :class:`Draft`: the document as plain JSON that knows its places."""
+"""Loading a file or an object into a :class:`Draft`: the document as plain JSON with the places of its
+values."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from batchmill.ir.positions import (
     JsonPositions,
     KnownPositions,
     NoPositions,
-    Place,
-    Positions,
+    PlaceFinder,
+    TextPlace,
 )
 from batchmill.ir.quick_screening import no_collection, reads_clean
 from batchmill.ir.screening import Unwalkable, screen
@@ -36,32 +37,32 @@ MAX_YAML_BYTES = 4 * 2**20
 """YAML is read some thirty times slower than JSON."""
 
 STDIN_NAME = "standard input"
-"""What a document that was piped in is called in messages."""
+"""The name in messages of a document from standard input."""
 
 _YAML_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A document that was read but not yet checked.
+    """A document that was read but not checked.
 
-    ``raw`` is plain JSON. ``source`` names it in messages; ``folder`` is the file's folder, or the
-    current one for an object. ``faults`` are what reading found that does not hinder checking the
-    rest, each with its place. ``odd_numbers`` are numbers whose text says more than their value.
-    ``from_stdin`` says that the text came from standard input, which is used up then.
+    ``raw`` is plain JSON. ``source`` is its name in messages; ``folder`` is the file's folder, or the current
+    one for an object. ``faults`` are faults of reading that do not prevent checking the rest, each with its
+    place. ``odd_numbers`` are numbers whose text differs from their value. ``from_stdin`` says that the text
+    came from standard input, which is then used up.
     """
 
     raw: Any
     source: str = "document"
     folder: Path = Path()
     faults: tuple[tuple[Fault, Position], ...] = ()
-    positions: Positions = field(default_factory=NoPositions)
+    positions: PlaceFinder = field(default_factory=NoPositions)
     odd_numbers: tuple[OddNumber, ...] = ()
     from_stdin: bool = False
 
     @property
     def is_file(self) -> bool:
-        """Whether the document was read from a file, whose path is ``source`` then."""
+        """Whether the document was read from a file; then ``source`` is the path."""
         return not (self.from_stdin or isinstance(self.positions, NoPositions))
 
     def problems(self, faults: Iterable[Fault]) -> tuple[Problem, ...]:
@@ -88,11 +89,11 @@ class Draft:
 
 
 def load(source: str | Path | dict[str, object] | Draft) -> Draft:
-    """Read a document from a ``.json``, ``.yaml`` or ``.yml`` file, or take one as a dictionary; one that has
-    been read is returned as it is.
+    """Read a document from a ``.json``, ``.yaml`` or ``.yml`` file, or take one as a dictionary. A loaded
+    document is returned unchanged.
 
-    A file of any other name is read as JSON. Raises :class:`InvalidDocument` if the source is no
-    document at all, and :class:`StorageError` where the file cannot be read.
+    A file with any other name is read as JSON. Raises :class:`InvalidDocument` if the source is no document,
+    and :class:`StorageError` if the file cannot be read.
     """
     if isinstance(source, Draft):
         return source
@@ -106,9 +107,9 @@ def load(source: str | Path | dict[str, object] | Draft) -> Draft:
 
 
 def load_stdin(content: bytes) -> Draft:
-    """Read a document out of what standard input held: JSON where it begins with ``{`` or ``[``, else YAML.
+    """Load a document from the text of standard input: JSON if it begins with ``{`` or ``[``, else YAML.
 
-    Its paths begin at the current folder. Raises :class:`InvalidDocument`.
+    Its paths are relative to the current folder. Raises :class:`InvalidDocument`.
     """
     if len(content) > MAX_JSON_BYTES:
         raise _too_large(STDIN_NAME, MAX_JSON_BYTES)
@@ -176,7 +177,7 @@ def _read_text(path: Path, most: int) -> str:
 
 
 def _near(path: Path) -> str:
-    """A document beside ``path`` whose name is nearly that of ``path``, as a hint."""
+    """A hint: a document beside ``path`` with nearly the same name."""
     try:
         there = sorted(one.name for one in path.parent.iterdir())
     except OSError:
@@ -230,8 +231,8 @@ def _from_json(text: str, path: Path) -> Draft:
 
 
 class _JsonReading:
-    """One reading of a JSON text, by the rules of :mod:`batchmill.values.reader`. What that refuses of single
-    keys and numbers is noted, so that the rest can be checked all the same, and found once asked."""
+    """One reading of a JSON text, by the rules of :mod:`batchmill.values.reader`. Refused keys and numbers
+    are recorded, so the rest can still be checked; their places are found on demand."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -302,7 +303,7 @@ def _prefixes(path: DocumentPath) -> list[DocumentPath]:
     return [path[:length] for length in range(len(path), -1, -1)]
 
 
-def _place(fault: Fault, places: dict[DocumentPath, Place]) -> Position:
+def _place(fault: Fault, places: dict[DocumentPath, TextPlace]) -> Position:
     for prefix in _prefixes(fault.path):
         if prefix in places:
             place = places[prefix]

@@ -1,7 +1,7 @@
-"""What can be said of a document even where parts of it are wrong.
+"""The outline of a document, which exists even if parts of the document are wrong.
 
-Checks that look across the document (ids, edges, references) work on this, not on the models: a
-wrong number in one node must not hide that an edge leads nowhere.
+Checks across the document (ids, edges, references) use it instead of the models: a wrong number in one node
+must not hide that an edge leads nowhere.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ DEFAULT_ITEM_NAME = "item"
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The parts of a document that can be read. ``edges`` is None if the document has none.
+    """The readable parts of a document. ``edges`` is None if the document has none.
 
-    ``start`` is the id of the first node, or the gate of the first block; ``steps`` and ``gates`` are
-    those of a pipeline. ``finals`` are the nodes that run at the end whatever happened; no edge joins
-    them. ``by_id`` has all nodes.
+    ``start`` is the id of the first node, or the gate of the first block; ``steps`` and ``gates`` are those
+    of a pipeline. ``finals`` are the nodes that always run at the end; no edge joins them. ``by_id`` has all
+    nodes.
 
-    ``inputs`` has every declared name, with None for one that is declared wrongly; ``outputs`` has
-    the good ones. ``broken`` says that a node or an edge could not be read, so that what follows from
-    all of them together (what runs before what) is not known.
+    ``inputs`` has every declared name, with None for a wrong declaration; ``outputs`` has the valid ones.
+    ``broken`` says that a node or an edge could not be read, so facts that depend on all of them (what runs
+    before what) are unknown.
     """
 
     nodes: tuple[NodePart, ...] = ()
@@ -44,12 +44,12 @@ class Outline:
 
     @property
     def all_nodes(self) -> tuple[NodePart, ...]:
-        """Those of the graph and those that run at the end."""
+        """The nodes of the graph and those that run at the end."""
         return (*self.nodes, *self.finals)
 
 
 def outline_of(raw: object, faults: list[Fault], workflow: Workflow | None = None) -> Outline:
-    """The outline of a raw document whose structure has these faults; ``workflow`` where it has none."""
+    """The outline of a raw document whose structure has these faults; ``workflow`` if it has none."""
     document = raw if isinstance(raw, dict) else {}
     faulty = {fault.path[:length] for fault in faults for length in range(2, len(fault.path) + 1)}
     graph = _of_pipeline if "pipeline" in document else _of_nodes
@@ -120,7 +120,7 @@ def _dict(value: object) -> dict[object, object]:
 
 
 class _Nodes:
-    """Reads nodes; where a node has no model yet and no fault, it makes one."""
+    """Reads nodes. Makes a model of a node that has no model so far and no fault."""
 
     def __init__(self, model: type[NodeSpec], faulty: set[DocumentPath]) -> None:
         self._model = model

@@ -10,18 +10,18 @@ from batchmill.ir.faults import DocumentPath
 from batchmill.ir.models import NodeSpec
 
 FINALLY = "finally"
-"""The key of the nodes that run at the end whatever happened."""
+"""The key of the nodes that always run at the end."""
 
 DEFAULT_ACTION = "default"  # also in nodes.contract, which ranks above
 
 
 @dataclass(frozen=True, slots=True)
 class NodePart:
-    """A node that has at least an id. ``spec`` is None if something in the node is wrong.
+    """A node that has at least an id. ``spec`` is None if a part of the node is wrong.
 
-    ``index`` counts the nodes in document order, ``path`` is the node's place and ``row`` that of the list
-    it is a step of. ``next`` is what a step of a pipeline says of where its actions lead: nowhere where
-    there is nothing.
+    ``index`` counts the nodes in document order, ``path`` is the node's place and ``row`` that of the list of
+    which it is a step. ``next`` maps the actions of a step of a pipeline to their targets; an empty list is
+    nowhere.
     """
 
     index: int
@@ -37,7 +37,7 @@ class NodePart:
 
     @property
     def is_final(self) -> bool:
-        """Whether it stands in ``finally``."""
+        """Whether it is in ``finally``."""
         return self.path[:1] == (FINALLY,)
 
     @property
@@ -47,9 +47,9 @@ class NodePart:
 
 @dataclass(frozen=True, slots=True)
 class EdgePart:
-    """An edge that has both ends. ``written`` says that its action stands in the document.
+    """An edge that has both ends. ``written`` says that its action is in the document.
 
-    ``path`` is the edge's place, or that of what implies it; empty for the edges that list order makes.
+    ``path`` is the place of the edge, or of the part that implies it; empty for the edges of list order.
     ``group`` is its ``parallel_group``.
     """
 

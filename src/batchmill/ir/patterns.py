@@ -1,7 +1,7 @@
-"""Regular expressions of the user's, held to a limit of time.
+"""The user's regular expressions, with a time limit.
 
-Whether an expression matches may take longer than the universe lasts, and nothing in this process can stop it
-then. So one that could take long is tried in a process of its own first, which can be killed.
+A match may take longer than the universe lasts, and this process cannot interrupt it. So an expression that
+could take long is first tried in a process of its own, which can be killed.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ class PatternTooSlow(Exception):
 
 
 def check_quick(pattern: str, text: str) -> None:
-    """Return where searching ``text`` for ``pattern`` takes no more than :data:`LIMIT_SECONDS`.
+    """Return if searching ``text`` for ``pattern`` takes at most :data:`LIMIT_SECONDS`.
 
-    Raises :class:`PatternTooSlow` if it takes longer. A pattern that is no regular expression is not
-    looked at.
+    Raises :class:`PatternTooSlow` if it takes longer. Ignores a pattern that is no regular expression.
     """
     if _is_quick(pattern, text) or not sys.executable:
         return

@@ -1,7 +1,7 @@
-"""Whether a value that was read from JSON text is plainly fine, told without walking through it.
+"""A quick check that a value from JSON text is plainly valid, without walking through it.
 
-Large documents are large because of their items, which are plain. Looking at their bytes takes a
-twentieth of the time that :func:`~batchmill.ir.screening.screen` takes.
+Large documents are large because of their items, which are plain. This check of their bytes takes a twentieth
+of the time of :func:`~batchmill.ir.screening.screen`.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ T = TypeVar("T")
 
 
 def reached(starts: Iterable[T], following: Callable[[T], Iterable[T]]) -> list[T]:
-    """The ``starts`` and all that can be reached from them, in the order of the steps it takes; ``following``
-    says where one step leads."""
+    """The ``starts`` and all that can be reached from them, in breadth-first order; ``following`` gives the
+    successors of a step."""
     found = list(dict.fromkeys(starts))
     seen = set(found)
     for place in found:  # which grows meanwhile

@@ -1,4 +1,4 @@
-"""What templates refer to, and whether it can be there when they are resolved."""
+"""The targets of templates, and whether they can exist when the templates are resolved."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SOURCE = "__source__"  # likewise
 ALWAYS_THERE = frozenset({"__llm_calls__", RUN})
 """Names of the run's store that every template may use."""
 SiteKind = Literal["params", "items", "loop", "output", "select"]
-"""``select`` is a column of ``batch.collect``: its names are looked at where those of outputs are known."""
+"""``select`` is a column of ``batch.collect``: its names are checked once those of outputs are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One ``${...}``: where it stands, and in which part of which node (None in an output); ``on_key`` says
-    that it stands in the key of that path, not in the value."""
+    """One ``${...}``: its place, and the node and part it is in (None in an output); ``on_key`` says that it
+    is in the key of that path, not in the value."""
 
     path: DocumentPath
     expression: Expression
@@ -41,14 +41,14 @@ class Site:
     on_key: bool = False
 
     def fault(self, message: str, hint: str = "") -> Fault:
-        """A fault where it stands."""
+        """A fault at this place."""
         return Fault(self.path, message, hint, self.on_key)
 
 
 def sites_in(
     value: object, path: DocumentPath, node: NodePart | None, kind: SiteKind
 ) -> tuple[list[Site], list[Fault]]:
-    """Every template in a value of the document, and the faults of those that cannot be read."""
+    """Every template in a value of the document, and the faults of those that cannot be parsed."""
     if is_large(value) and not may_hold_templates(value):
         return [], []
     sites: list[Site] = []
@@ -86,7 +86,7 @@ def texts_in(
 
 
 class ReferenceCheck:
-    """Knows the names of one document; ``graph`` is None if nothing can be said of the order."""
+    """Checks references against the names of one document; ``graph`` is None if the order is unknown."""
 
     def __init__(self, outline: Outline, graph: FlowGraph | None) -> None:
         self._outline = outline
@@ -101,11 +101,11 @@ class ReferenceCheck:
         }
 
     def faults(self, site: Site) -> list[Fault]:
-        """What is wrong with the names a template uses, and with when it uses them.
+        """The faults of the names in a template: unknown ones, and ones used too early.
 
-        A name that is nothing in the document is a fault wherever it stands, and so is a stage before a
-        streaming node in its params. A node that cannot have run yet is one only where the template has
-        no other alternative.
+        A name that the document does not define is a fault everywhere, and so is a stage before a streaming
+        node in its params. A node that cannot have run is a fault only if the template has no other
+        alternative.
         """
         if site.kind == "select":
             return []
@@ -117,7 +117,7 @@ class ReferenceCheck:
         return [fault for one in site.expression.operands for fault in self._late(one, site)][:1]
 
     def _late(self, operand: Operand, site: Site) -> list[Fault]:
-        """The fault of an operand of which no alternative can be there yet."""
+        """The fault of an operand if none of its alternatives can exist at that time."""
         late = []
         for alternative in operand.alternatives:
             too_early = self._too_early(alternative, site) if isinstance(alternative, Path) else None
@@ -173,14 +173,14 @@ class ReferenceCheck:
         return site.fault(f"`${{{path.text}}}`: a run has no such value here", hint)
 
     def _without_namespace(self, path: Path, site: Site) -> str:
-        """What to write for ``inputs.name`` and the like, as other tools have it."""
+        """The correction for ``inputs.name`` and similar forms of other tools."""
         written = without_namespace(path.text)
         root = written.partition(".")[0].partition("[")[0]
         known = root in self._outline.by_id or root in self._outline.inputs or root in self._local_names(site)
         return f"write `${{{written}}}`" if written != path.text and known else ""
 
     def _item_hint(self, root: str, site: Site) -> str:
-        """What to say of a name that exists, but only inside a batch."""
+        """The hint for a name that exists, but only inside a batch."""
         if root not in self._item_names:
             return ""
         if site.kind == "items":
@@ -243,7 +243,7 @@ class ReferenceCheck:
 
 
 def _chooses(site: Site) -> bool:
-    """Whether a template says which items there are: they have no keys before that."""
+    """Whether a template chooses the items: they have no keys before that."""
     return site.node is not None and site.path == (*site.node.path, "batch", "where")
 
 

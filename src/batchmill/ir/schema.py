@@ -14,8 +14,8 @@ SCHEMA_ID = f"urn:batchmill:workflow:{IR_VERSION}"
 def json_schema() -> dict[str, Any]:
     """The schema as a new dictionary, JSON Schema draft 2020-12.
 
-    It holds what one key says of itself: types, ranges, words, which keys there are. What keys say of
-    each other (ids, edges, references, contradictions) is found by checking alone.
+    It covers the keys one by one: types, ranges, descriptions, allowed keys. Relations between keys (ids,
+    edges, references, contradictions) are only found by the checks.
     """
     made = allow_templates(Workflow.model_json_schema(by_alias=True, mode="validation"))
     head = {"$schema": DRAFT, "$id": SCHEMA_ID, "title": "batchmill workflow"}

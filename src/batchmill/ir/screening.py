@@ -46,7 +46,7 @@ def screen(raw: object) -> list[Fault]:
 def _faults_within(
     path: DocumentPath, container: dict[Any, Any] | list[Any], stack: list[tuple[DocumentPath, object]]
 ) -> Iterator[Fault]:
-    """The faults of a container's own keys and leaves; containers in it go on the stack."""
+    """The faults of a container's own keys and leaves; inner containers go on the stack."""
     is_object = isinstance(container, dict)
     pairs = container.items() if isinstance(container, dict) else enumerate(container)
     for key, value in pairs:

@@ -28,19 +28,19 @@ _HTTP_NAMES = ("http", "streamable-http", "streamable_http", "streamableHttp")
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What node types may read of a document beside their params."""
+    """The parts of a document, besides their params, that node types may read."""
 
     prices: PriceTable = field(default_factory=PriceTable)
     mcp_servers: Mapping[str, McpServerSpec] = field(default_factory=dict)
 
     def within(self, around: Tables) -> Tables:
-        """These tables with what the document around this one has beside them."""
+        """These tables, completed with those of the enclosing document."""
         prices = PriceTable({**around.prices.prices, **self.prices.prices})
         return Tables(prices, {**around.mcp_servers, **self.mcp_servers})
 
 
 def tables_of(workflow: Workflow, folder: Path) -> tuple[Tables, list[Fault]]:
-    """The tables, with their files read (paths are relative to ``folder``), and what is wrong with them."""
+    """The tables, with their files read (paths are relative to ``folder``), and their faults."""
     prices, faults = _prices(workflow, folder)
     servers, more = _servers(workflow, folder)
     return Tables(prices, servers), [*faults, *more]
@@ -71,7 +71,7 @@ def _talks_mcp(workflow: Workflow) -> bool:
 
 
 def servers_in(path: Path) -> tuple[dict[str, McpServerSpec], list[Fault]]:
-    """The servers that a file such as ``.mcp.json`` names, and what is wrong with it."""
+    """The servers in a file such as ``.mcp.json``, and its faults."""
     at: DocumentPath = ("mcp_servers",)
     raw, faults = _file(path, at)
     servers = raw.get(_SERVERS_KEY, raw.get("mcp_servers", raw))
@@ -108,7 +108,7 @@ def _file(path: Path, at: DocumentPath) -> tuple[dict[str, object], list[Fault]]
 
 
 def _read_each(raw: object, model: type[Any], at: DocumentPath) -> tuple[dict[str, Any], list[Fault]]:
-    """Each entry of a table through ``model``; faults say where in the file they are."""
+    """Each entry of a table, read by ``model``; faults have their place in the file."""
     if not isinstance(raw, dict):
         return {}, [Fault(at, f"must be an object, not {kind_of(raw)}")]
     read: dict[str, Any] = {}
@@ -141,7 +141,7 @@ def _server_faults(name: str, server: McpServerSpec) -> list[Fault]:
 def expanded(text: str) -> str:
     """``text`` with ``${NAME}`` and ``${NAME:-default}`` replaced by variables of the environment.
 
-    Raises :class:`KeyError` with the name of one that is not set and has no default.
+    Raises :class:`KeyError` with the name of a variable that is not set and has no default.
     """
 
     def value(found: re.Match[str]) -> str:

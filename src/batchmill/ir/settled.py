@@ -1,8 +1,8 @@
-"""Settings that are templates of inputs: put in their values before anything else looks at the document.
+"""Settings that are templates of inputs, replaced by their values before any other code reads the document.
 
-Which keys may be such settings is one table, for reading and for the JSON Schema. What reads a document
-after this sees ordinary numbers and words. Where an input has no value yet the setting is left out, as if
-nothing were said, and looked at again once the run's inputs are known.
+One table says which keys may be such settings, for reading and for the JSON Schema. Later code sees ordinary
+numbers and words. If an input has no value so far, the setting is left out, as if it were not written, and
+checked again once the run's inputs are known.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from batchmill.template import Scope, compile_value
 class Settled:
     """``raw`` is the document with the values, ``used`` are the names of the inputs in its settings.
 
-    ``settings`` has the text of each by its place; those at ``unknown`` places have no value yet.
+    ``settings`` maps each place to the text of its setting; settings at ``unknown`` places have no value so
+    far.
     """
 
     raw: Any
@@ -35,8 +36,8 @@ class Settled:
     unknown: frozenset[DocumentPath] = frozenset()
 
     def explained(self, fault: Fault) -> Fault | None:
-        """A fault, with the template that gave the value; None for what is missing only as long as the inputs
-        have no values."""
+        """A fault, with the template that gave the value; None for a key that is missing only because the
+        inputs have no values."""
         if fault in self.faults:
             return fault
         for length in range(len(fault.path), 0, -1) if self.settings else ():
@@ -50,7 +51,8 @@ class Settled:
 
 
 def settle(raw: dict[object, object], inputs: Mapping[str, object] | None = None) -> Settled:
-    """``raw`` with the values of its settings: those of ``inputs``, else the defaults of the inputs."""
+    """``raw`` with its settings replaced by their values: from ``inputs``, else the defaults of the
+    inputs."""
     declared = raw.get("inputs")
     settling = _Settling(declared if isinstance(declared, dict) else {}, inputs)
     out = with_values(raw, settling.value)
@@ -75,7 +77,7 @@ class _Settling:
         self._declared = declared
 
     def value(self, text: str, path: DocumentPath) -> Any:
-        """What a setting comes to."""
+        """The value of a setting."""
         self.settings[path] = text
         try:
             compiled = compile_value(text)
@@ -111,7 +113,7 @@ class _Settling:
         return None
 
     def _values_of(self, name: str) -> list[object]:
-        """The value of an input in a list; nothing in it where that is not known yet."""
+        """The value of an input, in a list; an empty list if it is unknown so far."""
         if self._inputs is not None:
             return [self._inputs[name]] if name in self._inputs else []
         try:

@@ -1,7 +1,7 @@
-"""Streaming stages: which batch nodes take their items from one another while all of them run.
+"""Streaming stages: batch nodes that take their items from one another while all of them run.
 
-A batch node with ``stream`` and the batch node whose results it takes are stages of one chain. A chain
-begins with a batch node that does not stream and goes on along the edges through nodes that do.
+A batch node with ``stream`` and the batch node whose results it takes are stages of one chain. A chain begins
+with a batch node that does not stream and continues along the edges through nodes that do.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ STREAMED = ("results", "succeeded")
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A batch node of a chain. ``source`` is the stage its items come from, None for the first one, and
-    ``succeeded`` says that failed items are left out of them. ``before`` are the stages on the way to it,
-    the first one of the chain first."""
+    ``succeeded`` says that failed items are left out. ``before`` are the stages on the way to it, beginning
+    with the first one of the chain."""
 
     id: str
     source: str | None = None
@@ -89,7 +89,7 @@ def _before(name: str, outline: Outline, incoming: Mapping[str, list[EdgePart]])
 
 
 def still_running(outline: Outline) -> dict[str, frozenset[str]]:
-    """For each streaming node the stages before it, which have no outputs yet when it begins."""
+    """For each streaming node the stages before it, which have no outputs when it begins."""
     incoming = edges_to(outline)
     return {
         node.id: frozenset(part.id for part in way_back(node, outline, incoming))
@@ -98,8 +98,8 @@ def still_running(outline: Outline) -> dict[str, frozenset[str]]:
 
 
 def chains(outline: Outline) -> dict[str, tuple[Stage, ...]]:
-    """The chains of a document without faults, by the id of their first node; each stage stands behind
-    those on the way to it."""
+    """The chains of a document without faults, by the id of their first node; each stage comes after those on
+    the way to it."""
     incoming = edges_to(outline)
     found: defaultdict[str, list[Stage]] = defaultdict(list)
     for node in outline.nodes:

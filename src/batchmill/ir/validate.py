@@ -1,6 +1,6 @@
-"""Everything that can be said of a document without knowing the node types, all at once.
+"""All checks of a document that need no node types, at once.
 
-What node params mean depends on the type, so :mod:`batchmill.graph.compile.check` goes on from here.
+The meaning of node params depends on the type, so :mod:`batchmill.graph.compile.check` continues from here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from batchmill.errors import Problem
-from batchmill.ir.defaults import Completed, completed
+from batchmill.ir.defaults import CompletedDocument, completed
 from batchmill.ir.faults import Fault, kind_of
 from batchmill.ir.flow_graph import FlowGraph, flow_graph
 from batchmill.ir.loading import Draft
@@ -31,12 +31,12 @@ from batchmill.ir.settled import Settled, settle
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found: ``workflow`` is None if the structure is not sound.
+    """The result of the checks: ``workflow`` is None if the structure is invalid.
 
-    ``faults`` have no place in the text yet, :meth:`problems` gives it to them. ``sites`` are the
-    templates outside of params; ``references`` judges those inside in the same way. ``graph`` is None
-    where nodes or edges are not sound. ``completed`` is the raw document with its defaults in its nodes,
-    ``settled`` what became of the settings that are templates of inputs.
+    ``faults`` have no place in the text so far; :meth:`problems` adds it. ``sites`` are the templates outside
+    params; ``references`` checks those inside in the same way. ``graph`` is None if nodes or edges are
+    invalid. ``completed`` is the raw document with its defaults in its nodes, ``settled`` the result for the
+    settings that are templates of inputs.
     """
 
     draft: Draft
@@ -46,28 +46,37 @@ class Validation:
     references: ReferenceCheck
     sites: tuple[Site, ...]
     faults: tuple[Fault, ...]
-    completed: Completed
+    completed: CompletedDocument
     settled: Settled
 
     def problems(self) -> tuple[Problem, ...]:
-        """Every problem with its line and column, in text order; those of reading the text included."""
+        """Every problem with its line and column, in text order, including those of reading the text."""
         return self.draft.problems(self.placed(self.faults))
 
     def placed(self, faults: Iterable[Fault]) -> list[Fault]:
-        """Faults where their values are written, without those of settings that have no value yet."""
+        """Faults at the places where their values are written, without those of settings that have no value
+        so far."""
         written = (self.completed.placed(fault) for fault in faults)
         return [told for fault in written if (told := self.settled.explained(fault)) is not None]
 
 
 def validate(draft: Draft, inputs: Mapping[str, object] | None = None) -> Validation:
-    """Check a document's structure, names, edges, and the references outside of node params; ``inputs`` are
-    those of a run, where they are known."""
+    """Check a document's structure, names, edges, and the references outside node params; ``inputs`` are
+    those of a run, if known."""
     if not isinstance(draft.raw, dict):
         fault = Fault((), f"a document is an object, not {kind_of(draft.raw)}", "begin it with `nodes`")
         outline = Outline(broken=True)
         references = ReferenceCheck(outline, None)
         return Validation(
-            draft, None, outline, None, references, (), (fault,), Completed(draft.raw), Settled(draft.raw)
+            draft,
+            None,
+            outline,
+            None,
+            references,
+            (),
+            (fault,),
+            CompletedDocument(draft.raw),
+            Settled(draft.raw),
         )
     settled = settle(draft.raw, inputs)
     whole = completed(settled.raw)

@@ -27,7 +27,7 @@ Keyword = Callable[[Any, Any, Any, Any], Any]
 
 
 class _TooManyReferences(Exception):  # never leaves this module
-    """Raised inside this module when references go on beyond the limit."""
+    """Raised inside this module if references exceed the limit."""
 
 
 def schema_fault(schema: Schema) -> str | None:
@@ -54,7 +54,7 @@ def _levels(value: object) -> int:
 
 
 def value_faults(value: object, schema: Schema, secret: bool) -> list[str]:
-    """What ``schema`` (a sound one) finds wrong with ``value``; a secret value is not shown.
+    """The faults that ``schema`` (a valid one) finds in ``value``; a secret value is not shown.
 
     References inside the schema are followed, references to other documents are never fetched.
     """
@@ -99,7 +99,7 @@ def _limited(kind: Any) -> Any:
                 raise _TooManyReferences
             depth[0] += 1
             try:
-                # A list, as a generator that is not read to its end would leave the count as it is.
+                # A list, because a generator that is not read to its end would leave the count unchanged.
                 found = list(follow(validator, reference, instance, schema) or ())
             finally:
                 depth[0] -= 1
@@ -114,7 +114,7 @@ def _limited(kind: Any) -> Any:
 
 
 def _timed(follow: Keyword) -> Keyword:
-    """``follow``, run once its patterns are known not to take for ever on this value."""
+    """``follow``, run once its patterns are known to end in time on this value."""
 
     def run(validator: Any, value: object, instance: object, schema: Any) -> Any:
         if isinstance(instance, str) and isinstance(value, str):

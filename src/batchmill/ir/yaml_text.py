@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from batchmill.ir.faults import DocumentPath, Fault
-from batchmill.ir.positions import Place
+from batchmill.ir.positions import TextPlace
 from batchmill.ir.screening import Unwalkable
 from batchmill.values import MAX_DEPTH, MAX_DIGITS, exact_float
 from batchmill.values.scanning import Position
@@ -34,7 +34,7 @@ _SCALAR_TAGS = ("str", "int", "float", "bool", "null")
 
 
 class OddNumber(NamedTuple):
-    """A number whose text says more than its value: ``3.10``, ``007``. ``path`` is where it stands."""
+    """A number whose text differs from its value: ``3.10``, ``007``. ``path`` is its place."""
 
     path: DocumentPath
     written: str
@@ -42,7 +42,7 @@ class OddNumber(NamedTuple):
 
 
 class YamlError(Exception):
-    """Raised inside ``ir`` when a text is not YAML or not the YAML that is read here."""
+    """Raised inside ``ir`` for a text that is not YAML, or YAML with features that are not supported."""
 
     def __init__(self, message: str, position: Position, path: DocumentPath = ()) -> None:
         super().__init__(message)
@@ -53,11 +53,11 @@ class YamlError(Exception):
 
 @dataclass(slots=True)
 class YamlDocument:
-    """What a text says: the value, the place of every value in it, what is wrong but readable, and what may
-    not be meant."""
+    """A parsed text: the value, the place of every value in it, faults that do not stop reading, and numbers
+    that may be unintended."""
 
     value: Any = None
-    places: dict[DocumentPath, Place] = field(default_factory=dict)
+    places: dict[DocumentPath, TextPlace] = field(default_factory=dict)
     faults: list[tuple[Fault, Position]] = field(default_factory=list)
     odd_numbers: list[OddNumber] = field(default_factory=list)
 
@@ -79,9 +79,9 @@ def read_yaml(text: str) -> YamlDocument:
 
 @dataclass(slots=True)
 class _Open:
-    """A container that is being filled; ``key`` is the name of the value to come in a mapping, ``merges``
-    that it is merged. ``merged`` are the mappings whose keys it has where it does not say them itself, the
-    first one that has a key first; None if nothing was merged."""
+    """A container while it is filled. In a mapping, ``key`` is the name of the next value, and ``merges``
+    says to merge that value. ``merged`` are the mappings that supply keys it lacks, in order of precedence;
+    None if there are none."""
 
     value: dict[str, Any] | list[Any]
     path: DocumentPath
@@ -192,15 +192,15 @@ class _Builder:
         at = _at(event)
         if not self._stack:
             path: DocumentPath = ()
-            self._out.places[path] = Place(at, at)
+            self._out.places[path] = TextPlace(at, at)
             return path
         top = self._stack[-1]
         if isinstance(top.value, list):
             path = (*top.path, len(top.value))
-            self._out.places[path] = Place(at, at)
+            self._out.places[path] = TextPlace(at, at)
         else:
             path = (*top.path, top.key or "")
-            self._out.places[path] = Place(at, top.key_position)
+            self._out.places[path] = TextPlace(at, top.key_position)
         return path
 
     def _put(self, value: object) -> None:
@@ -218,7 +218,7 @@ class _Builder:
             top.key = None
 
     def _take_merged(self, top: _Open, value: Any) -> None:
-        """Note what is to be merged into a mapping: a mapping, or a list of such."""
+        """Record a value to merge into a mapping: a mapping, or a list of mappings."""
         found = value if isinstance(value, list) else [value]
         if all(isinstance(one, dict) for one in found):
             top.merged = list({id(one): one for one in found}.values())
@@ -228,7 +228,7 @@ class _Builder:
         self._out.faults.append((fault, top.key_position))
 
     def _merge(self, value: dict[str, object], merged: list[dict[str, object]], done: _Open) -> None:
-        """Give a mapping the keys of those merged into it, in front of its own."""
+        """Give a mapping the keys of those merged into it, before its own."""
         own = dict(value)
         value.clear()
         for one in reversed(merged):
@@ -251,8 +251,8 @@ def _at(event: Any) -> Position:
 
 
 def plain_value(text: str) -> Any:
-    """What an unquoted word means. Raises ValueError for a number that JSON does not have, or
-    that would lose digits."""
+    """The value of an unquoted word. Raises ValueError for a number that JSON does not have, or that would
+    lose digits."""
     if text[:1] not in _FIRST:
         return text
     if _NULL.fullmatch(text):

@@ -22,7 +22,7 @@ from batchmill.errors import StorageError
 from batchmill.items.unpacking import DAMAGED, Read, unpacked
 
 Opened = Callable[[], AbstractContextManager[Read]]
-"""Opens a stream anew, and closes it."""
+"""Opens a stream from its beginning, and closes it."""
 
 STDIN = "standard input"
 
@@ -79,7 +79,7 @@ def opened(place: str, waker: Waker | None = None) -> Iterator[Read]:
     """
     if place in _STDIN_NAMES and sys.stdin is None:  # the number may be that of another file by now
         raise StorageError(_CLOSED)
-    # A pipe that nobody writes to yet would hold up whoever opens it; so it is waited for when it is read.
+    # Opening a pipe without a writer would block, so the pipe is awaited when it is first read.
     flags = os.O_RDONLY | os.O_CLOEXEC | (0 if waker is None else os.O_NONBLOCK)
     try:
         file = open(place, "rb", buffering=0, opener=lambda path, _: os.open(path, flags))  # noqa: SIM115  # closed below, opened here for its errors alone
@@ -92,8 +92,7 @@ def opened(place: str, waker: Waker | None = None) -> Iterator[Read]:
 
 
 def _watched(file: FileIO) -> Read:
-    """The bytes of a file, until it is seen to be another than it was: half of the old and half of the new
-    is nobody's data."""
+    """The bytes of a file, until the file changes: a mix of old and new content would be wrong data."""
 
     def read(size: int = -1) -> bytes:
         data = file.read(size)
@@ -106,7 +105,7 @@ def _watched(file: FileIO) -> Read:
 
 
 def file_state(file: str | int) -> tuple[int, ...] | None:
-    """What changes with the content of a file, a path or a descriptor; None for what is none."""
+    """A value that changes with the content of a file, given by path or descriptor; None if it is no file."""
     found = os.stat(file)
     return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
@@ -153,8 +152,8 @@ def standard_input(waker: Waker) -> Iterator[Read]:
 
 
 def standard_input_is_empty() -> bool:
-    """Whether there is no standard input, or it has come to its end; nothing of it is taken away. Of a pipe
-    the first bytes or the end are waited for. A terminal is not empty: somebody may yet write."""
+    """Whether there is no standard input, or it is at its end; no data is consumed. For a pipe, waits for the
+    first bytes or the end. A terminal is never empty, because somebody may still type."""
     stream: Any = sys.stdin
     if stream is None or stream.closed:
         return True

@@ -11,7 +11,7 @@ _LONGEST_FIRST = 1 << 20  # bytes, in which the first line has to end
 
 
 def as_utf8(read: Read, encoding: str) -> Read:
-    """A stream of text in any encoding, as UTF-8. What comes before bytes that are no text is given first."""
+    """Decode a stream of text in any encoding to UTF-8. Gives the data before invalid bytes first."""
     if codecs.lookup(encoding).name == "utf-8":
         return read
     decoder = codecs.getincrementaldecoder(encoding)()
@@ -34,8 +34,8 @@ def as_utf8(read: Read, encoding: str) -> Read:
 
 
 def with_line_feeds(read: Read, quote: str | None) -> Read:
-    """``read``, where its lines end with CR alone, with LF in their place: old programs end them so. It is
-    the first end of a line that tells: a CR that is in no quotes and has no LF behind it."""
+    """``read``, with LF in place of CR if its lines end with CR alone, as old programs write them. The first
+    line end decides: a CR outside quotes without LF behind it."""
     seen = b""
     ended: bool | None = None
 
@@ -53,7 +53,7 @@ def with_line_feeds(read: Read, quote: str | None) -> Read:
 
 
 def _ends_with_cr(text: bytes, quote: str | None) -> bool | None:
-    """Whether the first line ends so; None where that has not come yet."""
+    """Whether the first line ends with CR alone; None if its end has not arrived."""
     end = re.search(rb"\r?\n|\r(?=.)", text)
     if end is None or end.group() != b"\r":
         return None if end is None else False
@@ -61,7 +61,7 @@ def _ends_with_cr(text: bytes, quote: str | None) -> bool | None:
 
 
 def _before(fault: UnicodeError, data: bytes) -> bytes:
-    """The part of ``data`` before the fault; the decoder may have held bytes back that came earlier."""
+    """The part of ``data`` before the fault; the decoder may have held back bytes that came earlier."""
     if not isinstance(fault, UnicodeDecodeError):
         return b""
     return data[: max(0, fault.start - (len(fault.object) - len(data)))]

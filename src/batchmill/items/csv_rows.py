@@ -32,8 +32,8 @@ class CsvForm:
 
     ``delimiter`` and ``quote`` are one character each; without a ``quote`` every quote character is data.
     ``encoding`` is one that Python knows. The first ``skip`` lines are left out, then the lines that begin
-    with ``comment`` where a row would begin. The first row is the ``header``; with ``columns`` only those are
-    kept. Without a header ``columns`` name all cells, and without either a row is a list. Raises
+    with ``comment`` where a row would begin. The first row is the ``header``; with ``columns``, only those
+    columns are read. Without a header ``columns`` name all cells, and without either a row is a list. Raises
     :class:`InvalidSetting`.
     """
 
@@ -105,9 +105,9 @@ def _is_encoding(value: Any) -> bool:
 def csv_rows(
     stream: Opened, source: str, form: CsvForm, *, keep_bad: bool = False, placed: bool = False
 ) -> Iterator[list[object]]:
-    """The rows that came together. ``keep_bad`` makes a :class:`~batchmill.bad_row.BadRow` of one that cannot
-    be read, ``placed`` a :class:`~batchmill.sourced.Sourced` of the others. Raises :class:`StorageError`,
-    which names ``source`` and the line."""
+    """The rows in lists, as they arrive. ``keep_bad`` makes a :class:`~batchmill.bad_row.BadRow` of a row
+    that cannot be read, ``placed`` a :class:`~batchmill.sourced.Sourced` of the others. Raises
+    :class:`StorageError`, which names ``source`` and the line."""
     csv.field_size_limit(max(MAX_LINE, csv.field_size_limit()))
     with stream() as read:
         text = with_line_feeds(as_utf8(read, form.encoding), form.quote)
@@ -153,8 +153,8 @@ Make = Callable[[list[str]], Any]
 
 
 class _Feed(Iterator[str]):
-    """The lines that a CSV reader asks for, one by one; ``more`` says that the next one is already there.
-    ``begun`` are those of the current row, with their numbers, ``bad`` one of them that is not valid text."""
+    """Feeds lines to a CSV reader, one by one; ``more`` says that the next one is already there. ``begun``
+    are the lines of the current row, with their numbers, ``bad`` one of them that is not valid text."""
 
     def __init__(self, lines: Iterator[Lines], form: CsvForm) -> None:
         self._lines = lines
@@ -166,8 +166,8 @@ class _Feed(Iterator[str]):
         self.bad: BadRow | None = None
 
     def together(self, make: Make) -> Iterator[list[object]]:
-        """Between two rows: the next rows as they come together, as long as none of them needs a look at its
-        lines. Then they are to be read one by one."""
+        """Between two rows: the next rows in lists, as long as no row needs a look at its lines. After that,
+        read them one by one."""
         if self.begun or self._skip or self._comment is not None:
             return
         while lines := list(self._there) or next(self._lines, []):
@@ -222,7 +222,7 @@ class _Feed(Iterator[str]):
 
 
 def _csv_words(fault: Exception, row: Lines, form: CsvForm) -> str:
-    """Where in a file a row cannot be read and why; ``row`` is what was read of it."""
+    """The place and cause of an unreadable row; ``row`` is the part that was read."""
     opened = _opened_on(fault, row, form)
     if opened is not None:
         return f"line {opened}: the quote that opens here is never closed"
@@ -233,14 +233,14 @@ def _csv_words(fault: Exception, row: Lines, form: CsvForm) -> str:
 
 
 def _ends_on(fault: Exception, row: Lines, form: CsvForm) -> int | None:
-    """The line with which a bad row ends, None where that is its last one. A quote that is never closed, or
-    whose end nobody meant, may have taken a thousand good rows with it: they are read once more."""
+    """The line on which a bad row really ends, None if that is its last line. A quote that is never closed,
+    or closed by accident, may have swallowed a thousand good rows: they are read again."""
     opened = _opened_on(fault, row, form)
     return opened if opened is not None else _opened_on(fault, row[:-1], form)
 
 
 def _opened_on(fault: Exception, row: Lines, form: CsvForm) -> int | None:
-    """The line of a quote that is never closed, where that is what is wrong with a row."""
+    """The line of a quote that is never closed, if that is the fault of a row."""
     if not isinstance(fault, csv.Error) or form.quote is None:
         return None
     return quote_left_open(row, form.delimiter, form.quote)
@@ -251,7 +251,7 @@ class _Ragged(Exception):  # becomes a StorageError where the line is known
 
 
 def _maker(form: CsvForm, reader: Iterator[list[str]], feed: _Feed) -> Make:
-    """What makes an item of a row; reads the header."""
+    """The function that makes an item of a row; reads the header."""
     if not form.header:
         return _listed() if form.columns is None else _named(form.columns, "`columns` has")
     for header in reader:

@@ -1,4 +1,4 @@
-"""Items from a function, one by one as they are needed."""
+"""Items from a function, one by one on demand."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from batchmill.values.words import count
 
 _END = object()
 _NO_ITEMS = (str, bytes, bytearray, Mapping)
-"""What can be iterated over and is one thing all the same."""
+"""Types that can be iterated over but count as one item."""
 
 
 class FunctionItems(Iterable[Any]):
-    """The values that the function at ``package.module:name`` yields, or the elements of what it returns; it
-    may be ``async``. It is called again for every iteration, with ``args`` and ``inputs`` as its arguments.
+    """The values that the function at ``package.module:name`` yields, or the elements of its result; it may
+    be ``async``. It is called again for every iteration, with ``args`` and ``inputs`` as its arguments.
 
     Raises :class:`InvalidSetting`; iteration raises :class:`~batchmill.errors.NodeError`, after the items
     that came before, and the errors of loading the function.

@@ -27,7 +27,7 @@ def has_magic(pattern: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PatternPart:
     """One part of a pattern: ``literal`` is set if it is a plain name."""
 
     text: str
@@ -40,10 +40,10 @@ class Part:
 
 
 def find_paths(pattern: str, folder: str = "") -> Iterator[str]:
-    """The paths that match, each once; those of a relative pattern are relative to ``folder``.
+    """The paths that match, each once; relative to ``folder`` if the pattern is relative.
 
-    Folders match as files do, and alone where the pattern ends with a slash. Raises
-    :class:`StorageError` for a folder that may not be read.
+    Folders match as files do; a pattern that ends with a slash matches only folders. Raises
+    :class:`StorageError` for a folder that cannot be read.
     """
     drive, rest = os.path.splitdrive(pattern)
     root = drive + rest[: len(rest) - len(rest.lstrip("/"))]
@@ -53,17 +53,17 @@ def find_paths(pattern: str, folder: str = "") -> Iterator[str]:
     return found if parts else iter(())
 
 
-def _part(text: str) -> Part:
+def _part(text: str) -> PatternPart:
     literal = not _MAGIC.search(text)
     if literal:
-        return Part(text, True, text.__eq__)
+        return PatternPart(text, True, text.__eq__)
     pattern = re.compile(fnmatch.translate("*" if text == ANY_DEPTH else text))
     hidden = text.startswith(".")
-    return Part(text, False, lambda name: (hidden or name[0] != ".") and pattern.match(name))
+    return PatternPart(text, False, lambda name: (hidden or name[0] != ".") and pattern.match(name))
 
 
-def _reached(parts: list[Part], places: set[int]) -> frozenset[int]:
-    """``places`` and those that are reached from them by passing over ``**``."""
+def _reached(parts: list[PatternPart], places: set[int]) -> frozenset[int]:
+    """``places``, and the folders that ``**`` reaches from them."""
     reached = set(places)
     for place in sorted(places):
         while place < len(parts) - 1 and parts[place].any_depth:
@@ -75,7 +75,7 @@ def _reached(parts: list[Part], places: set[int]) -> frozenset[int]:
 class _Walk:
     """Walks folders with all places of the pattern that a path may have reached."""
 
-    def __init__(self, parts: list[Part], folder: str, *, folders: bool) -> None:
+    def __init__(self, parts: list[PatternPart], folder: str, *, folders: bool) -> None:
         self._parts = parts
         self._folder = folder
         self._folders = folders
@@ -99,8 +99,8 @@ class _Walk:
         return iter(names)
 
     def _entries(self, path: str, places: frozenset[int]) -> list[tuple[str, bool, bool]]:
-        """What is in a folder: name, whether it is a folder, whether it is a link. A folder in which only
-        certain names are wanted is not read."""
+        """The entries of a folder: name, whether it is a folder, whether it is a link. If only certain names
+        are asked for, the folder is not read."""
         wanted = [self._parts[place] for place in places]
         place = os.path.join(self._folder, path)
         if all(part.literal for part in wanted):

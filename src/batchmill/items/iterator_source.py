@@ -1,12 +1,12 @@
-"""Items of an iterator, read by a thread of their own, so that no waiting worker holds back items it has.
+"""Items of an iterator, read by its own thread, so a worker that waits for the next item holds none back.
 
-    iterator --next--> reading thread --items--> whoever takes
+    iterator --next--> reading thread --items--> worker
 
-An iterator does not say when its next item comes: at once, when a request arrives, or once somebody has
-answered the last one. A worker that kept reading to fill its chunk would hold back its items until then. So
-workers take what is there, and wait where they can be woken; the thread that waits in the iterator holds no
-items. A worker that wants only one item needs no reader: the thread is started for the first larger chunk,
-and reads a few chunks ahead.
+An iterator does not say when its next item comes: at once, when a request arrives, or only after an answer to
+the last one. A worker that kept reading to fill its chunk would hold back its items until then. So workers
+take the items that are there, and wait where they can be woken; the thread that waits in the iterator holds
+no items. A worker that takes one item at a time needs no reader: the thread is started for the first larger
+chunk, and reads a few chunks ahead.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ CHUNKS_AHEAD = 4  # threads that wake each other for every chunk spend more on t
 
 
 class IteratorSource:
-    """A :class:`~batchmill.items.sources.Source` of anything iterable. ``wake`` ends a wait in the iterator,
-    which then raises :class:`~batchmill.items.byte_streams.InputStopped`, and says that it may be read in any
-    thread; others, which may be tied to one, are read ``here`` where that is asked for.
+    """A :class:`~batchmill.items.sources.Source` over any iterable. ``wake`` ends a wait in the iterator,
+    which then raises :class:`~batchmill.items.byte_streams.InputStopped`; giving it says that any thread may
+    read the iterator. Others may be tied to one thread and are read ``here`` on request.
 
     Concurrency: one thread at a time takes, any may call ``stop``, the reading thread reads. ``_lock`` guards
-    all fields but ``_items``, to which the reading thread appends without it, for there may be a million
-    items: it looks at ``_tell`` after it has appended, and who waits looks at ``_items`` after having set
-    ``_tell``. So one of the two sees the other. Between setting and looking that one takes ``_fence``, as
-    appending takes the deque's own lock where there is no GIL: no processor puts the look first then.
+    all fields except ``_items``, to which the reading thread appends without it, because there may be a
+    million items. The reader appends and then looks at ``_tell``; the taker sets ``_tell`` and then looks at
+    ``_items``. So one of the two sees the other. Between setting and looking, the taker acquires ``_fence``,
+    as appending acquires the deque's own lock on an interpreter without a GIL: so no processor reorders the
+    two.
     """
 
     def __init__(self, items: Iterable[object], *, wake: Callable[[], None] | None = None) -> None:
@@ -95,8 +96,8 @@ class IteratorSource:
         self._tell_of_it()
 
     def _goes_on(self) -> bool:
-        """Tell who waits; pause while enough is there; False once nothing is wanted any more. Where chunks
-        hold one item, the next is read when somebody waits for it."""
+        """Wake a waiting taker; pause while enough items are there; False once no more are needed. If chunks
+        hold one item, the next is read when a taker waits for it."""
         self._tell_of_it()
         with self._lock:
             if len(self._items) >= self._room or self._room == 1:
@@ -131,7 +132,7 @@ class IteratorSource:
             return taken
 
     def _read_here(self) -> Sequence[object]:
-        """The next item, read by whoever takes it: more might not come at once."""
+        """Read the next item in the taker's own thread: more might not come at once."""
         if self._over:
             return ()
         try:
@@ -139,6 +140,9 @@ class IteratorSource:
         except (StopIteration, InputStopped):
             self._over = True
             return ()
+
+    def reader(self) -> Callable[[], Sequence[object]] | None:
+        return self._read_here if self._wake is None and self._thread is None else None
 
     def remaining(self) -> int | None:
         return None
@@ -154,10 +158,13 @@ class IteratorSource:
             self._wake()
 
     def rest(self) -> Sequence[object]:
-        """What was read and never taken."""
+        """Items that were read but never taken."""
         while True:
             try:
                 return list(self._items)
             # The reading thread has appended meanwhile: once it is stopped, it does so once at most.
             except RuntimeError:
                 continue
+
+    def close(self) -> None:
+        """The iterator belongs to the caller, who may read on."""

@@ -13,17 +13,17 @@ from batchmill.items.globbing import find_paths, has_magic
 from batchmill.items.sources import ChunkedIterable
 
 LeaveOut = Callable[[list[str]], list[str]]
-"""Given paths that a pattern has found: those that are to be read."""
+"""Filters the paths that a pattern has found: returns those to read."""
 
 ReadFile = Callable[[Opened, str], Iterator[list[Any]]]
-"""The items of one file, by what opens it and the path that messages name."""
+"""Reads the items of one file, given its opener and its path for messages."""
 
 
 def paths_of(kind: str, written: object, folder: str, leave_out: LeaveOut | None = None) -> list[str]:
-    """The paths of the files of a source, each once, in the order written; those of a pattern in the order
-    of their text. A pattern that is the name of a file means that file. Folders are no files.
+    """The paths of the files of a source, each once, in the order written; those of a pattern sorted as text.
+    A pattern that is the name of a file means that file. Folders do not count as files.
 
-    Raises :class:`InvalidSetting`, and :class:`~batchmill.errors.StorageError` for a folder that may not be
+    Raises :class:`InvalidSetting`, and :class:`~batchmill.errors.StorageError` for a folder that cannot be
     read.
     """
     found: dict[str, None] = {}

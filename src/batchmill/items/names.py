@@ -53,7 +53,7 @@ def _text(name: bytes) -> str:
 
 
 def _parted(read: Read, source: str, end: bytes) -> Iterator[list[bytes]]:
-    """What stands before each ``end``, as many as came at once, and what stands behind the last one."""
+    """The parts before each ``end``, in lists as they arrive, then the part after the last one."""
     begun: list[bytes] = []
     size = done = 0
     while chunk := read_some(read, source, done):

@@ -1,4 +1,4 @@
-"""The rows of Parquet files, some at a time, with only the wanted columns."""
+"""The rows of Parquet files, some at a time, with only the requested columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUFFER_BYTES = 1 << 20  # of a column that is read; without it whole column chun
 
 
 def parquet_rows(paths: list[str], folder: str, columns: Any, *, placed: bool = False) -> ChunkedIterable:
-    """Rows as objects of the ``columns``, in that order, or of all; ``placed`` makes a
+    """Rows as objects of the ``columns``, in that order, or of all columns; ``placed`` makes a
     :class:`~batchmill.sourced.Sourced` of each, whose line is the number of the row in its file, from 1.
 
     Raises :class:`InvalidSetting` for columns that are no names, :class:`~batchmill.errors.MissingExtra`.
@@ -67,7 +67,7 @@ def _rows(pa: Any, place: str, columns: Sequence[str] | None) -> Iterator[list[o
 
 
 def _column_of(batch: Any, names: Sequence[str]) -> str:
-    """The first column whose values cannot be had."""
+    """The first column whose values cannot be read."""
     for name in names:
         try:
             batch.column(name).to_pylist()

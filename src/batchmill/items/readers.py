@@ -1,8 +1,8 @@
-"""The sources of a document's items: files, standard input, names of files, numbers, queries, functions, and
-several of them together; read lazily.
+"""The sources of a document's items, read lazily: files, standard input, names of files, numbers, queries,
+functions, and combinations of them.
 
-Items that are read together come together: a list for every piece of a file or pipe, so that the items of a
-slow pipe are there as soon as they are written.
+Items arrive in lists, one for every piece of a file or pipe, so the items of a slow pipe are there as soon as
+they are written.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NAMES_TOGETHER = 256
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How to read sources. Relative paths start at ``folder``. ``keep_bad`` replaces an unreadable row by a
     :class:`~batchmill.bad_row.BadRow`; without it such a row ends the items. ``placed`` makes rows of files
     carry their place, see :mod:`batchmill.sourced`. ``leave_out`` filters the files that a pattern has found.
@@ -55,11 +55,11 @@ class Reading:
 
 
 Options = Mapping[str, Any]
-Reader = Callable[[Any, Options, Reading], "Iterable[Any]"]
-"""Opens a source: what its key holds, what stands beside it, and how it is read."""
+Reader = Callable[[Any, Options, ReadOptions], "Iterable[Any]"]
+"""Opens a source: the value of its key, the keys beside it, and how it is read."""
 
 
-def _glob(pattern: object, options: Options, how: Reading) -> ChunkedIterable:
+def _glob(pattern: object, options: Options, how: ReadOptions) -> ChunkedIterable:
     """The paths that match, in the order of their text; see :mod:`batchmill.items.globbing`."""
     paths = find_paths(os.path.expanduser(as_path("glob", pattern)), how.folder)
     leave_out = how.leave_out
@@ -71,19 +71,19 @@ def _glob(pattern: object, options: Options, how: Reading) -> ChunkedIterable:
     return ChunkedIterable(pieces)
 
 
-def _lines(path: object, options: Options, how: Reading) -> ChunkedIterable:
+def _lines(path: object, options: Options, how: ReadOptions) -> ChunkedIterable:
     """Each line of text files, without its end; blank ones too."""
     return _of_files("lines", path, how, partial(_texts, how=how))
 
 
-def _jsonl(path: object, options: Options, how: Reading) -> ChunkedIterable:
+def _jsonl(path: object, options: Options, how: ReadOptions) -> ChunkedIterable:
     """The JSON value on each line that is not blank."""
     return _of_files("jsonl", path, how, partial(_values, how=how))
 
 
-def _csv(path: object, options: Options, how: Reading) -> ChunkedIterable:
+def _csv(path: object, options: Options, how: ReadOptions) -> ChunkedIterable:
     """Each row as an object keyed by the names of its file's header; all values are text, blank lines are
-    passed over. ``options`` are those of :class:`~batchmill.items.csv_rows.CsvForm`.
+    skipped. ``options`` are those of :class:`~batchmill.items.csv_rows.CsvForm`.
 
     A row with more or fewer cells than the header is an error that names its line.
     """
@@ -91,7 +91,7 @@ def _csv(path: object, options: Options, how: Reading) -> ChunkedIterable:
     return _of_files("csv", path, how, read)
 
 
-def _range(bounds: Any, options: Options, how: Reading) -> range:
+def _range(bounds: Any, options: Options, how: ReadOptions) -> range:
     """``[stop]``, ``[start, stop]`` or ``[start, stop, step]``, as Python's ``range``."""
     good = isinstance(bounds, list) and 1 <= len(bounds) <= 3
     if not good or not all(type(bound) is int for bound in bounds) or (len(bounds) == 3 and not bounds[2]):
@@ -99,7 +99,7 @@ def _range(bounds: Any, options: Options, how: Reading) -> range:
     return range(*bounds)
 
 
-def _stdin(form: object, options: Options, how: Reading) -> ChunkedIterable:
+def _stdin(form: object, options: Options, how: ReadOptions) -> ChunkedIterable:
     """Standard input as ``"lines"``, as ``"jsonl"``, or as ``"nul"``: names that each end with a NUL."""
     if form == "nul":
         return names_in_stdin(b"\0")
@@ -111,19 +111,19 @@ def _stdin(form: object, options: Options, how: Reading) -> ChunkedIterable:
     return ChunkedIterable(partial(read, stream, STDIN), wake=waker.wake, files=standard_input_numbers())
 
 
-def _parquet(path: object, options: Options, how: Reading) -> ChunkedIterable:
+def _parquet(path: object, options: Options, how: ReadOptions) -> ChunkedIterable:
     """Each row of Parquet files as an object."""
     paths = paths_of("parquet", path, how.folder, how.leave_out)
     return parquet_rows(paths, how.folder, options.get("columns"), placed=how.placed)
 
 
-def _sqlite(path: object, options: Options, how: Reading) -> ChunkedIterable:
+def _sqlite(path: object, options: Options, how: ReadOptions) -> ChunkedIterable:
     """Each row of a query as an object."""
     parameters = options.get("parameters", ())
     return rows_of_query(as_path("sqlite", path), how.folder, options.get("query"), parameters)
 
 
-def _product(sides: object, options: Options, how: Reading) -> Iterable[object]:
+def _product(sides: object, options: Options, how: ReadOptions) -> Iterable[object]:
     """Every combination of the items of several sources, as objects."""
     exclude = options.get("exclude", ())
     if not isinstance(exclude, (list, tuple)) or not all(isinstance(one, Mapping) for one in exclude):
@@ -131,19 +131,19 @@ def _product(sides: object, options: Options, how: Reading) -> Iterable[object]:
     return combinations(_sides("product", sides, how), exclude)
 
 
-def _zip(sides: object, options: Options, how: Reading) -> Iterable[object]:
+def _zip(sides: object, options: Options, how: ReadOptions) -> Iterable[object]:
     """The items of several sources side by side, as objects."""
     return side_by_side(_sides("zip", sides, how))
 
 
-def _sides(kind: str, sides: object, how: Reading) -> dict[str, Iterable[object]]:
+def _sides(kind: str, sides: object, how: ReadOptions) -> dict[str, Iterable[object]]:
     if not isinstance(sides, Mapping) or not sides:
         raise InvalidSetting(f"the source {kind!r} needs an object of lists and sources, not {sides!r}")
     how = replace(how, keep_bad=False, placed=False)
     return {name: _side(f"{kind}.{name}", side, how) for name, side in sides.items()}
 
 
-def _side(name: str, side: object, how: Reading) -> Iterable[object]:
+def _side(name: str, side: object, how: ReadOptions) -> Iterable[object]:
     if isinstance(side, Mapping):
         return _opened(side, how)
     if isinstance(side, (list, tuple, range, LazyList)):
@@ -151,8 +151,8 @@ def _side(name: str, side: object, how: Reading) -> Iterable[object]:
     raise InvalidSetting(f"`{name}` must be a list or a source, not {side!r}")
 
 
-def _python(function: object, options: Options, how: Reading) -> FunctionItems:
-    """What a function of Python gives."""
+def _python(function: object, options: Options, how: ReadOptions) -> FunctionItems:
+    """The items of a Python function."""
     return FunctionItems(function, options.get("args", ()), options.get("inputs", {}))
 
 
@@ -176,14 +176,14 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "product": ("exclude",),
     "python": ("args", "inputs"),
 }
-"""What may stand beside the key of a source."""
+"""The options allowed beside the key of a source."""
 
 
-def _of_files(kind: str, path: object, how: Reading, read: ReadFile) -> ChunkedIterable:
+def _of_files(kind: str, path: object, how: ReadOptions, read: ReadFile) -> ChunkedIterable:
     return read_files(paths_of(kind, path, how.folder, how.leave_out), how.folder, read)
 
 
-def _texts(stream: Opened, source: str, how: Reading) -> Iterator[list[object]]:
+def _texts(stream: Opened, source: str, how: ReadOptions) -> Iterator[list[object]]:
     with stream() as read:
         for lines in numbered_lines(read, source, keep_bad=how.keep_bad):
             if how.placed:
@@ -192,7 +192,7 @@ def _texts(stream: Opened, source: str, how: Reading) -> Iterator[list[object]]:
                 yield [text for _, text in lines]
 
 
-def _values(stream: Opened, source: str, how: Reading) -> Iterator[list[object]]:
+def _values(stream: Opened, source: str, how: ReadOptions) -> Iterator[list[object]]:
     with stream() as read:
         for lines in numbered_lines(read, source, keep_bad=how.keep_bad):
             values: list[Any] = []
@@ -217,18 +217,18 @@ def open_source(
     """The items of a document's source, such as ``{"glob": "data/*.csv"}``.
 
     ``folder`` is where relative paths start, the working folder by default; ``how`` are the other fields of
-    :class:`Reading`. Raises :class:`InvalidSetting` for a source there is none of.
+    :class:`ReadOptions`. Raises :class:`InvalidSetting` for a source there is none of.
     """
-    return _opened(spec, Reading(os.fspath(folder) if folder is not None else "", **how))
+    return _opened(spec, ReadOptions(os.fspath(folder) if folder is not None else "", **how))
 
 
-def _opened(spec: Mapping[str, object], how: Reading) -> Iterable[object]:
+def _opened(spec: Mapping[str, object], how: ReadOptions) -> Iterable[object]:
     kind, options = _kind(spec), dict(spec)
     return READERS[kind](options.pop(kind), options, how)
 
 
 def is_source(spec: Mapping[str, object]) -> bool:
-    """Whether an object names a source; there may be something wrong with what it says of it."""
+    """Whether an object names a source; its options may still be wrong."""
     return any(kind in spec for kind in READERS)
 
 

@@ -1,8 +1,8 @@
-"""Which items of a batch run, and in which groups: a chain of small steps over the items.
+"""The choice of the items of a batch, and their groups: a chain of small steps over the items.
 
 The steps apply in this order: ``where``, ``skip``, ``sample``, ``limit``, ``batch_size``. Items in memory
-stay a list; lazy items stay lazy, and nothing is read further than needed. Positions, results and errors are
-those of the remaining items.
+stay a list. Lazy items stay lazy, and are read only as far as needed. Positions, results and errors are those
+of the remaining items.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from batchmill.sourced import grouped
 
 Piece = Sequence[Any]
 Step = Callable[[Iterator[Piece]], Iterator[Piece]]
-"""Gives a piece, perhaps an empty one, for each that it is given, and what it has kept at the end."""
+"""Takes pieces and gives a piece, perhaps an empty one, for each; at the end, the rest."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Selection:
     first: int | None = None
 
     def of(self, items: Iterable[object]) -> Iterable[Any]:
-        """What is to be run of ``items``. What is not in memory is read, and
-        :class:`~batchmill.errors.TooFewItems` raised, with iteration."""
+        """The chosen ones of ``items``. Iteration reads lazy items, and raises
+        :class:`~batchmill.errors.TooFewItems`."""
         steps = list(self._steps())
         if not steps:
             return items
@@ -102,7 +102,7 @@ class Selection:
             left -= min(left, len(piece))
 
     def _share(self, share: float, pieces: Iterator[Piece]) -> Iterator[Piece]:
-        """Each item by a draw of its own, so that nothing need be known of the others."""
+        """Choose each item by its own draw, independent of all others."""
         draw = self._random().random
         for piece in pieces:
             yield [one for one in piece if draw() < share]
@@ -178,12 +178,12 @@ class Choosing:
         return self._given
 
     def put(self, items: Piece) -> Piece | None:
-        """What is to be run now that there are ``items`` as well; None once nothing more will be."""
+        """The chosen items, given that ``items`` arrived; None once no more can follow."""
         self._given = items
         return next(self._left, None)
 
     def end(self) -> Piece:
-        """What is to be run now that there are no more. Raises :class:`~batchmill.errors.TooFewItems`."""
+        """The chosen items at the end of the input. Raises :class:`~batchmill.errors.TooFewItems`."""
         self._given = None
         return list(chain.from_iterable(self._left))
 

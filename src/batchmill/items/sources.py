@@ -15,25 +15,33 @@ class Source(Protocol):
 
     @property
     def instant(self) -> bool:
-        """Whether ``take`` would give items now, without waiting and without raising anything."""
+        """Whether ``take`` would give items now, without waiting or raising."""
 
     def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
-        """Whether ``take`` is to be called. False where it would wait for somebody else: ``tell`` is called
-        once when it would not, from any thread. ``most`` is how many items are about to be taken, ``here``
-        says that they are to be read in the thread that takes them, where that matters."""
+        """Whether to call ``take`` now. False if it would wait for another thread: ``tell`` is then called
+        once, from any thread, when it would not. ``most`` is how many items are about to be taken. ``here``
+        says to read them in the thread that takes them, if that matters."""
 
     def take(self, most: int) -> Sequence[object]:
-        """Up to ``most`` further items, empty at the end. Raises what reading raises, after the items
-        that came before it were taken."""
+        """Up to ``most`` further items, empty at the end. Raises the errors of reading, after the items that
+        came before."""
+
+    def reader(self) -> Callable[[], Sequence[object]] | None:
+        """What reads the next item in the thread that calls it, as :meth:`take` does, if the source is only
+        read there; None for all other sources."""
 
     def remaining(self) -> int | None:
-        """How many are left, None where nobody knows."""
+        """The number of remaining items, None if unknown."""
 
     def stop(self) -> None:
         """Nothing more will be taken: a ``take`` that waits for another batch returns. From any thread."""
 
     def rest(self) -> Sequence[object]:
-        """What is left and known without reading. Called at the end: nothing is taken after it."""
+        """The remaining items known without reading. Called at the end: no item is taken after it."""
+
+    def close(self) -> None:
+        """Release what reading holds, such as open files. Called once, when the batch has ended or was broken
+        off; only ``rest`` is called after it."""
 
 
 class SequenceSource:
@@ -53,6 +61,9 @@ class SequenceSource:
     def ready(self, tell: Callable[[], None], most: int, *, here: bool) -> bool:
         return True
 
+    def reader(self) -> None:
+        return None
+
     def remaining(self) -> int | None:
         return max(0, len(self._items) - self._position)
 
@@ -61,6 +72,9 @@ class SequenceSource:
 
     def rest(self) -> Sequence[object]:
         return self._items[self._position :]
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class ChunkedIterable:
@@ -93,7 +107,7 @@ class ChunkedIterable:
 
 
 class ChunkedSource:
-    """Items that come in lists: a worker takes what came together without waiting for more."""
+    """Items that arrive in lists: a worker takes those that arrived together without waiting for more."""
 
     def __init__(self, pieces: ChunkedIterable) -> None:
         self._pieces = pieces.read()
@@ -123,6 +137,9 @@ class ChunkedSource:
         self._position += len(taken)
         return taken
 
+    def reader(self) -> None:
+        return None
+
     def remaining(self) -> int | None:
         return None
 
@@ -130,12 +147,14 @@ class ChunkedSource:
         """A read from a file ends by itself."""
 
     def rest(self) -> Sequence[object]:
+        return ()
+
+    def close(self) -> None:
         # Files are closed here and now, not once the collector finds the batch.
         close = getattr(self._pieces, "close", None)
         if close is not None:
             with suppress(ValueError):  # a worker was given up in the midst of a read
                 close()
-        return ()
 
 
 def as_source(items: Iterable[object]) -> Source:

@@ -14,15 +14,15 @@ from batchmill.items.sources import ChunkedIterable
 
 _CAST = "; take the bytes of that column with CAST(name AS BLOB)"
 ROWS_TOGETHER = 10_000
-"""Rows that are read at once. A result of no more is read whole and the database let go before any of it is
-run: who writes to it while items run is not held up."""
+"""The number of rows read at once. A smaller result is read whole and the database closed before any row is
+run, so nobody who writes to it while items run has to wait."""
 
 
 def rows_of_query(path: str, folder: str, query: object, parameters: object) -> ChunkedIterable:
     """Rows as objects by the names of their columns; ``parameters`` are bound to the ``?`` or the ``:name``
     of the query. The database is only read.
 
-    Raises :class:`InvalidSetting` for what is no query.
+    Raises :class:`InvalidSetting` for text that is no query.
     """
     if not isinstance(query, str) or not query.strip():
         raise InvalidSetting(f"the source 'sqlite' needs a `query` as text, not {query!r}")

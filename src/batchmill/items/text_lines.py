@@ -23,7 +23,7 @@ _WIDE = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""Encodings by their byte-order marks; that of UTF-16 is the beginning of one of UTF-32."""
+"""Encodings by their byte-order marks; that of UTF-16 is a prefix of that of UTF-32."""
 _UNMARKED = {(True, False, True, False): "utf-16-le", (False, True, False, True): "utf-16-be"}
 """Encodings of text without a byte-order mark by which of its first four bytes are other than zero."""
 _MAGIC = {
@@ -31,7 +31,7 @@ _MAGIC = {
     b"PAR1": "a Parquet file; convert it first",
     b"SQLite format 3": "an SQLite database; convert it first",
 }
-"""How files of other kinds begin, and what is said of them."""
+"""First bytes of files of other kinds, with the words for messages."""
 
 Lines = list[tuple[int, str]]
 """Numbers, from 1, and texts."""
@@ -40,9 +40,9 @@ Lines = list[tuple[int, str]]
 def numbered_lines(
     read: Read, source: str, *, ends: bool = False, keep_bad: bool = False, remedy: str = CONVERT
 ) -> Iterator[Lines]:
-    """The lines that came together, without their ends or (``ends``) with them; no empty lists. ``keep_bad``
-    makes a :class:`~batchmill.bad_row.BadRow` of a line that is no text, unless the file as a whole is none.
-    ``remedy`` is what to do about such lines; other than :data:`CONVERT`, it says that an encoding can be
+    """Lines in lists as they arrive, without their ends or (``ends``) with them; no empty lists. ``keep_bad``
+    makes a :class:`~batchmill.bad_row.BadRow` of a line that is no text, unless the whole file is no text.
+    ``remedy`` is the advice for such lines; any other than :data:`CONVERT` says that an encoding can be
     named.
 
     Raises :class:`StorageError`, which names ``source`` and the line.
@@ -87,8 +87,8 @@ def _not_utf8(line: bytes, fault: UnicodeDecodeError, number: int, remedy: str) 
 
 
 def _other_kind(line: bytes, number: int, remedy: str) -> str:
-    """What the file is in place of UTF-8 text, by the beginning of its first line; empty where that tells
-    nothing."""
+    """The kind of the file, if it is no UTF-8 text, by the beginning of its first line; empty if that is
+    unknown."""
     if number == 1 and (wide := next((name for mark, name in _WIDE.items() if line.startswith(mark)), "")):
         return _wide_words(wide, remedy)
     kind = next((words for magic, words in _MAGIC.items() if number == 1 and line.startswith(magic)), "")
@@ -106,7 +106,7 @@ def _unmarked(line: bytes) -> str:
 
 
 def _readable(line: bytes, *, ends: bool) -> str:
-    """A line that is no text, with ``\\xff`` in the place of a byte that is none."""
+    """A line that is no text, with ``\xff`` in place of an invalid byte."""
     return (line if ends else _without_end(line)).decode(errors="backslashreplace")
 
 
@@ -117,7 +117,7 @@ def _without_end(line: bytes) -> bytes:
 
 
 def _raw_lines(read: Read, source: str) -> Iterator[list[bytes]]:
-    """Whole lines with their ends, as many as came at once."""
+    """Whole lines with their ends, in lists as they arrive."""
     begun: list[bytes] = []  # of a line whose end has not come
     done = size = 0
     while chunk := read_some(read, source, done):

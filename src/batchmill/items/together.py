@@ -19,8 +19,8 @@ Item = dict[str, Any]
 
 
 def combinations(sides: Sides, exclude: Sequence[Mapping[str, object]]) -> Iterable[Item]:
-    """An item for every combination, the last side changing fastest, but for those that have all values of
-    an object of ``exclude``. Sides that are read are held in memory, all but the first one.
+    """An item for every combination, the last side changing fastest. Leaves out combinations with all values
+    of an object of ``exclude``. Sides that are read are held in memory, except the first one.
 
     Raises :class:`InvalidSetting` for an ``exclude`` that can match nothing.
     """
@@ -89,7 +89,7 @@ def _equal(one: object, other: object) -> bool:
 
 
 def _in_pieces(made: Callable[[], Iterator[Item]], sides: Sides) -> ChunkedIterable:
-    """Items that are made as they are asked for; what there is comes before the error that ends them."""
+    """Items that are made on demand; items before an error come first."""
 
     def pieces() -> Iterator[list[Item]]:
         piece: list[Item] = []
@@ -120,7 +120,7 @@ def _all(wakes: list[Callable[[], None]]) -> Callable[[], None]:
 
 
 class _Made(LazyList):
-    """Items made of lists on demand."""
+    """Items made on demand from lists."""
 
     __slots__ = ("_names", "_sides")
     instant = True

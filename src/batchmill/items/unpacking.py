@@ -36,9 +36,10 @@ class Kind:
 
 
 def unpacked(read: Read) -> Read:
-    """``read``, decoded where what it gives begins as compressed data does.
+    """``read``, decompressed if its data begins as compressed data does.
 
-    Raises :class:`~batchmill.errors.MissingExtra`, with the first bytes, for what nothing here can decode.
+    Raises :class:`~batchmill.errors.MissingExtra`, with the first bytes, for a format that cannot be decoded
+    here.
     """
     chosen: Read | None = None
 
@@ -64,7 +65,7 @@ def _chosen(read: Read) -> Read:
 
 
 def _again(head: bytes, read: Read) -> Read:
-    """``read``, with what it has given already."""
+    """``read``, with the data already taken from it put back."""
 
     def again(size: int) -> bytes:
         nonlocal head
@@ -126,8 +127,8 @@ def _xz(read: Read) -> Read:
 
 
 def zstd_library(wanted: str) -> Any:
-    """The module that knows zstd. Raises :class:`~batchmill.errors.MissingExtra`, which names what is
-    ``wanted`` of it."""
+    """The module for zstd. Raises :class:`~batchmill.errors.MissingExtra`, which names the ``wanted``
+    feature."""
     try:
         if sys.version_info >= (3, 14):
             from compression import zstd
@@ -171,7 +172,7 @@ class _Members:
         return b""
 
     def _next_member(self) -> bool:
-        """Begin with what stands behind a member and is no zero; whether there is anything."""
+        """Begin with the first bytes after a member that are not zero; returns whether there are any."""
         rest = self._decoder.unused_data.lstrip(b"\0")
         while not rest:
             more = self._read(INPUT_BYTES)
@@ -188,7 +189,7 @@ _BEGINNINGS: dict[bytes, Kind] = {
     b"\x1f\x8b\x08": _GZIP,  # with the one method there is
     b"\xfd7zXZ\0": _XZ,
     b"\x28\xb5\x2f\xfd": _ZSTD,
-    # frames that are to be skipped, with which pzstd begins
+    # skippable frames, with which pzstd begins
     **{bytes([first]) + b"*M\x18": _ZSTD for first in range(0x50, 0x60)},
     # the size of blocks, and the mark of a block or of the end: `BZh` alone may be text
     **{b"BZh%d" % n + mark: _BZIP2 for n in range(1, 10) for mark in (b"1AY&SY", b"\x17rE8P\x90")},

@@ -13,7 +13,8 @@ from batchmill.journal.changed_items import ChangedItems, Named
 from batchmill.journal.contract import Kept, KeyMore
 from batchmill.journal.known import AllKnown
 from batchmill.journal.matching import Claims, Found, Matcher
-from batchmill.journal.rows import FullRow, PlainRow, RowWriter, files_in, first_id, outcome_of
+from batchmill.journal.outcome_rows import OutcomeRows
+from batchmill.journal.rows import RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.visits import gone_files
 from batchmill.journal.writer import Writer
 from batchmill.outcome import ErrorInfo, Outcome
@@ -215,7 +216,7 @@ class SqliteItemLog:
             rows = self._rows.plain_rows(base, block)
         self._put_beside(base, block)
         ticket = self._writer.put_outcomes(rows)
-        if rows and block.wall >= SLOW * len(rows) and not _on_a_loop():
+        if len(rows) and block.wall >= SLOW * len(rows) and not _on_a_loop():
             self._writer.wait(ticket)
 
     def _put_beside(self, base: int, block: Block) -> None:
@@ -232,13 +233,13 @@ class SqliteItemLog:
             row = (base, number, count, round(block.cpu, 6), block.peak)
             self._writer.put_beside("add_effort", [row])
 
-    def _rows_of(self, base: int, block: Block) -> list[PlainRow | FullRow]:
-        rows: list[PlainRow | FullRow] = []
+    def _rows_of(self, base: int, block: Block) -> OutcomeRows:
+        rows = OutcomeRows()
         for offset, (outcome, item) in enumerate(zip(block.outcomes(), block.items, strict=False)):
             if outcome.error is not None and outcome.error.kind == "cancelled":
                 continue
             key, text = self._rows.key_of(item, self._extra(item, outcome.index))
-            rows.append(self._rows.row_of(base + offset, key, text, outcome))
+            rows.add(self._rows.row_of(base + offset, key, text, outcome))
         return rows
 
     def flush(self) -> None:

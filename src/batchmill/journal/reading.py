@@ -233,15 +233,13 @@ class Reader:
         that failed, or inside of which something has."""
         return self._outcomes("read_failed" if failed_only else "read_outcomes", visit)
 
-    def figures(self, visit: VisitRecord) -> Iterator[ItemRecord]:
-        """The same outcomes without what need not be read to count them: the items and values of those that
-        succeeded."""
-        return self._outcomes("read_figures", visit)
-
-    def columns(self, visit: VisitRecord) -> Iterator[tuple[Figures | None, list[ItemRecord]]]:
-        """The same outcomes for counting, a page at a time: those of which only figures are to be told, None
-        if there are none, and the others. What is measured of items one by one is not among it."""
-        for page in self._pages("read_columns", visit):
+    def columns(
+        self, visit: VisitRecord, *, measured: bool = False
+    ) -> Iterator[tuple[Figures | None, list[ItemRecord]]]:
+        """The same outcomes without the items and values of those that succeeded, a page at a time: those of
+        which only figures are to be told, None if there are none, and the others. What was measured of items
+        one by one is among it if ``measured``: to look for it costs as much as all the rest."""
+        for page in self._pages("read_measured" if measured else "read_columns", visit):
             with self._reading():
                 plain = [row for row in page if row[-1]]
                 others = [self._item(row[:-1]) for row in page if not row[-1]]

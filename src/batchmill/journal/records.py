@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any, NamedTuple
 
 from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK
@@ -154,7 +154,8 @@ class MachineSample(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Items with a result and nothing else to report, in the order of their positions, as columns of equal
-    length. The fields are those of :class:`ItemRecord`; the waits are None if no item waited."""
+    length. The fields are those of :class:`ItemRecord`; a column with a default is None if no item has any.
+    """
 
     indexes: array[int]
     walls: array[float]
@@ -162,18 +163,23 @@ class Figures:
     workers: array[int]
     for_limit: array[float] | None = None
     for_permit: array[float] | None = None
+    cpu: Sequence[float | None] | None = None
+    commands_cpu: Sequence[float | None] | None = None
+    bytes_out: Sequence[int | None] | None = None
 
     def items(self) -> Iterator[ItemRecord]:
         """The items one by one."""
-        nothing = repeat(0.0)
-        for index, wall, began, worker, for_limit, for_permit in zip(
-            self.indexes, self.walls, self.began, self.workers,
-            self.for_limit or nothing, self.for_permit or nothing, strict=False,
-        ):  # fmt: skip
+        nothing, unknown = repeat(0.0), repeat(None)
+        columns = zip(
+            self.indexes, self.walls, self.began, self.workers, self.for_limit or nothing,
+            self.for_permit or nothing, self.cpu or unknown, self.commands_cpu or unknown,
+            self.bytes_out or unknown, strict=False,
+        )  # fmt: skip
+        for index, wall, began, worker, for_limit, for_permit, *took in columns:
+            waits = for_limit, for_permit
             yield ItemRecord(
-                index, STATES[OK], None, None, wall, began=began, worker=worker, for_limit=for_limit,
-                for_permit=for_permit,
-            )  # fmt: skip
+                index, STATES[OK], None, None, wall, 1, None, [], began, worker, [], *waits, *took
+            )
 
 
 def figures_of(items: Sequence[ItemRecord]) -> Figures:
@@ -181,29 +187,22 @@ def figures_of(items: Sequence[ItemRecord]) -> Figures:
     return figures_of_rows(
         [
             (
-                one.index,
-                None,
-                None,
-                None,
-                one.wall,
-                None,
-                one.began,
-                one.worker,
-                one.for_limit,
-                one.for_permit,
+                one.index, None, None, None, one.wall, None, one.began, one.worker, one.for_limit,
+                one.for_permit, one.cpu, one.commands_cpu, one.bytes_out,
             )
             for one in items
         ]
-    )
+    )  # fmt: skip
 
 
 def figures_of_rows(rows: Sequence[tuple[object, ...]]) -> Figures:
-    """The columns of rows of ``read_figures``. Raises TypeError or OverflowError for a value that is not a
+    """The columns of rows of ``read_columns``. Raises TypeError or OverflowError for a value that is not a
     number."""
-    index, _, _, _, wall, _, began, worker, for_limit, for_permit, *_ = zip(*rows, strict=True)
+    index, _, _, _, wall, _, began, worker, for_limit, for_permit, *took = islice(zip(*rows, strict=True), 13)
+    cpu, commands_cpu, bytes_out = (None if set(column) == {None} else column for column in took)
     return Figures(
         array("q", index), array("d", wall), array("d", began), array("q", worker),
-        _waits(for_limit), _waits(for_permit),
+        _waits(for_limit), _waits(for_permit), cpu, commands_cpu, bytes_out,
     )  # fmt: skip
 
 

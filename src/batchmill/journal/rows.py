@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import repeat
 from typing import Any, NamedTuple
 
 from batchmill.bad_row import BadRow
@@ -14,6 +13,7 @@ from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK, Codec
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all
 from batchmill.journal.files import LARGE, ValueFiles
+from batchmill.journal.outcome_rows import PLAIN_WIDTH, FullRow, OutcomeRows, PlainRow
 from batchmill.lists.weight import weight
 from batchmill.outcome import ErrorInfo, Outcome, Tried
 from batchmill.sourced import all_bare, bare
@@ -25,28 +25,6 @@ POSITION_BITS = 32
 
 _WORTH_JOINING = 8  # values from which on it is quicker to encode them together
 _SMALL = 8 * SHORT  # bytes of an item and its value; the texts of larger ones, joined, might be a lot
-
-
-# Of plain rows there may be thousands at a time, and a tuple with names costs a seventh of all that keeping
-# an item does: the garbage collector stops looking at tuples of texts and numbers, never at those with names.
-PlainRow = tuple[int, int, int, str, str, float, float | None, int | None]
-"""What the statement ``add_plain_outcome`` writes, an outcome without key and detail: the fields of
-:class:`FullRow` as far as ``worker``."""
-
-
-class FullRow(NamedTuple):
-    """The row of the statement ``add_outcome``; ``number`` is that of the pass."""
-
-    id: int
-    number: int
-    state: int
-    item: str | None
-    value: str | None
-    wall: float
-    began: float | None
-    worker: int | None
-    key: bytes | None
-    detail: str | None
 
 
 class KnownRow(NamedTuple):
@@ -120,17 +98,19 @@ class RowWriter:
             return None
         return texts
 
-    def plain_rows(self, first: int, block: Block) -> list[PlainRow | FullRow]:
+    def plain_rows(self, first: int, block: Block) -> OutcomeRows:
         """The rows of a block of plain successes whose items depend on nothing else; ``first`` is the id
         of the first."""
         values, walls, items = block.values, block.walls, all_bare(block.items[: len(block)])
         begins = block.begins(self.epoch)
         if len(values) >= _WORTH_JOINING and not self.masker.knows_any:
-            rows = self._rows_at_once(first, values, walls, items, begins, block.worker)
-            if rows:
-                return rows
-        columns = enumerate(zip(values, items, walls, begins, strict=False), first)
-        return [self._plain_row(identity, *one, block.worker) for identity, one in columns]
+            flat = self._rows_at_once(first, values, walls, items, begins, block.worker)
+            if flat:
+                return OutcomeRows(flat)
+        rows = OutcomeRows()
+        for identity, one in enumerate(zip(values, items, walls, begins, strict=False), first):
+            rows.add(self._plain_row(identity, *one, block.worker))
+        return rows
 
     def _rows_at_once(
         self,
@@ -140,9 +120,9 @@ class RowWriter:
         items: Sequence[Any],
         begins: Sequence[float | None],
         worker: int | None,
-    ) -> list[PlainRow | FullRow]:
-        """What :meth:`key_of` and :meth:`row` make of small values, in few calls: this runs for every item.
-        Nothing if one of the rows needs more."""
+    ) -> list[Any]:
+        """What :meth:`key_of` and :meth:`row` make of small values, one row behind another and in few calls:
+        this runs for every item. Nothing if one of the rows needs more."""
         if weight(values[0]) + weight(items[0]) > _SMALL:
             return []
         try:
@@ -154,9 +134,12 @@ class RowWriter:
         of_items, of_values = texts[:count], texts[count:]
         if max(map(len, of_items)) > SHORT or max(map(len, of_values)) > LARGE:
             return []
-        identities, number = range(first, first + count), repeat(self.number)
-        columns = (identities, number, states, of_items, of_values, walls, begins, repeat(worker))
-        return list(zip(*columns, strict=False))
+        columns = (range(first, first + count), None, states, of_items, of_values, walls[:count], begins)
+        flat: list[Any] = [None, self.number, None, None, None, None, None, worker] * count
+        for place, column in enumerate(columns):
+            if column is not None:
+                flat[place::PLAIN_WIDTH] = column
+        return flat
 
     def _plain_row(
         self, identity: int, value: Any, item: Any, wall: float, began: float | None, worker: int | None

@@ -18,6 +18,7 @@ from batchmill.journal.earlier import EarlierVisits
 from batchmill.journal.encoding import decode, encode
 from batchmill.journal.items import SLOW, SqliteItemLog
 from batchmill.journal.matching import Matcher
+from batchmill.journal.outcome_rows import OutcomeRows
 from batchmill.journal.rows import RowWriter, files_in, first_id
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.visit_logs import Place, Reading, SingleLog
@@ -198,7 +199,7 @@ class SqliteRunLog:
             self._writer.put_beside("add_command", [(row.id, row.number, *outcome.commands)])
         if outcome.cpu is not None:
             self._writer.put_beside("add_effort", [(row.id, row.number, 1, round(outcome.cpu, 6), None)])
-        ticket = self._writer.put_outcomes([row])
+        ticket = self._writer.put_outcomes(OutcomeRows(full=[row]))
         if outcome.wall >= SLOW:
             self._writer.wait(ticket)
 

@@ -17,13 +17,12 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain, groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchmill.errors import StorageError
 from batchmill.journal.database import faults
-from batchmill.journal.rows import FullRow, PlainRow
+from batchmill.journal.outcome_rows import PLAIN_WIDTH, FullRow, OutcomeRows
 from batchmill.journal.statements import statement
 
 if TYPE_CHECKING:
@@ -33,23 +32,23 @@ LONGEST_PAUSE = 0.1  # seconds between commits
 PAUSE_PER_COMMIT = 4.0  # of a commit's own time: writing takes no more than a fifth of a core
 MOST_PENDING = 8_000  # rows; who puts more waits
 MOST_PENDING_CHARACTERS = 4 << 20  # in their texts; as much again may be about to be committed
-TOGETHER = 64  # rows in one statement
+TOGETHER = 64  # rows of outcomes in one statement
 _PLAIN, _FULL = "add_plain_outcome", "add_outcome"
-_OUTCOMES = (_PLAIN, _FULL)  # the statements that this is worth it for
 # beside outcomes, whose rows stay together when these come first
 _FIRST = ("add_command", "add_effort", "add_wait")
 
-_ITEM, _VALUE = itemgetter(3), itemgetter(4)  # of a plain outcome
+_ITEM, _VALUE = slice(3, None, PLAIN_WIDTH), slice(4, None, PLAIN_WIDTH)  # of plain outcomes
 
 Row = Sequence[Any]
 
 
 class Put(NamedTuple):
-    """Rows for the statement called ``name``, with ``characters`` of text in them; ``after`` is called once
-    they are committed."""
+    """``size`` rows for the statement called ``name``, with ``characters`` of text in them; ``after`` is
+    called once they are committed. The ``rows`` of plain outcomes stand field by field."""
 
     name: str
-    rows: Sequence[Row]
+    rows: Sequence[Any]
+    size: int
     characters: int
     after: Callable[[], object] | None = None
 
@@ -90,14 +89,16 @@ class Writer:
         thread, once they are committed; it must not raise."""
         if not rows:
             return self._put
-        put = Put(name, rows, _characters(name, rows), after)
+        return self._add(Put(name, rows, len(rows), _characters(name, rows), after))
+
+    def _add(self, put: Put) -> int:
         with self._lock:
             while self._is_full() and self.fault is None:
                 self._gone.wait()
             if self.fault is not None:
                 return 0
             self._pending.append(put)
-            self._rows += len(rows)
+            self._rows += put.size
             self._characters += put.characters
             self._put += 1
             if self._sleeps or self._is_full(2):
@@ -109,18 +110,17 @@ class Writer:
         them alone."""
         with self._lock:
             if rows and self.fault is None:
-                self._pending.append(Put(name, rows, 0))
+                self._pending.append(Put(name, rows, len(rows), 0))
                 self._rows += len(rows)
                 self._put += 1
 
-    def put_outcomes(self, rows: Sequence[PlainRow | FullRow]) -> int:
-        """Have outcomes written, of different items; a ticket for :meth:`wait`."""
-        if FullRow not in set(map(type, rows)):
-            return self.put(_PLAIN, rows)
-        full = [row for row in rows if isinstance(row, FullRow)]
-        if len(full) < len(rows):
-            self.put(_PLAIN, [row for row in rows if not isinstance(row, FullRow)])
-        return self.put(_FULL, full)
+    def put_outcomes(self, rows: OutcomeRows) -> int:
+        """Have outcomes written; a ticket for :meth:`wait`."""
+        ticket = self.put(_FULL, rows.full)
+        if rows.plain:
+            size = len(rows.plain) // PLAIN_WIDTH
+            ticket = self._add(Put(_PLAIN, rows.plain, size, _characters_in(rows.plain)))
+        return ticket
 
     def _is_full(self, part: int = 1) -> bool:
         """Under the lock: whether as much is pending as may be, or a ``part`` of it."""
@@ -203,17 +203,21 @@ class Writer:
                 self._connection.executemany(statement(name), [row for put in group for row in put.rows])
                 continue
             puts = list(group)  # each row is that of another item: among them they have no order
-            for kind in _OUTCOMES:
-                self._write_together(kind, [row for put in puts if put.name == kind for row in put.rows])
+            plain = chain.from_iterable(put.rows for put in puts if put.name == _PLAIN)
+            full = chain.from_iterable(row for put in puts if put.name == _FULL for row in put.rows)
+            self._write_together(_PLAIN, list(plain), PLAIN_WIDTH)
+            self._write_together(_FULL, list(full), len(FullRow._fields))
         self._connection.execute("COMMIT")
 
-    def _write_together(self, name: str, rows: list[Row]) -> None:
-        """Write rows by as few statements as there can be."""
-        whole = len(rows) - len(rows) % TOGETHER
-        for start in range(0, whole, TOGETHER):
-            flat = tuple(chain.from_iterable(rows[start : start + TOGETHER]))
-            self._connection.execute(_for_several(name), flat)
-        self._connection.executemany(statement(name), rows[whole:])
+    def _write_together(self, name: str, fields: list[Any], width: int) -> None:
+        """Write rows of ``width`` fields each, which stand one behind another, by as few statements as there
+        can be."""
+        together = width * TOGETHER
+        whole = len(fields) - len(fields) % together
+        for start in range(0, whole, together):
+            self._connection.execute(_for_several(name), fields[start : start + together])
+        rest = (fields[start : start + width] for start in range(whole, len(fields), width))
+        self._connection.executemany(statement(name), rest)
 
     def _look(self) -> None:
         """SQLite goes on writing to a file that was deleted, and nobody would ever find it. Raises
@@ -253,10 +257,13 @@ def _for_several(name: str) -> str:
 
 
 def _characters(name: str, rows: Sequence[Any]) -> int:
-    """Those in the items and values of outcomes, and in the details of those that have any; of other rows
-    those in the last field, which may be long."""
-    if name == _PLAIN:
-        return sum(map(len, map(_ITEM, rows))) + sum(map(len, map(_VALUE, rows)))
+    """Those in the items, values and details of outcomes; of other rows those in the last field, which may be
+    long."""
     if name == _FULL:
         return sum(len(row.item or "") + len(row.value or "") + len(row.detail or "") for row in rows)
     return sum(len(row[-1]) for row in rows if isinstance(row[-1], str))
+
+
+def _characters_in(plain: list[Any]) -> int:
+    """Those in the items and values of plain outcomes."""
+    return sum(map(len, plain[_ITEM])) + sum(map(len, plain[_VALUE]))

@@ -1,4 +1,4 @@
-"""Lists made of other lists, which are lazy where those are."""
+"""Lists derived from other lists; lazy if those are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COUNTED_TOGETHER = 64  # elements; to read one that is made of them all of them
 
 
 class MappedList(LazyList):
-    """Another list with a function applied to each element as it is read."""
+    """Another list with a function applied to each element on reading."""
 
     __slots__ = ("_change", "_of")
 
@@ -54,10 +54,10 @@ class JoinedList(LazyList):
 
 
 class FlatList(LazyList):
-    """What a function makes of each element of another list, all of it one behind the other.
+    """The lists that a function makes of the elements of another list, concatenated.
 
-    ``expand`` is called for every element once at first, which is how their number is known, and again when
-    elements are read: it gives the same each time.
+    ``expand`` is first called once for every element, to count the results, and again when elements are read:
+    it must give the same result each time.
     """
 
     __slots__ = ("_ends", "_expand", "_of")
@@ -97,5 +97,5 @@ def joined(parts: Iterable[Sequence[object]]) -> Sequence[Any]:
 
 
 def flattened(of: Sequence[object], expand: Callable[[Any], Sequence[object]]) -> Sequence[object]:
-    """What ``expand`` makes of each element, one behind the other: a list where all of it is held."""
+    """The results of ``expand`` for each element, concatenated: a list if they are all in memory."""
     return FlatList(of, expand) if isinstance(of, LazyList) else joined(map(expand, of))

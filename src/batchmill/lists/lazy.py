@@ -1,4 +1,4 @@
-"""The contract of a list whose elements are read when they are asked for."""
+"""The contract of a list whose elements are read on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 class LazyList(Sequence[Any]):
     """Reads, compares, slices and adds like the list of its elements; cannot be changed.
 
-    An element that is asked for twice may be two equal objects. It pickles as the list it stands for; see
+    Reading an element twice may give two equal objects. It pickles as the list of its elements; see
     :class:`ByReference` for another way.
 
     Concurrency: immutable; any thread may read.
@@ -75,8 +75,8 @@ class LazyList(Sequence[Any]):
         return list, (list(self),)
 
     def by_place(self) -> tuple[object, ...] | None:
-        """What :meth:`__reduce__` would return for the place of the elements in place of themselves; None
-        where they have none that another process could read."""
+        """What :meth:`__reduce__` would return to pickle the place of the elements instead of the elements;
+        None if another process could not read them there."""
         return None
 
     def __repr__(self) -> str:
@@ -87,7 +87,8 @@ class LazyList(Sequence[Any]):
 class ByReference:
     """A lazy list on its way to a process of this machine that reads the elements where they are.
 
-    What it becomes there can be read as long as the list is kept here. Pickled it is the list itself.
+    The unpickled list can be read as long as this process keeps the original. Pickled again, it is the list
+    itself.
     """
 
     def __init__(self, of: LazyList) -> None:
@@ -98,9 +99,9 @@ class ByReference:
 
 
 def materialize(value: Any) -> Any:
-    """``value`` with real lists in place of lazy ones, wherever in its dictionaries and lists they are.
+    """``value`` with real lists in place of lazy ones, at any depth of its dictionaries and lists.
 
-    What holds none is given back as it is.
+    A value without lazy lists is returned unchanged.
     """
     if isinstance(value, LazyList):
         return list(value)

@@ -1,10 +1,10 @@
-"""Rows: values by number, held in memory while they are few and small, else in a file.
+"""Rows: values by number, in memory while they are few and small, else in a file.
 
     number --page, place--> (offset, length, member) --> bytes of a few neighbouring values
 
-The file holds values in the order they came and, among them, pages of the index: 4096 entries each, zeros
-where there is no value. In memory stays what a page costs: where it is and how many values it has. Small
-neighbours are one list in the file: to write and to read each by itself costs three times as much.
+The file holds values in the order they came and, among them, pages of the index: 4096 entries each, zeros for
+missing values. Memory holds two numbers per page: its offset and its number of values. Small neighbours are
+one list in the file: to write and read each by itself costs three times as much.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def _unknown(values: Sequence[object]) -> bool:
 
 
 class Rows:
-    """Values by number from 0; not every number need have one. ``are_plain`` tells of several of them whether
-    they are plain JSON data, as far as that is known.
+    """Values by number from 0, possibly with gaps. ``are_plain`` says whether several of them are plain JSON
+    data, as far as that is known.
 
-    Concurrency: one thread puts. Once it has stopped, any thread may read: nothing changes any more.
+    Concurrency: one thread puts. Once it has stopped, any thread may read, because the rows no longer change.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class Rows:
         return self._end
 
     def put(self, number: int, value: object) -> None:
-        """Set the value of a number that has none yet. Raises :class:`~batchmill.lists.SpillError`."""
+        """Set the value of a number that has none. Raises :class:`~batchmill.lists.SpillError`."""
         self.put_run(number, (value,))
 
     def put_run(self, start: int, values: Sequence[object]) -> None:
-        """Set the values of the numbers from ``start`` on, which have none yet and of which those that are
-        given :data:`ABSENT` get none. Raises :class:`~batchmill.lists.SpillError`."""
+        """Set the values of the numbers from ``start`` on, which have none; :data:`ABSENT` leaves a number
+        without one. Raises :class:`~batchmill.lists.SpillError`."""
         self._end = max(self._end, start + len(values))
         if self._file is not None:
             self._write(self._file, start, values)
@@ -187,7 +187,8 @@ class Rows:
         ]
 
     def present(self, start: int, stop: int) -> list[object]:
-        """Of the values there are, in the order of their numbers, those at ``start`` to before ``stop``."""
+        """The existing values at ``start`` to before ``stop``, counted without gaps in the order of their
+        numbers."""
         if self._file is None:
             return [self._values[number] for number in sorted(self._values)[start:stop]]
         pages = sorted(self._pages)
@@ -241,7 +242,7 @@ class Rows:
 
 
 class _Reader:
-    """Reads bytes that lie close together in few steps: more at once the longer it goes on."""
+    """Reads neighbouring bytes in few steps, with a growing read-ahead."""
 
     def __init__(self, file: SpillFile) -> None:
         self._file = file
@@ -260,8 +261,7 @@ class _Reader:
         return self._bytes[place : place + length]
 
     def value(self, offset: int, length: int, member: int) -> Any:
-        """The value in these bytes, or that ``member`` of the list in them, from 1; each is asked for
-        once."""
+        """The value in these bytes, or ``member`` (from 1) of the list in them; call it once for each."""
         if not member:
             return self._file.load(self.read(offset, length))
         if offset != self._list_at:

@@ -1,8 +1,8 @@
-"""A file for values that are not to be held in memory, and their form in it.
+"""A file for values that should not be in memory, and their format in it.
 
-The file has no name, so nobody else opens it and nothing of it is left however this process ends. Values
-are pickled, which gives them back with their types; the bytes are read by the process that wrote them
-and by its workers, never out of a file that somebody else could have made.
+The file has no name, so no other process can open it, and it disappears with this process however it ends.
+Values are pickled, which preserves their types; only the process that wrote the bytes and its workers read
+them, never a file that somebody else could have made.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class NotWritable(Exception):  # an answer, not an error of anybody's
 class SpillFile:
     """Bytes at offsets. A copy in another process, made by pickling, can only be read.
 
-    Concurrency: one thread writes; any thread may read what was written before. Reading has no place of
-    its own in the file, so nothing needs a lock.
+    Concurrency: one thread writes; any thread may read bytes that were written before. Reads do not share a
+    file position, so they need no lock.
     """
 
     def __init__(self, number: int, end: int = 0) -> None:
@@ -56,7 +56,8 @@ class SpillFile:
         return data
 
     def load(self, data: bytes) -> Any:
-        """The value that :meth:`dump` was given: our own bytes, out of a file that nobody else can open."""
+        """The value that was given to :meth:`dump`: our own bytes, from a file that no other process can
+        open."""
         return self._loads(data)
 
     @property
@@ -88,7 +89,7 @@ class SpillFile:
             raise _refused(fault) from fault
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """``length`` bytes; zeros for what was reserved and not written. Raises :class:`SpillError`."""
+        """``length`` bytes; zeros where space was reserved but not written. Raises :class:`SpillError`."""
         found = b""
         try:
             while len(found) < length:

@@ -1,4 +1,4 @@
-"""About how much memory a value takes, told from a part of it."""
+"""An estimate of the memory of a value, from a sample of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 
 
 def weight(value: object) -> int:
-    """Bytes, roughly: text and bytes as they are, containers and dataclasses by their first members."""
+    """Bytes, roughly: exact for text and bytes, by the first members for containers and dataclasses."""
     try:
         if type(value) in _SCALARS:
             return sys.getsizeof(value, 0) or _estimate(value)
@@ -39,12 +39,12 @@ def _weight(value: object, left: list[int]) -> int:
 def _members(value: object) -> Collection[object]:
     if isinstance(value, _CONTAINERS):
         return value.values() if isinstance(value, dict) else value
-    # of a dataclass with slots these are not part of its own size
+    # the values of a dataclass with slots are not part of its own size
     return [getattr(value, name, None) for name in getattr(type(value), "__dataclass_fields__", ())]
 
 
 def _estimate(value: object) -> int:
-    """Where objects do not tell their size, as on PyPy."""
+    """The estimate where objects cannot tell their size, as on PyPy."""
     if isinstance(value, (str, bytes, bytearray)):
         return _OBJECT + len(value)
     if isinstance(value, _CONTAINERS):

@@ -1,6 +1,6 @@
 """``map``, ``imap`` and ``starmap``: the engine for a Python function, without a document.
 
-The engine is imported by the first call, as only that knows whether a worker process is to boot meanwhile.
+The first call imports the engine, because only a call knows whether to boot a worker process meanwhile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ``map`` and its variants do once they are called."""
+"""The implementation of ``map`` and its variants."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Given = Mapping[str, Any]
 
 
 def of_map(function: Any, items: Iterable[Any], given: Given, unknown: Given) -> BatchResult[Any]:
-    """See :func:`batchmill.map`, whose arguments are ``given``."""
+    """Implements :func:`batchmill.map`; ``given`` are its arguments."""
     return Mapped(as_task(function), items, chosen(given, "map()", unknown)).result()
 
 
 def of_starmap(function: Any, items: Iterable[Any], given: Given) -> BatchResult[Any]:
-    """See :func:`batchmill.starmap`, whose settings are ``given``."""
+    """Implements :func:`batchmill.starmap`; ``given`` are its settings."""
     return Mapped(as_star_task(function), items, chosen(given, "starmap()")).result()
 
 
 def of_imap(function: Any, items: Iterable[Any], given: Given, unknown: Given) -> Stream[Any]:
-    """See :func:`batchmill.imap`, whose arguments are ``given``."""
+    """Implements :func:`batchmill.imap`; ``given`` are its arguments."""
     settings = chosen(given, "imap()", unknown)
     return Mapped(as_task(function), items, settings).stream(given["ordered"], given["indexed"])

@@ -1,8 +1,8 @@
-"""Closing what was dropped without being closed, in a thread of its own.
+"""Closes dropped objects that were not closed, in a thread of its own.
 
-A collector of garbage may run at any allocation, in any thread, inside a lock too. Closing a batch takes
-locks and waits, so a dropped stream must not be closed by whoever happens to collect it: that thread may
-be one of the batch's own workers with the batch's lock in its hands.
+The garbage collector may run at any allocation, in any thread, even inside a lock. Closing a batch takes
+locks and waits, so the thread that collects a dropped stream must not close it: it may be one of the batch's
+own workers that holds the batch's lock.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _closer: threading.Thread | None = None
 
 
 def close_when_dropped(owner: object, running: Generator[Any, Any, Any]) -> weakref.finalize[..., object]:
-    """Have ``running`` closed in the background once ``owner``, which it must not refer to, is gone.
+    """Close ``running`` in the background once ``owner``, which it must not refer to, is gone.
 
-    Detach what is returned when ``running`` has ended in another way. Until then ``running`` is kept
-    alive, so that it is never itself collected.
+    Detach the returned object when ``running`` has ended in another way. Until then it keeps ``running``
+    alive, so ``running`` itself is never collected.
     """
     _start_closer()
     kept = weakref.finalize(owner, _dropped.put, running.close)
@@ -31,7 +31,7 @@ def close_when_dropped(owner: object, running: Generator[Any, Any, Any]) -> weak
 
 
 def _start_closer() -> None:
-    """Start the thread if there is none: not yet, or not in this process since it was forked."""
+    """Start the thread if this process has none, for example because it was just forked."""
     global _closer
     with _lock:
         if _closer is None or not _closer.is_alive():

@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 class MakesTask(Protocol):
-    """What ``map`` takes besides functions: a node, a flow."""
+    """Things that ``map`` takes besides functions: a node, a flow."""
 
     def as_task(self) -> Task:
         """The task that runs it on one item."""
@@ -31,7 +31,7 @@ class FunctionTask(Task, Generic[T, R]):
 
     @property
     def only_function(self) -> Callable[[T], R]:
-        """The function, which is all there is to the task."""
+        """The function, if the task consists only of it."""
         return self.function
 
     def run(self, item: T, index: int, attempt: Attempt) -> Any:
@@ -55,7 +55,7 @@ class AsyncFunctionTask(FunctionTask[T, R]):
 
 
 class StarTask(FunctionTask[Any, R]):
-    """A function whose arguments are the parts of an item."""
+    """A function that takes the parts of an item as its arguments."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> Any:
         return kept(self.function(*item), attempt.cancel, attempt.remaining())

@@ -8,7 +8,6 @@ without it.
 from __future__ import annotations
 
 import functools
-import importlib
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -129,8 +128,9 @@ _OTHER_NAMES = {
 @functools.cache
 def _shared_gates() -> Gates:
     """Those of this process: calls that name the same key share its limit."""
-    made: Gates = importlib.import_module("batchmill.batch.admissions.gates").Gates()
-    return made
+    from batchmill.batch.admissions.gates import Gates
+
+    return Gates()
 
 
 def chosen(
@@ -202,9 +202,10 @@ def _of_block(executor: str, keys: Mapping[str, object]) -> BatchSettings:
             raise InvalidSetting(f"`{name}` must be a dictionary such as {example}, not {wanted[name]!r}")
     if (settings := plainly_fine(executor, wanted)) is not None:
         return settings if cluster is None else replace(settings, cluster=cluster)
-    reading = importlib.import_module("batchmill.ir.models.reading")
-    block, faults = reading.faults_of_batch({**wanted, "executor": executor, "items": []})
-    if faults:
+    from batchmill.ir.models.reading import faults_of_batch
+
+    block, faults = faults_of_batch({**wanted, "executor": executor, "items": []})
+    if block is None:
         raise InvalidSetting("; ".join(faults))
     return replace(BatchSettings.of_block(block, _gate(block)), cluster=cluster)
 
@@ -218,11 +219,12 @@ _COMMON: dict[str, Callable[[Any], bool]] = {
     "timeout": lambda value: type(value) in (int, float) and 0 < value <= 86400,
     "error_handling": lambda value: value in ("fail_fast", "continue"),
 }
-"""Common settings, each with values that the model of a batch block takes as they are, though not all."""
+"""Common settings, each with some of the values that the model of a batch block takes unchanged."""
 
 
 def plainly_fine(executor: str, wanted: Mapping[str, Any]) -> BatchSettings | None:
-    """The settings that ``wanted``, keys of a batch block, say in full; None if its model must be asked."""
+    """The settings for ``wanted``, keys of a batch block, if they are all common; None if the model must
+    check them."""
     if not all(name in _COMMON and _COMMON[name](value) for name, value in wanted.items()):
         return None
     timeout = wanted.get("timeout")
@@ -296,11 +298,12 @@ def _gate(block: Any) -> Gate | None:
     limited, span = block.rate_limit, block.span
     if limited is None and span is None:
         return None
-    limits_of = importlib.import_module("batchmill.policy.limits").Limits
-    limits = (limited.limits if limited is not None else limits_of()).stricter(limits_of(adaptive=span))
+    from batchmill.batch.admissions.gates import Gates
+    from batchmill.batch.admissions.rate_gate import Gate
+    from batchmill.policy.limits import Limits
+
+    limits = (limited.limits if limited is not None else Limits()).stricter(Limits(adaptive=span))
     key = limited.key if limited is not None else None
-    new_gates = importlib.import_module("batchmill.batch.admissions.gates").Gates
-    gates = new_gates() if key is None else _shared_gates()
-    lane = gates.lane(key or "", limits_of(), shared=limited is not None and limited.shared)
-    gate: type[Gate] = importlib.import_module("batchmill.batch.admissions.rate_gate").Gate
-    return gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)
+    gates = Gates() if key is None else _shared_gates()
+    lane = gates.lane(key or "", Limits(), shared=limited is not None and limited.shared)
+    return Gate(gates, lane, longest_pause=block.retry_max_wait, limits=limits)

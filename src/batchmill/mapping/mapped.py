@@ -17,9 +17,9 @@ from batchmill.mapping.stream import Stream, said
 
 
 class Mapped:
-    """One batch that is yet to be run, once.
+    """One batch, to be run once.
 
-    ``cancel`` ends it by force. ``apart`` says that the thread that runs it is one of ours, see
+    ``cancel`` ends it by force. ``apart`` says that one of our own threads runs it, see
     :class:`~batchmill.batch.engine.Batch`. Raises :class:`~batchmill.errors.InvalidSetting`.
     """
 
@@ -44,7 +44,8 @@ class Mapped:
 
     def result(self) -> BatchResult[Any]:
         """Run it to its end. Raises what :func:`~batchmill.map` does."""
-        batch, reporting = self._batch(ordered=False), self._reporting
+        reporting = self._reporting
+        batch = self._batch(ordered=False, at_once=reporting.at_once)
         with reporting.over(batch.total):
             result = batch.gather(reporting.saw)
         if reporting.return_exceptions:
@@ -61,7 +62,7 @@ class Mapped:
         """Its results as they come."""
         return Stream(self._batch(ordered), self._reporting, indexed=indexed)
 
-    def _batch(self, ordered: bool) -> Batch:
+    def _batch(self, ordered: bool, at_once: bool = True) -> Batch:
         return Batch(
             self._task,
             self._items,
@@ -69,6 +70,7 @@ class Mapped:
             ordered=ordered,
             cancel=self._cancel,
             apart=self._apart,
+            at_once=at_once,
         )
 
 

@@ -1,7 +1,8 @@
-"""How far a batch has come, on standard error: a bar where somebody watches, else a line now and then.
+"""The progress of a batch on standard error: a bar for people, else a line now and then.
 
-Who has imported tqdm already gets its bar, which in a notebook is a widget. On a terminal it is rich's bar;
-elsewhere (a file, a service's log, a notebook without tqdm) a line every few seconds and one at the end.
+If the program has imported tqdm, it is tqdm's bar, which in a notebook is a widget. On a terminal it is
+rich's bar; elsewhere (a file, a service's log, a notebook without tqdm) a line every few seconds and one at
+the end.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Meter(Protocol):
 
 
 def meter_for(total: int | None) -> Meter:
-    """What fits where standard error leads to; ``total`` items are to come, None where nobody knows."""
+    """The meter that fits standard error; ``total`` is the number of items, None if unknown."""
     if "tqdm" in sys.modules:
         return TqdmBar(total)
     terminal = getattr(sys.stderr, "isatty", None)

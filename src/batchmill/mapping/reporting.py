@@ -1,4 +1,5 @@
-"""What the caller of ``map`` hears while items end: its own function, a bar or lines, exceptions in place."""
+"""Reports to the caller of ``map`` while items end: its own function, a bar or lines, exceptions as
+results."""
 
 from __future__ import annotations
 
@@ -50,6 +51,11 @@ class Reporting:
     def of(cls, given: Mapping[str, Any]) -> Reporting:
         """Make it from checked keywords."""
         return cls(given["on_result"], given["progress"], given["return_exceptions"])
+
+    @property
+    def at_once(self) -> bool:
+        """Whether somebody hears of items as soon as they end."""
+        return self.progress or self.on_result is not None
 
     @contextmanager
     def over(self, total: int | None) -> Generator[None, None, None]:

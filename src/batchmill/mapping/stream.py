@@ -25,7 +25,7 @@ class Stream(Iterator[Y], Generic[Y]):
 
     def __init__(self, batch: Batch, reporting: Reporting | None = None, *, indexed: bool = False) -> None:
         self.errors: list[dict[str, Any]] = []
-        # knows nothing of this object, which so can be dropped
+        # does not refer to this object, so this object can be dropped
         self._values = _values(batch, self.errors, reporting or Reporting(), indexed)
         self._unless_dropped = close_when_dropped(self, self._values)
 

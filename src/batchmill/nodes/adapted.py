@@ -57,7 +57,7 @@ class _OneRun:
             self.node.params = dict(params)
 
     def linkable(self, run: str) -> bool:
-        """Whether the object has a way of its own to be run, the method ``run``."""
+        """Whether the object has a method ``run`` of its own."""
         return isinstance(getattr(self.node, "successors", None), dict) and bool(_method(self.node, run))
 
     def keep_result(self) -> None:
@@ -81,7 +81,7 @@ class _OneRun:
         self.node.post_async = noting
 
     def ended(self, action: Any, recorder: Any) -> NodeResult:
-        """What became of it: the result and whatever stands otherwise in the store than it did."""
+        """The result, and every value of the store that changed."""
         recorded = self.shared.pop(LLM_CALLS_KEY, recorder)
         if recorded is not recorder:  # the class put a list of its own there
             recorder.extend(recorded)
@@ -140,7 +140,7 @@ class _AsyncAdapted(AsyncRunNode):
 
 
 async def _step(node: object, name: str, *given: object) -> object:
-    """What one of the three methods comes to, of the one to be awaited if there is one."""
+    """The result of one of the three methods, or of its coroutine if there is one."""
     method = _method(node, f"{name}_async") or getattr(node, name)
     return await settled(method(*given))
 

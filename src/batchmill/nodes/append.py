@@ -11,11 +11,11 @@ from batchmill.nodes.files import destination, make_folders, write_into
 
 
 def append_whole(path: str, data: bytes, mode: int = 0o666) -> None:
-    """Add ``data`` to the end of ``path`` in one piece, or not at all; ``mode`` is that of a new file, less
-    what the umask takes away. Raises :class:`OSError`.
+    """Add ``data`` to the end of ``path`` completely or not at all; ``mode`` is that of a new file, less the
+    umask. Raises :class:`OSError`.
 
-    Every appender of this program holds a lock on the file meanwhile, so that pieces never mix and what
-    a full disk cut off can be taken back.
+    Every appender of this program holds a lock on the file meanwhile, so pieces never mix, and a write that a
+    full disk cut off can be undone.
     """
     target, there = destination(path)
     if there is None:
@@ -35,7 +35,7 @@ def _lock(number: int) -> None:
     try:
         fcntl.flock(number, fcntl.LOCK_EX)
     except OSError as error:
-        # Some network file systems have no locks; a single write is all there is to rely on there.
+        # Some network file systems have no locks; there, only a single write is reliable.
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
 

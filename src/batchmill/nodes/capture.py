@@ -17,6 +17,7 @@ import threading
 from contextvars import ContextVar
 from typing import Any, TextIO
 
+from batchmill.concurrency.chunk_scope import chunk_here
 from batchmill.errors import tell_outputs
 from batchmill.values.redaction import cut
 
@@ -24,7 +25,7 @@ MAX_CHARACTERS = 10 * 1024 * 1024
 
 
 class Captured:
-    """The output of one item; of each stream the first ``limit`` characters are kept.
+    """The output of one item; the first ``limit`` characters of each stream are kept.
 
     Concurrency: any thread may write, in case the item's code has threads of its own; ``_lock`` guards the
     pieces and the room left.
@@ -50,14 +51,14 @@ class Captured:
                 self._written[name] = self._written.get(name, 0) + len(text)
 
     def write_bytes(self, name: str, data: bytes) -> None:
-        """Write bytes as the UTF-8 text they are, or continue; what is none is kept as escapes."""
+        """Write bytes as UTF-8 text, possibly continued later; invalid bytes become escapes."""
         with self._lock:
             text = self._decoders.setdefault(name, _Decoder()).decode(data)
         self.write(name, text)
 
     @property
     def fault(self) -> str:
-        """Why what was printed is not all there as it was, empty if it is."""
+        """Why the captured output is incomplete or changed, empty if it is not."""
         if not (self._written or self._decoders or self.truncated):
             return ""
         with self._lock:
@@ -151,7 +152,7 @@ class _Stand(io.TextIOBase):
         return True
 
     def close(self) -> None:
-        """Closes nothing: the real stream is not this code's to close, nor are others' captures."""
+        """Do nothing: this code owns neither the real stream nor the captures of others."""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute where io has a property
@@ -190,7 +191,8 @@ class _Bytes(io.RawIOBase):
 
 
 class _Installation:
-    """Installs the replacement streams for the first capture and removes them after the last.
+    """Installs the replacement streams for the first capture and removes them after the last. Captures of one
+    chunk count as one, which ends with the chunk.
 
     Concurrency: any thread may call ``enter`` and ``leave``; ``_lock`` guards ``_open``, ``_stands`` and
     ``sys``'s two streams, as far as we change them.
@@ -201,12 +203,21 @@ class _Installation:
         self._open = 0
         self._stands: dict[str, _Stand] = {}  # the latest; one after another items have the same ones
 
-    def enter(self) -> None:
+    def enter(self) -> bool:
+        """Begin a capture; returns whether it must be left."""
+        chunk = chunk_here()
+        open_already = chunk is not None and self in chunk.ends
+        # An item may have left another stream behind.
+        if open_already and type(sys.stdout) is _Stand and type(sys.stderr) is _Stand:
+            return False
         with self._lock:
-            self._open += 1
-            if self._open == 1:
-                sys.stdout = self._before("stdout", sys.stdout)
-                sys.stderr = self._before("stderr", sys.stderr)
+            self._open += not open_already
+            sys.stdout = self._before("stdout", sys.stdout)
+            sys.stderr = self._before("stderr", sys.stderr)
+        if chunk is None:
+            return True
+        chunk.ends[self] = self.leave
+        return False
 
     def _before(self, name: str, real: Any) -> object:
         """Under the lock: the stand-in for a stream."""
@@ -234,18 +245,19 @@ class capture:  # noqa: N801  # used like a function; a generator costs what all
     """Catch what the code inside prints, in this thread only. An exception that the code raises carries it
     on."""
 
-    __slots__ = ("_captured", "_token")
+    __slots__ = ("_captured", "_leaves", "_token")
 
     def __init__(self, limit: int = MAX_CHARACTERS, into: Captured | None = None) -> None:
         self._captured = into or Captured(limit)
 
     def __enter__(self) -> Captured:
-        _installation.enter()
+        self._leaves = _installation.enter()
         self._token = _current.set(self._captured)
         return self._captured
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         _current.reset(self._token)
-        _installation.leave()
+        if self._leaves:
+            _installation.leave()
         if error is not None:
             tell_outputs(error, self._captured.outputs)

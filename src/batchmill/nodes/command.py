@@ -1,4 +1,4 @@
-"""The node behind ``batchmill map``: one command for one item, and every byte of what it prints."""
+"""The node behind ``batchmill map``: one command for one item, with all of its output."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ INDEX, KEY, TEXT, SIZE = (
 )  # in what templates see of the item; no placeholder is written so
 STREAMS = ("stdout", "stderr")
 INDEX_VARIABLE, KEY_VARIABLE = "BATCHMILL_INDEX", "BATCHMILL_ITEM_KEY"
-"""What tells a command which item it is run for."""
+"""Environment variables that tell a command its item."""
 _OURS = secrets.token_hex(4)  # of this process and those forked from it
 _WHOLE = Placeholder("{}")
 _KEY_BYTES = 16
@@ -74,7 +74,7 @@ class CommandNode(ShellNode):
 
     @contextmanager
     def seen(self, item: Any, index: int, params: BoundParams) -> Iterator[dict[str, object]]:
-        """What templates see in the place of ``item``; a slot is held as long."""
+        """The value of ``item`` in templates; a slot is held meanwhile."""
         written = [Placeholder.of(one) for one in params.get("placeholders") or ()]
         names = {one.written for one in written}
         several = bool(params.get("several"))
@@ -133,7 +133,7 @@ class CommandNode(ShellNode):
 
 
 def present(params: BoundParams) -> object:
-    """The command without the words of items that the last group of all does not have."""
+    """The command without the words for items that the last, smaller group does not have."""
     command, size = params["command"], int(params.get(SIZE) or 0)
     missing = {place for place, number in params.get("members") or () if number >= size}
     if not missing or not isinstance(command, ShellCommand):
@@ -142,15 +142,15 @@ def present(params: BoundParams) -> object:
 
 
 def _of_group(item: list[object], written: list[Placeholder]) -> dict[str, str]:
-    """What templates see of a group of items beside the texts of each: its size, those of items that it does
-    not have, and a line for each item."""
+    """Further values for templates of a group of items: its size, the missing items, and a line for each
+    item."""
     absent = {one.written: "" for one in written if one.source is not None and one.source >= len(item)}
     lines = "".join(f"{_WHOLE.text(one, False)}\n" for one in item)
     return {**absent, SIZE: str(len(item)), TEXT: lines}
 
 
 def _remove_earlier(folder: str, place: str) -> None:
-    """Remove what an attempt before this one printed: nobody will read it."""
+    """Remove the output files of an earlier attempt, which nobody will read."""
     for path in glob.glob(os.path.join(glob.escape(folder), f"*.{place}.*")):
         with suppress(OSError):
             os.unlink(path)
@@ -160,7 +160,7 @@ _FIXED = {"max_output_bytes": 0, "strip_newline": False}
 
 
 def as_typed(text: str) -> str:
-    """A message with the placeholders that were typed, in the place of the templates made of them."""
+    """A message with the placeholders as typed, in place of the templates made of them."""
     return _TEMPLATE.sub(lambda found: found[1].replace('\\"', '"'), text)
 
 
@@ -200,7 +200,7 @@ def _text(data: bytes) -> str:
 
 
 def key_of(item: object, run: str) -> str:
-    """What tells this item from all others of all runs: the same at every attempt and when the run is
-    resumed, whatever its position."""
+    """A key that identifies the item in all runs: the same at every attempt and when the run is resumed, at
+    any position."""
     text = json.dumps([run, item], sort_keys=True, default=str)
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).hexdigest()

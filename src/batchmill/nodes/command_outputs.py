@@ -24,8 +24,8 @@ _FAULTS = {
 
 
 def outputs_of(completed: Completed, params: BoundParams) -> dict[str, Any]:
-    """The outputs of a command that ended. Raises :class:`~batchmill.errors.NodeError` for output that cannot
-    be given whole and as it is, but for a command that failed anyway."""
+    """The outputs of a command that ended. Raises :class:`~batchmill.errors.NodeError` for output that is
+    incomplete or cannot be decoded, unless the command failed anyway."""
     said = readable(completed.stderr)
     failed = completed.timed_out or (completed.exit_code != 0 and not params["ignore_errors"])
     outputs = {
@@ -42,7 +42,7 @@ def outputs_of(completed: Completed, params: BoundParams) -> dict[str, Any]:
     cut = completed.truncated or completed.timed_out
     try:
         stdout, binary = as_text(_whole(completed.stdout, cut), encoding, "what it printed")
-        # Who asks for the bytes of stdout wants to read stderr all the same.
+        # With base64 for stdout, stderr is still text for people.
         stderr = said if encoding in (BINARY, AUTO) else as_text(completed.stderr, encoding, "its stderr")[0]
     except NodeError as fault:
         if failed:

@@ -78,8 +78,8 @@ class NodeResult:
 
 class ExpectedCall(NamedTuple):
     """The estimated use of one call of a language model: tokens ``sent`` and ``answered`` and their price in
-    ``usd``, 0 if unknown. ``bounded`` says that the answer cannot be longer; ``part`` is the fraction of the
-    ordinary price that is paid."""
+    ``usd``, 0 if unknown. ``bounded`` says that the length of the answer is limited; ``part`` is the fraction
+    of the ordinary price that is paid."""
 
     sent: float
     answered: float

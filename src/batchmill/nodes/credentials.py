@@ -34,5 +34,5 @@ def credential_faults(params: Mapping[str, object], *names: str) -> list[tuple[s
 
 
 def masked(text: str, secret: str) -> str:
-    """``text`` without ``secret``, in case the other side says it back."""
+    """``text`` without ``secret``, in case the other side repeats it."""
     return text.replace(secret, MASK) if len(secret) >= _LEAST_CHARACTERS else text

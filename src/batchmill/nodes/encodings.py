@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from batchmill.errors import InvalidParams, NodeError
 
 BINARY = "binary"
-"""Asks for base64 of the bytes, whatever they are."""
+"""Asks for base64 of the bytes in any case."""
 AUTO = "auto"
 """Asks for text where the bytes are UTF-8, and for base64 where they are not."""
 UTF_8 = "utf-8"
@@ -19,10 +19,10 @@ ENCODING_WORDS = (
 
 
 def as_text(data: bytes, encoding: str | None, what: str) -> tuple[str, bool]:
-    """``data`` as text of an encoding, UTF-8 where it is None, and whether it is base64 of the bytes.
+    """``data`` as text of an encoding, UTF-8 if it is None, and whether it is base64 of the bytes.
 
-    ``what`` names the bytes in an error. Raises :class:`~batchmill.errors.NodeError` for bytes that are no
-    such text, and says where.
+    ``what`` names the bytes in an error. Raises :class:`~batchmill.errors.NodeError` for bytes that are
+    invalid in that encoding, with the position.
     """
     if encoding == BINARY:
         return base64.b64encode(data).decode("ascii"), True
@@ -46,13 +46,13 @@ def not_text(data: bytes, encoding: str, fault: UnicodeDecodeError, what: str) -
 
 
 def readable(data: bytes) -> str:
-    """``data`` for messages: UTF-8, with what is none as escapes such as ``\\xe9``."""
+    """``data`` for messages: UTF-8, with invalid bytes as escapes such as ``\xe9``."""
     return data.decode(UTF_8, "backslashreplace")
 
 
 def lookup(encoding: str | None, *, auto: bool = True) -> None:
-    """Raise :class:`~batchmill.errors.InvalidParams` for an encoding that Python does not know; ``auto``
-    tells whether the word ``auto`` is one here."""
+    """Raise :class:`~batchmill.errors.InvalidParams` for an encoding that Python does not know; ``auto`` says
+    whether the word ``auto`` is allowed."""
     fault = _fault(encoding, auto)
     if fault:
         raise InvalidParams(fault)

@@ -55,8 +55,8 @@ def full_path(value: str, param: str) -> str:
 
 
 def paths_in(value: object) -> Iterator[str]:
-    """The paths that a param names: itself, those in a list, those of an object or under its ``path``; what
-    is none is passed over."""
+    """The paths that a param names: the value itself, those in a list, those of an object or under its
+    ``path``; other values are skipped."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -97,7 +97,7 @@ def require_file(path: str) -> os.stat_result:
 
 
 def refuse(action: str, path: str, why: str) -> NodeError:
-    """The error result for what stays wrong however often it is tried."""
+    """The error result for a fault that retries cannot change."""
     message = f"cannot {action} {path!r}: {why}"
     return NodeError(message, retryable=False, outputs={"error": message})
 
@@ -116,11 +116,11 @@ def write_whole(path: str, data: bytes) -> None:
 
 
 def write_pieces(path: str, pieces: Iterable[bytes], *, private: bool = False) -> None:
-    """Make ``pieces``, one after another, the content of ``path``, keeping the mode of a file that is there.
-    ``private`` has a new one be the user's alone.
+    """Write ``pieces``, one after another, as the content of ``path``; an existing file keeps its mode. A new
+    ``private`` file is accessible to the user alone.
 
-    A symbolic link is written through; a device is written to. Raises :class:`OSError`, and what ``pieces``
-    raises: the file that is there stays as it is then.
+    A symbolic link is written through; a device is written to. Raises :class:`OSError`, and the errors of
+    ``pieces``: an existing file then stays unchanged.
     """
     target, mode = destination(path)
     if mode is not None and not stat.S_ISREG(mode):
@@ -152,12 +152,12 @@ def copy_whole(source: str, dest: str, *, overwrite: bool) -> None:
 
 
 def place(target: str, fill: Callable[[int], int], *, overwrite: bool, mode: int | None = None) -> None:
-    """Have ``fill`` write a file of its size to a descriptor and give it the name ``target`` when whole.
+    """Let ``fill`` write a new file through a descriptor, and name it ``target`` when it is complete.
 
-    Until then it is this user's alone; in the end it has ``mode``, or that of a new file. Folders that are
-    missing are made. Raises :class:`OSError`; :class:`FileExistsError` where something
-    has that name and must not be overwritten, whoever came first. The folder is not flushed: after a crash
-    of the machine the old file may be back, whole.
+    Until then only this user can access it; in the end it has ``mode``, or that of a new file. Missing
+    folders are made. Raises :class:`OSError`; :class:`FileExistsError` if the name exists and must not be
+    overwritten, even if it appeared meanwhile. The folder is not flushed: after a crash of the machine the
+    old file may be back, complete.
     """
     temporary = _temporary_beside(target)
     at_first = 0o666 if mode is None else 0o600
@@ -207,7 +207,7 @@ def _link_if_free(path: str, target: str) -> None:
 
 
 def _rename_if_free(path: str, target: str) -> None:
-    """Without links there is a moment between looking and renaming; nothing better is to be had."""
+    """Without links there is a moment between the check and the rename; the system offers nothing better."""
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
     os.rename(path, target)
@@ -215,7 +215,7 @@ def _rename_if_free(path: str, target: str) -> None:
 
 def _temporary_beside(target: str) -> str:
     """A name in the same folder, so that giving the final one is a rename; short enough for any, and used by
-    no other process, on whichever machine."""
+    no other process, on any machine."""
     folder, name = os.path.split(target)
     return os.path.join(folder, f".{name[:40]}.{_OURS}-{os.getpid():x}-{next(_numbers):x}.tmp")
 

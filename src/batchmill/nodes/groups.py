@@ -32,28 +32,28 @@ _WAIT_SECONDS = 0.1  # between looks whether somebody who waits for room was sto
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 _TRIES = 20  # at a command where no other runs that could make room, while several start at once
 _DESCRIPTORS, _LEFT_TO_OTHERS = 4, 24  # what a command takes; what is kept for files, connections and pools
-# Without waitid (PyPy) nobody can look whether a command has ended without reaping it.
+# Without waitid (PyPy) the end of a command can only be detected by reaping it.
 CAN_LOOK = hasattr(os, "waitid")
 
 
-class Group:
-    """A command and all that stayed in its process group.
+class ProcessGroup:
+    """A command and all processes that stayed in its process group.
 
     Concurrency: any thread may call ``terminate`` and ``kill``; only the thread that runs the command calls
     everything else. ``_lock`` guards ``_reaped`` and ``_asked``, and prevents a signal after the process id
     was returned.
 
-    ``cpu`` is the CPU seconds of the command and of what it waited for, once it was reaped; None if the
-    system reaped it by itself.
+    ``cpu`` is the CPU seconds of the command and of the processes that it waited for, once it was reaped;
+    None if the system reaped it by itself.
     """
 
     @classmethod
     def started(
         cls, start: Callable[[], subprocess.Popen[bytes]], stopped: Callable[[], bool]
-    ) -> Group | None:
+    ) -> ProcessGroup | None:
         """The group of the command that ``start`` starts, once there is room for it; None if ``stopped``
-        says so first. Raises what starting raises, for want of room only if no command is about to leave
-        some."""
+        returns True first. Raises the errors of ``start``; a lack of room only if no running command will
+        free some."""
         tries = 0
         while True:
             with _alive.starting(_most_at_once(), stopped) as may_start:
@@ -80,7 +80,7 @@ class Group:
         self.cpu: float | None = None
 
     def terminate(self) -> None:
-        """Ask every process of the group to end; once, whoever asks again."""
+        """Ask every process of the group to end; repeated calls do nothing."""
         with self._lock:
             if self._asked is None:
                 self._asked = time.monotonic()
@@ -93,7 +93,7 @@ class Group:
 
     @property
     def grace_ends(self) -> float:
-        """The :func:`time.monotonic` second until which to wait for a group that was told to end."""
+        """The :func:`time.monotonic` second until which to wait for a group that was asked to end."""
         with self._lock:
             if self._asked is None:
                 raise InternalError("a command was waited for that nobody has asked to end")
@@ -147,7 +147,7 @@ class Group:
         return True
 
     def reap(self) -> int:
-        """The return code as :mod:`subprocess` gives it; nothing is signalled after this."""
+        """The return code in the form of :mod:`subprocess`; the group gets no signal after this."""
         with self._lock:
             self._reaped = True
         deadline, pause = time.monotonic() + REAP_SECONDS, 0.0002
@@ -159,8 +159,8 @@ class Group:
         return self.process.returncode
 
     def _look(self) -> bool:
-        """Reap the command if it has ended, in the place of :mod:`subprocess`, which does not ask what it
-        took; whether it has."""
+        """Reap the command if it has ended, in place of :mod:`subprocess`, which does not ask for its
+        resources; returns whether it has."""
         if self.process.returncode is not None:
             return True
         try:
@@ -174,7 +174,7 @@ class Group:
         return True
 
     def release(self) -> None:
-        """The command has been reaped, and what it was connected by is closed: there is room for another."""
+        """The command was reaped and its pipes are closed: there is room for another."""
         _alive.remove(self)
 
 
@@ -196,19 +196,20 @@ class _Alive:
         self.begin()
 
     def begin(self) -> None:
-        """Know of none, in a new process: those of the one it was forked from are not its own, and a lock
-        that another thread held there is never released here."""
+        """Forget all groups, in a new process: those of its parent are not its own, and a lock that another
+        thread held at the fork is never released here."""
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._groups: set[Group] = set()
+        self._groups: set[ProcessGroup] = set()
         self._starting = 0  # commands that may be running and have no group here yet
         self._ends_at_exit = False
         self._over = False  # the process is at its exit
 
     @contextmanager
     def starting(self, most: int, stopped: Callable[[], bool]) -> Iterator[bool]:
-        """While a command is being started, for which the exit waits; first until fewer than ``most`` run.
-        False if ``stopped`` says so before, or the process is at its exit: no command may start then."""
+        """Register the start of a command, for which the exit of this process waits; first wait until fewer
+        than ``most`` run. False if ``stopped`` returns True before, or the process is exiting: then no
+        command may start."""
         with self._lock:
             if not self._ends_at_exit:
                 self._ends_at_exit = True
@@ -226,15 +227,15 @@ class _Alive:
     def _end_at_exit(self) -> None:
         import multiprocessing.util  # 5 ms that only a run with commands pays
 
-        # A process made by multiprocessing ends without atexit, but not without its finalizers, which every
-        # other runs at its exit as well.
+        # A process made by multiprocessing ends without atexit, but runs its finalizers, as every other
+        # process does at its exit.
         multiprocessing.util.Finalize(None, self.end, exitpriority=0)
 
-    def add(self, group: Group) -> None:
+    def add(self, group: ProcessGroup) -> None:
         with self._lock:
             self._groups.add(group)
 
-    def remove(self, group: Group) -> None:
+    def remove(self, group: ProcessGroup) -> None:
         with self._lock:
             self._groups.discard(group)
             self._changed.notify()
@@ -247,7 +248,7 @@ class _Alive:
                 self._changed.wait(_WAIT_SECONDS)
             return before > 0
 
-    def _now(self) -> list[Group]:
+    def _now(self) -> list[ProcessGroup]:
         with self._lock:
             return list(self._groups)
 
@@ -256,8 +257,8 @@ class _Alive:
             return not (self._groups or self._starting)
 
     def end(self) -> None:
-        """End all there are, those in their grace at its end. Threads that run commands go on meanwhile; what
-        they are done with is not waited for."""
+        """End all groups, those in their grace period at its end. Threads that run commands continue
+        meanwhile; groups that they have finished with are skipped."""
         with self._lock:
             self._over = True
         until = time.monotonic() + GRACE_SECONDS

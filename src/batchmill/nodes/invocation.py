@@ -52,7 +52,7 @@ def _require_text(text: str) -> None:
 
 
 def _storing(files: ExitStack, folder: str | None) -> Callable[[str], str]:
-    """A function that puts a text into a file of its own, which only this user can read."""
+    """A function that writes a text into a new file, which only this user can read."""
 
     def store(text: str) -> str:
         with in_words("store a large value for the command in", folder or tempfile.gettempdir()):

@@ -30,10 +30,10 @@ CONTAINERS = frozenset({"array", "object"})
 
 
 def container_param(value: object, types: Any, name: str) -> object:
-    """``value``; where it is text, and ``types`` (a name of JSON Schema's, or a list of them) are lists and
-    objects alone, the list or object that the text writes as JSON. Other text is for whoever checks types.
+    """``value``; text becomes the list or object that it writes as JSON, if ``types`` (a name of JSON
+    Schema's, or a list of them) are only lists and objects. Other text is left for the type check.
 
-    Raises :class:`~batchmill.errors.InvalidParams` for text that begins like one and is no JSON.
+    Raises :class:`~batchmill.errors.InvalidParams` for text that begins like one but is invalid JSON.
     """
     names = {types} if isinstance(types, str) else set(types or ())
     if not isinstance(value, str) or not names or not names <= {*CONTAINERS, "null"} or names == {"null"}:

@@ -80,7 +80,7 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     if not pattern:
         return not parts
     if pattern[0] == _ANY_FOLDERS:
-        # At the end `**` stands for every file below.
+        # A final `**` means every file below.
         rest = pattern[1:] or ("*",)
         return any(_matches(parts[skipped:], rest) for skipped in range(len(parts)))
     return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])

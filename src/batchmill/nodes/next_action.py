@@ -9,7 +9,7 @@ from batchmill.nodes.contract import DEFAULT_ACTION
 from batchmill.nodes.program import ACTION_NAME
 
 _INDIRECT = frozenset({"exec", "eval", "globals", "locals", "vars", "setattr", "__import__"})
-"""Names by which code may set a variable that does not stand in it."""
+"""Functions by which code may set a variable that is not visible in its text."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
@@ -18,8 +18,8 @@ class _Unknown(Exception):  # an answer, not an error of anybody's
 
 
 def chosen_actions(code: str) -> frozenset[str] | None:
-    """The actions that ``code`` may end with: ``default``, and each text that stands where ``next`` is set.
-    None if it may be set to anything else, and for code that cannot be read."""
+    """The actions that ``code`` may end with: ``default``, and each literal text assigned to ``next``. None
+    if another value may be assigned, and for code that cannot be parsed."""
     try:
         tree = ast.parse(code)
         return frozenset({DEFAULT_ACTION, *_set_in(tree)})
@@ -41,7 +41,7 @@ def _set_in(tree: ast.Module) -> Iterator[str]:
 
 
 def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
-    """The parts of the text whose names are those of the program itself."""
+    """The parts of the text in the program's own scope."""
     for child in ast.iter_child_nodes(tree):
         yield child
         if isinstance(child, _FUNCTIONS):
@@ -50,7 +50,7 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _bindings(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST | None]]:
-    """What a part of the text binds, and to what; None for a value that does not stand there."""
+    """The names that a part of the text binds, with their values; None for a value that is not literal."""
     if isinstance(node, ast.Assign):
         yield from ((target, node.value) for target in node.targets)
     elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)):

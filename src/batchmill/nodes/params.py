@@ -34,8 +34,8 @@ _MADE_OF_TEMPLATES: dict[str, tuple[type, ...]] = {"shell": (ShellCommand,), "ur
 @dataclass(frozen=True, slots=True)
 class _Binder:
     """The data that :func:`bind` needs of one class. ``plain`` maps a param to the exact types that need no
-    second check; a param that is missing there takes any value. ``containers`` has the types of those that
-    take lists and objects but no text."""
+    second check; a param without an entry takes any value. ``containers`` has the types of params that take
+    lists and objects but no text."""
 
     defaults: dict[str, object]
     required: tuple[str, ...]
@@ -96,15 +96,15 @@ def bind(node_cls: type[Node], params: Mapping[str, object]) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class Ahead:
     """Params whose constant part was bound ahead; ``bound`` is its result. ``accepted`` maps the name of each
-    param to come to the exact types that need no second check, None if any value is fine."""
+    later param to the exact types that need no second check, None if any value is fine."""
 
     bound: dict[str, object]
     accepted: dict[str, frozenset[type] | None]
 
 
 def bind_ahead(node_cls: type[Node], constants: Mapping[str, object], to_come: Iterable[str]) -> Ahead | None:
-    """What of :func:`bind` is the same for every item: ``constants`` are, and values for the names
-    ``to_come`` are not known yet. None if something needs a second look, which :func:`bind` gives it."""
+    """The part of :func:`bind` that is the same for every item: ``constants`` are known, values for the names
+    ``to_come`` are not. None if a value needs a second check, which :func:`bind` makes."""
     binder = _binder(node_cls)
     names = list(to_come)
     if not node_cls.open_params and not binder.known.issuperset([*constants, *names]):
@@ -125,7 +125,7 @@ def bind_ahead(node_cls: type[Node], constants: Mapping[str, object], to_come: I
 def _with_containers(
     node_cls: type[Node], binder: _Binder, params: Mapping[str, object]
 ) -> Mapping[str, object]:
-    """``params`` with what text writes as JSON where a list or an object is wanted and no text."""
+    """``params`` with text parsed as JSON where a list or an object, but no text, is allowed."""
     texts = [name for name in binder.containers if type(params.get(name)) is str]
     if not texts:
         return params
@@ -149,7 +149,7 @@ def check_params(
 ) -> list[tuple[str, str]]:
     """Every fault of ``params`` as ``(param name, what is wrong)``, in the order they were written.
 
-    ``unknown_yet`` tells which values hold templates and can only be checked once resolved.
+    ``unknown_yet`` says which values hold templates and can only be checked once resolved.
     """
     declared = {param.name: param for param in node_cls.params}
     faults = []

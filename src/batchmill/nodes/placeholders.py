@@ -1,7 +1,7 @@
-"""What the placeholders of ``batchmill map`` stand for: ``{}`` for the item, ``{.}`` for it without its
-suffix, ``{#}`` for its number, ``{key}`` for a part of a row.
+"""The placeholders of ``batchmill map``: ``{}`` is the item, ``{.}`` the item without its suffix, ``{#}`` its
+number, ``{key}`` a part of a row.
 
-The parts of a path are those that dirname(1) and basename(1) give. A JSON value reads as in JSON: ``true``,
+The parts of a path are those of dirname(1) and basename(1). A JSON value reads as in JSON: ``true``,
 ``null``, objects and lists as JSON text.
 """
 
@@ -45,13 +45,13 @@ class Placeholder:
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Placeholder:
-        """Out of what :meth:`as_json` gave."""
+        """The placeholder from the data of :meth:`as_json`."""
         return cls(told["written"], told["part"], told["source"], tuple(told["keys"]), told["word"])
 
     def text(self, item: Any, several: bool) -> str:
-        """What it stands for; ``several`` says that ``item`` has a value of each of several sources.
+        """Its text; ``several`` says that ``item`` has a value of each of several sources.
 
-        Raises :class:`~batchmill.errors.UnresolvedReference` for a key that is not there.
+        Raises :class:`~batchmill.errors.UnresolvedReference` for a missing key.
         """
         if self.keys or self.word:
             return text_of(self._member(item, several))
@@ -129,7 +129,7 @@ def as_written(text: str) -> Any:
 
 
 def text_of(value: object) -> str:
-    """A value as it reads in a command: text as it is, everything else as JSON."""
+    """A value as it reads in a command: text unchanged, everything else as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, Written):
@@ -166,11 +166,11 @@ PARTS: Mapping[str, Callable[[str], str]] = {
     "//": folder_of,
     "/.": lambda text: without_suffix(name_of(text)),
 }
-"""What of an item a placeholder stands for, by what is written between the braces."""
+"""The part of an item for each placeholder, by the text between the braces."""
 
 
 def view_of(placeholders: Sequence[Placeholder], item: object, several: bool, own: Mapping[str, str]) -> Any:
-    """What templates see in the place of the item: the texts by what is written for them. ``own`` has those
-    that depend on more than the item."""
+    """The view of the item for templates: the texts of placeholders by their notation. ``own`` has those that
+    depend on more than the item."""
     texts = {one.written: one.text(item, several) for one in placeholders if one.written not in own}
     return {**texts, **own}

@@ -8,9 +8,9 @@ from batchmill.nodes.files import refuse
 
 
 def require_free(source: str, dest: str, *, overwrite: bool) -> None:
-    """Raise a :class:`~batchmill.errors.NodeError` where ``dest`` is taken, a folder, or ``source`` itself.
+    """Raise a :class:`~batchmill.errors.NodeError` if ``dest`` is taken, a folder, or ``source`` itself.
 
-    This is for the message: that nothing is overwritten is made sure of when the name is given.
+    This is only for the message: the final rename itself never overwrites a file.
     """
     if os.path.isdir(dest):
         inside = os.path.join(dest, os.path.basename(source))

@@ -1,19 +1,20 @@
-"""One command run to its end: fed, read, bounded in memory and time, and ended with all it started.
+"""Run one command to its end: feed it, read it, bound its memory and time, and end it with all processes it
+started.
 
 Guarantees:
 
-- The command leads a session of its own, so that signals to its group reach what it started. It
-  inherits no file but its three streams.
-- Output past ``max_output_bytes`` of a stream is read and thrown away: the command is never blocked or
-  broken by our limit, and memory stays flat.
-- Like the reader of a pipeline, a run waits for the end of both streams: a background process that
-  holds one open is waited for, up to the timeout.
-- At the timeout, and at once where the run is cancelled, the group gets SIGTERM, and SIGKILL after a grace
+- The command leads a session of its own, so signals to its group reach the processes it started. It inherits
+  no file but its three streams.
+- Output past ``max_output_bytes`` of a stream is read and discarded: our limit never blocks or breaks the
+  command, and memory stays flat.
+- Like the reader of a pipeline, a run waits for the end of both streams: a background process that holds one
+  open is waited for, up to the timeout.
+- At the timeout, and at once if the run is cancelled, the group gets SIGTERM, and SIGKILL after a grace
   (:mod:`~batchmill.nodes.groups`). After that the streams get :data:`DRAIN_SECONDS` to end. A process that
   left the group can hold them open longer; it is not waited for, and ``Completed.escaped`` says so.
 
-The command is reaped last, when no signal will be sent any more: until then its process id, which
-names the group, cannot be given to another process.
+The command is reaped last, after the last signal: until then its process id, which names the group, cannot be
+given to another process.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.nodes.groups import CAN_LOOK, GRACE_SECONDS, Group
+from batchmill.nodes.groups import CAN_LOOK, GRACE_SECONDS, ProcessGroup
 from batchmill.outcome import NO_COMMANDS, Commands
 from batchmill.values.redaction import OVERLAP_BYTES, cut_bytes
 
@@ -43,8 +44,8 @@ class Completed:
     """The result of a command. ``exit_code`` is that of a shell: 128 + n after signal n.
 
     ``truncated`` says that output was discarded, ``escaped`` that a process outside the group still held the
-    output open. ``signal`` is the number of the signal that ended the command, 0 without. ``commands`` has
-    its CPU seconds and output bytes.
+    output open. ``signal`` is the number of the signal that ended the command, else 0. ``commands`` has its
+    CPU seconds and output bytes.
     """
 
     exit_code: int
@@ -72,14 +73,14 @@ def run_command(
 ) -> Completed:
     """Run ``argv`` to its end; ``timeout`` in seconds, ``max_output_bytes`` for each stream.
 
-    ``sinks`` take what comes out of stdout and stderr instead; they decide what they keep of it. Where the
-    system has no descriptors or processes left it waits until another command of this process has ended.
-    ``ending`` is told at the timeout how many seconds it may take from then on to end the command. ``env`` is
-    the whole environment, None for this process's own. Raises :class:`OSError` if the command cannot be
-    started and :class:`ValueError` for text with NUL in it.
+    ``sinks`` take the output on stdout and stderr instead, and decide how much to keep. If the system has no
+    descriptors or processes left, it waits until another command of this process has ended. At the timeout,
+    ``ending`` is called with the number of seconds that ending the command may take. ``env`` is the whole
+    environment, None for this process's own. Raises :class:`OSError` if the command cannot be started and
+    :class:`ValueError` for text with NUL in it.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    group = Group.started(
+    group = ProcessGroup.started(
         lambda: subprocess.Popen(
             argv,
             bufsize=0,
@@ -97,23 +98,7 @@ def run_command(
     streams = _Streams(
         group.process, stdin or b"", sinks or (_Capped(max_output_bytes), _Capped(max_output_bytes))
     )
-    forget = cancel.on_cancel(group.terminate)
-    try:
-        ended = _until_end(group, streams, deadline, cancel)
-        if not ended:
-            ending(END_SECONDS)
-            _end(group, streams)
-        elif cancel.cancelled:  # it may have ended because it was asked to, and left something behind
-            group.kill()
-        code = group.reap()
-    except BaseException:  # Ctrl-C in the main thread: the command must not outlive the call
-        _end(group, streams)
-        group.reap()
-        raise
-    finally:
-        forget()
-        streams.close()
-        group.release()
+    ended, code = _served(group, streams, deadline, cancel, ending)
     return Completed(
         exit_code=128 - code if code < 0 else code,
         stdout=streams.out.value(),
@@ -127,7 +112,35 @@ def run_command(
     )
 
 
-def _until_end(group: Group, streams: _Streams, deadline: float | None, cancel: CancelToken) -> bool:
+def _served(
+    group: ProcessGroup,
+    streams: _Streams,
+    deadline: float | None,
+    cancel: CancelToken,
+    ending: Callable[[float], object],
+) -> tuple[bool, int]:
+    """Serve the streams of a command to its end, and release it; whether it ended by itself, and the return
+    code of :mod:`subprocess`."""
+    forget = cancel.on_cancel(group.terminate)
+    try:
+        ended = _until_end(group, streams, deadline, cancel)
+        if not ended:
+            ending(END_SECONDS)
+            _end(group, streams)
+        elif cancel.cancelled:  # it may have ended because it was asked to, and left something behind
+            group.kill()
+        return ended, group.reap()
+    except BaseException:  # Ctrl-C in the main thread: the command must not outlive the call
+        _end(group, streams)
+        group.reap()
+        raise
+    finally:
+        forget()
+        streams.close()
+        group.release()
+
+
+def _until_end(group: ProcessGroup, streams: _Streams, deadline: float | None, cancel: CancelToken) -> bool:
     """Serve the streams until the command has ended; False when it must be ended instead."""
     while True:
         left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
@@ -140,8 +153,8 @@ def _until_end(group: Group, streams: _Streams, deadline: float | None, cancel: 
             return True
 
 
-def _end(group: Group, streams: _Streams) -> None:
-    """End the whole group, first asking, and read what it still had to say."""
+def _end(group: ProcessGroup, streams: _Streams) -> None:
+    """End the whole group, gently first, and read its remaining output."""
     group.terminate()
     until = group.grace_ends
     _drain(streams, until)
@@ -159,7 +172,7 @@ def _drain(streams: _Streams, until: float) -> None:
 
 
 class _Streams:
-    """The pipes of a command: input written as it is taken, output read as it comes."""
+    """The pipes of a command: writes input as it is taken, reads output as it comes."""
 
     def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, sinks: tuple[Sink, Sink]) -> None:
         self.out, self.err = sinks
@@ -231,7 +244,7 @@ class Sink(Protocol):
         """Whether anything was thrown away."""
 
     def add(self, piece: bytes) -> None:
-        """Take what came."""
+        """Take a chunk of output."""
 
     def value(self) -> bytes:
         """The part of the output that is held in memory."""

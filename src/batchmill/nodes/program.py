@@ -1,7 +1,7 @@
 """Python text of a document: compiled once, run in a fresh namespace every time.
 
 Annotations are declarations and are never evaluated, so ``rows: list[Row]`` needs no ``Row``. If one names a
-plain builtin type, the value given for that input, or the ``result``, is checked against it.
+plain builtin type, the value of that input, or the ``result``, is checked against it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import itertools
 import linecache
 import threading
 import typing
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -78,7 +77,7 @@ class Program:
             name: types for name, kind in self._inputs.items() if (types := _container_types(kind))
         }
         self._results = [kind for name, kind, _ in declared if name == "result"]
-        # So that a traceback shows the line; without a time, linecache does not look for a file.
+        # So a traceback shows the line; without a time, linecache does not look for a file.
         linecache.cache[self.filename] = (len(text), None, text.splitlines(keepends=True), self.filename)
 
     @classmethod
@@ -99,13 +98,13 @@ class Program:
         seconds: float | None = None,
         captured: Captured | None = None,
     ) -> Ran:
-        """Run with ``names`` as globals. A ``result`` that is only promised is waited for (see
-        :mod:`batchmill.concurrency.promises`), until ``cancel`` is cancelled or for ``seconds``. What the
-        code prints goes to ``captured`` where that is given.
+        """Run with ``names`` as globals. A promised ``result`` is awaited (see
+        :mod:`batchmill.concurrency.promises`), until ``cancel`` is cancelled or for ``seconds``. Printed
+        output goes to ``captured`` if given.
 
-        What the code raises is raised here as it is, with what was printed until then. Raises
-        :class:`~batchmill.errors.InvalidParams` for a name whose value is not what the code declares, and
-        :class:`~batchmill.errors.NodeError` for a result that is not, or for ``sys.exit``.
+        Exceptions of the code are raised unchanged, with the output until then. Raises
+        :class:`~batchmill.errors.InvalidParams` for a name whose value does not fit the declaration in the
+        code, and :class:`~batchmill.errors.NodeError` for such a result, or for ``sys.exit``.
         """
         names = self._read_names(names)
         self._check_names(names)
@@ -122,7 +121,7 @@ class Program:
         return Ran(self._result(namespace, captured), _action(namespace, captured), captured)
 
     def _read_names(self, names: Mapping[str, object]) -> Mapping[str, object]:
-        """``names`` with what text writes as JSON where the code declares a list or a dictionary."""
+        """``names`` with text parsed as JSON where the code declares a list or a dictionary."""
         if not self._containers:
             return names
         wanted = [name for name in self._containers if type(names.get(name)) is str]
@@ -155,27 +154,30 @@ class Program:
 
 
 class _Programs:
-    """The programs in use, least recently used first.
+    """The programs in use, oldest first.
 
-    Concurrency: any thread may call ``get``; ``_lock`` guards ``_kept`` and is held while compiling, so
-    that many items that start together compile their text once.
+    Concurrency: any thread may call ``get``; ``_lock`` guards changes of ``_kept`` and is held while
+    compiling, so that many items that start together compile their text once. Only ``get`` reads without it,
+    and looks again under the lock for what it misses: a lock on the way of every item costs much with many
+    threads.
     """
 
     def __init__(self, most: int) -> None:
         self._lock = threading.Lock()
         self._most = most
-        self._kept: OrderedDict[str, Program] = OrderedDict()
+        self._kept: dict[str, Program] = {}
 
     def get(self, text: str) -> Program:
+        return self._kept.get(text) or self._made(text)
+
+    def _made(self, text: str) -> Program:
         with self._lock:
             program = self._kept.get(text)
             if program is None:
                 program = self._kept[text] = Program(text)
                 if len(self._kept) > self._most:
-                    _, oldest = self._kept.popitem(last=False)
+                    oldest = self._kept.pop(next(iter(self._kept)))
                     linecache.cache.pop(oldest.filename, None)
-            else:
-                self._kept.move_to_end(text)
             return program
 
 
@@ -214,7 +216,7 @@ def _not_expanded(line: int) -> str:
 
 def _templates(tree: ast.Module) -> list[int]:
     """Lines of string literals that look like templates. In an f-string ``${x}`` is a dollar sign and a
-    value, and a text that stands alone is a comment."""
+    value, and a standalone text is a comment."""
     found = []
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -264,7 +266,7 @@ def _base(kind: str) -> str:
 
 
 def _is_a(value: object, kind: str) -> bool:
-    """Whether ``value`` is what an annotation says; annotations of any but plain types say nothing."""
+    """Whether ``value`` fits an annotation; annotations of other than plain types fit everything."""
     accepted = _CHECKED.get(kind.strip("'\"").partition("[")[0].strip())
     if accepted is None or "|" in kind:
         return True

@@ -1,7 +1,7 @@
 """Find the class of a type name: in our own table, among installed plug-ins, or as ``module:Class``.
 
-Nothing is imported before it is needed: a document of shell nodes never loads the others, and listing the
-names imports none of them.
+Classes are imported on demand: a document of shell nodes never loads the others, and listing the names
+imports none.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Registry:
         return sorted({*self._built_in, *self._entry_points(), *registered})
 
     def register(self, cls: type[Node]) -> None:
-        """Add a node class under its ``type``; it takes the place of another of that name."""
+        """Add a node class under its ``type``; it replaces one of the same name."""
         with self._lock:
             self._classes[cls.type] = cls
 

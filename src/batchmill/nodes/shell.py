@@ -25,7 +25,7 @@ from batchmill.nodes.process import Completed, Sink, run_command
 from batchmill.template import ShellCommand, to_json, to_text
 
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
-# What a shell may still be able to start, and has its own words for when it cannot.
+# Errors after which a shell may still be able to start the command, or has its own message for the failure.
 _SHELL_KNOWS = (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR)
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
 
@@ -139,8 +139,7 @@ class ShellNode(Node):
 
 
 class NotStarted(Exception):  # never leaves this room
-    """Raised when no way of running a command could be started. ``outputs`` are those that a shell would have
-    given."""
+    """Raised if no way of starting a command worked. ``outputs`` are those that a shell would have given."""
 
     def __init__(self, error: OSError, program: str, folder: str | None) -> None:
         super().__init__(error, program, folder)
@@ -155,11 +154,11 @@ def completed_command(
     withheld: frozenset[str],
     sinks: tuple[Sink, Sink] | None = None,
 ) -> Completed:
-    """What became of the command that a shell node's ``params`` describe; ``sinks`` are those of
+    """The completed command that a shell node's ``params`` describe; ``sinks`` are those of
     :func:`~batchmill.nodes.process.run_command`.
 
     Raises :class:`NotStarted`, :class:`~batchmill.errors.InvalidParams`, and
-    :class:`~batchmill.errors.Stopped` where the run was cancelled.
+    :class:`~batchmill.errors.Stopped` if the run was cancelled.
     """
     try:
         completed = _completed(params, timeout, attempt, withheld, sinks)
@@ -222,7 +221,8 @@ def _stdin(value: object) -> bytes | None:
 
 
 def _environment(added: Mapping[str, object], withheld: frozenset[str]) -> dict[bytes, bytes] | None:
-    """As bytes: to decode a hundred variables and encode them again takes a tenth of what a command does."""
+    """In bytes: to decode a hundred variables and encode them again takes a tenth of the time of a
+    command."""
     if not added and not withheld:
         return None
     environment: dict[bytes, bytes] = dict(getattr(os.environ, "_data", None) or os.environb)
@@ -241,7 +241,7 @@ def _environment(added: Mapping[str, object], withheld: frozenset[str]) -> dict[
 def _ended(params: Mapping[str, object], outputs: dict[str, Any], *, retryable: bool = True) -> NodeResult:
     if outputs["exit_code"] and not params["ignore_errors"]:
         if not outputs["stderr"].strip() and not outputs["stdout_is_binary"] and outputs["stdout"].strip():
-            # many a checker says what is wrong on stdout
+            # many checkers report faults on stdout
             outputs["error"] += f"; it printed: {end_of(outputs['stdout'])}"
         raise NodeError(outputs["error"], outputs=outputs, retryable=retryable, type_name="CommandFailed")
     return NodeResult(outputs)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def slot(folder: str) -> Iterator[int]:
-    """A number that nobody else has meanwhile who asks in ``folder``. Raises OSError."""
+    """A number that no other caller with the same ``folder`` has meanwhile. Raises OSError."""
     number = 0
     while True:
         number += 1

@@ -80,7 +80,7 @@ class Spool:
             file.close()
 
     def discard(self) -> None:
-        """Nobody wants it: remove the file, if there is one."""
+        """Remove the file, if there is one."""
         self.close()
         if self.path is not None:
             with contextlib.suppress(OSError):

@@ -20,12 +20,12 @@ MOST_DEPTH = 40
 
 
 class SubRun(Protocol):
-    """A compiled sub-workflow in the place of one node. Threads share it; it is pickled for processes."""
+    """A compiled sub-workflow in place of one node. Threads share it; it is pickled for processes."""
 
     def run(self, params: BoundParams, attempt: Attempt, index: int | None) -> NodeResult:
         """Run it once, with a store of its own. ``params`` are the node's, ``index`` the item's position.
 
-        Raises :class:`~batchmill.errors.NodeError` where it fails, with the address of the node inside.
+        Raises :class:`~batchmill.errors.NodeError` if it fails, with the address of the node inside.
         """
 
 
@@ -74,7 +74,7 @@ class WorkflowNode(Node):
         return self._ready().run(params, attempt, None)
 
     def run_item(self, params: Mapping[str, object], attempt: Attempt, index: int) -> NodeResult:
-        """What :meth:`run` is, for the item at position ``index`` of a batch."""
+        """The same as :meth:`run` for the item at position ``index`` of a batch."""
         return self._ready().run(params, attempt, index)
 
     def _ready(self) -> SubRun:

@@ -46,7 +46,8 @@ class WriteFileNode(WritingNode):
 
     @classmethod
     def files_made(cls, params: Mapping[str, object], outputs: Mapping[str, object]) -> Iterable[str]:
-        # Of a file that is added to, one that is gone lacks what others added, who would not be run again.
+        # If a file that is appended to is gone, running this item again would not restore the lines of
+        # others, so its loss is ignored.
         return () if params.get("append", False) is not False else super().files_made(params, outputs)
 
     @classmethod
@@ -86,7 +87,7 @@ def _bytes(params: BoundParams) -> bytes:
 
 
 def _text(content: object) -> str:
-    """Text as it is; what is a list or an object as JSON, indented; of null nothing."""
+    """Text unchanged; a list or an object as indented JSON; null as empty text."""
     if isinstance(content, str):
         return content
     simple = plain_param(content, "write-file", "content")

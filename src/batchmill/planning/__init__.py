@@ -1,1 +1,1 @@
-"""What a run would do, before it does it: the shape of a plan, its nodes, its drawings."""
+"""Plans of a run: the shape of a plan, its nodes, its drawings."""

@@ -1,4 +1,4 @@
-"""What a plan says of the cluster that its batches would run on."""
+"""The cluster in a plan: the workers that its batches would run on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Told = dict[str, Any]
 
 
 def add_cluster(told: Told, cluster: str | Mapping[str, object] | None) -> None:
-    """Look what is at ``cluster`` where a batch of the plan ``told`` would run there, and add it under
-    ``cluster``; those batches learn how many of their items run at once. A local one is not started for it.
-    What cannot be reached is told with its remedy, and is no error: nothing runs."""
+    """Look up the workers of ``cluster`` if a batch of the plan ``told`` would run there, and add them to the
+    plan under ``cluster``; add to those batches how many items run at once. A local cluster is not started
+    for it. An unreachable one is reported with its remedy and is no error, because nothing runs."""
     batches = [batch for batch in _batches(told) if TRAITS[batch["executor"]].elsewhere]
     if not batches:
         return

@@ -1,4 +1,4 @@
-"""A plan as a diagram: Mermaid's and Graphviz' text forms, from one list of boxes and arrows.
+"""A plan as a diagram: the text forms of Mermaid and Graphviz, from one list of boxes and arrows.
 
 Mermaid's syntax: https://mermaid.js.org/syntax/flowchart.html; that of DOT:
 https://graphviz.org/doc/info/lang.html.
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from batchmill.graph.compile.plan import Plan
 from batchmill.nodes import DEFAULT_ACTION
-from batchmill.planning.shape import Shape
+from batchmill.planning.shape import PlanShape
 from batchmill.planning.tree import flight_words, item_words
 from batchmill.values.words import shortened
 
@@ -23,7 +23,7 @@ ArrowKind = Literal["plain", "backward", "stream", "inside", "dead"]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A node: ``key`` names it in the text, ``lines`` stand in it."""
+    """A node: ``key`` identifies it in the text, ``lines`` are its label."""
 
     key: str
     lines: tuple[str, ...]
@@ -54,8 +54,8 @@ class Diagram:
 
 
 def diagram_of(plan: Plan, told: Mapping[str, Any], key: str = "n") -> Diagram:
-    """The diagram of a plan, of which ``told`` is the description as plain data."""
-    shape = Shape.of(plan)
+    """The diagram of a plan; ``told`` is its description as plain data."""
+    shape = PlanShape.of(plan)
     drawn = Diagram(key, plan.source)
     keys = {node["id"]: f"{key}{number}" for number, node in enumerate(told["nodes"], 1)}
     drawn.begins = tuple(keys[name] for name in shape.behind(shape.start))
@@ -95,7 +95,7 @@ def _box_lines(node: Mapping[str, Any]) -> Iterator[str]:
         yield f"runs {node['workflow']['source']} again"
 
 
-def _arrows(shape: Shape, node: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Arrow]:
+def _arrows(shape: PlanShape, node: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Arrow]:
     name = node["id"]
     for link in shape.arriving(name):
         streams = node.get("batch", {}).get("streams_from") == link.source

@@ -21,9 +21,9 @@ from batchmill.graph.visits.batched import items_of, settings_of
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import BatchSpec, NodeSpec
-from batchmill.ir.pipeline import Block, PipelineStep
+from batchmill.ir.pipeline import BranchBlock, PipelineStep
 from batchmill.items.sources import ChunkedIterable
-from batchmill.planning.shape import Shape
+from batchmill.planning.shape import PlanShape
 from batchmill.planning.spending import estimate_of
 from batchmill.sourced import bare
 from batchmill.step import Namespace
@@ -39,10 +39,10 @@ Told = dict[str, Any]
 
 
 def described_plan(plan: Plan, around: NodeFrame, within: tuple[Plan, ...] = ()) -> Told:
-    """The ``nodes`` of a plan in the order they would run and those ``unreached`` by any edge; ``within``
-    are the plans that it stands in. Of a pipeline the ``steps`` as well. A node that edges lead to and
-    nothing else can reach says that it ``never_runs``, one before such an edge names its ``dead_actions``."""
-    shape = Shape.of(plan)
+    """The ``nodes`` of a plan in the order they would run, and the ``unreached`` ones; ``within`` are the
+    enclosing plans. A pipeline also has its ``steps``. A node that edges lead to but that is never reached
+    has ``never_runs``; a node before such an edge has ``dead_actions``."""
+    shape = PlanShape.of(plan)
     names = [name for name in shape.order if name in plan.nodes]
     nodes = [_described(plan, name, shape, around, (*within, plan)) for name in names]
     reached = {*names, *plan.finals}
@@ -53,16 +53,16 @@ def described_plan(plan: Plan, around: NodeFrame, within: tuple[Plan, ...] = ())
 
 
 def _steps(row: Sequence[PipelineStep]) -> list[object]:
-    """A pipeline as it is written: ids, and blocks with their branches."""
+    """A pipeline as written: ids, and blocks with their branches."""
     return [
         {"parallel": [_steps(branch) for branch in step.branches], "on_error": step.on_error}
-        if isinstance(step, Block)
+        if isinstance(step, BranchBlock)
         else step
         for step in row
     ]
 
 
-def _described(plan: Plan, name: str, shape: Shape, around: NodeFrame, within: tuple[Plan, ...]) -> Told:
+def _described(plan: Plan, name: str, shape: PlanShape, around: NodeFrame, within: tuple[Plan, ...]) -> Told:
     node = plan.nodes[name]
     told: Told = {"id": name, "type": node.spec.type}
     if node.spec.purpose:
@@ -85,7 +85,7 @@ def _described(plan: Plan, name: str, shape: Shape, around: NodeFrame, within: t
     return told
 
 
-def _following(shape: Shape, name: str) -> dict[str, list[str]]:
+def _following(shape: PlanShape, name: str) -> dict[str, list[str]]:
     following: dict[str, list[str]] = defaultdict(list)
     for link in (*shape.leaving(name), *shape.leaving(name, backward=True)):
         following[link.action] += shape.behind(link.target)
@@ -93,7 +93,7 @@ def _following(shape: Shape, name: str) -> dict[str, list[str]]:
 
 
 def _limits(spec: NodeSpec) -> Told:
-    """How often and how long it may run, as far as the node says."""
+    """The limits that the node sets on the number and length of its runs."""
     told: Told = {}
     if spec.retry is not None:
         told["attempts"] = spec.retry.max
@@ -126,7 +126,7 @@ def _in_flight(settings: BatchSettings) -> int | None:
 
 
 def _streamed_from(plan: Plan, name: str) -> str | None:
-    """The stage that a streaming node takes its items from as they are made."""
+    """The stage that a streaming node takes its items from while they are made."""
     for chain in plan.stages.values():
         for stage in chain:
             if stage.id == name:
@@ -135,7 +135,7 @@ def _streamed_from(plan: Plan, name: str) -> str | None:
 
 
 def _choice(node: PlannedNode, settings: BatchSettings, total: int | None) -> dict[str, str]:
-    """What ``auto`` will choose and why, where that is known before any item has run."""
+    """The choice of ``auto`` and its reason, if known before any item has run."""
     if not TRAITS[settings.executor].chooses:
         return {"reason": settings.reason} if settings.reason else {}
     n_threads = executor_named("thread").workers(settings.for_executor())
@@ -186,7 +186,7 @@ def _counted(items: Iterable[object]) -> Told:
 
 
 def _sub(node: PlannedNode, sub: SubPlan, around: NodeFrame, within: tuple[Plan, ...]) -> Told:
-    """The sub-workflow of a node; of one that runs itself the nodes are told once."""
+    """The sub-workflow of a node; the nodes of a recursive one are described once."""
     told: Told = {"source": sub.source}
     if any(sub.plan is plan for plan in within):
         return {**told, "recursive": True}

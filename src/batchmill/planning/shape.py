@@ -1,7 +1,7 @@
-"""What follows what in a plan, and in which rows and branches people see it.
+"""The shape of a plan: what follows what, in rows and branches for people.
 
-A node is shown under the last node that every way to it leads through (its immediate dominator): after
-a fan-out the branches stand inside it, and the node where they meet stands behind it, in the same row.
+A node is shown under its immediate dominator, the last node that every way to it leads through. After a
+fan-out the branches stand inside it, and the node where they meet stands behind it, in the same row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NONE: Mapping[str, str] = {}
 
 
 class Link(NamedTuple):
-    """An edge; ``backward`` says that it closes a cycle, ``dead`` that its action cannot come."""
+    """An edge; ``backward`` says that it closes a cycle, ``dead`` that its action cannot occur."""
 
     source: str
     action: str
@@ -34,11 +34,11 @@ class Link(NamedTuple):
 
 
 @dataclass(slots=True)
-class Step:
-    """A node, and the branches that begin behind it before its row goes on."""
+class ShapeStep:
+    """A node, and the branches that begin after it before its row continues."""
 
     name: str
-    branches: list[list[Step]] = field(default_factory=list)
+    branches: list[list[ShapeStep]] = field(default_factory=list)
 
     def walk(self) -> Iterator[str]:
         """Its own name and all those in its branches."""
@@ -48,7 +48,7 @@ class Step:
                 yield from step.walk()
 
 
-class Shape:
+class PlanShape:
     """The part of a plan that its start leads to. ``order`` has each node before those it leads to.
 
     The gates of a pipeline's blocks are in it like nodes; ``forks`` has what a block does when one of its
@@ -72,14 +72,14 @@ class Shape:
         self._inside = self._dominated()
 
     @classmethod
-    def of(cls, plan: Plan) -> Shape:
+    def of(cls, plan: Plan) -> PlanShape:
         """The shape of a plan."""
         links = (Link(edge.source, edge.action, edge.target, edge.backward, edge.dead) for edge in plan.edges)
         forks = {block.fork: block.on_error for block in all_blocks(plan.steps)}
         return cls(plan.start, links, plan.gates, forks)
 
     def leaving(self, name: str, backward: bool = False) -> list[Link]:
-        """The forward links out of a node, or the backward ones, as they are written."""
+        """The forward links out of a node, or the backward ones, as written."""
         return [link for link in self._leaving.get(name, ()) if link.backward is backward]
 
     def entering(self, name: str) -> list[Link]:
@@ -87,7 +87,7 @@ class Shape:
         return self._entering.get(name, [])
 
     def arriving(self, name: str) -> list[Link]:
-        """The forward links into a node, each from the node that it comes from through whatever gates."""
+        """The forward links into a node, each from its source node, through any number of gates."""
         found: dict[Link, None] = {}
         waiting = self.entering(name)[::-1]
         while waiting:
@@ -99,11 +99,11 @@ class Shape:
         return list(found)
 
     def before(self, name: str) -> list[str]:
-        """The nodes that a node waits for, those of them that run."""
+        """The nodes that a node waits for, if they run."""
         return list(dict.fromkeys(link.source for link in self.arriving(name)))
 
     def behind(self, name: str) -> list[str]:
-        """The node called ``name``, or those that stand next behind the gate of that name."""
+        """The node called ``name``, or the next nodes after the gate of that name."""
         if name not in self.gates:
             return [name]
         return list(dict.fromkeys(one for link in self.leaving(name) for one in self.behind(link.target)))
@@ -112,11 +112,11 @@ class Shape:
         """The actions other than the default that lead to a node or gate, sorted, dead ones marked."""
         return sorted({link.label for link in self.entering(name) if link.action != DEFAULT_ACTION})
 
-    def fans_out(self, step: Step) -> bool:
+    def fans_out(self, step: ShapeStep) -> bool:
         """Whether several of the branches behind a step run at the same time."""
         return sum(self._by_default(branch[0].name) for branch in step.branches) > 1
 
-    def rows(self) -> list[Step]:
+    def rows(self) -> list[ShapeStep]:
         """All of it, as the row that begins at the start."""
         return self._row(self.start)
 
@@ -137,7 +137,8 @@ class Shape:
         return finished[::-1]
 
     def _dominated(self) -> dict[str, list[str]]:
-        """For each node those whose immediate dominator it is; one pass, as forward links make no cycle."""
+        """For each node the nodes that it immediately dominates; one pass, because forward links make no
+        cycle."""
         place = {name: number for number, name in enumerate(self.order)}
         above: dict[str, str] = {}
         inside: dict[str, list[str]] = defaultdict(list)
@@ -154,11 +155,11 @@ class Shape:
             inside[common].append(name)
         return inside
 
-    def _row(self, first: str) -> list[Step]:
-        row: list[Step] = []
+    def _row(self, first: str) -> list[ShapeStep]:
+        row: list[ShapeStep] = []
         waiting = [first]
         while waiting:
-            step = Step(waiting.pop())
+            step = ShapeStep(waiting.pop())
             row.append(step)
             heads = [name for name in self._inside[step.name] if self._follows_only(name, step.name)]
             behind = [name for name in self._inside[step.name] if name not in heads]

@@ -1,5 +1,4 @@
-"""What the calls of a node are likely to use and to cost, said before any is made, and by which
-assumptions."""
+"""An estimate, before the run, of what the calls of a node will use and cost, with its assumptions."""
 
 from __future__ import annotations
 
@@ -23,11 +22,11 @@ LOOKED_AT = 100  # items whose prompts are counted
 
 
 def estimate_of(node: PlannedNode, around: NodeFrame, items: Mapping[str, Any] | None) -> Told | None:
-    """The estimate of a node that asks language models, None of any other. ``items`` is what the plan tells
-    of its items, None where it is no batch.
+    """The estimate of a node that asks language models, None for any other. ``items`` is the plan's
+    description of its items, None if it is no batch.
 
-    ``input_tokens``, ``output_tokens`` and ``usd`` are of ``calls`` calls, one for each item; None where
-    nobody can tell before the run. ``each`` has the same of one call on average, ``assumes`` is in words.
+    ``input_tokens``, ``output_tokens`` and ``usd`` are for ``calls`` calls, one for each item; None if
+    unknown before the run. ``each`` has the same for one call on average, ``assumes`` is in words.
     """
     if not node.kind.calls_models:
         return None
@@ -50,7 +49,7 @@ def estimate_of(node: PlannedNode, around: NodeFrame, items: Mapping[str, Any] |
 
 
 def _rounded(each: Mapping[str, float | None], calls: int | None) -> Told:
-    """What so many calls use, as it is shown; None for what nobody knows."""
+    """The use of so many calls, rounded for display; None if unknown."""
     told: Told = {}
     for name, one in each.items():
         whole = None if one is None or calls is None else one * calls
@@ -65,7 +64,7 @@ def _usd(value: float) -> float:
 def _expected(
     node: PlannedNode, around: NodeFrame, items: Mapping[str, object] | None
 ) -> Iterable[ExpectedCall]:
-    """What single calls use."""
+    """The expected use of single calls."""
     made = around.make(node)
     if items is None:
         step: Any = single_step(made, node.params, around.namespace)
@@ -99,7 +98,8 @@ def _assumed(node: PlannedNode, looked_at: int, calls: int | None, mean: Expecte
 
 
 def with_earlier(estimate: Told, run: str, spent: LedgerEntry) -> None:
-    """Add to an estimate what calls of the same node used in an earlier run, and what as many would cost."""
+    """Add to an estimate the use by calls of the same node in an earlier run, and the cost of as
+    many calls."""
     number = spent.calls
     if not number:
         return

@@ -8,7 +8,7 @@ from typing import Any
 from batchmill.graph.compile.plan import Plan
 from batchmill.nodes import DEFAULT_ACTION
 from batchmill.planning.cluster import cluster_lines
-from batchmill.planning.shape import Shape, Step
+from batchmill.planning.shape import PlanShape, ShapeStep
 from batchmill.traits import TRAITS
 from batchmill.values.words import count, plain_number, seconds, shortened
 
@@ -18,7 +18,7 @@ Told = Mapping[str, Any]
 
 
 def tree_lines(plan: Plan, told: Told) -> Iterator[str]:
-    """The lines of a plan, of which ``told`` is the description as plain data."""
+    """The lines of a plan; ``told`` is its description as plain data."""
     yield f"{plan.source}: {count(len(told['nodes']) + len(plan.finals), 'node')}"
     if "cluster" in told:
         yield from cluster_lines(told["cluster"])
@@ -37,17 +37,17 @@ class _Tree:
     def __init__(self, plan: Plan, told: Told) -> None:
         self._plan = plan
         self._told = {node["id"]: node for node in (*told["nodes"], *told.get("finally", ()))}
-        self._shape = Shape.of(plan)
+        self._shape = PlanShape.of(plan)
 
     def lines(self) -> Iterator[str]:
         yield from self._row(self._shape.rows(), ())
         if self._plan.finals:
             yield "finally, whatever happened:"
             for name in self._plan.finals:
-                yield from (INDENT + line for line in self._node(Step(name), ()))
+                yield from (INDENT + line for line in self._node(ShapeStep(name), ()))
 
-    def _row(self, row: Sequence[Step], expected: Sequence[str]) -> Iterator[str]:
-        """The lines of a row; ``expected`` is what its first node is shown right behind."""
+    def _row(self, row: Sequence[ShapeStep], expected: Sequence[str]) -> Iterator[str]:
+        """The lines of a row; ``expected`` is the node after which its first node is shown directly."""
         for step in row:
             if step.name in self._shape.gates:
                 yield from self._gate(step)
@@ -57,15 +57,15 @@ class _Tree:
                 expected = (step.name,)
             yield from self._branches(step, expected)
 
-    def _gate(self, step: Step) -> Iterator[str]:
-        """What there is to say of a block where it begins; nothing where it ends."""
+    def _gate(self, step: ShapeStep) -> Iterator[str]:
+        """The line of a block at its beginning; none at its end."""
         on_error = self._shape.forks.get(step.name)
         if on_error is not None:
             actions = self._shape.actions_to(step.name)
             rest = ", each to its end whatever fails" if on_error == "continue" else ""
             yield f"{_on(actions)}parallel: {len(step.branches) or 1} branches at the same time{rest}"
 
-    def _node(self, step: Step, expected: Sequence[str]) -> Iterator[str]:
+    def _node(self, step: ShapeStep, expected: Sequence[str]) -> Iterator[str]:
         node = self._told[step.name]
         yield self._headline(node, expected)
         yield from (INDENT + line for line in _details(node))
@@ -75,7 +75,7 @@ class _Tree:
         if self._shape.fans_out(step):
             yield f"{INDENT}{len(step.branches)} branches at the same time"
 
-    def _branches(self, step: Step, expected: Sequence[str]) -> Iterator[str]:
+    def _branches(self, step: ShapeStep, expected: Sequence[str]) -> Iterator[str]:
         for number, branch in enumerate(step.branches, 1):
             yield from _hung(list(self._row(branch, expected)), number == len(step.branches))
 
@@ -108,7 +108,7 @@ def _on(actions: Sequence[str]) -> str:
 
 
 def _hung(lines: Sequence[str], last: bool) -> Iterator[str]:
-    """The lines of a branch, hanging on what it begins at."""
+    """The lines of a branch, indented under its beginning."""
     yield ("└─ " if last else "├─ ") + lines[0]
     for line in lines[1:]:
         yield ("   " if last else "│  ") + line
@@ -132,7 +132,7 @@ def _details(node: Told) -> Iterator[str]:
 
 
 def _estimate_lines(estimate: Told) -> Iterator[str]:
-    """What its calls are likely to use, and by which assumptions."""
+    """The expected use by its calls, and the assumptions."""
     calls = "calls" if estimate["calls"] is None else count(estimate["calls"], "call")
     each, whole = estimate.get("each"), estimate["calls"] is not None
     if each is not None:

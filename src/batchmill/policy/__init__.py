@@ -1,4 +1,4 @@
-"""Policies: when to retry, and what failures do to a batch."""
+"""Policies: when to retry, and how failures affect a batch."""
 
 from batchmill.policy.failures import FailurePolicy, FailureWatch
 from batchmill.policy.retry import NO_RETRIES, Decides, RetryDecision, RetryPolicy

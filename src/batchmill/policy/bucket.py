@@ -24,7 +24,7 @@ class TokenBucket:
         self._at = now
 
     def level(self, now: float) -> float:
-        """What may be spent at ``now``; negative while there is a debt."""
+        """The amount available at ``now``; negative while there is a debt."""
         if now > self._at:
             self._level = min(self.capacity, self._level + (now - self._at) * self.rate)
             self._at = now
@@ -41,7 +41,7 @@ class TokenBucket:
         self._level -= amount
 
     def give_back(self, amount: float, now: float) -> None:
-        """Put in what was taken and not used; a negative ``amount`` was used beyond what was taken."""
+        """Return an unused amount; a negative ``amount`` was used beyond the amount taken."""
         self._level = min(self.capacity, self.level(now) + amount)
 
     def stand(self) -> tuple[float, float]:
@@ -64,10 +64,10 @@ _SHORTEST_SPAN = 0.01  # seconds: above 100 a second, starts come in groups, as 
 
 
 def paced(rate: float, burst: int | None = None, now: float = 0.0) -> TokenBucket:
-    """A bucket for ``rate`` starts a second, ``burst`` (1 where None) of them at once after a pause.
+    """A bucket for ``rate`` starts a second, ``burst`` (1 if None) of them at once after a pause.
 
-    Its capacity has some slack, because whoever waits wakes up a little late each time, and that would
-    add up.
+    Its capacity has some slack, because a waiting thread always wakes up a little late, and that would add
+    up.
     """
     slack = min(_LESS_THAN_ONE, rate * _LATE_SECONDS)
     return TokenBucket(rate, max((burst or 1) + slack, rate * _SHORTEST_SPAN), now)

@@ -62,12 +62,12 @@ class Budget:
         return refusal
 
     def set_aside(self, amount: Spent) -> None:
-        """Set ``amount`` aside without a look: its owner has looked, or it is nothing."""
+        """Reserve ``amount`` without a check: the caller has checked, or it is nothing."""
         self._reserved += amount
         self.outstanding += 1
 
     def measures(self, after: Spent, amount: Spent) -> list[tuple[str, int, int | None, int]]:
-        """Per unit: its name, what would be used, what may be, and what is asked for."""
+        """Per unit: its name, the amount in use, the limit, and the requested amount."""
         nano = None if self.limits.usd is None else round(self.limits.usd * NANO)
         return [
             ("requests", after.requests, self.limits.requests, amount.requests),
@@ -81,7 +81,7 @@ class Budget:
         return f"the budget of {shown} of {self.owner}"
 
     def left(self) -> Spent:
-        """What nobody spent or set aside; 0 where there is no limit."""
+        """The amount neither spent nor reserved; 0 without a limit."""
         used = self.spent + self._reserved
         return Spent(
             0 if self.limits.requests is None else max(0, self.limits.requests - used.requests),
@@ -95,6 +95,6 @@ class Budget:
         self.outstanding -= 1
 
     def settle(self, reserved: Spent, real: Spent) -> None:
-        """Count what a call really cost in place of what was set aside for it."""
+        """Count the real cost of a call instead of its reservation."""
         self.release(reserved)
         self.spent += real

@@ -1,4 +1,4 @@
-"""What failed items do to their batch: stop it at the first failure, or continue within a tolerance."""
+"""How failed items affect their batch: stop it at the first failure, or continue within a tolerance."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FailurePolicy:
 
     @property
     def tolerates(self) -> bool:
-        """Whether it says how many failures are too many."""
+        """Whether it limits the number of failures."""
         return self.tolerate_count is not None or self.tolerate_percent is not None
 
     @property
@@ -80,14 +80,15 @@ class FailureWatch:
         self._denials = Denials()
 
     def add(self, succeeded: int, failed: int, errors: Sequence[ErrorInfo] = ()) -> None:
-        """Count items that reached their final state; ``errors`` tell of those that did not succeed."""
+        """Count items that reached their final state; ``errors`` are those of items that did not succeed."""
         self.succeeded += succeeded
         self.failed += failed
         if self.policy.watches_denials:
             self._denials.add(succeeded, errors)
 
     def must_stop(self) -> bool:
-        """Whether no new item should start; a percentage tells before the end only with a known total."""
+        """Whether no new item should start; a percentage can stop a batch before its end only if the total is
+        known."""
         return bool(self._exceeded(self.total))
 
     def verdict(self, waiting: int = 0) -> str | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from batchmill.errors import InvalidSetting
 from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
 from batchmill.policy.adaptive.controller import Adaptive, LimitChange
-from batchmill.policy.adaptive.history import Ticket
+from batchmill.policy.adaptive.history import CallTicket
 from batchmill.policy.bucket import TokenBucket, paced
 
 MAX_PER_SECOND, MAX_TOKENS = 10**6, 10**12
@@ -52,7 +52,7 @@ class Limits:
         )
 
     def shareable(self) -> Limits:
-        """What several runs can keep together: all but what each finds out by itself."""
+        """The limits that several runs can share: all except what each run finds out itself."""
         return Limits(self.per_second, self.burst, self.tokens_per_minute, self.max_concurrent)
 
 
@@ -92,14 +92,14 @@ class Reservation:
     """Permission for one attempt: the tokens reserved for it, and its place among those in flight."""
 
     tokens: float
-    ticket: Ticket | None = None
+    ticket: CallTicket | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedAttempt:
     """How an attempt ended. ``latency`` in seconds, None if it says nothing about the service; ``tokens``
-    really used, None if unknown, which counts as the reservation; ``refused`` and ``pause`` (seconds) as the
-    service said. ``asked`` is False if the service was not called after all."""
+    really used, None if unknown, which counts as the reservation; ``refused`` and ``pause`` (seconds) by the
+    service's answer. ``asked`` is False if the service was not called after all."""
 
     latency: float | None = None
     tokens: float | None = 0.0
@@ -123,17 +123,17 @@ class Limiter:
 
     @property
     def limits(self) -> Limits:
-        """Those that hold: what is asked of this limiter, and what others heed with it."""
+        """The limits in force: this limiter's own, and those of others."""
         return self._limits
 
     @property
     def asked(self) -> Limits:
-        """What is asked of this limiter itself."""
+        """This limiter's own limits."""
         return self._asked
 
     @property
     def one_by_one(self) -> bool:
-        """Whether what is in flight is counted, so that each attempt must be told of by itself."""
+        """Whether attempts in flight are counted, so each must be reported by itself."""
         return self._limits.max_concurrent is not None or self._adaptive is not None
 
     @property
@@ -153,25 +153,25 @@ class Limiter:
         self.hold_to(self._asked.stricter(limits), now)
 
     def hold_to(self, limits: Limits, now: float) -> None:
-        """Hold to ``limits`` from ``now`` on. What is the same as before goes on as it stands."""
+        """Keep ``limits`` from ``now`` on. Unchanged limits keep their state."""
         self._asked = limits
         self._settle(now)
 
     def heed(self, others: Limits, now: float) -> None:
-        """Hold to what is asked elsewhere as well, until that is said anew."""
+        """Also keep the limits that are in force elsewhere, until they change."""
         if others != self._others:
             self._others = others
             self._settle(now)
 
     def state(self) -> LimiterState:
-        """How it stands, for another one to go on."""
+        """The state, for another limiter to continue from."""
         known = self._state
         starts = known[:2] if self._starts is None else self._starts.stand()
         tokens = known[2:4] if self._tokens is None else self._tokens.stand()
         return LimiterState(*starts, *tokens, self._paused_until)
 
     def resume(self, state: LimiterState) -> None:
-        """Go on from how another one stood."""
+        """Continue from the state of another limiter."""
         self._state = state
         if self._starts is not None:
             self._starts.resume(state.starts, state.starts_at)
@@ -227,8 +227,8 @@ class Limiter:
         if self._adaptive is not None and permit.ticket is not None:
             self._adaptive.withdrawn(permit.ticket, now)
 
-    def end(self, permit: Reservation, ended: Ended, now: float) -> LimitChange | None:
-        """Settle an attempt; what adaptive concurrency made of it."""
+    def end(self, permit: Reservation, ended: EndedAttempt, now: float) -> LimitChange | None:
+        """Settle an attempt; returns the decision of adaptive concurrency."""
         self.in_flight -= 1
         if self._tokens is not None and ended.tokens is not None:
             self._tokens.give_back(permit.tokens - ended.tokens, now)

@@ -26,13 +26,13 @@ REFUSED_LEAST = 0.05  # seconds, whatever was asked for: nobody knocks without a
 ADDED_SHARE, ADDED_SECONDS = 0.1, 1.0  # of jitter to what was asked for, at the most
 
 _CLASSES: dict[ErrorKind, type[BaseException]] = {"timeout": AttemptTimeout, "not_picklable": NotPicklable}
-"""What an attempt that was ended from outside would have raised; where its worker died, any exception."""
+"""The exception that stands for an attempt that was ended from outside; if its worker died, any exception."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryDecision:
     """Whether to retry, after how many seconds, and the reason in words; ``refusals`` are those of the item
-    until then."""
+    so far."""
 
     retry: bool
     after: float
@@ -76,13 +76,15 @@ class RetryPolicy:
             raise InvalidSetting(f"retry_backoff must be 1 or more, not {self.backoff}")
 
     def told(self, **given: Any) -> RetryPolicy:
-        """This policy where only ``given`` was said. Who asks for one attempt means it, refused or not."""
+        """This policy for a caller that set only ``given``. A caller that asks for one attempt means it, even
+        after a refusal."""
         if given.get("max_attempts") == 1:
             given.setdefault("refused_for", 0.0)
         return replace(self, **given)
 
     def of_lost_attempts(self) -> RetryPolicy:
-        """What decides the same wherever no exception is at hand, and names no class of the user's."""
+        """A policy with the same decisions that needs no exception at hand, and names no class of
+        the user's."""
         if self.on is None:
             return self
         known: tuple[type[BaseException], ...] = (Exception, *_CLASSES.values())
@@ -95,8 +97,8 @@ class RetryPolicy:
         raised: BaseException | None = None,
         before: Refusals = NO_REFUSALS,
     ) -> RetryDecision:
-        """What to do after the ``attempts``-th attempt (from 1) ended in ``error``, which tells of ``raised``
-        where that is at hand; ``before`` are the refusals that used up none of the attempts until then."""
+        """Decide after the ``attempts``-th attempt (from 1) ended in ``error``; ``raised`` is its exception,
+        if at hand; ``before`` are the earlier refusals, which used up no attempt."""
         if not error.retryable:
             return RetryDecision(False, 0.0, f"{error.type} would fail again", before)
         if self.on is not None and not issubclass(_class_of(error, raised), self.on):
@@ -116,7 +118,7 @@ class RetryPolicy:
         if left <= 0:
             return RetryDecision(False, 0.0, f"refused for {self.refused_for:g} s", before)
         wait, backoff = max(self.wait, REFUSED_WAIT), max(self.backoff, REFUSED_BACKOFF)
-        # one more try at the very end, whatever was asked for: a wait that ends in nothing helps nobody
+        # one more try at the very end, even if more was asked for: a wait without a try after it is wasted
         grown = self._grown(wait, backoff, before.times + 1)
         if (asked := error.retry_after) is not None:  # the service knows better than we how long it takes
             grown = min(grown, max(GROWN_SECONDS, asked))
@@ -126,7 +128,7 @@ class RetryPolicy:
         return RetryDecision(True, after, f"refusal {refusals.times}: {error.type}", refusals)
 
     def _grown(self, wait: float, backoff: float, n: int) -> float:
-        """The wait after the ``n``-th failure, drawn where that is wanted."""
+        """The wait after the ``n``-th failure, with jitter if requested."""
         try:
             after = min(self.max_wait, wait * backoff ** (n - 1))
         except OverflowError:
@@ -134,7 +136,7 @@ class RetryPolicy:
         return random.uniform(0.0, after) if self.jitter else after  # noqa: S311  # spreads load, guards nothing
 
     def _at_least(self, error: ErrorInfo, after: float) -> float:
-        """``after``, or what was asked for."""
+        """``after``, or the wait that the service asked for if that is longer."""
         asked = error.retry_after
         if asked is None:
             return after

@@ -1,4 +1,4 @@
-"""What nodes record while they run: LLM calls, their sums, and the recorder that keeps them."""
+"""Records of nodes: LLM calls, their sums, and the recorder that keeps them."""
 
 from typing import TYPE_CHECKING
 

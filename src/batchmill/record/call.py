@@ -18,10 +18,10 @@ WRITTEN = "written_tokens"
 class Usage:
     """Tokens and calls, summed. ``Usage()`` is the neutral element of ``+``.
 
-    ``cost`` is the US dollars of the calls whose cost is known, ``unpriced`` the number of the others.
-    ``tokens`` is what the calls count as in budgets and limits: as told, or as estimated; ``untold`` is the
-    number of calls of which neither is known. Answers that were ``kept`` from before are counted as such and
-    add nothing else: nobody was asked.
+    ``cost`` is the US dollars of the calls with a known cost, ``unpriced`` the number of the others.
+    ``tokens`` are those that count in budgets and limits: reported, else estimated; ``untold`` is the number
+    of calls without either. Answers ``kept`` from before are only counted as such, because no service was
+    called.
     """
 
     calls: int = 0
@@ -49,7 +49,7 @@ class Usage:
 
     @staticmethod
     def counts(record: object) -> bool:
-        """Whether a record is that of a call: it tells of tokens."""
+        """Whether a record is that of a call: it has tokens."""
         if isinstance(record, Mapping):
             return "input_tokens" in record or "output_tokens" in record
         return isinstance(record, LLMCall)
@@ -82,18 +82,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LLMCall:
-    """One call that was paid, or may have been, whatever became of it; or an answer kept from an earlier one.
+    """One call that was paid, or may have been, with any outcome; or an answer kept from an earlier one.
 
-    ``model`` is the name the document gives, ``provider`` who was asked. ``prompt`` and ``response`` are
-    beginnings of the texts. Token counts are as the provider told them, None where it told none;
+    ``model`` is the name in the document, ``provider`` the service. ``prompt`` and ``response`` are
+    beginnings of the texts. Token counts are those of the provider, None if it reported none;
     ``cached_tokens`` are among the ``input_tokens``, as are ``written_tokens``, which the provider has put
-    into its cache. ``tokens`` is what the call counts as: the sum of what was told, or, where not all was, an
-    estimate, and then ``estimated`` is true. ``cost`` is in US dollars, as the provider told it, else after
-    the user's prices and for the same tokens; None without both. ``wall`` is in seconds, ``attempt`` counts
-    from 1. ``error`` says why the answer was of no use, or that there was none; it is empty where there was a
-    good one. ``node`` and ``index`` tell who asked. ``kept`` says that nobody was asked: the answer is one
-    that was paid for before, and ``cost`` is 0. ``id`` is another for each call. ``at`` is when it was made,
-    in seconds since the epoch; None where nobody knows.
+    into its cache. ``tokens`` is the number that counts: the sum of the reported ones or, if some are
+    missing, an estimate, and then ``estimated`` is true. ``cost`` is in US dollars, reported by the provider,
+    else by the user's prices and for the same tokens; None without both. ``wall`` is in seconds, ``attempt``
+    counts from 1. ``error`` says why the answer was unusable or missing; it is empty for a good one. ``node``
+    and ``index`` say who asked. ``kept`` says that the answer was paid for before, so no service was called
+    and ``cost`` is 0. ``id`` is unique. ``at`` is the time of the call, in seconds since the epoch; None if
+    unknown.
     """
 
     model: str
@@ -117,7 +117,7 @@ class LLMCall:
     written_tokens: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The call as a plain dictionary; ``written_tokens`` are there where they were told."""
+        """The call as a plain dictionary; with ``written_tokens`` if they were reported."""
         # Every field is a plain value: `asdict`, which copies each of them, takes ten times as long.
         told = dict(zip(_NAMES, _values_of(self), strict=True))
         if self.written_tokens is None:
@@ -130,7 +130,7 @@ _values_of = attrgetter(*_NAMES)
 
 
 def used_by(records: Iterable[object]) -> Spent:
-    """What the calls among some records used together; one whose cost nobody knows adds none."""
+    """The use by the calls among some records; a call with an unknown cost adds none."""
     used = sum((Usage.of(one) for one in records if Usage.counts(one)), Usage())
     return Spent(used.calls, used.tokens, nano_usd(used.cost))
 

@@ -1,10 +1,9 @@
-"""The ledger: what recorded calls used and cost, by node and model, added up without rounding.
+"""The ledger: use and cost of recorded calls, by node and model, added up without rounding.
 
-A node inside a sub-workflow that is run for many items is one node. A call whose usage nobody told counts as
-its estimate; an answer that was kept from an earlier call counts as nothing.
+A node inside a sub-workflow that runs for many items is one node. A call without reported usage counts as its
+estimate; an answer kept from an earlier call counts as zero.
 
-Costs are added as decimals, each as it is printed, so that the total is what adding the printed costs of
-the calls by hand gives.
+Costs are added as decimals, each as printed, so the total equals the sum of the printed costs.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ _ITEM = re.compile(r"\[\d+\]")  # in the address of a call: which item it was ma
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """The calls of one node to one model. ``cost`` is in US dollars and has the ``unpriced`` calls left out;
-    of it ``estimated_cost`` is that of the ``estimated`` calls, which did not tell their usage. ``tokens`` is
-    what all calls count as, the estimates included, the other counts are of what was told. ``kept`` is the
-    number of answers for which nobody was asked; they are in no other sum. ``wall`` is in seconds. Entries
-    add up; the sum of entries of several nodes or models names none."""
+    """The calls of one node to one model. ``cost`` is in US dollars, without the ``unpriced`` calls; its part
+    ``estimated_cost`` is that of the ``estimated`` calls, which did not report their usage. ``tokens`` counts
+    all calls, estimates included; the other counts are reported ones. ``kept`` is the number of answers from
+    earlier calls; they are in no other sum. ``wall`` is in seconds. Entries add up; the sum of entries of
+    several nodes or models names none."""
 
     node: str = ""
     model: str = ""
@@ -64,7 +63,7 @@ class LedgerEntry:
 
     @classmethod
     def of(cls, call: Mapping[str, Any]) -> LedgerEntry:
-        """The entry of one call as plain data; what it does not tell counts as nothing."""
+        """The entry of one call as plain data; values that it lacks count as zero."""
         node, model = _ITEM.sub("", str(call.get("node") or "")), str(call.get("model") or "")
         if call.get("kept"):
             return cls(node, model, kept=1)

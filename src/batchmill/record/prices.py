@@ -1,4 +1,4 @@
-"""What calls cost: a table of prices that the user states. Nothing is known about prices otherwise."""
+"""The cost of calls, by the user's table of prices. There are no built-in prices."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ PER = 1_000_000  # tokens that a price is for
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens. ``cached`` is for tokens among the sent ones that the provider had
-    kept from before, ``cache_write`` for those that it has put into its cache; without them they cost as much
-    as the others."""
+    """US dollars for a million tokens. ``cached`` is for input tokens that the provider had in its cache,
+    ``cache_write`` for those that it has put there; by default they cost as much as the others."""
 
     input: float
     output: float
@@ -50,7 +49,7 @@ class PriceTable:
         cached_tokens: int | None = 0,
         written_tokens: int | None = 0,
     ) -> float | None:
-        """US dollars, or None where the model has no price or the provider told no usage."""
+        """US dollars, or None if the model has no price or the provider reported no usage."""
         price = self.prices.get(model)
         if price is None or input_tokens is None or output_tokens is None:
             return None

@@ -17,9 +17,9 @@ LLM_CALLS_KEY = "__llm_calls__"  # where a store holds its recorder
 
 
 class Recorder(Sequence[Any]):
-    """Reads like a list of records, in the order they were added. Beside them it has what ``commands`` took
-    that were run since that was last taken, None where there were none. ``used_before`` is what earlier
-    attempts of the item used whose records are not here.
+    """Reads like a list of records, in the order they were added. It also has the resources of ``commands``
+    that ran since they were last taken, None without any. ``used_before`` is the use by earlier attempts of
+    the item whose records are not here.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_records`` and ``commands``. Reading works
     on a copy taken under the lock, so a loop over a recorder never sees a half-made change.
@@ -37,7 +37,7 @@ class Recorder(Sequence[Any]):
             self.commands = commands if self.commands is None else self.commands.plus(commands)
 
     def take_commands(self) -> Commands | None:
-        """What commands took since this was called last."""
+        """The resources of commands since the last call."""
         with self._lock:
             taken, self.commands = self.commands, None
         return taken
@@ -48,7 +48,7 @@ class Recorder(Sequence[Any]):
             self._records.append(record)
 
     def extend(self, records: Iterable[object]) -> None:
-        """Add records together: nobody else's record comes in between."""
+        """Add records together: no other thread's record comes in between."""
         added = list(records)
         with self._lock:
             self._records.extend(added)
@@ -63,7 +63,7 @@ class Recorder(Sequence[Any]):
         return taken
 
     def snapshot(self) -> list[object]:
-        """A copy of the records as they are now."""
+        """A copy of the present records."""
         with self._lock:
             return list(self._records)
 

@@ -1,9 +1,9 @@
-"""Batches of requests that a service answers later: what a run has to remember of each, and who remembers.
+"""Batches of requests that a service answers later: the data that a run must remember of each, and its store.
 
-prepared   its requests are known here, and nothing of it is anywhere else
-sent       the service was asked to begin it: whether it did is known once it answers, or lists it
+prepared   its requests are known only here
+sent       the service was asked to begin it: its answer, or its list, will say whether it did
 open       the service has begun it, under the id ``remote``
-over       the service is done with it; what it says of single requests can be had there
+over       the service is done with it; its answers to single requests can be fetched there
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Literal, NamedTuple, Protocol
 
 BatchState = Literal["prepared", "sent", "open", "over"]
 OVER = frozenset({"completed", "failed", "expired", "cancelled", "gone"})
-"""What services call a batch with which they are done; ``gone`` is one that they do not know any more."""
+"""The words of services for a batch that they are done with; ``gone`` is one that they no longer know."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceBatch:
-    """A batch. ``token`` is ours and no other's, ``remote`` the service's id, empty until it is known.
-    ``server`` is the address of the service, empty for OpenAI's own; no credential is among it. ``status``
-    is what the service called it last and ``answered`` how many of its ``count`` requests had been answered
-    then. Times are seconds since the epoch."""
+    """A batch. ``token`` is ours and unique, ``remote`` the service's id, empty until it is known. ``server``
+    is the address of the service, empty for OpenAI's own, without credentials. ``status`` is the last one
+    that the service reported, and ``answered`` the number of its ``count`` requests that were answered then.
+    Times are seconds since the epoch."""
 
     id: int
     token: str
@@ -44,8 +44,7 @@ class ServiceBatch:
 
 
 class ServiceRequest(NamedTuple):
-    """A request in a batch. ``place`` is its number there, ``digest`` tells it from requests of any other
-    content."""
+    """A request in a batch. ``place`` is its number there, ``digest`` identifies its content."""
 
     id: int
     batch: int
@@ -54,7 +53,7 @@ class ServiceRequest(NamedTuple):
 
 
 class BatchStore(Protocol):
-    """Keeps the batches of one run. What a method has been told is on the disk when it returns.
+    """Keeps the batches of one run. When a method returns, its data is on disk.
 
     Concurrency: any thread may call any method.
     """
@@ -79,4 +78,4 @@ class BatchStore(Protocol):
         """Those of a batch that no item has used up."""
 
     def settle(self, requests: Sequence[int]) -> None:
-        """Items have come to their ends with the answers to these: nobody is given them again."""
+        """Items have ended with the answers to these requests: do not hand them out again."""

@@ -1,14 +1,14 @@
-"""Calls under way: each is entered before it is made, so that none is lost whatever ends its process.
+"""Calls under way: each is entered before it is made, so none is lost however its process ends.
 
 A call has a file of its own, named by its id, in a folder of the run:
 
-    begin   a line that tells who asks whom, and what the call counts as if nothing more is ever heard of it
-    end     a second line, with what the call came to
-    forget  no file any more: the call was not made, or stands in the ledger
+    begin   a line that says who calls which service, and the use to count if the call never returns
+    end     a second line, with the result of the call
+    forget  removes the file: the call was not made, or is in the ledger
 
-So a folder holds as many files as calls are under way. After a kill the files are what is known of the
-calls of that moment: with the second line all of it, with the first one alone that they were made.
-Prompts and answers are not written: only the process of the run itself knows what must not be shown of them.
+So a folder holds as many files as calls are under way. After a kill the files describe the calls of that
+moment: completely with the second line; the first one alone only says that they were made. Prompts and
+answers are not written, because only the process of the run itself knows the secrets in them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ NUMBER_KEY = "pass"  # in a line, beside the fields of the call: the number of t
 
 @dataclass(frozen=True, slots=True)
 class CallsUnderWay:
-    """What an attempt enters its calls into; ``node`` and ``index`` are who makes them.
+    """Where an attempt enters its calls; ``node`` and ``index`` are the ones that make them.
 
-    Travels to worker processes of the same machine. Where the folder is not there (on another machine, or
-    once the run has ended) nothing is entered, and the calls are known by what their attempts record.
+    Travels to worker processes of the same machine. If the folder does not exist (on another machine, or once
+    the run has ended) calls are not entered, and only the records of their attempts have them.
 
     Concurrency: any thread and process may call any method; each call is one caller's.
     """
@@ -56,14 +56,15 @@ class CallsUnderWay:
             raise StorageError(f"{message}; it was not made") from error
 
     def end(self, call: LLMCall) -> None:
-        """Enter what a call came to. What cannot be written is not lost: the attempt records it too."""
+        """Enter the result of a call. A failed write loses nothing, because the attempt records the
+        call too."""
         try:
             self._write(call, 0)
         except OSError:
             pass
 
     def forget(self, ids: Iterable[str]) -> None:
-        """Remove calls that were not made, or that stand in the ledger."""
+        """Remove calls that were not made, or that are in the ledger."""
         for one in ids:
             try:
                 os.unlink(os.path.join(self.folder, one))
@@ -89,8 +90,7 @@ class CallsUnderWay:
 
 
 def calls_left(folder: str | Path) -> Iterator[dict[str, object]]:
-    """The calls that stand in a folder, as plain data with the number of their pass under
-    :data:`NUMBER_KEY`."""
+    """The calls in a folder, as plain data with the number of their pass under :data:`NUMBER_KEY`."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:  # there is none

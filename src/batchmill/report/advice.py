@@ -1,7 +1,8 @@
-"""What held a run back: one rule for each thing that slot-seconds may go to, with figures and the switch.
+"""Advice: why a run was slow, with figures and the setting to change. There is one rule for each use of
+slot-seconds.
 
-A rule looks at one node. It applies where what it is about took a fair part of the slot-seconds of the whole
-run, so a small node's troubles are no news. Shares are those of :class:`~batchmill.report.parts.Shares`."""
+A rule looks at one node. It applies if its subject took a fair share of the slot-seconds of the whole run, so
+trouble in a small node is not reported. Shares are those of :class:`~batchmill.report.parts.Shares`."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ COMPUTES, WAITS = 0.8, 0.2  # CPU seconds a second
 UNEVEN = 1.5  # of the longest item to the median: from there on their order matters
 SHORT = 0.001  # seconds of an item: handing it over takes as long
 MOST = 5
-# types whose CPU seconds are those of other programs: no GIL holds those back
+# the CPU seconds of these types belong to other programs, which no GIL holds back
 MAP_TYPE = "batchmill.nodes.command:CommandNode"  # of the node of `batchmill map`
 IN_COMMANDS = frozenset({"shell", "command", MAP_TYPE})
 
@@ -28,8 +29,8 @@ Rule = Callable[[Report, Node, Shares], tuple[float, str, str] | None]
 
 
 def advise(report: Report) -> list[Finding]:
-    """What held the run back, the worst first, or that nothing stands out; nothing at all where nobody noted
-    where the time went."""
+    """Findings about what held the run back, the worst first, or one that says that nothing stands out. Empty
+    if the time was not recorded."""
     whole = report.shares.capacity
     if whole <= 0:
         return []
@@ -42,7 +43,7 @@ def advise(report: Report) -> list[Finding]:
 
 
 def _told_once(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """What has been said of a node to change is not said again."""
+    """Give each setting of a node only once."""
     said = set()
     for one in findings:
         yield replace(one, switch="") if (one.node, one.switch) in said else one
@@ -129,7 +130,7 @@ def _tail(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
             else f"{_name(node)} had hardly more slots than items."
         )
         return shares.tail, sentence, f"max_concurrent: {ran}" if ran else ""
-    # one item cannot keep slots empty for longer than it takes; of a chunk there may be many
+    # one item cannot keep slots empty for longer than it takes, but a chunk may hold many
     explained = node.durations.most * (node.slots - 1) * max(1, len(node.visits))
     if node.executor != "process" and explained < shares.tail / 2:
         return None
@@ -147,7 +148,8 @@ def _tail(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
 
 
 def _at_once(node: Node, number_of_items: int) -> str:
-    """The setting for so many items at once: an option for ``batchmill map``, whose node has no document."""
+    """The setting for so many items at once: for a node of ``batchmill map``, which has no document, an
+    option."""
     return f"-j {number_of_items}" if node.type == MAP_TYPE else f"max_concurrent: {number_of_items}"
 
 
@@ -187,7 +189,7 @@ def _between(report: Report, node: Node, shares: Shares) -> tuple[float, str, st
 
 
 def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
-    """Slots that are busy all the time: what they are busy with says what would help."""
+    """Slots that are always busy: advice that depends on what they do."""
     if not node.batch or shares.work < BUSY * shares.capacity or node.wall <= 0:
         return None
     busy = (

@@ -26,8 +26,8 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one of the runs came to. ``cost`` is None if no call has a price; ``nodes`` has for each batch
-    its ``ok`` and ``failed`` items, and ``p50``, ``p95`` and ``most``, seconds of an item, where any ran."""
+    """The sums of one of the runs. ``cost`` is None if no call has a price. ``nodes`` gives for each batch
+    its ``ok`` and ``failed`` items and, if any ran, ``p50``, ``p95`` and ``most``: seconds of an item."""
 
     run: str
     status: str
@@ -67,7 +67,7 @@ class Against:
 
 
 def against(this: Facts, report: Report, other: Facts, other_report: Report) -> Against:
-    """Compare two runs, whose facts have been summed up."""
+    """Compare two runs, given as summed-up facts."""
     here, there = _ended(this), _ended(other)
     broken, mended, common = _Changes(), _Changes(), 0
     for node in sorted(here.keys() & there.keys()):

@@ -1,7 +1,7 @@
-"""From the facts of a run to a report: one pass over its items, in memory that does not grow with them.
+"""Make a report from the facts of a run: one pass over its items, in memory that does not grow with them.
 
-Counts, sums and extremes are exact. What is drawn is binned; :attr:`Report.left_out` says what that leaves
-out."""
+Counts, sums and extremes are exact. Drawn data is binned; :attr:`Report.left_out` says what that leaves out.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ UNTIMED: tuple[str, ...] = ("kept", "skipped", "not run")
 
 
 def report_of(facts: Facts, values: Values = "failed") -> Report:
-    """The report of a run. ``values`` is whose inputs and outputs may be in it: those of ``failed`` and
-    slowest items, or ``none``."""
+    """The report of a run. ``values`` chooses the items whose inputs and outputs it may show: ``failed`` (and
+    the slowest), or ``none``."""
     gathered = Aggregate(facts, values)
     for one in facts.columns():
         if isinstance(one, Plain):
@@ -49,9 +49,9 @@ def report_of(facts: Facts, values: Values = "failed") -> Report:
 class Aggregate:
     """Makes one report. Used by one thread.
 
-    Of a node these fields are counted here: ``counts``, ``work``, ``attempts``, ``durations``, ``waits``,
-    ``histogram``, ``shares``, ``cpu``, ``peak_rss``, ``bytes_out``, ``calls``, ``cost``. A node that only
-    rows tell of is added as one inside items."""
+    It counts these fields of a node: ``counts``, ``work``, ``attempts``, ``durations``, ``waits``,
+    ``histogram``, ``shares``, ``cpu``, ``peak_rss``, ``bytes_out``, ``calls``, ``cost``. A node that appears
+    only in rows is added as one inside items."""
 
     def __init__(self, facts: Facts, values: Values = "failed") -> None:
         self._facts, self._values = facts, values
@@ -173,7 +173,7 @@ class Aggregate:
         return replace(sums.finished(steps), visits=list(sums.node.visits[:MOST_VISITS]), adaptive=adaptive)
 
     def _left_out(self, report: Report) -> Iterable[str]:
-        """What of the run cannot be seen in the report, in words."""
+        """The facts of the run that the report does not show, in words."""
         if self._timeline.left_out and report.series.others:
             small = self._timeline.left_out
             yield f"Charts over time show {small:,} nodes with little to do as one: {OTHERS}."

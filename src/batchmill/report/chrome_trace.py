@@ -77,7 +77,7 @@ class _Items:
         self._tracks: set[tuple[int, int]] = set()
 
     def events(self, items: Iterable[Row | Plain]) -> Iterator[Event | str]:
-        """Of all items that ran."""
+        """The events of all items that ran."""
         for one in items:
             if isinstance(one, Plain):
                 yield from self._plain(one)
@@ -114,7 +114,7 @@ class _Items:
         )
 
     def _more(self, items: Plain) -> Iterable[str]:
-        """What else there is to tell of each item, as text."""
+        """The details of each item, as text."""
         if items.waited is None and not items.turn:
             return repeat("")
         waits = items.waited or repeat(0.0)
@@ -167,7 +167,7 @@ def _micro(at: float) -> int:
 
 
 def _happenings(facts: Facts, processes: Mapping[str, int]) -> Iterator[Event]:
-    """What limits said, and what was told of services and workers."""
+    """Events of limits, services and workers."""
     for step in sorted(facts.limits, key=lambda one: one.at):
         values = {"at once": step.limit, "a second": step.rate}
         known = {name: value for name, value in values.items() if value is not None}

@@ -1,8 +1,8 @@
-"""Every item of a node in columns of bytes, for one page: see
+"""Every item of a node in columns of bytes, small enough for one page: see
 :class:`~batchmill.report.measured.ItemColumns`.
 
-Cells are placed by position, so items may come in any order. When there are too many of them, neighbours are
-put together in pairs, which doubles what a cell stands for, and so on."""
+Cells are placed by position, so items may come in any order. Each time there are too many cells, neighbours
+are merged in pairs, which doubles the number of items of a cell."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Cells:
             self._start.frombytes(b"\xff\xff" * missing)
 
     def end(self, total: int) -> None:
-        """No more will come, of ``total`` items: those that never came were not run."""
+        """End the input, with ``total`` items in all: items that never came count as not run."""
         if total > self.items:
             self.items = total
             self._grow(((total - 1) >> self.shift) + 1)
@@ -109,7 +109,7 @@ class Cells:
         self._state = array("B", (absent if one == NO_STATE else one for one in self._state))
 
     def halve(self) -> None:
-        """Put neighbours together. Before :meth:`end` a cell without items is no worse than any."""
+        """Merge neighbours in pairs. Before :meth:`end` a cell without items loses against any state."""
         starts, slots = self._start, self._slot
         firsts = array("B")
         for left in range(0, len(starts), 2):
@@ -122,7 +122,7 @@ class Cells:
         self.shift += 1
 
     def columns(self) -> ItemColumns:
-        """The cells as they are kept."""
+        """The cells as stored."""
         low, high, last = bytearray(), bytearray(), 0
         for start in self._start:
             step = (start - last) & 0xFFFF
@@ -179,7 +179,7 @@ class CellStore:
             cells.halve()
 
     def make_room(self) -> None:
-        """Keep all nodes together within bounds. To be called now and then."""
+        """Keep the cells of all nodes together within bounds. Call it now and then."""
         while sum(map(len, self._of.values())) > MOST_CELLS:
             max(self._of.values(), key=len).halve()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 
 from batchmill.report import text
 from batchmill.report.measured import Command
@@ -13,16 +14,26 @@ LONGEST_COMMAND = 1000  # one that is longer is not shown: half a command is wor
 
 
 def call(run: Run, *words: str) -> str:
-    """``batchmill WORDS``, with the option that names the run's journal where it takes one."""
-    option = f" {run.journal}" if run.journal else ""
-    return f"batchmill {shlex.join(text.valid(word) for word in words)}{option}"
+    """``batchmill WORDS``, with the option that names the run's journal if the command takes it."""
+    return f"batchmill {shlex.join(text.valid(word) for word in words)}{_journal(run)}"
+
+
+def _journal(run: Run) -> str:
+    return f" {run.journal}" if run.journal else ""
 
 
 def show(run: Run, node: str, index: int) -> str:
     """The command that shows an item of a node; empty if none can."""
+    return shows(run, node)(index)
+
+
+def shows(run: Run, node: str) -> Callable[[int], str]:
+    """:func:`show` for items of one node: many, it may be."""
     if not run.kept:
-        return ""
-    return call(run, "show", run.name, "--node", node, "--item", str(index))
+        return lambda index: ""
+    words = shlex.join(text.valid(word) for word in ("show", run.name, "--node", node, "--item"))
+    journal = _journal(run)
+    return lambda index: f"batchmill {words} {index}{journal}"
 
 
 def errors(run: Run, node: str = "") -> str:
@@ -31,7 +42,7 @@ def errors(run: Run, node: str = "") -> str:
 
 
 def commands_of(run: Run, row: Row) -> list[Command]:
-    """What may be done about an item that failed."""
+    """Commands that show a failed item, or run it again."""
     found: list[Command] = []
     if not row.address and run.kept:
         found.append(Command("show it", show(run, row.node, row.index)))

@@ -1,4 +1,4 @@
-"""What outcomes come to that are read one at a time, in memory that does not grow with their number."""
+"""Sums of outcomes that are read one at a time, in memory that does not grow with their number."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Counted:
     last_end: float | None = None
 
     def add(self, row: Glance, number: int) -> None:
-        """Count an outcome; ``number`` is that of the latest pass."""
+        """Count an outcome; ``number`` is the number of the latest pass."""
         self.done += 1
         self.walls.add(row.wall)
         self.retried += row.attempts > 1

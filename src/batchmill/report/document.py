@@ -1,4 +1,4 @@
-"""What a document says of the nodes of a run: their types, and what comes after what."""
+"""Facts about the nodes of a run that its document gives: their types and the edges between them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def edges_of(outline: Outline) -> list[Edge]:
 
 
 def adaptive_of(outline: Outline) -> dict[str, tuple[str, int]]:
-    """The nodes whose number of items under way adapts: the name of the limit, and where it begins."""
+    """The nodes with an adaptive concurrency: the name of the limit, and its first value."""
     found = {}
     for node in outline.all_nodes:
         batch = None if node.spec is None else node.spec.batch

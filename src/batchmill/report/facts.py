@@ -1,15 +1,16 @@
-"""What a run tells of itself, wherever it was noted: what a report and every other writer is made from.
+"""The facts of a run, wherever they were recorded: the input of the report and of every other writer.
 
-What nobody noted is not in it, and is left out of what is made from it; :attr:`Facts.missing` says why."""
+A fact that was not recorded is absent, and so is everything made from it; :attr:`Facts.missing` says why."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from batchmill.report.measured import Budget
 from batchmill.report.parts import Edge, Node, Pass, Provenance, Run
-from batchmill.report.plain import Plain
+from batchmill.report.plain import Page, Plain
 from batchmill.report.rows import Call, Death, LimitStep, Refusal, Row, Sample
 from batchmill.report.slot_names import SlotNames
 
@@ -22,16 +23,16 @@ def _nothing(node: str, index: int) -> str | None:
 
 @dataclass(frozen=True)
 class Facts:
-    """A run as plain data and as streams. Whatever grows with the items is a function that begins a new
-    stream each time it is called, so that nobody need hold them.
+    """A run as plain data and as streams. Data that grows with the items is a function that begins a new
+    stream at each call, so it need not be held in memory.
 
-    ``nodes`` have what is known of them beforehand: all fields but those that are counted from the streams
-    (see :class:`~batchmill.report.aggregate.Aggregate`). ``rows`` gives each item once with ``final`` true,
-    in any order; ``in_columns`` does the same, with those about which there is little to tell in columns.
-    ``describe(node, index)`` gives an item as JSON text, None if it is gone. ``adaptive``
-    names for a node the limit that decides how many of its items may be under way. ``slot_names`` knows the
-    hosts of a cluster. ``missing`` says of a
-    section that cannot be shown why not."""
+    ``nodes`` have all fields that are known beforehand; the others are counted from the streams (see
+    :class:`~batchmill.report.aggregate.Aggregate`). ``rows`` gives each item once with ``final`` true, in any
+    order; ``in_pages`` does the same, with ordinary items in columns, and with the measures of each only if
+    you call it with true. ``describe(node, index)`` gives an item as JSON text, None if it is gone.
+    ``adaptive`` names for a node the limit that decides its concurrency. ``slot_names`` knows the hosts of a
+    cluster. ``missing`` says why a section cannot be shown.
+    """
 
     run: Run
     nodes: Sequence[Node]
@@ -49,13 +50,29 @@ class Facts:
     missing: Mapping[str, str] = field(default_factory=dict)
     describe: Describe = _nothing
     slot_names: SlotNames = field(default_factory=SlotNames)
-    in_columns: Callable[[], Iterable[Row | Plain]] | None = None
+    in_pages: Callable[[bool], Iterable[Page]] | None = None
+
+    def pages(self, *, measured: bool = False) -> Iterable[Page]:
+        """All items, in columns as far as possible, in the order of :attr:`rows`."""
+        return ((row,) for row in self.rows()) if self.in_pages is None else self.in_pages(measured)
 
     def columns(self) -> Iterable[Row | Plain]:
-        """What is cheapest to count: items in columns, and rows for those that need one."""
-        return self.rows() if self.in_columns is None else self.in_columns()
+        """The items in the form that is cheapest to count, in any order: columns, and rows where needed."""
+        return chain.from_iterable(self.pages())
 
     def epoch(self, at: float) -> float:
         """The time of day, in seconds since the epoch, of a moment in run time."""
+        began, begin = self._pass_at(at)
+        return began + at - begin
+
+    def epochs(self, moments: Sequence[float]) -> Sequence[float]:
+        """The same of many, at least one."""
+        began, begin = self._pass_at(min(moments))
+        if (began, begin) != self._pass_at(max(moments)):
+            return list(map(self.epoch, moments))
+        return [began + at - begin for at in moments]
+
+    def _pass_at(self, at: float) -> tuple[float, float]:
+        """When the pass of a moment in run time began, as time of day and in run time."""
         here = [one for one in self.passes if one.at <= at] or self.passes[:1]
-        return here[-1].began + at - here[-1].at if here else self.run.began + at
+        return (here[-1].began, here[-1].at) if here else (self.run.began, 0.0)

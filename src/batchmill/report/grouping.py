@@ -18,8 +18,8 @@ MOST_TRIED = 20
 MOST_CHARACTERS = 200_000  # of all examples together
 LONGEST_MORE = 120
 
-# What differs between failures that are alike. A number behind one of the words says what happened, and
-# stays.
+# Parts of a message that may differ between failures of one group. A number right after a word carries
+# meaning and stays.
 _TELLING = r"(?<![\w.])(?:HTTP(?:/[\d.]+)?|status|code|errno|signal|error|exit)\b[ :=#]*\[?(?:code )?\d+"
 _VARYING = re.compile(
     rf"""(?P<kept>{_TELLING})
@@ -59,7 +59,7 @@ class _Group:
 
 
 class Grouping:
-    """The failures of a run. ``with_values`` says whether inputs, params and outputs may be shown."""
+    """Groups the failures of a run. ``with_values`` says whether inputs, params and outputs may be shown."""
 
     def __init__(self, run: Run, *, with_values: bool) -> None:
         self._run, self._with_values = run, with_values

@@ -1,4 +1,4 @@
-"""What events of a journal tell of a run: its passes, when its nodes were under way, what limits said."""
+"""Facts from the events of a journal: passes, the times at which nodes ran, the decisions of limits."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def happened(
     last_end: Callable[[int], float | None],
     last_sign: Callable[[float, float], float | None] = _nothing,
 ) -> Happened:
-    """What the events of ``run`` tell, in the order in which they came, at the time ``now``. Those of nodes
-    inside of items are passed by: there may be very many. ``last_end`` tells of a pass, by its number from 1,
-    when its last outcome was made, ``last_sign`` when the run last noted what it is at between two times of
-    day: a pass that was killed lasted at least as long."""
+    """The facts that the events of ``run`` give, in their order, at the time ``now``. Events of nodes inside
+    items are skipped, as there may be very many. ``last_end`` maps a pass, by its number from 1, to the time
+    of its last outcome; ``last_sign`` is the last time at which the run recorded its state. A pass that was
+    killed lasted at least as long."""
     reading = _Reading(run, last_end, last_sign)
     for at, kind, detail in events:
         reading.read(at, kind, detail)
@@ -120,7 +120,7 @@ class _Reading:
                 self._end_pass(self._ended(str(detail["status"])), self._begun + float(detail["wall"]))
 
     def _ended(self, status: str) -> str:
-        """Why a pass was over that said so itself. One that was stopped is not failed."""
+        """Why a pass ended, if it recorded that. A stopped pass has not failed."""
         if status == "failed" and self._stopped:
             return "interrupted"
         return "finished" if status in ("success", "degraded") else status

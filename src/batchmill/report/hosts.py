@@ -1,4 +1,4 @@
-"""What each host of a cluster did for a node."""
+"""Sums for each host of a cluster that ran items of a node."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class HostSums:
             self._seconds[slot] = self._seconds.get(slot, 0.0) + sum(ends) - sum(starts)
 
     def hosts(self) -> list[Host]:
-        """The hosts in the order in which their first results came."""
+        """The hosts in the order of their first results."""
         slots: dict[str, list[int]] = {}
         for slot in range(len(self._names.names(self._node))):
             slots.setdefault(self._names.host(self._node, slot), []).append(slot)

@@ -1,7 +1,8 @@
-"""A report as one page that needs nothing but itself: no network, and no script for its texts and tables.
+"""A report as one self-contained page: it loads nothing, and its texts and tables need no script.
 
-Its bars are drawn here (:mod:`.pictures`), the rest by a script in it. Its policy allows that script and that
-style alone, by their digests, so no text of an item can become either. Needs the extra ``report``."""
+Its bars are drawn here (:mod:`.pictures`), the rest by a script in the page. The content security policy
+allows only that script and that style, by their digests, so no text of an item can become either. Needs the
+extra ``report``."""
 
 from __future__ import annotations
 
@@ -56,12 +57,12 @@ def page(report: Report, first: Sequence[Section] = ()) -> str:
 
 
 def digest(source: str) -> str:
-    """What a content security policy names a script or style by."""
+    """The digest by which a content security policy names a script or style."""
     return f"sha256-{base64.b64encode(sha256(source.encode()).digest()).decode()}"
 
 
 def _drawn(report: Report) -> dict[str, Any]:
-    """What the script draws: of the nodes with the most work, and all edges where these are all nodes."""
+    """Data for the script: the nodes with the most work, and all edges if these are all the nodes."""
     whole = report.as_json()
     nodes = sorted(whole["nodes"], key=lambda node: -node["work"])[:MOST_DRAWN]
     names = {node["id"] for node in nodes}
@@ -110,5 +111,6 @@ def _template() -> jinja2.Template:
 
 
 def _finalized(value: Any) -> Any:
-    """What is put into the page: texts of others as they can be seen; markup of ours as it is."""
+    """Prepare a value for the page: make invisible characters in foreign text visible, leave our own markup
+    alone."""
     return text.visible(value) if type(value) is str else value

@@ -1,7 +1,7 @@
 """A run as it is now, read from its journal alone, again and again: see :mod:`batchmill.report.look`.
 
-What does not change any more is read once: a look at a run of many items costs what is new in it. Of a node
-inside of items there is nothing here, the batch around it tells of it."""
+Data that no longer changes is read once, so a look at a run of many items costs only what is new. Nodes
+inside items are not here; the batch around them is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FRESH = 5.0  # seconds for which what a run says that it is at is taken for what
 
 @dataclass(slots=True)
 class _Node:
-    """What events said of a node: since when it is under way, when it ended and how."""
+    """What events say of a node: when it began, when it ended and how."""
 
     began: float = 0.0
     ended: float | None = None
@@ -40,7 +40,7 @@ class _Node:
 
 @dataclass(slots=True)
 class _Visit:
-    """A visit that is read: what is ``settled`` up to the position ``upto``, and what is there in all."""
+    """A visit while it is read: the sums ``settled`` up to the position ``upto``, and those of all items."""
 
     upto: int = 0
     settled: Counted = field(default_factory=Counted)
@@ -49,8 +49,8 @@ class _Visit:
 
 
 class Watched:
-    """Looks at a run. ``title`` is what it is called, ``option`` what names its journal in commands. Used by
-    one thread, as its reader is."""
+    """Looks at a run. ``title`` is its name for people, ``option`` names its journal in commands. Used by one
+    thread, as its reader is."""
 
     def __init__(self, reader: Reader, record: RunRecord, title: str = "", option: str = "") -> None:
         self._reader, self._record, self._title = reader, record, title
@@ -91,14 +91,14 @@ class Watched:
         return MachineNow(round(found.cores, 3), found.rss, found.processes)
 
     def _beat(self, now: float, over: bool) -> dict[str, Any]:
-        """What the run said lately that it is at; empty if it did not."""
+        """The last state that the run recorded; empty if there is none."""
         found = None if over else self._reader.heartbeat(self._record)
         if found is None or now - found[0] > FRESH:
             return {}
         return {"ago": max(0.0, now - found[0]), **found[1]}
 
     def _last(self, now: float, over: bool) -> float:
-        """The time, or of a run that was killed that of its last sign of life."""
+        """The time now or, for a run that was killed, the time of its last sign of life."""
         if not over:
             return now
         signs = [visit.whole.last_end for visit in self._visits.values()]
@@ -147,8 +147,8 @@ class Watched:
         return found
 
     def _read(self, identity: int, visit: _Visit) -> None:
-        """Read on from where nothing changes any more: an outcome stays unless it is one of an earlier pass
-        that may be made again."""
+        """Read the outcomes that may have changed. An outcome stays, except one of an earlier pass that may
+        be made again."""
         number, settled = self._record.passes, True
         visit.missing, rest = [], Counted()
         expected = visit.upto
@@ -226,7 +226,7 @@ def _behind(row: Glance, expected: int, missing: list[tuple[int, float | None]])
 
 
 def _at_work(node: NodeNow, beat: dict[str, Any]) -> NodeNow:
-    """The node with what the run says of its items that are under way."""
+    """The node with the run's record of its items in flight."""
     found = beat.get("nodes", {}).get(node.id)
     if found is None or node.status != "running":
         return node
@@ -236,7 +236,7 @@ def _at_work(node: NodeNow, beat: dict[str, Any]) -> NodeNow:
 
 
 def _limits(decided: dict[str, LimitNow], beat: dict[str, Any]) -> list[LimitNow]:
-    """What limits decided, and how they are now."""
+    """The decisions of limits, and their present state."""
     now = {one["key"]: LimitNow(**one) for one in beat.get("limits", ())}
     return [
         *(
@@ -248,7 +248,7 @@ def _limits(decided: dict[str, LimitNow], beat: dict[str, Any]) -> list[LimitNow
 
 
 def _left(node: NodeNow) -> tuple[float, float] | None:
-    """At the rate of now and at that of the whole time: it will be one of them or between."""
+    """The remaining seconds at the present rate and at the mean rate, the smaller first."""
     rates = [rate for rate in (node.rate, node.mean_rate) if rate > 0]
     if node.total is None or not rates:
         return None

@@ -19,7 +19,7 @@ ENDED_WELL = ("success",)
 
 
 def lines(look: Look) -> Iterator[str]:
-    """All there is to tell, line by line."""
+    """The whole view, line by line."""
     again = f", pass {look.passes}" if look.passes > 1 else ""
     run = f"run {text.line(look.run)} ({text.line(look.title, 70)}){again}"
     yield f"{look.status}: {run}, {duration(look.wall)}"
@@ -50,7 +50,7 @@ def lines(look: Look) -> Iterator[str]:
 
 
 def bar(node: NodeNow) -> str:
-    """How much of a batch is done, as a bar and in percent; dots where nobody knows of how much."""
+    """The done share of a batch, as a bar and in percent; dots if its size is unknown."""
     if not node.total:
         return f"{'·' * BAR}      "
     part = min(1.0, node.done / node.total)
@@ -100,7 +100,7 @@ def _oldest(node: NodeNow) -> Iterator[str]:
 
 
 def _limit(limit: LimitNow) -> str:
-    """What it allows, why, and what is held back by it."""
+    """The value of a limit, the reason, and the attempts that it holds back."""
     allowed = [] if limit.limit is None else [f"{limit.limit} at once"]
     allowed += [] if limit.rate is None else [f"{limit.rate:.3g} a second"]
     for counted, word in ((limit.waiting, "waiting"), (limit.refused, "refused")):
@@ -110,7 +110,7 @@ def _limit(limit: LimitNow) -> str:
 
 
 def _others(nodes: list[NodeNow]) -> Iterator[str]:
-    """Nodes that are no batches: by name those that are under way or did not end well."""
+    """Nodes that are no batches: the names of those that run or did not end well."""
     well = [node for node in nodes if node.status in ENDED_WELL]
     for node in [node for node in nodes if node.status not in ENDED_WELL][:MOST_NODES]:
         yield f"{text.line(node.id, 30)}: {node.status}"

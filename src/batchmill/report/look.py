@@ -1,4 +1,4 @@
-"""What is shown of a run while it is under way, as plain data with the schema id ``batchmill.watch/1``."""
+"""The view of a run in progress, as plain data with the schema id ``batchmill.watch/1``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class NodeNow:
-    """A node. ``status`` is ``running`` or how it ended; ``total`` its items, None while nobody knows;
-    ``retried`` items took more than one attempt. ``rate`` is items a second over the last ten seconds and
-    ``mean_rate`` since this pass began it; ``p50``, ``p95`` and ``most`` are seconds of an item. ``left`` is
-    from how many seconds to how many it will take yet, None if nobody can tell. ``oldest`` are items that
-    are under way for the longest, ``in_flight`` the items that workers have now, None if the run did not
-    say so lately. ``hosts`` are those of a cluster, each with the number of its slots that sent results."""
+    """A node. ``status`` is ``running`` or how it ended; ``total`` is the number of items, None if unknown so
+    far. ``retried`` counts items with more than one attempt. ``rate`` is items a second over the last ten
+    seconds, ``mean_rate`` since this pass began the node. ``p50``, ``p95`` and ``most`` are seconds of an
+    item. ``left`` is the least and the most remaining seconds, None if unknown. ``oldest`` are the items in
+    flight for the longest, ``in_flight`` is the number of items that workers have now, None without a recent
+    record. ``hosts`` are those of a cluster, each with the number of its slots that sent results."""
 
     id: str
     status: str
@@ -51,8 +51,8 @@ class NodeNow:
 
 @dataclass(frozen=True, slots=True)
 class FailuresNow:
-    """Failures alike: how many, the last of them with its time (seconds since the epoch, None if nobody
-    knows) and the command that shows it."""
+    """A group of failures: how many, the last one with its time (seconds since the epoch, None if unknown)
+    and the command that shows it."""
 
     node: str
     type: str
@@ -66,9 +66,9 @@ class FailuresNow:
 
 @dataclass(frozen=True, slots=True)
 class LimitNow:
-    """A limit: ``limit`` attempts at once, None for as many as come, ``rate`` of them a second, None for as
-    they come; of one that adapts the ``reason`` for what it decided last. Of attempts so many are in flight,
-    wait for it and were ever ``refused``, as far as the run has said so lately."""
+    """A limit: at most ``limit`` attempts at once and ``rate`` attempts a second, None for no such limit. For
+    an adaptive limit, ``reason`` is that of its last decision. The other fields are the numbers of attempts
+    that are in flight, that wait, and that were ``refused`` in all, by the latest record of the run."""
 
     key: str
     limit: int | None
@@ -81,8 +81,8 @@ class LimitNow:
 
 @dataclass(frozen=True, slots=True)
 class MachineNow:
-    """What all processes of the run took in the last second or so: ``cores`` is CPU seconds a second, ``rss``
-    their memory in bytes, ``processes`` how many there are."""
+    """The use of the machine by all processes of the run in the last second or so: ``cores`` is CPU seconds a
+    second, ``rss`` memory in bytes, ``processes`` their number."""
 
     cores: float
     rss: int
@@ -91,10 +91,11 @@ class MachineNow:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A run at the time ``at``, seconds since the epoch; ``wall`` is seconds since the ``passes``-th pass
-    began, or how long that took. ``failures`` are groups, the latest first; ``spent`` what calls of models
-    used in all passes, None if there were none. ``machine`` is None if nobody looked lately. ``died``
-    is how many worker processes died in this pass, ``waiting`` are the batches of services it waits for."""
+    """A run at the time ``at``, seconds since the epoch. ``wall`` is the seconds since the ``passes``-th pass
+    began, or its length if it ended. ``failures`` are groups, the latest first. ``spent`` is the use of model
+    calls over all passes, None if there were none. ``machine`` is None without a recent record. ``died`` is
+    the number of worker processes that died in this pass, ``waiting`` the batches of services that the run
+    waits for."""
 
     run: str
     title: str

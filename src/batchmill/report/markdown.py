@@ -18,8 +18,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&@]|:(?=//|\w))")
 
 
 def lines(report: Report, first: Sequence[Section] = ()) -> Iterator[str]:
-    """The report, piece by piece; ``first`` are sections before its own. What does not fit is left out from
-    the end, and a line says so."""
+    """The report, piece by piece; ``first`` are sections before its own. If it is too long, sections are left
+    out from the end, and a line says so."""
     room = MOST_BYTES - len(CUT.encode())
     for piece in _pieces(report, first):
         room -= len(piece.encode())
@@ -50,7 +50,7 @@ def _joined(sentences: Sequence[str]) -> str:
 
 
 def prose(sentence: str) -> str:
-    """A sentence of ours, with what it has between backticks as code."""
+    """A sentence of ours, with the parts between backticks as code."""
     pieces = text.spans(text.line(sentence))
     return "".join(code(piece) if is_code else _entities(piece) for is_code, piece in pieces)
 

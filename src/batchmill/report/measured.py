@@ -11,8 +11,8 @@ from batchmill.report.rows import State
 
 @dataclass(frozen=True, slots=True)
 class NodeSeries:
-    """Of one node, in each bin of time: items that ended ``ok``, ``failed`` and ``retried`` (done after more
-    than one attempt), and the mean number of attempts ``in_flight``."""
+    """One node over time. Each bin has the items that ended ``ok``, ``failed`` and ``retried`` (done after
+    more than one attempt), and the mean number of attempts ``in_flight``."""
 
     node: str
     ok: list[int]
@@ -32,8 +32,8 @@ class LimitSeries:
 
 @dataclass(frozen=True, slots=True)
 class RefusalSeries:
-    """Refusals of ``key`` in each bin of time, ``total`` of them. ``spans`` are the times for which a service
-    wanted no calls at all: ``[at, seconds, status]``, at most 300, of ``span_total``."""
+    """Refusals of ``key`` in each bin of time, ``total`` of them. ``spans`` are the times in which the
+    service asked for no calls at all: ``[at, seconds, status]``, at most 300, of ``span_total``."""
 
     key: str
     total: int
@@ -62,9 +62,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """What the slots of a node did. Lane ``i`` stands for the slots from ``i * group`` on, ``group`` of them;
-    behind the last lane no slot was used. ``names`` are those of the slots of a cluster, such as
-    ``host-a/0``; none if items ran on this machine.
+    """The activity of the slots of a node. Lane ``i`` stands for ``group`` slots, from slot ``i * group`` on;
+    slots after the last lane were not used. ``names`` are the names of the slots of a cluster, such as
+    ``host-a/0``; empty if items ran on this machine.
 
     ``data`` is zlib-compressed bytes: for each of the ``lanes`` lanes, then for each of ``bins`` bins of
     time, how busy it was, 0 to 200 (half per cents, at least 1 if at all); then in the same order the number
@@ -126,8 +126,8 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One failed item in full; texts are cut to 4 KB. ``input`` and ``params`` are JSON, None if values
-    were not asked for."""
+    """One failed item in full; texts are cut to 4 KB. ``input`` and ``params`` are JSON, None if the report
+    has no values."""
 
     index: int
     place: str
@@ -151,9 +151,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Failures alike: those of one node with the same type and the same message but for numbers, quoted texts
-    and paths. ``pattern`` is the message with ``…`` in their place, ``first`` and ``last`` are when they
-    ended."""
+    """Failures of one node with the same type and the same message except for numbers, quoted texts and
+    paths. ``pattern`` is the message with ``…`` in their place. ``first`` and ``last`` are the times at which
+    the first and the last of them ended."""
 
     node: str
     type: str
@@ -202,8 +202,8 @@ class Retries:
 
 @dataclass(frozen=True, slots=True)
 class CallSum:
-    """Calls of a language model by one node. ``cost`` is that of the calls with a price, ``unpriced`` counts
-    the others. ``failed`` were answered and of no use."""
+    """Calls of a language model by one node. ``cost`` is the sum of the calls with a price, ``unpriced`` the
+    number of the others. ``failed`` calls were answered but gave no usable result."""
 
     node: str
     model: str
@@ -219,8 +219,8 @@ class CallSum:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A limit on what is spent: ``amount`` of ``unit`` (``usd``, ``tokens``, ``requests``), ``spent`` of it;
-    ``node`` is empty for that of the run."""
+    """A spending limit: ``amount`` of ``unit`` (``usd``, ``tokens``, ``requests``), and how much is
+    ``spent``. ``node`` is empty for the limit of the run."""
 
     unit: str
     amount: float

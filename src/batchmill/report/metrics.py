@@ -1,7 +1,7 @@
-"""The figures of a run as metrics in OpenMetrics text, which Prometheus' textfile collector reads as well.
+"""The figures of a run as metrics in OpenMetrics text, which Prometheus' textfile collector also reads.
 
-There are no timestamps, which the collector refuses, and no labels but such as have few values. All are
-gauges: they are of one run, and begin anew with the next."""
+There are no timestamps, because the collector refuses them, and only labels with few values. All metrics are
+gauges: they describe one run and begin again with the next."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""One model of a run: everything that is shown of it, as plain data with the schema id
+"""The model of a run: everything that a report shows, as plain data with the schema id
 ``batchmill.report/1``.
 
-It is made once, by :mod:`batchmill.report.aggregate`, and is small whatever the run: what grows with the
-items is binned or sampled there, and :attr:`Report.left_out` says so. Totals never come from what is drawn.
-Its fields are described where they are defined, here, in :mod:`.parts` and in :mod:`.measured`."""
+:mod:`batchmill.report.aggregate` makes it once. It is small for any run: data that grows with the items is
+binned or sampled there, and :attr:`Report.left_out` says so. Totals are never computed from drawn data. The
+fields are described where they are defined: here, in :mod:`.parts` and in :mod:`.measured`."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Values = Literal["none", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What held the run back: ``kind`` names the rule, ``node`` where; ``share`` is of the slot-seconds of
-    the whole run, ``seconds`` their number. ``sentence`` is for people, ``switch`` what to change, as it is
-    written in a document or on the command line; both may be empty but for one."""
+    """A cause of lost time: ``kind`` names the rule, ``node`` the node. ``share`` is of the slot-seconds of
+    the whole run, ``seconds`` their number. ``sentence`` is for people, ``switch`` is the setting to change,
+    as written in a document or on the command line. One of the two may be empty."""
 
     kind: str
     node: str
@@ -46,10 +46,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run. ``told`` has for each section the sentences that sum it up, the first one for its heading;
-    ``told["head"]`` is the run in a few sentences. ``missing`` says of a section that cannot be shown why
-    not. ``values`` is whose inputs, params and outputs are in it. ``made`` is the time of day at which it was
-    made."""
+    """A run. ``told`` maps each section to the sentences that sum it up, the first one for its heading;
+    ``told["head"]`` is the run in a few sentences. ``missing`` says why a section cannot be shown. ``values``
+    chooses the items whose inputs, params and outputs are included. ``made`` is the time of day at which the
+    report was made."""
 
     run: Run
     passes: list[Pass] = field(default_factory=list)
@@ -83,8 +83,7 @@ class Report:
 
     @property
     def counts(self) -> dict[State, int]:
-        """Items by state over the nodes whose items are the run's own: batch nodes, but for those inside
-        items."""
+        """Items by state, over the batch nodes of the run itself, not those inside items."""
         total: dict[State, int] = {}
         for node in self.nodes:
             if node.batch and not node.nested:

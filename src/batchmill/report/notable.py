@@ -103,7 +103,7 @@ class RetrySums:
         self._by_attempts[1] = (items + number, failed)
 
     def retries(self) -> Retries:
-        """What was counted, the causes that lost most first."""
+        """The sums, with the causes that lost the most time first."""
         counts = [(attempts, *self._by_attempts[attempts]) for attempts in sorted(self._by_attempts)]
         causes = sorted(self._causes.values(), key=lambda one: -(one.lost + one.waited))
         return Retries(counts, self._saved, self._lost, self._waited, causes[:20])
@@ -136,7 +136,7 @@ class CallSums:
         self._sums[key] = self._sums[key] + entry if key in self._sums else entry
 
     def sums(self) -> list[CallSum]:
-        """What was counted, the dearest first."""
+        """The sums, the most expensive first."""
         found = [
             CallSum(
                 one.node, one.model, one.calls, one.input_tokens, one.output_tokens, one.cached_tokens,

@@ -1,5 +1,4 @@
-"""How busy something was over time: the integral of what is under way, in bins, at a constant price an
-interval."""
+"""Occupancy over time: the integral of the items in flight, in bins, at a constant price per interval."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from itertools import accumulate
 
 
 class Occupancy:
-    """Intervals over ``bins`` bins of ``seconds`` each from 0 on. What lies outside of them is left out."""
+    """Intervals over ``bins`` bins of ``seconds`` each, from 0. Parts outside the bins are ignored."""
 
     __slots__ = ("_bins", "_full", "_part", "_seconds")
 

@@ -1,43 +1,39 @@
-"""The facts of a run as its journal has them.
+"""The facts of a run, read from its journal.
 
-The journal says how each item ended, when it began and where it ran, what its attempts were where it had more
-than one, what they waited for and recorded, what CPU time they took, and when nodes began and ended. Journals
-of the first three formats know nothing of waits and CPU time, those of the first no times of items either."""
+The journal has for each item how it ended, when it began, where it ran, its waits, records and CPU time, and
+its attempts if there were several; and when nodes began and ended. Journals of the first three formats have
+no waits and no CPU time, those of the first no times of items either."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from batchmill.graph.visits.record_codec import costs
-from batchmill.graph.visits.record_codec import read as read_records
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.database import faults
 from batchmill.journal.journal import DEFAULT_PATH
 from batchmill.journal.reading import Reader
-from batchmill.journal.records import Figures, ItemRecord, VisitRecord, figures_of
+from batchmill.journal.records import VisitRecord
+from batchmill.report import text
 from batchmill.report.advice import IN_COMMANDS
 from batchmill.report.commands import call
 from batchmill.report.document import adaptive_of, edges_of, read
 from batchmill.report.facts import Facts
 from batchmill.report.happened import Happened, happened, outline_of
+from batchmill.report.items_of_journal import pages_of, rows_of
 from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus
-from batchmill.report.places import place_of, placed
-from batchmill.report.plain import Plain
-from batchmill.report.rows import Call, Failure, LimitStep, Row, Sample, State
+from batchmill.report.rows import Call, LimitStep, Sample
 from batchmill.report.run_time import RunTime
-from batchmill.report.slot_names import SlotNames
 from batchmill.traits import TRAITS, Traits
 
 UNTIMED = "The journal does not say when each item ran, nor on which worker."
 UNMEASURED = "The journal does not say what CPU time and memory items took."
 MISSING = {"resources": UNMEASURED}
 MISSING_AT_FIRST = {"time": UNTIMED, "timeline": UNTIMED, **MISSING}
-BY_KIND: dict[str, State] = {"timeout": "timeout", "worker_died": "died", "cancelled": "cancelled"}
 # any other is the reason that somebody gave for stopping the run: `reader left`, `halted`
 STATUSES: dict[str, RunStatus] = {
     "success": "success", "degraded": "degraded", "failed": "failed", "running": "running",
@@ -47,8 +43,8 @@ COUNTS = ("kept", "redone", "new", "changed")
 
 
 def facts_of(reader: Reader, record: RunRecord) -> Facts:
-    """The facts of a run. Its streams read the journal: they are to be used while ``reader`` is open, and
-    raise :class:`~batchmill.errors.StorageError` where it is damaged."""
+    """The facts of a run. Its streams read the journal: use them while ``reader`` is open. They raise
+    :class:`~batchmill.errors.StorageError` if it is damaged."""
     visits = reader.visits(record)
     with faults(reader.journal.path):
         events = reader.events(record)
@@ -68,11 +64,12 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
     commands = reader.commands(record)
     nodes = _with_efforts(_nodes(reader.nodes(record), types, visits, told), efforts, commands)
     measured = {node.id for node in nodes if node.cpu is not None}
+    pages = partial(pages_of, reader, visits, told, measured)
     spans = adaptive_of(outline) if record.settings.get("jobs") is None else {}
     return Facts(
         run,
         nodes,
-        lambda: _rows(reader, visits, told, measured),
+        lambda: rows_of(pages(True)),
         lambda: _calls(reader, record, told.passes),
         passes=_with_counts(reader, record, told.passes),
         edges=edges_of(outline),
@@ -84,12 +81,12 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
         adaptive={node: key for node, (key, _) in spans.items()},
         describe=lambda node, index: _described(reader, visits, node, index),
         slot_names=told.slot_names,
-        in_columns=lambda: _columns(reader, visits, told),
+        in_pages=pages,
     )
 
 
 def _first_steps(nodes: Sequence[Node], spans: Mapping[str, tuple[str, int]]) -> Iterator[LimitStep]:
-    """What an adaptive limit lets in before it has decided anything, which is no event."""
+    """The first value of each adaptive limit, for which there is no event."""
     for node in nodes:
         if node.id in spans and node.visits:
             key, start = spans[node.id]
@@ -113,13 +110,13 @@ def _run(reader: Reader, record: RunRecord, told: Happened) -> Run:
 
 
 def _why(told: Happened, status: RunStatus) -> str:
-    """What the last node said that failed, of a run that did."""
+    """The message of the last node that failed, if the run failed."""
     failed = [node for node, ended in told.statuses.items() if ended == "failed" and told.errors.get(node)]
     return f"{failed[-1]}: {told.errors[failed[-1]]}" if status == "failed" and failed else ""
 
 
 def _with_counts(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Sequence[Pass]:
-    """The passes; the last one with what was kept and what was done again, where its result is kept."""
+    """The passes; the last one with its counts of kept and redone nodes and items, if they are stored."""
     counts = (reader.result(record) or {}).get("resumed")
     if not counts or not passes:
         return passes
@@ -164,8 +161,8 @@ def _with_efforts(
     efforts: Mapping[str, tuple[float | None, int | None]],
     commands: Mapping[str, tuple[float | None, int]],
 ) -> list[Node]:
-    """The nodes with what their items took. Of commands on threads the first formats of the journal know
-    nothing: their CPU time is that of other processes."""
+    """The nodes with the sums of their items' CPU time and memory. The first formats of the journal lack the
+    CPU time of commands on threads, which other processes used: it is None."""
     found: list[Node] = []
     for node in nodes:
         cpu, peak = efforts.get(node.id, (None, None))
@@ -176,121 +173,6 @@ def _with_efforts(
             cpu = None
         found.append(replace(node, cpu=cpu, peak_rss=peak, bytes_out=n_bytes))
     return found
-
-
-def _rows(
-    reader: Reader, visits: Sequence[VisitRecord], told: Happened, measured: Collection[str]
-) -> Iterator[Row]:
-    """A row for each outcome; ``measured`` has the nodes whose CPU time is that of their items."""
-    for visit, base, turns in placed(visits):
-        clock = RunTime(told.passes)
-        for item in reader.figures(visit):
-            place = place_of(visit, item.index, turns)
-            row = _row(reader, visit, item, base + item.index, place, clock, told.slot_names)
-            if visit.address in measured:
-                row.cpu = item.commands_cpu if item.cpu is None else item.cpu
-            row.bytes_out = item.bytes_out
-            yield row
-
-
-def _columns(reader: Reader, visits: Sequence[VisitRecord], told: Happened) -> Iterator[Row | Plain]:
-    """Every outcome, those in columns of which there is little to tell."""
-    for visit, base, turns in placed(visits):
-        clock, names = RunTime(told.passes), told.slot_names
-        for figures, others in reader.columns(visit):
-            alike = [item for item in others if item.is_plain]
-            costs = [_cost(reader, item) for item in alike]
-            rest = [item for item in others if not item.is_plain]
-            for columns, known in ((figures, None), (figures_of(alike) if alike else None, costs)):
-                plain = None if columns is None else _plain(visit, columns, base, turns, clock, names, known)
-                if plain is not None:
-                    yield plain
-                elif columns is not None:
-                    rest.extend(columns.items() if known is None else alike)
-            for item in rest:
-                place = place_of(visit, item.index, turns)
-                yield _row(reader, visit, item, base + item.index, place, clock, names)
-
-
-def _plain(
-    visit: VisitRecord,
-    figures: Figures,
-    base: int,
-    turns: int,
-    clock: RunTime,
-    names: SlotNames,
-    costs: Sequence[float | None] | None,
-) -> Plain | None:
-    """Items in columns; None for those that cannot be: of no batch, or begun before the run."""
-    starts = clock.of_all(figures.began) if visit.is_batch else None
-    if starts is None:
-        return None
-    indexes = [base + index for index in figures.indexes] if base else figures.indexes
-    turn = f"{visit.address}, turn {visit.turn + 1}" if turns > 1 else ""
-    slots = names.slots(visit.address, figures.began, figures.workers)
-    columns = figures.walls, slots, figures.for_limit, figures.for_permit
-    return Plain(visit.address, indexes, starts, *columns, turn, base, costs)
-
-
-def _row(
-    reader: Reader,
-    visit: VisitRecord,
-    item: ItemRecord,
-    index: int,
-    address: str,
-    clock: RunTime,
-    names: SlotNames,
-) -> Row:
-    start, wall, tried = clock.times(item)
-    slot = item.worker
-    if item.began is not None and names.names(visit.address):
-        began = item.began
-        slot = names.slot(visit.address, began, slot)
-        tried = tuple(one._replace(slot=names.slot(visit.address, began, one.slot)) for one in tried)
-    row = Row(
-        visit.address, index, _state(item), start, wall, None if start is None else slot,
-        item.attempts, tried[0].waited if tried else item.for_limit, item.for_permit, tried, address=address,
-        cost=_cost(reader, item),
-    )  # fmt: skip
-    if item.error is None:
-        return row
-    failure = _failure(item, item.error)
-    return replace(
-        row,
-        error=str(item.error.get("type", "")),
-        message=str(item.error.get("message", "")),
-        kind=str(item.error.get("kind", "")),
-        failure=failure,
-        exit_code=failure.exit_code,
-    )
-
-
-def _state(item: ItemRecord) -> State:
-    if item.state == "failed":
-        return BY_KIND.get(str((item.error or {}).get("kind")), "failed")
-    if item.state == "degraded":
-        return "degraded"
-    return "retried" if item.attempts > 1 else "ok"
-
-
-def _failure(item: ItemRecord, error: dict[str, Any]) -> Failure:
-    outputs = error.get("outputs") or {}
-    exit_code = outputs.get("exit_code")
-    return Failure(
-        input=None if item.item is None else _as_text(item.item),
-        stdout=str(outputs.get("stdout") or ""),
-        stderr=str(outputs.get("stderr") or ""),
-        traceback=str(error.get("traceback") or ""),
-        exit_code=exit_code if isinstance(exit_code, int) else None,
-    )
-
-
-def _cost(reader: Reader, item: ItemRecord) -> float | None:
-    if not item.records:
-        return None
-    with faults(reader.journal.path):
-        known = list(costs(read_records(item.records)))
-    return sum(known) if known else None
 
 
 def _calls(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Iterator[Call]:
@@ -324,16 +206,12 @@ def _described(reader: Reader, visits: Sequence[VisitRecord], node: str, index: 
     if len(own) != 1:
         return None
     found = reader.item(own[0], index)
-    return None if found is None or found.item is None else _as_text(found.item)
+    return None if found is None or found.item is None else text.of_value(found.item)
 
 
 def _provenance(record: RunRecord) -> Provenance:
     given = {name: value for name, value in record.settings.items() if value is not None}
     given.pop("around", None)  # nobody set it: what resuming compares with the environment of then
-    settings = {name: _as_text(value) for name, value in given.items()}
-    inputs = {name: _as_text(value) for name, value in record.inputs.items()}
+    settings = {name: text.of_value(value) for name, value in given.items()}
+    inputs = {name: text.of_value(value) for name, value in record.inputs.items()}
     return Provenance(record.source, inputs=inputs, folder=record.folder, settings=settings)
-
-
-def _as_text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

@@ -1,8 +1,8 @@
 """The parts of the model that belong to the run as a whole and to its nodes.
 
-Units, here and in all of the model: times of day are seconds since the epoch; every other time is run time
+Units in the whole model: times of day are seconds since the epoch; every other time is run time
 (:mod:`batchmill.report.rows`); durations are seconds, sizes bytes, money US dollars, shares 0 to 1. None
-means that nobody knows."""
+means unknown."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ RunStatus = Literal["success", "degraded", "failed", "running", "interrupted", "
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Which run it is and what became of it.
+    """The run and how it ended.
 
-    ``name`` is the name it has in the journal, ``source`` its document. ``began`` is the time of day at which
-    the first pass began, ``wall`` the seconds of all passes together: the length of the run time.
-    ``exit_code`` is that of its last pass. ``why`` says in words why it ended as it did, if there is more
-    to say than the status. ``resume`` is the command that continues it, empty if nothing is left to do;
-    ``journal`` is the option that names its journal in further commands, empty if it is found by itself.
-    ``kept`` is False if its journal goes with the run: no command finds it.
+    ``name`` is its name in the journal, ``source`` its document. ``began`` is the time of day at which the
+    first pass began, ``wall`` the seconds of all passes together, which is the length of the run time.
+    ``exit_code`` is that of its last pass. ``why`` explains its end if the status does not. ``resume`` is the
+    command that continues it, empty if it is complete. ``journal`` is the option that names its journal in
+    further commands, empty if they find it themselves. ``kept`` is False if the journal is removed with the
+    run, so no command finds it.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One time the run was begun or continued.
+    """A pass: one time the run was begun or continued.
 
     It began at the time of day ``began``, which is ``at`` in run time, and took ``wall`` seconds, or longer
-    where ``at_least`` is set: of one that was killed nobody may have noted the end. ``ended`` says why it was
-    over: ``finished``, ``failed``, ``killed``, ... The counts are those of nodes and items: ``kept`` from
-    before, ``redone``, ``new`` and ``changed``."""
+    if ``at_least`` is set, because the end of a killed pass may not be recorded. ``ended`` says why it ended:
+    ``finished``, ``failed``, ``killed``, ... The counts are of nodes and items: ``kept`` from before,
+    ``redone``, ``new`` and ``changed``."""
 
     began: float
     at: float
@@ -109,14 +109,13 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Where slot-seconds went: ``capacity`` is slots x seconds, and the other fields add up to it.
+    """The uses of slot-seconds: ``capacity`` is slots x seconds, and the other fields add up to it.
 
-    ``work`` is attempts that succeeded and ``failed_attempts`` those that did not; ``limit_waits`` is slots
-    left empty by a rate limit or an adaptive one, ``permit_waits`` by the run's ``--jobs``, which other nodes
-    made use of, ``retry_waits`` by pauses before another attempt. Slots that stood empty otherwise: at the
-    ``start`` before their first item, or until there was a worker in place of one that died; for lack of
-    ``input`` from the node before, at the ``tail`` when no item was left, and ``between`` items, which is
-    handing over."""
+    ``work`` is attempts that succeeded, ``failed_attempts`` those that did not. ``limit_waits`` are slots
+    left empty by a rate limit or an adaptive one, ``permit_waits`` by the run's ``--jobs`` (other nodes used
+    them), ``retry_waits`` by pauses before another attempt. Slots are also empty at the ``start``, before
+    their first item or until a dead worker is replaced; for lack of ``input`` from the node before; at the
+    ``tail``, when no item is left; and ``between`` items, during the handover."""
 
     capacity: float = 0.0
     work: float = 0.0
@@ -173,17 +172,17 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of the run, and what its items came to.
+    """A node of the run, and the sums of its items.
 
-    ``id`` is its address, positions of items around it left out; ``executor`` and ``reason`` are those of a
-    batch node. ``total`` is the number of items, None if nobody knew it, and ``counts`` how many ended in
-    which state; they add up to the items that were seen. ``visits`` are the times it was under way (at most
-    100, the others are in the figures), ``wall`` seconds in all. ``slots`` is how many items may be under way
-    at once. ``work`` is the seconds of all attempts together. ``attempts`` counts attempts that are known of.
-    ``adaptive`` says that a limit which adapts decides how many of the slots may be in use. ``shares`` is
-    None for a node inside of items, whose time is its item's. ``error`` is why a node that is no batch
-    failed. ``cost`` and ``calls`` are those of language models. ``hosts`` are those of a cluster that ran
-    its items."""
+    ``id`` is its address, without the positions of items around it. ``executor`` and ``reason`` belong to a
+    batch node. ``total`` is the number of items, None if unknown. ``counts`` has the number of items by
+    state; they add up to the items that were seen. ``visits`` are the times at which it ran (at most 100; the
+    figures include the others), ``wall`` their seconds together. ``slots`` is how many items may be in flight
+    at once. ``work`` is the seconds of all attempts together, ``attempts`` the number of recorded attempts.
+    ``adaptive`` says that an adaptive limit decides how many of the slots may be used. ``shares`` is None for
+    a node inside items, whose time belongs to its item. ``error`` is the error of a node that is no batch.
+    ``cost`` and ``calls`` are those of language models, ``hosts`` the hosts of a cluster that ran its items.
+    """
 
     id: str
     type: str
@@ -214,15 +213,15 @@ class Node:
 
     @property
     def items(self) -> int:
-        """How many items it has, as far as anybody knows."""
+        """Its number of items, as far as it is known."""
         seen = sum(self.counts.values())
         return seen if self.total is None else max(self.total, seen)
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """``target`` comes after ``source``; ``action`` is the one that leads there, ``default`` mostly.
-    ``stream`` says that items pass one by one."""
+    """``target`` comes after ``source``; ``action`` leads there, mostly ``default``. ``stream`` says that
+    items pass one by one."""
 
     source: str
     target: str

@@ -1,4 +1,4 @@
-"""What of a report is drawn without its script: where the time of each node's slots went, as a bar."""
+"""The picture of a report that needs no script: where the time of each node's slots went, as a bar."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ COLOURS = {
 
 
 class Figure(NamedTuple):
-    """A picture as markup, and what stands above it."""
+    """A picture as markup, and its title."""
 
     caption: str
     svg: str
 
 
 class Pictures(NamedTuple):
-    """Figures that share a legend, of which each entry is a colour as markup and what it stands for."""
+    """Figures that share a legend; each entry of the legend is a colour as markup and its meaning."""
 
     figures: Sequence[Figure]
     legend: Sequence[tuple[str, str]]
@@ -63,7 +63,7 @@ def _bar(shares: Shares) -> str:
 
 
 def _labels(shares: Shares, scale: float) -> Iterator[str]:
-    """What segments stand for, below those with room for it: a colour alone does not tell everybody."""
+    """Labels below the segments that have room for one, because not everybody can tell colours apart."""
     at = 0.0
     for name in COLOURS:
         wide: float = getattr(shares, name) * scale

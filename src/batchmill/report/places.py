@@ -8,8 +8,8 @@ from batchmill.journal.records import VisitRecord
 
 
 def placed(visits: Sequence[VisitRecord]) -> Iterator[tuple[VisitRecord, int, int]]:
-    """The visits with the position of their first item and the number of times that their node was under way.
-    Where that was several times, as in a loop, the positions go on from one to the next."""
+    """The visits, with the position of their first item and the number of times that their node ran. If it
+    ran several times, as in a loop, positions continue from one visit to the next."""
     turns: dict[str, int] = {}
     for visit in visits:
         turns[visit.address] = turns.get(visit.address, 0) + 1
@@ -21,7 +21,8 @@ def placed(visits: Sequence[VisitRecord]) -> Iterator[tuple[VisitRecord, int, in
 
 
 def place_of(visit: VisitRecord, index: int, turns: int) -> str:
-    """The address of what no position alone tells; empty for an item of a batch that is there once."""
+    """The address of an outcome whose position alone is not unique; empty for an item of a batch that exists
+    once."""
     if not visit.is_batch:
         return visit.address if turns == 1 else f"{visit.address}, turn {visit.turn + 1}"
     return "" if turns == 1 else f"{visit.address}, turn {visit.turn + 1}, item {index}"

@@ -1,8 +1,8 @@
-"""What a report is made from: a stream of rows, one for each item, and of what else happened.
+"""The input of a report: a stream of rows, one for each item, and of other events.
 
-Times are *run time*: seconds since the run began, with the pauses between the passes of a resumed run left
-out. So a run that was interrupted for a night has one gapless timeline;
-:meth:`batchmill.report.facts.Facts.epoch` tells the time of day."""
+Times are *run time*: seconds since the run began, without the pauses between the passes of a resumed run. So
+a run that was interrupted for a night has one gapless timeline; :meth:`batchmill.report.facts.Facts.epoch`
+gives the time of day."""
 
 from __future__ import annotations
 
@@ -40,12 +40,11 @@ MEANINGS: dict[State, str] = {
 class Attempt(NamedTuple):
     """One attempt of an item.
 
-    ``at`` is when it began (run time), ``wall`` how long it took, in seconds. ``error`` is the type of what
-    went wrong, empty if nothing did, and ``message`` its text; ``kind`` is that of
-    :class:`batchmill.outcome.ErrorInfo`. ``status`` is the HTTP status of an answer. Before the attempt the
-    item waited ``waited`` seconds for a limit and ``paused`` seconds after the attempt before it;
-    ``retry_after`` is what the service had asked for, in seconds. ``slot`` is the lane it ran on. ``refused``
-    says that a service wanted fewer calls."""
+    ``at`` is its begin (run time), ``wall`` its length in seconds. ``error`` is the type of the error, empty
+    if it succeeded, and ``message`` its text; ``kind`` is that of :class:`batchmill.outcome.ErrorInfo`.
+    ``status`` is the HTTP status of an answer. Before the attempt the item waited ``waited`` seconds for a
+    limit, and ``paused`` seconds after the previous attempt; the service had asked for ``retry_after``
+    seconds. ``slot`` is the lane it ran on. ``refused`` says that a service asked for fewer calls."""
 
     at: float
     wall: float
@@ -61,11 +60,11 @@ class Attempt(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What is known of a failed item beyond its row. Texts may be cut; secrets are masked already.
+    """Details of a failed item that its row does not have. Texts may be cut; secrets are already masked.
 
-    ``input`` is the item, ``params`` the node's params as they were resolved for it, both as JSON. ``stdout``
-    and ``stderr`` are the ends of what a command printed, ``traceback`` that of the user's code.
-    ``exit_code``, ``signal`` and ``pid`` are those of a command or of a worker that died."""
+    ``input`` is the item, ``params`` the node's params as resolved for it, both as JSON. ``stdout`` and
+    ``stderr`` are the ends of a command's output, ``traceback`` is that of the user's code. ``exit_code``,
+    ``signal`` and ``pid`` are those of a command or of a worker that died."""
 
     input: str | None = None
     params: str | None = None
@@ -81,20 +80,20 @@ class Failure(NamedTuple):
 class Row:
     """One item of a node, or one visit of a node that is no batch (index 0).
 
-    ``node`` is the node's address; of a node inside items of a batch, the address with the positions of those
-    left out (``site[*].crawl``), and ``address`` is the whole one (``site[3].crawl[7]``). ``index`` is the
-    position among the items, from 0. ``start`` (run time) and ``wall`` (seconds) are those of its only
-    attempt, or from the begin of the first to the end of the last; ``start`` is None if nobody noted it,
-    as in journals of old. ``slot`` is the lane it ran on, from 0: items of one node on the same lane never
-    overlap. ``waited`` is seconds for a limit before its first attempt, ``queued`` those for a permit
-    of the run before all of them. ``tried`` lists the attempts of an item that had more than one, or whose
-    only one failed; without it ``attempts`` is all that is known.
+    ``node`` is the node's address; for a node inside items of a batch it is without their positions
+    (``site[*].crawl``), and ``address`` is the whole one (``site[3].crawl[7]``). ``index`` is the position
+    among the items, from 0. ``start`` (run time) and ``wall`` (seconds) are those of its only attempt, or
+    from the begin of the first to the end of the last; ``start`` is None if it was not recorded, as in old
+    journals. ``slot`` is the lane it ran on, from 0: items of one node on the same lane never overlap.
+    ``waited`` is seconds for a limit before its first attempt, ``queued`` seconds for a permit of the run
+    before all of them. ``tried`` lists the attempts of an item that had several, or whose only one failed;
+    without it, only ``attempts``, their number, is known.
 
-    ``cpu`` is seconds, ``rss`` bytes at the peak, ``bytes_out`` bytes written to stdout, ``cost`` US dollars,
-    each None if it is not known. ``error``, ``message`` and ``kind`` say why it failed, ``failure`` more
-    of that. ``command`` is the command it ran, as text for a shell, secrets masked; ``exit_code`` and
-    ``signal`` are that command's. ``final`` is False for an outcome that a later pass put another one in
-    place of: its time counts, and the item itself is counted by that other one."""
+    ``cpu`` is seconds, ``rss`` bytes at the peak, ``bytes_out`` bytes written to stdout, ``cost`` US dollars;
+    each is None if unknown. ``error``, ``message`` and ``kind`` say why it failed, ``failure`` has the
+    details. ``command`` is the command it ran, as text for a shell, secrets masked; ``exit_code`` and
+    ``signal`` are that command's. ``final`` is False for an outcome that a later pass replaced: its time
+    counts, but the item is counted by its replacement."""
 
     node: str
     index: int
@@ -133,8 +132,8 @@ class Row:
 
 @dataclass(slots=True)
 class Call:
-    """One call of a language model: when it began (run time, None if nobody noted it), who asked and what
-    it took.
+    """One call of a language model: its begin (run time, None if unknown), the node that made it and what it
+    used.
 
     ``input_tokens`` include the ``cached_tokens``. ``cost`` is in US dollars, None without a price.
     """
@@ -152,8 +151,8 @@ class Call:
 
 
 class Refusal(NamedTuple):
-    """A service wanted fewer calls: at ``at`` (run time), of the limit ``key``, with the HTTP ``status``;
-    for ``retry_after`` seconds none at all."""
+    """A service asked for fewer calls: at ``at`` (run time), of the limit ``key``, with the HTTP ``status``.
+    With ``retry_after``, it asked for none at all for so many seconds."""
 
     at: float
     key: str
@@ -162,8 +161,8 @@ class Refusal(NamedTuple):
 
 
 def refusals_of(row: Row) -> Iterator[Refusal]:
-    """The attempts of an item that a service refused, each when its answer came; of the limit that has the
-    name of its node."""
+    """The attempts of an item that a service refused, each at the time of its answer; the limit has the name
+    of the node."""
     for one in row.tried:
         if one.refused:
             yield Refusal(one.at + one.wall, row.node, one.status, one.retry_after)
@@ -181,7 +180,7 @@ class LimitStep(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What the machine did at ``at`` (run time): ``cores`` is CPU seconds a second of all processes of the
+    """The use of the machine at ``at`` (run time): ``cores`` is CPU seconds a second of all processes of the
     run, ``rss`` their memory in bytes."""
 
     at: float
@@ -191,10 +190,10 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A worker process that died at ``at`` (run time): ``slot`` is its number, ``reason`` why batchmill
-    killed it, empty if it did not. It cost ``items`` items an attempt, from ``index`` on, None if
-    none. ``host`` is that of a cluster, empty for this machine; where the cluster lost a whole worker, it is
-    its name, and nothing is known of its slot and process."""
+    """A worker process that died at ``at`` (run time). ``slot`` is its number, ``reason`` why batchmill
+    killed it, empty if it did not. It cost ``items`` items an attempt, from ``index`` on, None if none.
+    ``host`` is that of a cluster, empty for this machine. If the cluster lost a whole worker, ``host`` is the
+    worker's name, and its slot and process are unknown."""
 
     at: float
     node: str

@@ -15,16 +15,12 @@ Times = tuple[float | None, float, tuple[Attempt, ...]]
 
 
 class RunTime:
-    """Turns times of day into run time. Used by one thread, for the items of one visit of a node.
-
-    A time of day is rounded, and so the begin of an item may seem to lie before the end of the one before it
-    on the same worker, which it never did: it is put behind that.
-    """
+    """Turns times of day into run time. A time of day is rounded, so an item may seem to begin before the end
+    of the one before it on the same worker, by less than :data:`ROUNDING`."""
 
     def __init__(self, passes: Sequence[Pass]) -> None:
         self._passes = passes
         self._begins = [one.began for one in passes]
-        self._busy: dict[int, float] = {}  # by worker, until when the item that was seen last kept it
 
     def of(self, moment: float) -> float | None:
         """A time of day in run time; None for one before the run."""
@@ -45,21 +41,21 @@ class RunTime:
         return [at + moment - began if moment > began else at for moment in moments]
 
     def times(self, item: ItemRecord) -> Times:
-        """When an item began, how long it took, from the begin of its first attempt to the end of the last,
-        and its attempts where it had more than one, or where its only one failed. Without a begin, nobody
-        knows; the seconds are then those of its attempts together."""
+        """The begin of an item, its seconds from the begin of the first attempt to the end of the last, and
+        its attempts if there were several or the only one failed. If the begin is unknown, the seconds are
+        those of its attempts together."""
         tried = self._attempts(item)
         if tried:
             return tried[0].at, tried[-1].at + tried[-1].wall - tried[0].at, tried
         start = None if item.began is None else self.of(item.began)
         if start is None:
             return None, item.wall, ()
-        start, wall = self._free(item.worker, start, item.wall)
         if item.error is None or item.attempts != 1:
-            return start, wall, ()
+            return start, item.wall, ()
         names = ("type", "message", "kind", "retry_after", "waited", "refused", "status")
         told = {**item.error, "waited": item.for_limit}
-        return start, wall, (_attempt(start, wall, 0.0, item.worker, *(told.get(one) for one in names)),)
+        why = (told.get(one) for one in names)
+        return start, item.wall, (_attempt(start, item.wall, 0.0, item.worker, *why),)
 
     def _attempts(self, item: ItemRecord) -> tuple[Attempt, ...]:
         made: list[Attempt] = []
@@ -67,21 +63,10 @@ class RunTime:
             start = self.of(at)
             if start is not None:
                 slot = item.worker if worker is None else int(worker)
-                start, wall = self._free(slot, start, seconds)
                 between = start - made[-1].at - made[-1].wall if made else 0.0
-                attempt = _attempt(start, wall, 0.0, slot, *error)
+                attempt = _attempt(start, seconds, 0.0, slot, *error)
                 made.append(attempt._replace(paused=max(0.0, between - attempt.waited)))
         return tuple(made)
-
-    def _free(self, worker: int | None, start: float, wall: float) -> tuple[float, float]:
-        """An interval on a worker, behind the one before it there if that only seems to reach into it."""
-        if worker is None:
-            return start, wall
-        busy = self._busy.get(worker, start)
-        if start < busy < start + ROUNDING:
-            start = busy
-        self._busy[worker] = start + wall
-        return start, wall
 
 
 def _attempt(

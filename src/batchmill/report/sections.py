@@ -51,8 +51,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """``key`` is that of :attr:`Report.told`; ``missing`` says why there is nothing to show of it, where that
-    is so."""
+    """A section. ``key`` is that of :attr:`Report.told`; ``missing`` says why it has nothing to show."""
 
     key: str
     title: str
@@ -62,7 +61,7 @@ class Section:
 
 
 def sections(report: Report) -> list[Section]:
-    """Those that have something to show, or say why not."""
+    """The sections that have something to show, or that say why they do not."""
     makers = {
         "time": _time, "nodes": _nodes, "timeline": _timeline, "items": _items, "durations": _durations,
         "failures": _failures, "retries": _retries, "calls": _calls, "resources": _resources,

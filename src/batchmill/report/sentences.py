@@ -1,5 +1,4 @@
-"""A run in sentences: what each section of a report says before its figures. The same ones for every
-writer."""
+"""A run in sentences: the text of each section of a report before its figures. All writers use them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The slots of nodes whose items ran on a cluster: each is a slot of some host.
+"""Names for the slots of nodes whose items ran on a cluster: each is a slot of some host.
 
-Workers are numbered anew each time a node is under way, and a run may be resumed on another cluster. So the
-slots of a node are told apart by host and slot, over all times that it was under way."""
+Workers are numbered again each time a node runs, and a run may be resumed on another cluster. So a slot of a
+node is identified by host and slot, over all times that the node ran."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROUNDING = 1e-3  # seconds by which times of day may differ that were noted in d
 
 
 class SlotNames:
-    """Names such as ``host-a/0``, by node. Workers of this machine, beside those of a cluster, are called by
+    """Names such as ``host-a/0``, by node. Workers of this machine, next to those of a cluster, are named by
     their number. Used by one thread."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class SlotNames:
         return names.index(name)
 
     def names(self, node: str) -> Sequence[str]:
-        """Those of the slots of a node, in order; none if it never ran on a cluster."""
+        """The names of the slots of a node, in order; none if it never ran on a cluster."""
         return self._names.get(node, ())
 
     def name(self, node: str, slot: int | None) -> str:

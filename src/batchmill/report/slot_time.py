@@ -1,10 +1,10 @@
-"""Where the slot-seconds of a node went: what its slots did, and why they stood empty, adding up to all there
-were.
+"""The uses of a node's slot-seconds: what its slots did, and why they were empty. The shares add up to the
+whole.
 
-A slot is busy while an attempt runs on it. Its empty time is first what lies before its first attempt began,
-or began to wait, and behind its last one. Of the rest as much is laid to limits, then to permits of the run,
-then to pauses before another attempt, and then to the start of workers in place of those that died, as items
-waited for them: where several waited at once only so much as there were empty slots for."""
+A slot is busy while an attempt runs on it. Empty time before its first attempt began, or began to wait, and
+after its last one is counted first. The rest is attributed in this order, for as long as items waited: to
+limits, to permits of the run, to pauses before another attempt, to the start of workers that replace dead
+ones. If several items waited at once, only as many count as there were empty slots."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class _VisitTime:
 
 
 class SlotTime:
-    """Where the slot-seconds of one node went. ``streams`` says that its items come from a node before it."""
+    """Uses of the slot-seconds of a node. ``streams`` says that its items come from a node before it."""
 
     def __init__(self, visits: Sequence[Visit], *, streams: bool = False) -> None:
         self._visits = [_VisitTime(visit) for visit in sorted(visits, key=lambda visit: visit.at)]
@@ -109,7 +109,7 @@ class SlotTime:
                 self._visits[number].add(row.start or 0.0, row.wall, False, row.slot, row.waited + row.queued)
 
     def shares(self, steps: Sequence[LimitStep] = ()) -> Shares:
-        """Where they went. ``steps`` are those of an adaptive limit on how many slots there are."""
+        """The shares. ``steps`` are those of an adaptive limit on the number of slots."""
         total = Shares()
         waited, queued, paused, restarted = self._waited, self._queued, self._paused, self._restarted
         for one in self._visits:
@@ -130,12 +130,12 @@ class SlotTime:
         paused: float,
         restarted: float,
     ) -> tuple[Shares, float]:
-        """The shares of a visit, and the seconds among them for new workers in place of those that died."""
+        """The shares of a visit, with the seconds spent on replacing dead workers."""
         visit, busy = one.visit, one.work + one.failed
         capacity = max(busy, _capacity(visit, steps))
         empty = capacity - busy
-        # Of slots that an adaptive limit opens and closes, those that stand empty at the end may have been
-        # closed long before: items that waited then say more of what held them back.
+        # An adaptive limit may have closed a slot long before the end. So for empty slots at the end, the
+        # items that waited say more about what held them back.
         first = min(empty, max(0.0, waited)) if steps else 0.0
         empty -= first
         before, behind = one.edges(visit.slots)

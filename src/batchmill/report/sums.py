@@ -1,4 +1,4 @@
-"""What the items of one node add up to."""
+"""Sums over the items of one node."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class NodeSums:
         self._priced |= call.cost is not None
 
     def finished(self, steps: Sequence[LimitStep]) -> Node:
-        """The node with what was counted. ``steps`` are those of the limit on its slots."""
+        """The node with its sums. ``steps`` are those of the limit on its slots."""
         node = self.node
         counts = dict(self._counts)
         if node.total is not None:
@@ -113,7 +113,7 @@ class NodeSums:
         )
 
     def _shares(self, steps: Sequence[LimitStep]) -> Shares | None:
-        """None if nobody noted what its slots did: of any of its items, or of a node that is no batch."""
+        """The slot-second shares; None for a node that is no batch, or if an item has no recorded time."""
         unknown = self._untimed or not (self._attempts or self.node.batch)
         if unknown or self.slots is None or not self.node.visits:
             return None

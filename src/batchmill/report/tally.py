@@ -1,7 +1,7 @@
-"""Durations added up in memory that does not grow: exact counts, sums and extremes, percentiles by buckets.
+"""Durations added up in constant memory: exact counts, sums and extremes, percentiles by buckets.
 
-Buckets grow by the same ratio, 32 to an octave, so a percentile is told within 1.1 % of itself, however long
-the tail. Up to a thousand values are kept as they are."""
+Buckets grow by a constant ratio, 32 to an octave, so a percentile is within 1.1 % of its true value, however
+long the tail. Up to a thousand values are stored as they are, and their percentiles are exact."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Tally:
         return both
 
     def percentile(self, share: float) -> float:
-        """The value that ``share`` (0 to 1) of the values do not exceed; of values that are kept, the nearest
-        rank. Without values 0."""
+        """The value that ``share`` (0 to 1) of the values do not exceed; the nearest rank while the values
+        are stored. 0 without values."""
         if not self.count:
             return 0.0
         rank = min(self.count, max(1, math.ceil(share * self.count)))
@@ -79,7 +79,7 @@ class Tally:
             yield bucket, below
 
     def durations(self) -> Durations | None:
-        """What there is to tell; None without values."""
+        """Sums and percentiles; None without values."""
         if not self.count:
             return None
         p50, p90, p95, p99 = (self.percentile(share) for share in (0.5, 0.9, 0.95, 0.99))

@@ -3,6 +3,7 @@ be."""
 
 from __future__ import annotations
 
+import json
 import re
 
 _CONTROL = re.compile(
@@ -19,6 +20,11 @@ def valid(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def of_value(value: object) -> str:
+    """Plain data as JSON for a reader, with letters of every script as they are."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def beginning(text: str, most: int) -> str:
     """At most ``most`` characters from the begin of ``text``, an ellipsis where it was cut."""
     text = valid(text)
@@ -32,8 +38,8 @@ def end(text: str, most: int) -> str:
 
 
 def visible(text: str) -> str:
-    """``text`` without colours of a terminal, and with other control characters, those that turn the
-    direction of writing included, as escapes such as ``\\x00``. Line ends and tabs stay."""
+    """``text`` with colours of a terminal removed and other control characters written as escapes such as
+    ``\x00``, including those that change the direction of writing. Line ends and tabs stay."""
     if text.isascii() and text.isprintable():
         return text
     return _CONTROL.sub(_escaped, _ANSI.sub("", valid(text).replace("\r\n", "\n")))
@@ -46,7 +52,7 @@ def line(text: str, most: int | None = None) -> str:
 
 
 def spans(sentence: str) -> list[tuple[bool, str]]:
-    """A sentence of ours in pieces, each with whether it is code: what stands between backticks."""
+    """A sentence of ours in pieces, each with a flag: True for code, which stands between backticks."""
     pieces = _CODE.split(sentence)
     return [(place % 2 == 1, piece) for place, piece in enumerate(pieces) if piece]
 

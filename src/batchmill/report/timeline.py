@@ -1,4 +1,4 @@
-"""The run over time, in bins: what ended when, what was in flight, what limits said, what was spent."""
+"""The run over time, in bins: items that ended, items in flight, decisions of limits, money spent."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ class _NodeLanes:
             self.worst[place] = code
 
     def finished(self) -> Lanes:
-        """The lanes as far as a slot was used: most of those that an adaptive limit might have opened were
-        not."""
+        """The lanes up to the last used slot: most slots that an adaptive limit might have opened were never
+        used."""
         means = [lane.means() for lane in self.busy]
         used = [number for number, lane in enumerate(means) if any(lane)]
         upto = max(used, default=0) + 1
         busy = bytearray()
         for number, lane in enumerate(means[:upto]):
             width = min(self.group, self.slots - number * self.group)
-            # what was busy at all is to be seen
+            # a slot that was busy at all must be visible
             busy.extend(min(200, max(1, round(200 * one / width))) if one else 0 for one in lane)
         data = zlib.compress(bytes(busy) + self.worst[: upto * self.bins].tobytes(), 9)
         names = list(self.names[: upto * self.group])
@@ -73,7 +73,7 @@ class _NodeLanes:
 
 
 class Timeline:
-    """The run over ``wall`` seconds. ``nodes`` are all that are known from the beginning; those with the most
+    """The run over ``wall`` seconds. ``nodes`` are all nodes known at the start; those with the most
     slot-seconds get lines and lanes of their own; ``names`` knows the slots of a cluster."""
 
     def __init__(self, wall: float, nodes: Sequence[Node], names: SlotNames | None = None) -> None:
@@ -99,7 +99,7 @@ class Timeline:
         self._samples: list[tuple[float, int, int]] = [(0.0, 0, 0)] * self.bins  # sum of cores, number, rss
 
     def bin(self, at: float) -> int:
-        """The number of the bin that ``at`` lies in; of what lies outside the nearest."""
+        """The number of the bin that holds ``at``; outside the bins, the nearest."""
         return min(self.bins - 1, max(0, int(at / self.seconds)))
 
     def add(self, row: Row, attempted: Sequence[Attempted]) -> None:
@@ -184,11 +184,11 @@ class Timeline:
         return sorted(self._steps.get(key, ()), key=lambda step: step.at)
 
     def lanes(self) -> list[Lanes]:
-        """The lanes of the nodes whose items' slots are known."""
+        """The lanes of the nodes whose items have recorded slots."""
         return [one.finished() for one in self._lanes.values() if one.known]
 
     def series(self) -> Series:
-        """What was counted."""
+        """The counts."""
         lines = [line.series() for line in (*self._lines.values(), self._others) if line.known]
         total, cost = 0.0, []
         for spent in self._cost:

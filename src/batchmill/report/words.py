@@ -1,4 +1,4 @@
-"""Figures in words, as every writer tells them."""
+"""Figures in words, the same for every writer."""
 
 from __future__ import annotations
 

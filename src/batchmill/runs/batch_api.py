@@ -63,7 +63,7 @@ class WaitRoom:
             self.clock.sleep(seconds)
 
     def settle(self, journal: Any, run: int) -> None:
-        """The waiting is over: items that have failed are asked for anew when the run is resumed."""
+        """End the waiting: items that failed are asked again when the run is resumed."""
         failed, self.failed = self.failed, []
         if failed:
             with closing(JournalBatches(journal.path, run)) as store:
@@ -74,8 +74,8 @@ class WaitRoom:
 def desk_of_the_run(
     log: SqliteRunLog | None, plan: Plan, room: WaitRoom | None
 ) -> Iterator[BatchDesk | None]:
-    """Where requests are handed in; None for a run that makes none. Raises :class:`InvalidSetting` for one
-    that does and is not kept."""
+    """The desk that takes requests; None for a run that makes none. Raises :class:`InvalidSetting` for one
+    that makes some and is not saved."""
     node = next((one for one in all_nodes(plan) if one.stays and one.sub is None), None)
     if node is None:
         yield None
@@ -105,8 +105,8 @@ def desk_of_the_run(
 
 
 def handed_in(around: NodeFrame, walk: RunReport, log: SqliteRunLog | None) -> list[ServiceBatch]:
-    """Hand in what was gathered where nothing is wrong with the run but that a budget is used up, and enter
-    what was paid; the batches that are waited for."""
+    """Submit the gathered requests if the run is sound, or only its budget is used up, and record those that
+    are paid; returns the pending batches."""
     desk = around.services.desk
     if desk is None or log is None:
         return []
@@ -127,7 +127,7 @@ def handed_in(around: NodeFrame, walk: RunReport, log: SqliteRunLog | None) -> l
 
 
 def as_json(batch: ServiceBatch) -> dict[str, Any]:
-    """What the result of a run tells of a batch that is waited for."""
+    """A pending batch in the form of a run's result."""
     return {
         "batch": batch.remote,
         "status": batch.status or batch.state,
@@ -140,7 +140,7 @@ def as_json(batch: ServiceBatch) -> dict[str, Any]:
 
 
 def in_words(batches: Sequence[Mapping[str, Any]]) -> str:
-    """What is waited for, in a line; the batches are as :func:`as_json` gives them."""
+    """The pending batches in one line; they have the form of :func:`as_json`."""
     number, requests = len(batches), sum(one["requests"] for one in batches)
     answered = sum(one["answered"] for one in batches)
     named = ", ".join(

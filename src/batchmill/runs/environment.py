@@ -21,7 +21,7 @@ def surroundings() -> dict[str, str | None]:
 
 
 def changed_since(then: object) -> list[str]:
-    """The names of what is another one now than what :func:`surroundings` gave ``then``."""
+    """The names of variables that have changed since :func:`surroundings` gave ``then``."""
     if not isinstance(then, Mapping):
         return []
     now = surroundings()

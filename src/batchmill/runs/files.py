@@ -1,4 +1,4 @@
-"""The files of a run: those it needs itself, and those that it will surely write."""
+"""The files of a run: those it needs itself, and those that it will certainly write."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
 def own_files_of(
     draft: Draft, plan: Plan, journal: Journal | None, others: Mapping[str, str]
 ) -> dict[str, str]:
-    """Files that nothing in the run may write, by path, with what each is; folders end with a separator."""
+    """Files that the run must not write, by path, with a description; folders end with a separator."""
     found = dict(others)
     if journal is not None:
         found |= files_of_journal(journal)
@@ -69,7 +69,7 @@ def table_of(plan: Plan, inputs: Mapping[str, object], own_files: Mapping[str, s
 
 
 def enter(table: FileTable, own_files: Mapping[str, str]) -> None:
-    """Enter files of the run itself, by path, with what each is."""
+    """Enter files of the run itself, by path, with a description."""
     for path, words in own_files.items():
         if path.endswith(os.sep):
             table.own_folder(path, words)

@@ -11,7 +11,7 @@ import psutil
 
 from batchmill.graph.frame import NodeFrame
 from batchmill.journal.runlog import SqliteRunLog
-from batchmill.runs.machine import Machine
+from batchmill.runs.machine import MachineMeter
 
 EVERY_SECONDS = 1.0
 FIRST_SECONDS = 0.1  # until the first look at the machine
@@ -21,7 +21,7 @@ LEAST_SECONDS = 0.2  # that the last look is to tell of
 
 @contextmanager
 def beating(log: SqliteRunLog | None, around: NodeFrame) -> Iterator[None]:
-    """While the run is at work; nothing where it has no journal."""
+    """A context in which the run records its state regularly; it does nothing without a journal."""
     if log is None:
         yield
         return
@@ -51,7 +51,7 @@ class _Sampled:
 
     def __init__(self, log: SqliteRunLog) -> None:
         self._log = log
-        self._machine: Machine | None = None
+        self._machine: MachineMeter | None = None
         self._due = 0.0
         self._last = time.monotonic()
         self.sample()
@@ -63,7 +63,7 @@ class _Sampled:
             return
         with suppress(psutil.Error, OSError):  # a system that does not let itself be looked at
             if self._machine is None:
-                self._machine = Machine()
+                self._machine = MachineMeter()
             else:
                 self._log.sample(time.time(), *self._machine.look())
         self._last = time.monotonic()

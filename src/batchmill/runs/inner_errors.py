@@ -13,9 +13,9 @@ from batchmill.journal.records import ItemRecord
 
 
 def inner_errors(reader: Reader, item: ItemRecord) -> Iterator[dict[str, Any]]:
-    """What failed inside of an item that did not fail itself, in the form of
+    """The failures inside an item that did not fail itself, in the form of
     :meth:`~batchmill.journal.reading.ItemRecord.as_json` with the address of the ``node``; ``index`` is None
-    of what is no item of a batch there. Raises :class:`~batchmill.errors.StorageError`."""
+    if there is no item of a batch there. Raises :class:`~batchmill.errors.StorageError`."""
     with faults(reader.journal.path):
         records = CODEC.read(item.records)
     for record in records:

@@ -88,7 +88,7 @@ def begun(journal: Journal, order: RunRequest, masker: Masker, stop: CancelToken
 
 
 def told_of(log: SqliteRunLog | None) -> dict[str, str]:
-    """What templates can read of a run: its name, its start time, which stays the same after a resume, and
+    """The values of a run for templates: its name, its start time, which stays the same after a resume, and
     its working folder."""
     name = secrets.token_hex(4) if log is None else log.name
     started = time.time() if log is None else log.run.started_at
@@ -139,7 +139,8 @@ def only_told(log: SqliteRunLog, result: RunResult, under_way: CallsUnderWay | N
 
 
 def _counts(log: SqliteRunLog, *, whole: bool) -> dict[str, int]:
-    """What a resumed run kept, redid and so on; ``whole`` adds what its document no longer has."""
+    """The counts of a resumed run: kept, redone and so on; ``whole`` adds results that its document no longer
+    has."""
     lost = sum(count for _, count in log.gone()) if whole and log.fault is None else 0
     return (log.counts() + Kept(gone=lost)).as_json()
 

@@ -22,8 +22,8 @@ _TOGETHER = 500  # calls that are put aside at once
 
 
 def addresses(plan: Plan) -> list[str]:
-    """The addresses of all nodes in the order of the document, those of a sub-workflow behind the node that
-    runs it; but not inside items, nor where a workflow runs itself."""
+    """The addresses of all nodes in the order of the document; those of a sub-workflow follow the node that
+    runs it. Nodes inside items are left out, and so are recursive runs."""
     return list(_addresses(plan.whole or plan, "", ()))
 
 
@@ -69,8 +69,8 @@ def calls_of_the_run(log: SqliteRunLog | None, plan: Plan) -> Iterator[CallsUnde
 def all_calls(
     told: Sequence[object], log: SqliteRunLog | None, under_way: CallsUnderWay | None
 ) -> Sequence[Any]:
-    """The calls of the whole run, of which ``told`` are those that came back with the outcomes of this pass:
-    with a journal those of every pass, else those of attempts too of which nothing came back.
+    """The calls of the whole run; ``told`` are those that returned with the outcomes of this pass. With a
+    journal they are those of every pass, else they include calls of attempts that returned nothing.
 
     Raises :class:`StorageError`.
     """
@@ -87,7 +87,7 @@ def all_calls(
 
 
 def spent_before(log: SqliteRunLog) -> dict[str, Any] | None:
-    """What the earlier passes of a resumed run spent; None where they made no calls."""
+    """The use by the earlier passes of a resumed run; None if they made no calls."""
     return sum_of(call for number, call in log.calls() if number < log.run.passes)
 
 
@@ -99,7 +99,7 @@ def sum_of(calls: Iterable[dict[str, object]]) -> dict[str, Any] | None:
 
 
 def _listed(calls: Iterable[object]) -> Sequence[Any]:
-    """Calls as a list, which is not held where they are many."""
+    """Calls as a list, which is on disk if there are many."""
     rows, part, start = Rows(), list[Any](), 0
     for call in calls:
         part.append(call)

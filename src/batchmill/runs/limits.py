@@ -13,7 +13,7 @@ from batchmill.policy.budget import Budget
 
 
 def gates_of(bus: Bus, stop: CancelToken) -> Gates:
-    """Gates that tell ``bus`` what adaptive limits decide, and let nothing new start in the run once a
+    """Gates that report decisions of adaptive limits to ``bus``, and stop the run from starting work once a
     budget is used up."""
 
     def tell(key: str, decision: LimitChange) -> None:
@@ -29,7 +29,7 @@ def budgets_of(plan: Plan, gates: Gates) -> tuple[Budget, ...]:
 
 
 def tell_limit(gates: Gates, walk: RunReport) -> None:
-    """Have a run that was stopped by a budget say so before its other errors, which come of that."""
+    """For a run that a budget stopped, report that before its other errors, which are consequences."""
     if gates.exhausted is not None and walk.interrupted:
         message = f"{gates.exhausted}; what was running has finished, nothing else was started"
         walk.fail_first(ErrorInfo("BudgetUsedUp", message, retryable=False))

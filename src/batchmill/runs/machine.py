@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import psutil
 
 
-class Took(NamedTuple):
+class MachineUse(NamedTuple):
     """Their use in the ``seconds`` since the last sample: ``cpu`` in CPU seconds; ``rss`` the memory in bytes
     that they have now, with shared memory counted for each; ``processes`` their number."""
 
@@ -21,11 +21,11 @@ class Took(NamedTuple):
     processes: int
 
 
-class Machine:
-    """Looks at this process and all below it. Used by one thread.
+class MachineMeter:
+    """Measures this process and all its descendants. Used by one thread.
 
-    A process that has ended is counted by the one that waited for it, so nothing is lost between two looks
-    but what nobody waited for.
+    A process that has ended is counted by the process that waited for it. So between two looks only the use
+    of processes that nobody waited for is lost.
     """
 
     def __init__(self) -> None:
@@ -33,11 +33,11 @@ class Machine:
         self._at = time.perf_counter()
         self._cpu = self._look()[0]
 
-    def look(self) -> Took:
-        """What was taken since the last time."""
+    def look(self) -> MachineUse:
+        """The use since the last call."""
         cpu, rss, processes = self._look()
         now = time.perf_counter()
-        took = Took(now - self._at, max(0.0, cpu - self._cpu), rss, processes)
+        took = MachineUse(now - self._at, max(0.0, cpu - self._cpu), rss, processes)
         self._at, self._cpu = now, cpu
         return took
 
@@ -52,7 +52,7 @@ class Machine:
         return cpu, rss, processes
 
     def _below(self) -> Iterator[tuple[Any, Any]]:
-        """CPU times and memory of each process below this one, but for those that end meanwhile."""
+        """CPU times and memory of each descendant, except those that end meanwhile."""
         for process in self._own.children(recursive=True):
             with contextlib.suppress(psutil.Error), process.oneshot():
                 yield process.cpu_times(), process.memory_info()

@@ -33,8 +33,8 @@ def outputs_of(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dic
 
 
 def _read_through(value: object) -> None:
-    """Have every element of the lists that are read later made plain now. Raises :class:`NotPlain`: once the
-    outputs are being printed it is too late to say so."""
+    """Read every element of lazy lists now. Raises :class:`NotPlain`: while the outputs are printed it would
+    be too late."""
     if isinstance(value, LazyList):
         for _ in () if value.plain else value:
             pass

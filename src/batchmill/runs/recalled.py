@@ -1,6 +1,6 @@
 """The results of the nodes before a part of a document, from the journal, matched by content.
 
-Nothing runs and nothing is written: the nodes are walked as in a rehearsal. An outcome may come from any run.
+The nodes are walked as in a rehearsal, without running or writing anything. An outcome may come from any run.
 """
 
 from __future__ import annotations

@@ -220,7 +220,7 @@ def _spent(calls: list[Call]) -> dict[str, Any] | None:
 
 
 def _estimates(nodes: list[Forecast], calls: list[Call]) -> dict[str, Estimate]:
-    """What the items that would be run are likely to use; of nodes that made calls before."""
+    """The expected use by the items that would run, for nodes that made calls before."""
     by_node: dict[str, list[Call]] = {}
     for number, call in calls:
         if not call.get("kept"):

@@ -1,4 +1,4 @@
-"""The parts of a run to resume: its document, inputs and settings, as they are now."""
+"""The parts of a run to resume: its document, inputs and settings, in their present state."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from batchmill.warned import Warned
 
 
 class PartToResume(NamedTuple):
-    """Which nodes of a run to continue, None for all. ``asked`` says that this is a change, ``anew`` that
-    they run again even if they have a result."""
+    """The nodes of a run to continue, None for all. ``asked`` says that this differs from the run so far,
+    ``anew`` that they run again even if they have a result."""
 
     part: Part | None
     asked: bool
@@ -43,7 +43,7 @@ class PartToResume(NamedTuple):
 def part_to_resume(
     run: RunRecord, only: str | None, start: str | None, until: str | None, *, whole: bool
 ) -> PartToResume:
-    """What is named, else what the run was begun with. Raises :class:`InvalidSetting`."""
+    """The named part, else the part that the run was begun with. Raises :class:`InvalidSetting`."""
     named, kept = Part.of(only, start, until), Part.kept(run.settings.get("part"))
     if named is not None and whole:
         raise InvalidSetting("`whole` runs everything: leave out `only`, `from` and `until`")
@@ -53,7 +53,7 @@ def part_to_resume(
 
 
 def require_document(run: RunRecord) -> None:
-    """Raises :class:`InvalidSetting` for a run of a flow: the flow is needed to go on with it."""
+    """Raise :class:`InvalidSetting` for a run of a flow, which can only be continued with the flow."""
     if FLOW in run.settings:
         raise InvalidSetting(
             f"run {run.name} is a run of a flow: run the flow again with this journal, or `batchmill resume`"
@@ -61,7 +61,7 @@ def require_document(run: RunRecord) -> None:
 
 
 def document_of(run: RunRecord) -> str | dict[str, Any]:
-    """The run's document: its file as it is now, or what was kept of it where there is no file any more."""
+    """The run's document: its file in its present state, or the saved copy if the file is gone."""
     if os.path.isabs(run.source) and os.path.isfile(run.source):
         return run.source
     document: dict[str, Any] = run.document
@@ -69,7 +69,8 @@ def document_of(run: RunRecord) -> str | dict[str, Any]:
 
 
 def is_done(run: RunRecord, document: str | dict[str, object], given: bool, failed_only: bool) -> bool:
-    """Whether the run has finished and nothing asks for more: no edit, no input that is ``given``."""
+    """Whether the run has finished and there is no reason to continue: no edit, no input that is
+    ``given``."""
     return run.finished and not (given or failed_only) and load(document).raw == run.document
 
 
@@ -117,7 +118,7 @@ def settings_of(
     cluster: str | Mapping[str, object] | None = None,
     part: Part | None = None,
 ) -> RunSettings:
-    """The settings of the run, but for those that are given."""
+    """The settings of the run, overridden by those that are given."""
     set_apart = ("executor", "jobs", "limit", "cluster", "around", "part")
     own = {name: value for name, value in run.settings.items() if name not in set_apart}
     return RunSettings(
@@ -132,7 +133,7 @@ def settings_of(
 
 
 def limit_of(run: RunRecord, given: int | Literal["all"] | None) -> int | None:
-    """The limit that is given, that of the run where none is."""
+    """The limit that is given, else that of the run."""
     if given is None:
         return run.limit
     return given if given != "all" else None
@@ -152,8 +153,8 @@ def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
 
 
 def require_items(journal: Journal, run: RunRecord, order: RunRequest) -> None:
-    """Raises :class:`InvalidSetting` where a source that had items has none now: the run would end as done
-    without them. Where a source is only known once other nodes have run, it is not looked at."""
+    """Raise :class:`InvalidSetting` if a source that had items has none now: the run would end as done
+    without them. A source that is only known once other nodes have run is not checked."""
     with Reader(journal) as reader:
         recorded = {visit.address: visit.done for visit in reader.visits(run) if visit.done}
     around = NodeFrame(RunServices(SubWorkflowRun), Namespace(order.inputs))
@@ -168,8 +169,8 @@ def require_items(journal: Journal, run: RunRecord, order: RunRequest) -> None:
 
 
 def _is_empty(node: PlannedNode, around: NodeFrame) -> bool:
-    """Whether the source of a batch can be looked into, and there is nothing in it. One that cannot be read
-    is the run's own to tell."""
+    """Whether the source of a batch can be checked, and is empty. If it cannot be read, the run itself
+    reports that."""
     spec = node.spec.batch
     if spec is None or spec.calls_code or spec.items_kind in ("list", "reference", "range", "stdin"):
         return False
@@ -188,7 +189,7 @@ def order_of(
     journal: Journal,
     warnings: Iterable[Warned] = (),
 ) -> RunRequest:
-    """What there is to run of a run that is resumed: its document as it is now, its inputs and those that are
+    """The order for a run that is resumed: its document in its present state, its inputs and those that are
     given. Raises :class:`InvalidDocument`."""
     texts = dict(text_params or {})
     values = {name: value for name, value in {**run.inputs, **(params or {})}.items() if name not in texts}

@@ -199,7 +199,7 @@ def _one_pass(
 
 
 def _as_it_was(reader: Reader, run: RunRecord, document: str | dict[str, object]) -> RunResult | None:
-    """The result that a finished run had; None where it is not kept."""
+    """The result of a finished run; None if it is not saved."""
     found = reader.result(run)
     if found is None:
         return None

@@ -25,7 +25,7 @@ _DEFAULT_VARIABLE = {
 
 
 class Secrets:
-    """What a run must not show, and the variables that its commands do not get.
+    """The secrets of a run, and the variables that its commands do not get.
 
     ``withheld`` are variables that the document names as credentials, and those that hold the value of a
     secret input, unless the value is too ordinary to be a secret. ``bound`` are those of ``secret_hosts``.
@@ -49,7 +49,7 @@ class Secrets:
         self.withheld = frozenset(names | {name for name, value in os.environ.items() if value in texts})
 
     def add_sent(self, names: Iterable[str]) -> None:
-        """Mask the variables of this name that are sent to workers, where the name tells of a secret."""
+        """Mask the variables of this name that are sent to workers, if the name indicates a secret."""
         for name in names:
             if _TELLING.search(name):
                 self.masker.add(os.environ.get(name), f"the variable {name}")
@@ -100,7 +100,7 @@ def _names_in(params: Mapping[str, object], inputs: Mapping[str, object]) -> Ite
 
 
 def _written(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Credentials that stand in the document itself, and what they are called."""
+    """Credentials that are written in the document itself, with their names."""
     for one in plan.all_plans():
         for node in one.nodes.values():
             for key in CREDENTIALS:

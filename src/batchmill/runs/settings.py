@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # it imports pydantic
 VARIABLE = "BATCHMILL_CLUSTER"
 
 ALL = "all"
-"""In the place of a limit: that of the run that is resumed holds no longer."""
+"""A value for the limit that removes the limit of the resumed run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class RunSettings:
 
 
 def cluster_of(settings: RunSettings, document: Workflow) -> str | dict[str, Any] | None:
-    """Where the cluster of a run is: what its caller says, else the environment, else the document. Raises
-    :class:`~batchmill.errors.InvalidSetting` where the environment names no place."""
+    """The address of a run's cluster: from its caller, else the environment, else the document. Raises
+    :class:`~batchmill.errors.InvalidSetting` if the environment names no valid place."""
     if settings.cluster is not None:
         return settings.cluster if isinstance(settings.cluster, str) else dict(settings.cluster)
     named = checked_cluster(written_cluster(os.environ.get(VARIABLE)))

@@ -21,7 +21,8 @@ def nodes_on_stdin(plan: Plan, within: str = "", above: tuple[Plan, ...] = ()) -
 
 
 def stdin_faults(plan: Plan) -> list[Fault]:
-    """What is wrong with a document that came from standard input itself: nodes that want it for items."""
+    """The faults of a document that came from standard input itself: nodes that read their items
+    from there."""
     faults = []
     for address in nodes_on_stdin(plan):
         outermost = plan.nodes[address.partition(".")[0]]

@@ -21,7 +21,7 @@ from batchmill.values.masking import Masker
 @contextmanager
 def items_of_the_run(log: SqliteRunLog | None, plan: Plan, masker: Masker) -> Iterator[ItemsUnderWay | None]:
     """The folder beside the journal; None for a run that cannot be resumed, or has no such items. Raises
-    :class:`StorageError` where there can be none."""
+    :class:`StorageError` if it cannot be made."""
     if log is None or log.temporary or not _has_such_items(plan):
         yield None
         return

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 
 class Environment(Mapping[str, str]):
-    """The variables of this process's environment, as they are when they are looked at. Another process that
-    it is sent to looks at its own, which is the same for workers."""
+    """The environment variables of this process, read at each access. Sent to another process, it reads that
+    process's own, which is the same for workers."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Steps of batch nodes whose items have a folder each: made for every attempt, around all it does."""
+"""Steps of batch nodes whose items have a folder each: made for every attempt, around the whole of it."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class FolderPlacedItemStep(FolderItemStep, PlacedItemStep):
 def folder_step(
     node: Node, params: StepParams, namespace: Namespace, folders: ItemFolders, **told: object
 ) -> ItemStep:
-    """The step of a batch node whose items have ``folders``; ``told`` is what
-    :func:`~batchmill.step.item_step` takes."""
+    """The step of a batch node whose items have ``folders``; ``told`` are the arguments of
+    :func:`~batchmill.step.item_step`."""
     kind: type[_InFolders] = FolderItemStep
     if callable(getattr(node, "run_item", None)):
         kind = FolderPlacedItemStep

@@ -1,4 +1,4 @@
-"""What can be said of an attempt before it is made, from the params that it will have."""
+"""Predictions about an attempt before it is made, from its params."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ class Foreseen(ABC):
 
     @abstractmethod
     def skips(self, scope: Scope) -> bool:
-        """Whether nothing is to be run with the names of ``scope``."""
+        """Whether the condition of the node is false with the names of ``scope``, so it does not run."""
 
     @abstractmethod
     def _scope_of(self, item: object, index: int, folder: str | None = None) -> Scope:
         """The names for one item."""
 
     def expected_tokens(self, item: object, index: int) -> float:
-        """About how many tokens of language models an attempt at this item uses; 0 where nobody knows."""
+        """The approximate number of tokens that an attempt at this item uses; 0 if unknown."""
         params = self._resolved(item, index)
         return 0.0 if params is None else self.node.expected_tokens(params)
 
     def expected_usd(self, item: object, index: int) -> float:
-        """About how many US dollars an attempt at this item costs; 0 where nobody knows."""
+        """The approximate cost of an attempt at this item in US dollars; 0 if unknown."""
         params = self._resolved(item, index)
         return 0.0 if params is None else self.node.expected_usd(params)
 
     def is_free(self, item: object, index: int) -> bool:
-        """Whether an attempt at this item certainly asks nobody who is paid."""
+        """Whether an attempt at this item certainly calls no paid service."""
         params = self._resolved(item, index)
         return params is not None and self.node.is_free(params)
 
     def expected_call(self, item: object, index: int) -> ExpectedCall | None:
-        """What a call of a language model for this item uses; None where none is made. Raises
-        :class:`~batchmill.errors.TemplateError` where that is not known."""
+        """The expected use by a call of a language model for this item; None if no call is made. Raises
+        :class:`~batchmill.errors.TemplateError` if that is unknown."""
         scope = self._scope_of(item, index)
         return None if self.skips(scope) else self.node.expected_call(self._params.resolve(scope))
 
     def is_booked(self, item: object, index: int) -> bool:
-        """Whether an attempt at this item makes no request but one that was made already."""
+        """Whether an attempt at this item only makes requests that were made already."""
         params = self._resolved(item, index)
         return params is not None and self.node.is_booked(params)
 

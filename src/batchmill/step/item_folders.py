@@ -1,9 +1,9 @@
-"""A folder of its own for each attempt at an item: made before it, and gone once the item has succeeded.
+"""A folder for each attempt at an item: made before the attempt, removed once the item has succeeded.
 
-        root/<index>-<key>          first attempt       stays where the attempt failed
-        root/<index>-<key>.2        second attempt      all go when one succeeds
+        root/<index>-<key>          first attempt       stays if the attempt failed
+        root/<index>-<key>.2        second attempt      all are removed when one succeeds
 
-Files that are kept move out first, into a folder that is named by the item too.
+Files to keep are moved out first, into a folder that is also named after the item.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from batchmill.sourced import bare
 from batchmill.template import Compiled, Scope
 
 KEPT = "kept"
-"""The output with the paths of the files that were kept."""
+"""The output with the paths of the kept files."""
 _MOST_SHOWN = 5
 _KEY_CHARACTERS = 8
 _OWNER_MAY = 0o700
@@ -38,9 +38,9 @@ _OWNER_MAY = 0o700
 
 @dataclass(frozen=True, slots=True)
 class FilesToKeep:
-    """``patterns`` of files in an item's folder; ``to`` is where they go, from the folder ``base``, None for
-    ``root/<index>-<key>``. ``required``: each pattern has to fit a file. ``files`` knows which files the run
-    uses, and ``by`` is what the node is called there."""
+    """``patterns`` of files in an item's folder; ``to`` is their destination, relative to the folder
+    ``base``, None for ``root/<index>-<key>``. ``required``: each pattern must match a file. ``files`` is the
+    table of the run's files, and ``by`` the name of the node there."""
 
     patterns: tuple[str, ...]
     root: str
@@ -53,11 +53,11 @@ class FilesToKeep:
 
 @dataclass(frozen=True, slots=True)
 class ItemFolders:
-    """The folders of the items of one batch node. ``root`` is an absolute path, ``top`` the one around that
-    is the run's. ``keyed`` is what the keys of the items are made of besides them, ``remove`` says when the
-    folder of an attempt goes.
+    """The folders of the items of one batch node. ``root`` is an absolute path, inside ``top``, the folder of
+    the run. ``keyed`` are the parts of the items' keys besides the items, ``remove`` says when the folder of
+    an attempt is removed.
 
-    Travels to worker processes. Concurrency: nothing in it changes; attempts have folders of their own.
+    Travels to worker processes. Concurrency: immutable; attempts have folders of their own.
     """
 
     root: str
@@ -79,7 +79,7 @@ class ItemFolders:
                 own.remove(path)
 
     def tidy(self) -> None:
-        """Remove the folders around those of the items, as far as nothing is left in them."""
+        """Remove the folders around those of the items, if they are empty."""
         folder = self.root
         with contextlib.suppress(OSError):  # something is left, or it was never made
             while folder != os.path.dirname(self.top):
@@ -87,7 +87,7 @@ class ItemFolders:
                 folder = os.path.dirname(folder)
 
     def name_of(self, item: object, index: int) -> str:
-        """What the folders of an item are called: by its position and its content."""
+        """The name of the folders of an item: its position and a digest of its content."""
         try:
             return f"{index}-{digest_of(*self.keyed, bare(item)).hex()[:_KEY_CHARACTERS]}"
         except NoDigest:
@@ -118,7 +118,7 @@ class ItemFolders:
 
 @dataclass(slots=True)
 class OwnFolder:
-    """The folder of one attempt, at ``path``; ``attempt`` is told of it."""
+    """The folder of one attempt, at ``path``; ``attempt`` knows it."""
 
     folders: ItemFolders
     name: str
@@ -128,8 +128,8 @@ class OwnFolder:
     removed: bool = field(default=False)
 
     def finished(self, value: Any, scope: Callable[[], Scope]) -> object:
-        """What the attempt gave, with the files that are kept; the folders of the item go. An attempt that
-        was given up meanwhile touches nothing any more."""
+        """The result of the attempt, with the kept files; removes the folders of the item. An attempt that
+        was given up meanwhile changes nothing."""
         if self.attempt.cancel.cancelled:
             return value
         keep = self.folders.keep
@@ -145,7 +145,7 @@ class OwnFolder:
         return value
 
     def remove(self, path: str) -> None:
-        """Remove a folder, also one in which a command left what nobody may write to."""
+        """Remove a folder, even if a command made parts of it read-only."""
         shutil.rmtree(path, ignore_errors=True)
         if os.path.isdir(path):
             for above, _, _ in os.walk(path):
@@ -155,7 +155,7 @@ class OwnFolder:
             self.attempt.warn("folder-left", f"the folder of an item cannot be removed: {path}")
 
     def _kept(self, keep: FilesToKeep, scope: Callable[[], Scope]) -> list[str]:
-        """Move the files that are kept; their new paths, in order."""
+        """Move the files to keep; returns their new paths, in order."""
         found = self._found(keep)
         if not found:
             return []

@@ -1,10 +1,10 @@
 """The run's shared store: the inputs at its root and each node's outputs under the node's id.
 
-Branches that run side by side see what came before them and what they wrote themselves. So the store is
-made of layers: a branch begins with a layer of its own over what is there, and where branches come
-together a layer over what they have in common holds all that they wrote.
+Parallel branches see the outputs of earlier nodes and their own. So the store consists of layers: a branch
+begins with its own layer over the existing ones. Where branches join, a new layer over their common ones
+holds everything that they wrote.
 
-The reserved keys of the store are named here, the recorder's beside the recorder.
+The reserved keys of the store are defined here, except the recorder's, which is with the recorder.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Calls = dict[tuple[int, int], Sequence[Any]]  # recorded calls by (place of the 
 
 @dataclass(frozen=True, slots=True)
 class NodeOutputs:
-    """What a node has put under its id at its visit number ``visit``. ``present`` is None after a success;
-    of a node that failed it names the outputs that templates may rely on. ``outputs`` None says that the
-    node has none here, whatever a layer below says; ``skipped``, that this is so by its own condition."""
+    """The outputs of a node at its visit number ``visit``. ``present`` is None after a success; for a failed
+    node it names the outputs that templates may rely on. ``outputs`` None says that the node has none here,
+    even if a lower layer has some; ``skipped``, that its own condition is the reason."""
 
     outputs: dict[str, Any] | None
     present: frozenset[str] | None = None
@@ -46,19 +46,19 @@ class NodeOutputs:
     skipped: bool = False
 
     def dropped(self) -> NodeOutputs:
-        """The entry once its branch has failed: what a failed node has to say stays."""
+        """The entry once its branch has failed: only the error of a failed node stays."""
         return NodeOutputs(None, visit=self.visit) if self.present is None else self
 
 
 class Namespace:
-    """What templates of a run may refer to: one layer, over others.
+    """The names that templates of a run may refer to: one layer, over others.
 
-    ``permissive`` leaves what cannot be resolved as it stands. ``nodes`` are the ids of all nodes there are,
-    so that one without outputs is not called unknown; ``left_out`` are those of them that are not run.
-    ``foreign`` are the inputs that hold data of a workflow around this one.
+    ``permissive`` leaves references that cannot be resolved as written. ``nodes`` are the ids of all nodes,
+    so one without outputs is not reported as unknown; ``left_out`` are those that are not run. ``foreign``
+    are the inputs that hold data of an enclosing workflow.
 
-    Concurrency: a layer is written by the one branch it belongs to, in one thread at a time, and no more
-    once another layer stands on it. Then any thread may read it. Steps work on snapshots.
+    Concurrency: one branch writes a layer, in one thread at a time, until another layer is put on it. After
+    that any thread may read it. Steps work on snapshots.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Namespace:
         return below._on_top({}, {})
 
     def told_of_run(self, **known: object) -> Namespace:
-        """A new layer on this one that knows more of the run itself."""
+        """A new layer on this one with more values of the run itself."""
         made = self.layer()
         made._inputs = {**self._inputs, RUN_KEY: {**self._inputs.get(RUN_KEY, {}), **known}}
         return made
@@ -117,7 +117,8 @@ class Namespace:
         return Namespace(self._inputs, permissive=self.permissive, **kept)
 
     def is_foreign(self, path: Path) -> bool:
-        """Whether what ``path`` leads to is data: not given by the document or whoever started the run."""
+        """Whether the value of ``path`` is data: given neither by the document nor by the inputs of
+        the run."""
         return path.root in self._foreign or self.entry(path.root) is not None
 
     def _layers(self) -> list[Namespace]:
@@ -142,7 +143,8 @@ class Namespace:
             )
 
     def collect(self, entries: Mapping[str, NodeOutputs], *, lazy: bool) -> None:
-        """Set what many nodes have put under their ids; ``lazy`` says that some of it is not held."""
+        """Set the entries of many nodes under their ids; ``lazy`` says that some of them are not in
+        memory."""
         self._entries.update(entries)
         self.lazy = self.lazy or lazy
 
@@ -159,7 +161,7 @@ class Namespace:
                 self._entries[node] = entry.dropped()
 
     def entry(self, node: str) -> NodeOutputs | None:
-        """What a node has put here, None where it has not run."""
+        """The entry of a node, None if it has not run."""
         layer: Namespace | None = self
         while layer is not None:
             entry = layer._entries.get(node)
@@ -170,7 +172,7 @@ class Namespace:
 
     def calls(self) -> Sequence[Any]:
         """The recorded calls in document order, those of a node in the order of its visits and items; a lazy
-        list where a node has many."""
+        list if a node has many."""
         every: Calls = {}
         for layer in self._layers():
             every.update(layer._calls)
@@ -188,7 +190,7 @@ class Namespace:
         return _Failed(self)
 
     def why_absent(self, name: str) -> str:
-        """Why the node of that name has no outputs here; empty where it has, and for what is no node."""
+        """Why the node of that name has no outputs here; empty if it has some, and for other names."""
         if name not in self.nodes:
             return ""
         entry = self.entry(name)
@@ -207,11 +209,12 @@ class Namespace:
         )
 
     def snapshot(self, references: Iterable[Path], whole: Iterable[Path] = ()) -> Scope:
-        """Only what ``references`` can reach, for a step that is copied or sent to another process.
+        """Only the values that ``references`` can reach, for a step that is copied or sent to another
+        process.
 
-        Of an upstream batch node that is its small outputs and those of its item lists that are
-        referred to: a count alone must not carry a million results to every worker. What ``whole``
-        leads to is given to a node as it is, so lists there are real ones.
+        For an upstream batch node these are its small outputs and the item lists that are referred to: a
+        reference to a count must not carry a million results to every worker. Values of ``whole`` are passed
+        to a node unchanged, so lists there are real ones.
         """
         references = list(references)
         wanted: dict[str, set[Any]] = {}
@@ -304,8 +307,8 @@ class _Absent(Mapping[str, str]):
 
 
 def joined(branches: Sequence[Namespace]) -> Namespace:
-    """A layer that sees all that ``branches``, one at least, have written; none of them must be written to
-    from now on. Of a node that ran several times the latest visit counts."""
+    """A layer that sees everything that ``branches``, at least one, have written; do not write to them
+    afterwards. If a node ran several times, its latest visit counts."""
     ways = [branch._layers()[::-1] for branch in branches]
     common = ways[0][0]
     shared = 0

@@ -23,7 +23,7 @@ Readable = Compiled | CommandTemplate | UrlTemplate
 
 
 class StepParams:
-    """What a node's ``params`` become: values that are the same for every item, and templates. ``urls`` are
+    """The compiled ``params`` of a node: values that are the same for every item, and templates. ``urls`` are
     the params that are addresses.
 
     Immutable once made: one object serves all copies of a step in a process.
@@ -63,7 +63,7 @@ class StepParams:
 
     @property
     def whole(self) -> Iterable[Path]:
-        """The references whose value the node gets as it is, and nothing made of it."""
+        """The references whose value the node gets unchanged, not as a part of a text."""
         return [
             path
             for _, template in self.templates
@@ -90,8 +90,8 @@ class StepParams:
         return resolved
 
     def bound(self, node: type[Node], scope: Scope) -> dict[str, object]:
-        """The params for one item, resolved and bound to what ``node`` declares; a fresh dictionary. Raises
-        :class:`TemplateError` and :class:`~batchmill.errors.InvalidParams`."""
+        """The params for one item, resolved and bound to the declarations of ``node``; a new dictionary.
+        Raises :class:`TemplateError` and :class:`~batchmill.errors.InvalidParams`."""
         ahead = self._ahead
         if ahead is None:
             return bind(node, self.resolve(scope))

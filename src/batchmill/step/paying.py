@@ -1,4 +1,4 @@
-"""What attempts that ask language models are held to."""
+"""The rules for attempts that call language models."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from batchmill.record import CallsUnderWay
 
 
 class Teller:
-    """Passes parts of answers on to the bus of the run, as those of ``node``. Nobody hears them in a worker
-    process: what arrives there when it is pickled has no bus."""
+    """Passes parts of answers to the bus of the run, as those of ``node``. In a worker process it does
+    nothing: it is unpickled there without a bus."""
 
     def __init__(self, node: str, bus: Bus | None = None) -> None:
         self._node = node
@@ -37,16 +37,16 @@ class Teller:
 
 @dataclass(frozen=True, slots=True)
 class Paying:
-    """How calls that cost something are kept: ``calls`` is where they are entered before they are made, None
-    where they are not; ``in_dollars`` says that what they cost is bounded, so that each must have a price.
-    ``teller`` passes on what answers say while they come."""
+    """Accounting for paid calls: ``calls`` is where they are entered before they are made, None if they are
+    not; ``in_dollars`` says that a budget limits their cost, so each must have a price. ``teller`` passes on
+    parts of answers as they come."""
 
     calls: CallsUnderWay | None = None
     in_dollars: bool = False
     teller: Teller | None = None
 
     def check(self, node: Node, params: Mapping[str, object]) -> None:
-        """Raise :class:`NodeError` for an attempt that may have to pay what nobody can tell."""
+        """Raise :class:`NodeError` for an attempt whose price is unknown."""
         model = node.unpriced(params) if self.in_dollars else None
         if model is not None:
             message = f"the model {model!r} has no price, and a budget in USD holds here; it was not asked"
@@ -58,7 +58,7 @@ class Paying:
             )
 
     def told(self, attempt: Attempt, index: int | None) -> Attempt:
-        """The attempt, told where its calls are entered and who listens to their answers."""
+        """The attempt, with the place to enter its calls and the listener for its answers."""
         if self.calls is not None:
             attempt = replace(attempt, calls=replace(self.calls, index=index))
         if self.teller is not None and self.teller.heard:

@@ -1,4 +1,4 @@
-"""What a step takes along of the outputs of other nodes: what its templates can reach, and no more."""
+"""The outputs of other nodes that a step carries: only those that its templates can reach."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BULKY = ("results", "succeeded", "errors")  # what grows with the items in the 
 
 
 def reached_part(value: object, keys: set[object]) -> object:
-    """``value`` without the item lists of a batch node that are not among ``keys``; a key that is not text
+    """``value`` without the item lists of a batch node that are not among ``keys``. A key that is not text
     (the node's outputs as a whole, a nested path) may be any of them."""
     if not isinstance(value, dict) or "batch_metadata" not in value:
         return value

@@ -1,8 +1,8 @@
-"""A node made runnable: node, params and what its templates refer to, in one object.
+"""A runnable node: the node, its params and the values that its templates refer to, in one object.
 
-It is the task that executors run. Copies are cheap: only the node itself is copied, what the
-templates read is shared and never written. A pickled step carries no more of the run's namespace than
-its own templates can reach.
+It is the task that executors run. Copies are cheap: only the node itself is copied; the values for templates
+are shared and never written. A pickled step carries only the part of the run's namespace that its own
+templates can reach.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from batchmill.values.masking import Masker
 
 INPUTS_PARAM = "inputs"  # where the carried values of a loop go in a node that has it
 RESERVED_OUTPUTS = frozenset({"item", "index"})
-"""What stands beside the outputs of an item among the results of a batch, and in tables of them."""
+"""The keys beside the outputs of an item in the results of a batch, and in tables of them."""
 _CONTAINERS = (dict, list)
 
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """A record of the references that a permissive run left as they stand, in one attempt."""
+    """A record of the references that one attempt of a permissive run left unresolved."""
 
     references: tuple[str, ...]
 
@@ -47,11 +47,11 @@ class Unresolved:
 class Step(Foreseen, Task):
     """One node with its params and a snapshot of the namespace.
 
-    ``carried`` are values that a loop lays over the params; they are data and are not scanned for
-    templates. ``folder`` is put on the import path of a process that the step is shipped to. ``paying`` is
-    what a node is held to that asks language models, ``also`` what is looked up besides. ``masker`` is
-    told the run's secrets: a worker process, too, must not cut a text short in the middle of one.
-    ``needs_folder`` and ``credential`` are those of the node with its params.
+    ``carried`` are values of a loop that override params; they are data and are not scanned for templates.
+    ``folder`` is put on the import path of a process that gets the step. ``paying`` has the rules for calls
+    of language models, ``also`` are further references. ``masker`` knows the run's secrets: a worker process,
+    too, must not cut a text short in the middle of one. ``needs_folder`` and ``credential`` are those of the
+    node with its params.
     """
 
     masker: Masker | None = None
@@ -83,7 +83,7 @@ class Step(Foreseen, Task):
 
     @property
     def share(self) -> bool:
-        """Whether threads may use this very object: the node holds nothing of its own."""
+        """Whether threads may share this object: the node has no attributes of its own."""
         return not getattr(self.node, "__dict__", True)
 
     @property
@@ -96,13 +96,14 @@ class Step(Foreseen, Task):
         return self._kind.only_files
 
     def skips(self, scope: Scope) -> bool:
-        """Whether nothing is to be run with the names of ``scope``. Raises
+        """Whether the condition is false with the names of ``scope``. Raises
         :class:`~batchmill.errors.TemplateError`."""
         return self._when is not None and not is_true(self._when.resolve(scope))
 
     def run_in(self, scope: Scope, attempt: Attempt) -> NodeResult:
         """One attempt with the names of ``scope``. Raises :class:`~batchmill.errors.TemplateError` for a
-        reference that leads nowhere, :class:`~batchmill.errors.InvalidParams`, and what the node raises."""
+        reference that cannot be resolved, :class:`~batchmill.errors.InvalidParams`, and the errors of the
+        node."""
         result = self.node.run(self.bound_in(scope, attempt), attempt)
         return result if type(result) is NodeResult else awaited(result, attempt.cancel)
 
@@ -117,7 +118,7 @@ class Step(Foreseen, Task):
         return bound
 
     def _bound_with_more(self, scope: Scope, attempt: Attempt) -> dict[str, object]:
-        """The same where values of a loop are laid over, or references may stay as they stand."""
+        """The same if a loop overrides params, or references may stay unresolved."""
         params = self._params.resolve(scope)
         if self._carried:
             self._overlay(params)
@@ -153,7 +154,7 @@ class Step(Foreseen, Task):
 
 
 class SingleStep(Step):
-    """A node that is no batch: it runs once, and its action is wanted along with its outputs."""
+    """A node that is no batch: it runs once, and returns its action with its outputs."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> NodeResult:
         """One attempt; ``item`` and ``index`` mean nothing here."""
@@ -172,10 +173,9 @@ class AsyncSingleStep(SingleStep):
 
 
 class ItemStep(Step):
-    """A batch node; ``item_name`` is what templates call the item. ``keyed`` is what the keys of its items
-    are made of besides the item. ``named`` says that the items stand in the document, or in its inputs.
-    ``as_json`` makes plain data of outputs, and an error of what has no form
-    in JSON."""
+    """A batch node; ``item_name`` is the name of the item in templates. ``keyed`` are the parts of its items'
+    keys besides the item. ``named`` says that the items are written in the document, or in its inputs.
+    ``as_json`` converts outputs to plain data, and fails values without a form in JSON."""
 
     def __init__(
         self,
@@ -204,9 +204,9 @@ class ItemStep(Step):
     def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any] | Skipped:
         """One attempt of one item: the node's outputs.
 
-        The node gets a copy of an item that is a dictionary or list. What it does to it would otherwise
-        show in the next attempt, in the results and in the node the items came from, but not where the
-        item travelled to another process.
+        The node gets a copy of an item that is a dictionary or list. Otherwise its changes to the item would
+        show in the next attempt, in the results and in the node the items came from, but only if the item
+        stayed in this process.
         """
         scope = self._scope_of(item, index, attempt.folder)
         if self._when is not None and self.skips(scope):
@@ -216,8 +216,8 @@ class ItemStep(Step):
         return self._outputs(self.run_in(scope, attempt), item)
 
     def _outputs(self, result: NodeResult, item: object) -> dict[str, object]:
-        """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for one that has the name of
-        what stands beside them; where the names are known before, validation has looked."""
+        """The outputs of an item. Raises :class:`~batchmill.errors.NodeError` for an output with the name of
+        a key beside it; if the names are known before the run, validation has checked them."""
         outputs = result.outputs
         if self._looked_at and not RESERVED_OUTPUTS.isdisjoint(outputs):
             name = next(iter(RESERVED_OUTPUTS.intersection(outputs)))
@@ -258,7 +258,7 @@ class AsyncItemStep(ItemStep):
 
 
 class SeenItemStep(ItemStep):
-    """The same for a node with ``seen``, by which templates see something made of the item in its place."""
+    """The same for a node with ``seen``, which gives templates a derived value in place of the item."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any]:
         with self.node.seen(item, index, self._params.constants) as seen:  # type: ignore[attr-defined]  # such a node
@@ -267,7 +267,7 @@ class SeenItemStep(ItemStep):
 
 
 class PlacedItemStep(ItemStep):
-    """The same for a node with ``run_item``, which is told the item's position as well."""
+    """The same for a node with ``run_item``, which also gets the item's position."""
 
     def run(self, item: Any, index: int, attempt: Attempt) -> dict[str, Any] | Skipped:
         scope = self._scope_of(item, index, attempt.folder)
@@ -314,8 +314,8 @@ def item_step(
 
 
 def item_key(keyed: tuple[object, ...], item: object) -> str:
-    """What tells an item from all others, at every attempt and in every pass of the run, wherever it stands.
-    Raises :class:`~batchmill.errors.TemplateError`."""
+    """A key that identifies an item among all others, the same at every attempt and in every pass of the run,
+    and at any position. Raises :class:`~batchmill.errors.TemplateError`."""
     try:
         return digest_of(*keyed, item).hex()
     except NoDigest:

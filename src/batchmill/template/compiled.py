@@ -1,8 +1,7 @@
-"""A JSON structure with templates in it, read once and resolved for every item.
+"""A JSON structure with templates in it, parsed once and resolved for every item.
 
-Each string is parsed when the structure is compiled. Resolving copies the constant part of a dictionary
-or list in one go and fills in the places that depend on the item; what has no template in it costs no
-more than its copy.
+Each string is parsed when the structure is compiled. Resolving copies the constant part of a dictionary or
+list in one go and fills in the places that depend on the item. A part without a template costs only its copy.
 """
 
 from __future__ import annotations
@@ -46,11 +45,10 @@ class StructureSyntaxError(TemplateSyntaxError):
 
 
 class Compiled:
-    """A structure whose templates have been read.
+    """A structure whose templates have been parsed.
 
-    ``located`` says where each expression stands: ``(keys and positions from the outside in,
-    expression)``. Immutable; copies are the object itself, and it pickles as the structure it was
-    made from.
+    ``located`` gives the place of each expression: ``(keys and positions from the outside in, expression)``.
+    Immutable: a copy is the object itself, and it pickles as the structure it was made from.
     """
 
     __slots__ = ("_at", "_branches", "_urls", "located", "resolve", "source")
@@ -101,15 +99,15 @@ class Compiled:
 def compile_value(
     value: Any, branches: bool = False, at: Keys = (), urls: frozenset[str] = frozenset()
 ) -> Compiled:
-    """Read every template in a JSON structure, those in the keys of its dictionaries included.
+    """Parse every template in a JSON structure, including those in the keys of its dictionaries.
 
-    With ``branches`` a string that is one path and nothing else is null if the node it starts from has
-    not run, or failed and does not count as present; a ``??`` in it says otherwise. Resolving raises
-    :class:`~batchmill.errors.KeyCollision` where two keys of one dictionary become the same; ``at`` is where
-    the structure stands, for its message. What stands under a key of ``urls`` is a URL: see
+    With ``branches``, a string that is a single path becomes null if its root node has not run, or failed and
+    does not count as present; a ``??`` in it overrides that. Resolving raises
+    :class:`~batchmill.errors.KeyCollision` if two keys of one dictionary become the same; ``at`` is the place
+    of the structure, for its message. Values under a key of ``urls`` are URLs: see
     :mod:`batchmill.template.url`.
 
-    Raises :class:`StructureSyntaxError` for the first string that cannot be read.
+    Raises :class:`StructureSyntaxError` for the first string that cannot be parsed.
     """
     reading = _Reading(branches, urls)
     plan = reading.plan(value, at)
@@ -127,7 +125,7 @@ def syntax_errors(value: Any) -> list[StructureSyntaxError]:
 
 
 class _Reading:
-    """One pass over a structure: the plans, and what was met on the way."""
+    """One pass over a structure: the plans, and the expressions it met."""
 
     def __init__(self, branches: bool = False, urls: frozenset[str] = frozenset()) -> None:
         self._branches = branches

@@ -1,7 +1,7 @@
-"""What conditions come to: comparisons, membership, and their joining by ``and``, ``or`` and ``not``.
+"""Evaluation of conditions: comparisons, membership, and ``and``, ``or`` and ``not``.
 
-Values of different kinds are never equal and have no order. A text that is a number is the trap in that, for
-all cells of a CSV file are text: where it meets the number it would be, neither answer is what was meant.
+Values of different kinds are never equal and have no order. All cells of a CSV file are text, so a text that
+is a number is a trap: compared with the number it would be, both answers may be wrong. It is an error.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def evaluate(condition: Condition, value_of: ValueOf) -> object:
-    """The value of ``condition``: of a lone operand its own, else true or false. ``value_of`` resolves
-    operands; those behind an ``and`` or ``or`` that is decided already are not asked for.
+    """The value of ``condition``: the operand's own value if there is only one, else true or false.
+    ``value_of`` resolves operands; those after an ``and`` or ``or`` that is already decided are not resolved.
 
-    Raises :class:`~batchmill.errors.ConditionError` for what cannot be compared, and what ``value_of``
-    raises.
+    Raises :class:`~batchmill.errors.ConditionError` for values that cannot be compared, and the errors of
+    ``value_of``.
     """
     if isinstance(condition, Operand):
         return value_of(condition)

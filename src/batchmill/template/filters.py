@@ -1,6 +1,6 @@
 """The filters of ``${value | filter}``: a fixed list of small pure functions.
 
-None of them changes the value it is given, and none but ``parse`` and ``number`` reads text as anything else.
+No filter changes the value it is given. Only ``parse`` and ``number`` read text as another kind of value.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class FilterRule:
 
 
 def kind_of(value: object) -> str:
-    """What a value is called in messages, in JSON's words."""
+    """The kind of a value in JSON's words, for messages."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -100,8 +100,8 @@ def _comparable(name: str, items: Sequence[Any]) -> Sequence[object]:
 
 
 def _refuse_numbers_as_text(name: str, items: Sequence[str]) -> None:
-    """Texts that are numbers, as all cells of a CSV file are, have two orders: as text, ``9`` comes after
-    ``10``. Where they differ neither is taken for what was meant."""
+    """Refuse to sort texts that are numbers, as all cells of a CSV file are, if the two orders differ: as
+    text, ``9`` comes after ``10``."""
     try:
         numbers = [exact_number(one) for one in items]
     except ValueError:
@@ -216,7 +216,7 @@ def _by_key(value: object) -> object:
 
 
 def _flatten(value: object) -> list[object]:
-    """One level: the elements of the lists in a list, and its other elements as they are."""
+    """Flatten one level: the elements of the lists in a list, and its other elements unchanged."""
     flat: list[object] = []
     for one in _listed("flatten", value):
         if isinstance(one, LISTS):
@@ -227,13 +227,13 @@ def _flatten(value: object) -> list[object]:
 
 
 def _default(value: object, other: object) -> object:
-    """``other`` for null and for what is empty; what is missing comes here as null."""
+    """``other`` for null and empty values; a missing value arrives here as null."""
     empty = value is None or (isinstance(value, (str, *LISTS, Mapping)) and not len(value))
     return copy.deepcopy(other) if empty else value
 
 
 def _group(value: object, key: str) -> dict[str, list[object]]:
-    """The elements by what they have under ``key``, which is text then; groups in the order they turn up."""
+    """Group the elements by the value under ``key``, as text, in order of first appearance."""
     groups: dict[str, list[object]] = {}
     for index, one in enumerate(_listed("group", value)):
         if not isinstance(one, Mapping) or key not in one:

@@ -92,8 +92,8 @@ def parse(text: str) -> Template:
 
 
 def expressions_in(text: str) -> tuple[list[Expression], list[TemplateSyntaxError]]:
-    """The expressions in ``text`` that can be read, and every fault of those that cannot. Behind a fault
-    reading goes on at the next ``${``."""
+    """The expressions in ``text`` that can be parsed, and every fault of the others. After a fault, parsing
+    continues at the next ``${``."""
     expressions: list[Expression] = []
     faults: list[TemplateSyntaxError] = []
     start = 0
@@ -112,7 +112,8 @@ def expressions_in(text: str) -> tuple[list[Expression], list[TemplateSyntaxErro
 
 
 def without_namespace(path: str) -> str:
-    """A path of another tool, such as ``inputs.name`` or ``steps.a.outputs.b``, as it is written here."""
+    """Rewrite a path of another tool, such as ``inputs.name`` or ``steps.a.outputs.b``, to the form used
+    here."""
     return _OUTPUTS.sub(r"\1.", _NAMESPACE.sub("", path))
 
 

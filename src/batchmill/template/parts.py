@@ -1,7 +1,7 @@
-"""What a template is made of once it is read: text, expressions, the paths in them and their filters.
+"""The parts of a parsed template: text, expressions, their paths and filters.
 
-All of it is immutable and shared freely between copies of a step, threads and items: copying a
-template gives the template itself.
+All parts are immutable and shared freely between copies of a step, threads and items: a copy of a template is
+the template itself.
 """
 
 from __future__ import annotations
@@ -41,9 +41,8 @@ class _Shared:
 class Path(_Shared):
     """A reference such as ``fetch.rows[0].name``.
 
-    ``root`` is the name it starts from, ``segments`` what follows: a key (``str``), a position
-    (``int``), :data:`EVERY`, or a nested path whose value is the key or position. ``text`` is the path
-    as written.
+    ``root`` is the first name, ``segments`` the rest: a key (``str``), a position (``int``), :data:`EVERY`,
+    or a nested path whose value is the key or position. ``text`` is the path as written.
     """
 
     root: str
@@ -104,7 +103,7 @@ class Comparison(_Shared):
     right: Condition
 
     def operands(self) -> Iterator[Operand]:
-        """What it compares."""
+        """The operands of the comparison."""
         yield from self.left.operands()
         yield from self.right.operands()
 
@@ -129,7 +128,7 @@ class Negation(_Shared):
     of: Condition
 
     def operands(self) -> Iterator[Operand]:
-        """Those of what is negated."""
+        """The operands of the negated condition."""
         yield from self.of.operands()
 
 
@@ -150,7 +149,7 @@ class Expression(_Shared):
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        """What it compares or is, from left to right."""
+        """The operands, from left to right."""
         return tuple(self.condition.operands())
 
     @property
@@ -176,7 +175,7 @@ class Expression(_Shared):
 
     @property
     def raw(self) -> bool:
-        """Whether it asks to be pasted into a shell command as it is."""
+        """Whether it ends in the filter that pastes its value into a shell command unquoted."""
         return any(one.name == "raw" for one in self.filters)
 
     @property
@@ -190,7 +189,7 @@ class Expression(_Shared):
 
 @dataclass(frozen=True, slots=True)
 class Template(_Shared):
-    """A text with expressions in it; ``parts`` has no empty text and no two texts in a row."""
+    """A text with expressions in it; ``parts`` has neither empty texts nor two texts in a row."""
 
     text: str
     parts: tuple[str | Expression, ...]

@@ -1,6 +1,6 @@
-"""How each value of a structure with templates is made for an item.
+"""Plans: how to make each value of a structure with templates for an item.
 
-What has no template in it costs no more than its copy; the most frequent templates have a short way.
+A value without a template costs only its copy; the most frequent templates have a fast path.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class NamePlan(ValuePlan):
 
 
 class WholePlan(ValuePlan):
-    """A string that is one template and nothing else: the value keeps its type."""
+    """A string that is a single template: the value keeps its type."""
 
     __slots__ = ("_expression",)
 
@@ -72,8 +72,8 @@ class WholePlan(ValuePlan):
 
 
 class KeysPlan(ValuePlan):
-    """``"${name.key}"``, a path through keys of text alone. What is not there, or in no dictionary, goes the
-    long way, which knows every kind of value and the words for what is missing."""
+    """``"${name.key}"``, a path of text keys only. Missing values, and values in anything but a dictionary,
+    take the slow path, which knows every kind of value and has the messages."""
 
     __slots__ = ("_expression", "_keys", "_name")
 
@@ -135,7 +135,7 @@ class UrlPlan(ValuePlan):
 
 
 class KeyedPlan(ValuePlan):
-    """A dictionary some of whose keys hold templates. ``place`` is what messages call it."""
+    """A dictionary with templates in its keys. ``place`` is its name in messages."""
 
     __slots__ = ("_members", "_place")
 
@@ -156,7 +156,7 @@ class KeyedPlan(ValuePlan):
 
 
 class ContainerPlan(ValuePlan):
-    """A dictionary or list some of whose values hold templates."""
+    """A dictionary or list with templates in its values."""
 
     __slots__ = ("_base", "_filled")
 

@@ -17,7 +17,7 @@ def is_large(value: object) -> bool:
 
 
 def may_hold_templates(value: object) -> bool:
-    """False if no text in ``value`` has a ``${``; True if one has, or where that cannot be told."""
+    """False if no text in ``value`` has a ``${``; True if one has, or if it cannot be determined."""
     parts = [value]
     if isinstance(value, list):
         parts = [value[start : start + LARGE] for start in range(0, len(value), LARGE)]
@@ -34,7 +34,7 @@ def _may_hold(value: Any) -> bool:
 
 
 class ConstantItems(LazyList):
-    """The elements of a list of plain data; each time they are read they are others, nobody else's."""
+    """The elements of a list of plain data, copied anew on each read."""
 
     __slots__ = ("_items",)
     instant = True

@@ -30,9 +30,9 @@ _SHOWN = 5
 
 @dataclass(slots=True)
 class Missing:
-    """Where a path ends early: ``segment`` is not in ``holder``, which ``reached`` leads to.
+    """The end of a path that leads nowhere: ``segment`` is not in ``holder``, the value of ``reached``.
 
-    The words for it are made only when somebody is told: an alternative may follow.
+    Its message is made only on demand, because an alternative may follow.
     """
 
     path: Path
@@ -110,7 +110,7 @@ def _keys(wanted: str, names: Iterable[object]) -> str:
 
 
 def find(path: Path, scope: Scope) -> object:
-    """What ``path`` leads to, or a :class:`Missing`."""
+    """The value of ``path``, or a :class:`Missing`."""
     try:
         value = scope[path.root]
     except KeyError:
@@ -157,7 +157,7 @@ def _walk_every(path: Path, place: int, value: object, reached: str, scope: Scop
 
 
 def _walk_every_lazily(path: Path, place: int, value: LazyList, reached: str, scope: Scope) -> object:
-    """The same where neither the elements nor what is found in them has to be in memory."""
+    """The same, lazily: neither the elements nor the values found in them need to be in memory."""
     collected = Rows()
     together: list[object] = []
     for index, element in enumerate(value):
@@ -178,7 +178,7 @@ _ABSENT = object()
 
 
 def _opened(text: str, root: str, scope: Scope) -> object:
-    """``text`` as the JSON object or list in it, or as it is."""
+    """The JSON object or list that ``text`` holds, or ``text`` itself."""
     parsed = scope.parse(text, root)
     return text if parsed is None else parsed
 
@@ -203,8 +203,8 @@ def _value_at(holder: Mapping[object, object], key: object) -> object:
 
 
 def _position(segment: object) -> int | None:
-    """A position in a list; the text of one too, as a value from the command line is text. Text with zeros in
-    front is an identifier that happens to be made of digits."""
+    """A position in a list, also from text, because a value from the command line is text. Text with leading
+    zeros is an identifier that happens to consist of digits."""
     if isinstance(segment, int) and not isinstance(segment, bool):
         return segment
     if isinstance(segment, str) and _POSITION.fullmatch(segment):
@@ -215,7 +215,7 @@ def _position(segment: object) -> int | None:
 def resolve_expression(expression: Expression, scope: Scope) -> object:
     """The value of an expression. Raises :class:`UnresolvedReference` or :class:`FilterError`.
 
-    In a permissive scope what does not resolve is the expression's text, noted in the scope.
+    In a permissive scope, an expression that does not resolve becomes its own text and is noted in the scope.
     """
     try:
         condition = expression.condition
@@ -257,8 +257,8 @@ def _choose(alternatives: tuple[Path | Literal, ...], scope: Scope) -> object:
 
 
 def resolve_key(template: Template, scope: Scope, place: str) -> str:
-    """The key of an object: text as it is, a number or boolean as in text. Raises :class:`TemplateError`,
-    also for a value that makes no key; ``place`` is the object's in messages."""
+    """The key of an object: text unchanged, a number or boolean as in text. Raises :class:`TemplateError`,
+    also for a value that cannot be a key; ``place`` names the object in messages."""
     if len(template.parts) == 1 and isinstance(template.parts[0], Expression):
         value = resolve_expression(template.parts[0], scope)
         if value is None or isinstance(value, (Mapping, *LISTS)):
@@ -272,7 +272,7 @@ def resolve_key(template: Template, scope: Scope, place: str) -> str:
 
 def resolve_text(template: Template, scope: Scope) -> str:
     """A template as text, whatever the types of its values. Raises :class:`TemplateError`, which names all
-    the references that lead nowhere."""
+    references that cannot be resolved."""
     texts: list[str] = []
     length = 0
     for part in template.parts:

@@ -1,4 +1,4 @@
-"""What names mean: the values that templates of one item see."""
+"""Scopes: the meaning of names in the templates of one item."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 class ParsedTexts:
-    """The JSON of texts that paths walked into, so that each is parsed once.
+    """The JSON of texts that paths walked into, so each is parsed once.
 
-    Concurrency: scopes of many threads share one through their common parent; ``_lock`` guards
-    ``_parsed``. Parsing happens outside of it, so two threads may parse the same text, and one of
-    the two results is kept.
+    Concurrency: scopes of many threads share one through their common parent; ``_lock`` guards ``_parsed``.
+    Parsing happens outside of it, so two threads may parse the same text; one of the two results is kept.
     """
 
     def __init__(self) -> None:
@@ -42,18 +41,17 @@ class ParsedTexts:
 
 
 class Scope:
-    """The names one item's templates can use.
+    """The names that one item's templates can use.
 
-    ``values`` maps names to values. ``failed`` maps the id of a failed node to the names of its
-    outputs that count as present all the same: in a ``??`` chain its others are passed over. ``absent`` maps
-    the id of a node without outputs to the words why it has none. ``foreign`` are the names of values that
-    neither the document nor whoever started the run has given: items, outputs of nodes.
-    In a ``permissive`` scope an expression that does not resolve stays as its text, which is added to
-    ``unresolved``. In a ``lazy`` scope a list that ``[*]`` makes of a lazy one may be lazy as well; who
-    resolves for a node's params, which may be anybody's code, wants real lists.
+    ``values`` maps names to values. ``failed`` maps the id of a failed node to the names of its outputs that
+    still count as present; a ``??`` chain skips its other outputs. ``absent`` maps the id of a node without
+    outputs to the reason, in words. ``foreign`` are the names of values that come neither from the document
+    nor from the inputs of the run: items, outputs of nodes. In a ``permissive`` scope an expression that does
+    not resolve stays as its text, which is added to ``unresolved``. In a ``lazy`` scope, ``[*]`` over a lazy
+    list may give a lazy list. Params of a node need real lists, because any code may use them.
 
-    Concurrency: a scope belongs to one item and one thread. Its parent is only read, so children of
-    one parent may live on different threads.
+    Concurrency: a scope belongs to one item and one thread. Its parent is only read, so children of one
+    parent may live on different threads.
     """
 
     __slots__ = (
@@ -83,7 +81,7 @@ class Scope:
         self.unresolved: list[str] = []
 
     def child(self, extra: Mapping[str, object]) -> Scope:
-        """A scope with the names of ``extra`` on top; nothing of the many names below is copied."""
+        """A scope with the names of ``extra`` on top; the names below are not copied."""
         child = Scope.__new__(Scope)
         child._base = self._base
         child._extra = {**self._extra, **extra} if self._extra else extra
@@ -98,15 +96,15 @@ class Scope:
         return child
 
     def for_worker(self) -> Scope:
-        """The same for a process of this machine: lists of a node's outputs that are not held are read there
-        as well, as long as they are kept here. To be pickled and not to be used otherwise."""
+        """The same scope, to be pickled for a process of this machine and not used otherwise. That process
+        reads the lazy lists among a node's outputs where they are, as long as this process keeps them."""
         base = {name: _shared(value) for name, value in self._base.items()}
         if all(base[name] is value for name, value in self._base.items()):
             return self
         return self._on(base, self.foreign)
 
     def with_foreign(self, name: str) -> Scope:
-        """The same with one more name whose values come from elsewhere."""
+        """The same scope with one more foreign name."""
         return self._on(self._base, self.foreign | {name})
 
     def _on(self, base: Mapping[str, object], foreign: frozenset[str]) -> Scope:
@@ -131,9 +129,9 @@ class Scope:
         return root in self.failed and root not in self._extra and key not in self.failed[root]
 
     def parse(self, text: str, root: str) -> object:
-        """The object or list that ``text``, found below ``root``, holds as JSON; else ``None``.
+        """The JSON object or list that ``text``, found below ``root``, holds; else ``None``.
 
-        What an item brings is remembered for that item only, what is common to all for all of them.
+        Values of an item are remembered for that item only, common values for all items.
         """
         if root not in self._extra:
             return self._texts.parse(text)
@@ -143,7 +141,7 @@ class Scope:
 
 
 def _shared(value: object) -> Any:
-    """The outputs of a node as they travel; any other value as it is."""
+    """The outputs of a node in the form in which they are pickled; any other value unchanged."""
     if not isinstance(value, dict):
         return value
     lazy = {key: ByReference(one) for key, one in value.items() if isinstance(one, LazyList)}

@@ -1,9 +1,9 @@
-"""Values as text, and text as values: what stands for a value inside other text.
+"""Values as text, and text as values: the form of a value inside other text.
 
-Inside text ``None`` and ``""`` become nothing, booleans ``True`` and ``False``, objects and lists JSON
-with its usual separators, numbers what Python writes for them, everything else what it is as JSON
-(:mod:`batchmill.values.plain_data`), without quotes where that is text. NaN and infinities are null there,
-and so become nothing too.
+Inside text, ``None`` and ``""`` become nothing, booleans ``True`` and ``False``, objects and lists JSON with
+its usual separators, numbers the text that Python writes. Every other value becomes its JSON
+(:mod:`batchmill.values.plain_data`), without quotes if that is a string. NaN and infinities are null there,
+so they become nothing too.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from batchmill.values import to_json as written
 
 MAX_TEXT = 64 * 1024 * 1024  # characters; twenty templates that each repeat the one before reach any size
 LISTS = (list, tuple, LazyList)
-"""What a path walks into by position, and what filters take for a list."""
+"""Types that a path indexes by position, and that filters take for a list."""
 
 _CONTAINERS = (dict, list, tuple)
 _NUMBERS = (int, float)
 
 
 def to_text(value: Any) -> str:
-    """``value`` as it reads inside text. Raises :class:`TemplateError` for what JSON cannot hold."""
+    """``value`` in its form inside text. Raises :class:`TemplateError` if JSON cannot hold it."""
     kind = type(value)
     if kind is str:
         return value  # type: ignore[no-any-return]  # it is one
@@ -47,7 +47,7 @@ def to_text(value: Any) -> str:
 
 
 def to_json(value: object) -> str:
-    """``value`` as JSON text, characters beyond ASCII as they are; at most :data:`MAX_TEXT` long."""
+    """``value`` as JSON text, with characters beyond ASCII unescaped; at most :data:`MAX_TEXT` long."""
     try:
         if isinstance(value, _CONTAINERS):
             _weigh(value)
@@ -108,11 +108,11 @@ def _weighed(elements: LazyList) -> list[object]:
 
 
 def _weigh(value: object) -> int:
-    """The least length of a container's JSON text; one that would be too long is refused before it is made.
+    """The least length of a container's JSON text; a text that would be too long is refused before it is
+    made.
 
-    A container that is part of another many times over is weighed once, so this takes time in
-    proportion to what is in memory, not to the text it would give. One that holds itself is left for
-    the writer to report.
+    A container that is part of another many times over is weighed once, so the time is in proportion to the
+    data in memory, not to the text. A container that holds itself is left for the writer to report.
     """
     weights: dict[int, int] = {}
     pending: list[tuple[Any, bool]] = [(value, False)]

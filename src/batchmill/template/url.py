@@ -1,23 +1,23 @@
-"""URLs with templates in them, made so that a value stays within the place where it was put.
+"""URLs with templates, made so that a value stays within its place.
 
-``https://${host}/items/${id}?q=${word}``: a value in the path, the query or the fragment is
-percent-encoded as one component, so a ``/``, ``?`` or ``&`` in it is data. Where a value stands is read
-off the text that is there before it, values included:
+``https://${host}/items/${id}?q=${word}``: a value in the path, the query or the fragment is percent-encoded
+as one component, so a ``/``, ``?`` or ``&`` in it is data. The text before a value, including earlier values,
+decides its place:
 
 ========================  ====================================================================
 place                     what a value may be
 ========================  ====================================================================
 the very beginning        a whole URL or the beginning of one; it is taken as it is
-the host                  a host or a port. What is the whole host may have a path behind it, and
-                          behind a whole host a value may be a path or query that begins with
-                          ``/``, ``?`` or ``#``; both keep their structure
+the host                  a host or a port. A value that is the whole host may have a path behind
+                          it, and behind a whole host a value may be a path or query that begins
+                          with ``/``, ``?`` or ``#``; both keep their structure
 before an ``@``           a user or password; encoded
 path, query, fragment     anything; encoded
 ========================  ====================================================================
 
-``| url`` at the end of an expression means that the value is encoded already, ``| raw`` that it is to
-be pasted. Whatever is pasted holds no blanks or control characters, and no value makes a path segment
-``.`` or ``..``, which would lead to another path than the one that is written.
+``| url`` at the end of an expression says that the value is already encoded, ``| raw`` pastes it. A pasted
+value has no blanks or control characters. No value makes a path segment ``.`` or ``..``, which would lead to
+a path other than the one written.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _END_OF_HOST = re.compile(r"[/?#]")
 
 
 def place_at_end(text: str) -> Place:
-    """Where in a URL that begins with ``text`` the next character would stand."""
+    """The place in a URL of the character after ``text``, its beginning."""
     if not text:
         return "start"
     _, scheme, rest = text.partition("://")
@@ -59,15 +59,14 @@ def place_at_end(text: str) -> Place:
 
 
 class ForeignUrl(str):
-    """A URL whose host came with data: an item, or what a node gave. Whoever wrote the document, or gave the
-    run its inputs, may never have seen it."""
+    """A URL whose host came from data: an item or the output of a node. The author of the document, and the
+    person who gave the run its inputs, may never have seen it."""
 
     __slots__ = ()
 
 
 def carried_url(written: object, value: object) -> object:
-    """What comes in the place of the URL ``written`` from the second time on: another page of the same
-    server, or one of a server that data names."""
+    """A later form of the URL ``written``: the next page of the same server, or of one that data names."""
     if not isinstance(value, str) or (type(written) is str and _authority(written) == _authority(value)):
         return value
     return ForeignUrl(value)

@@ -13,13 +13,13 @@ _READ_BY = ("to_dicts", "to_pylist")  # polars' frames; Arrow's tables and array
 
 
 class Unwritable(ValueError):  # never leaves this room
-    """Raised for a table or an array whose content cannot be told in lists and objects."""
+    """Raised for a table or an array whose content cannot be written as lists and objects."""
 
 
 def rows_of(value: Any) -> list[object] | dict[str, object] | None:
-    """The rows of a table as objects; None for what is none.
+    """The rows of a table as objects; None if ``value`` is no table.
 
-    The index of a pandas frame or series is a column where it has a name: then it was data before. One
+    The index of a pandas frame or series becomes a column if it has a name, because it is then data. One
     without a name is only a numbering.
     """
     kind = _pandas(value)
@@ -71,7 +71,8 @@ def _records(value: Any) -> list[object] | dict[str, object] | None:
 
 
 def elements(value: Any) -> object:
-    """What an array holds, as a list, or as one value where it has no dimension; None for no array."""
+    """The elements of an array as a list, or its only value if it has no dimension; None if it is
+    no array."""
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if type(value).__module__.split(".")[0] == "numpy" and kind == _DATES:
         return _without_missing(value.astype(str).tolist())
@@ -85,7 +86,7 @@ def elements(value: Any) -> object:
 
 
 def _without_missing(dates: object) -> object:
-    """Dates as numpy writes them, NaN for those that are not there, as NaN is null in JSON."""
+    """Dates in numpy's form, and NaN for missing ones, because NaN is null in JSON."""
     if isinstance(dates, list):
         return [_without_missing(one) for one in dates]
     return math.nan if dates == "NaT" else dates

@@ -21,9 +21,8 @@ _TOO_LARGE: int = 10**MAX_DIGITS
 
 
 def all_plain(values: Sequence[object]) -> bool:
-    """Whether :func:`~batchmill.values.plain` is known to give each of ``values`` back as it is: objects with
-    keys of text, lists, text, finite numbers, true, false and null, of no other class. False where it is not
-    known, too."""
+    """Whether :func:`~batchmill.values.plain` is known to return each of ``values`` unchanged: objects with
+    text keys, lists, text, finite numbers, true, false and null, of no subclass. False if that is unknown."""
     level: Sequence[Any] = values
     for _ in range(MAX_DEPTH):
         kinds = set(map(type, level))
@@ -44,7 +43,7 @@ def all_plain(values: Sequence[object]) -> bool:
 
 
 def copied(value: object) -> object:
-    """``value`` with dictionaries and lists of its own; whatever else is in them is shared."""
+    """``value`` with dictionaries and lists of its own; all other values in them are shared."""
     if type(value) is dict:
         if _CONTAINERS.isdisjoint(map(type, value.values())):  # as rows are
             return value.copy()

@@ -1,11 +1,11 @@
-"""Secrets masked by value: wherever a run shows or writes something, ``***`` stands in their place.
+"""Secrets masked by value: ``***`` replaces them wherever a run shows or writes something.
 
-A value is looked for in the forms it takes on its way: as it is; escaped, as in JSON, in a shell's quotes, in
-a URL or in HTML, several times over; in base64 at any offset within what is encoded, such as
-``user:password``; in hexadecimal, and as programs dump bytes; all of them with line breaks in between.
+A value is searched for in the forms that it takes on its way: unchanged; escaped once or several times, as in
+JSON, in a shell's quotes, in a URL or in HTML; in base64 at any offset within the encoded text, such as
+``user:password``; in hexadecimal, and in the dumps of programs. All forms may have line breaks in between.
 
-Values too ordinary to be secrets are not looked for, as they would be found where they are no secret:
-:func:`is_ordinary` decides.
+Values too ordinary to be secrets are ignored, because they would be found in places that have nothing to do
+with the secret: :func:`is_ordinary` decides.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _VOWEL = re.compile(r"[aeiouyäöüáàâãåéèêëíìîïóòôõúùûýæœø]", re.IGNORECASE)
 _CONSONANTS = re.compile(r"[b-df-hj-np-tv-xz]{5}", re.IGNORECASE)
 _BETWEEN_WORDS = re.compile(r"[-_. ]+")
-# What people write where a key is asked for and none is needed is made of these.
+# Placeholders that people write where a key is required but not used consist of these words.
 _PLACEHOLDERS = frozenset(
     re.findall(
         r"\w+",
@@ -43,12 +43,12 @@ _PLACEHOLDERS = frozenset(
 
 
 class Masker:
-    """Masks the secrets it was told of. One per run; knowing none it costs a look.
+    """Masks the secrets that were added to it. One per run; without secrets it costs one check.
 
-    It travels to worker processes with what it knows, and is asked there too for texts that are cut short.
+    It travels to worker processes with its secrets. There, texts that are cut short are masked too.
 
-    Concurrency: any thread may call any method. ``_lock`` is held while a secret is added; readers use what
-    was made last: ``_secrets``, ``_forms`` and ``_ordinary`` are each replaced as a whole.
+    Concurrency: any thread may call any method. ``_lock`` is held while a secret is added; readers use the
+    latest ``_secrets``, ``_forms`` and ``_ordinary``, each of which is replaced as a whole.
     """
 
     def __init__(self, secrets: Iterable[object] = ()) -> None:
@@ -81,7 +81,7 @@ class Masker:
 
     @property
     def ordinary(self) -> tuple[str, ...]:
-        """What the secrets are called that are too ordinary to be masked."""
+        """The names of the secrets that are too ordinary to be masked."""
         return self._ordinary
 
     def add(self, secret: object, called: str = "") -> bool:
@@ -114,12 +114,13 @@ class Masker:
         return self._forms.places(text) if self._forms else []
 
     def begun(self, text: str) -> int:
-        """Where in ``text`` a secret may begin whose rest is yet to come; its length where none does."""
+        """The offset in ``text`` at which the beginning of an incomplete secret may stand; its length if
+        there is none."""
         return self._forms.begun(text) if self._forms else len(text)
 
     def value(self, value: object) -> Any:
-        """``value`` with all text in it masked: in lists, tuples, objects (their keys too) and dataclasses.
-        What holds nothing to mask is given back as it is."""
+        """``value`` with all text in it masked: in lists, tuples, objects (their keys too) and dataclasses. A
+        part without a secret stays the same object."""
         return self._masked(value) if self._forms else value
 
     def _masked(self, value: Any) -> object:
@@ -152,16 +153,17 @@ class Masker:
 
 
 def called_input(name: str) -> str:
-    """What a secret input is called."""
+    """The name of a secret input in messages."""
     return f"the input `{name}`"
 
 
 def is_ordinary(text: str) -> bool:
-    """Whether a text is too ordinary to be a secret: it would be found in many places where it is none.
+    """Whether a text is too ordinary to be a secret: it would be found in many places that have nothing to do
+    with it.
 
-    That is one of fewer than six characters, one of the same character over and over, a placeholder such as
-    ``not-needed`` or ``EMPTY``, and a word that can be spoken, such as a name; of words with a capital
-    letter up to three with blanks between them.
+    Ordinary are: fewer than six characters; one character repeated; a placeholder such as ``not-needed`` or
+    ``EMPTY``; and a word that can be spoken, such as a name. Up to three capitalized words with blanks
+    between them are ordinary too.
     """
     if len(text) < LEAST_CHARACTERS or len(set(text)) == 1:
         return True
@@ -175,7 +177,7 @@ def is_ordinary(text: str) -> bool:
 
 
 def _is_word(text: str) -> bool:
-    """Whether ``text`` is one word of a language, as far as that can be told without a dictionary."""
+    """Whether ``text`` is one word of a language, as far as that can be decided without a dictionary."""
     if len(text) > _MOST_LETTERS or not _WORD.fullmatch(text):
         return False
     if not (text.islower() or text.isupper() or text.istitle()) and text.isascii():

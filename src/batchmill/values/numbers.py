@@ -19,8 +19,8 @@ class LostDigits(ValueError):
 def exact_float(text: str) -> float:
     """The float that ``text`` writes.
 
-    Digits count as kept where the float, written with as many digits, has the same ones: ``0.10`` and
-    ``0.10000000000000001`` are kept, ``3.14159265358979323846`` is not. Raises :class:`LostDigits`.
+    Digits count as preserved if the float, written with as many digits, has the same ones: ``0.10`` and
+    ``0.10000000000000001`` are, ``3.14159265358979323846`` is not. Raises :class:`LostDigits`.
     """
     value = float(text)
     if len(text) <= _SURE and _SMALL < abs(value) < _LARGE:
@@ -41,9 +41,9 @@ def exact_float(text: str) -> float:
 
 
 def exact_number(text: str) -> int | float:
-    """The number that ``text`` writes in decimal, also with a plus sign, zeros in front or blanks around it.
+    """The number that ``text`` writes in decimal, also with a plus sign, leading zeros or blanks around it.
 
-    Raises :class:`LostDigits`, and ValueError for what is no number.
+    Raises :class:`LostDigits`, and ValueError for text that is no number.
     """
     word = text.strip()
     found = re.fullmatch(_NUMBER, word)
@@ -57,7 +57,7 @@ def exact_number(text: str) -> int | float:
 
 
 def long_integer(text: str) -> str:
-    """What is said of an integer that Python does not read."""
+    """The message for an integer that is too long for Python to read."""
     return f"the number {_short(text)} has more than {MAX_DIGITS:,} digits"
 
 

@@ -54,7 +54,7 @@ _MISSING = frozenset({"NAType", "NaTType"})  # what pandas has for values that a
 
 
 class NotPlain(BatchmillError):  # named as the errors of the tree are
-    """Raised when a value has no form in JSON; ``path`` leads to what has none. Retrying is pointless."""
+    """Raised when a value has no form in JSON; ``path`` leads to it. Retrying is pointless."""
 
     retryable = False
 
@@ -68,15 +68,15 @@ class NotPlain(BatchmillError):  # named as the errors of the tree are
 
 
 class _NoForm(Exception):  # never leaves this module
-    """Raised for what has no form in JSON, in words."""
+    """Raised for a value without a form in JSON; the message describes it."""
 
 
 class _TooDeep(_NoForm):
-    """Raised where a value goes deeper than any limit, perhaps for ever."""
+    """Raised for a value nested too deep, perhaps endlessly."""
 
 
 Odd = Callable[[str, Any], Any]
-"""What becomes of a value without a form: is told why and given the value."""
+"""Replaces a value without a form, given the reason and the value."""
 
 
 def plain(value: object, where: str = "value") -> Any:
@@ -90,8 +90,8 @@ def plain(value: object, where: str = "value") -> Any:
 
 
 def shown(value: object) -> object:
-    """``value`` as plain data, for what must not fail: what has no form in JSON becomes its ``repr``,
-    shortened."""
+    """``value`` as plain data, for code that must not fail: a value without a form in JSON becomes its
+    ``repr``, shortened."""
     try:
         return _plain(value, 0, shown, _described)
     except _NoForm:
@@ -99,8 +99,9 @@ def shown(value: object) -> object:
 
 
 def noted(value: object, where: str = "value") -> object:
-    """``value`` as :func:`shown` gives it, for what must tell of everything else: raises :class:`NotPlain`
-    for what cannot be shown at all, a long integer, nesting too deep, or an object whose ``repr`` raises."""
+    """``value`` as :func:`shown` gives it, for code that must report the rest: raises :class:`NotPlain` for a
+    value that cannot be shown at all, namely a long integer, too deep nesting, or an object whose ``repr``
+    raises."""
     try:
         return _plain(value, 0, partial(noted, where=f"{where}[...]"), _represented)
     except _NoForm as fault:
@@ -109,7 +110,7 @@ def noted(value: object, where: str = "value") -> object:
 
 
 def nearest(value: object) -> object:
-    """What stands for ``value`` in JSON, members of it left as they are; itself where it has no form."""
+    """The JSON counterpart of ``value``, with its members unchanged; ``value`` itself if it has none."""
     for _ in range(MAX_DEPTH):
         if value is None or isinstance(value, (str, int, float, dict, list, tuple, LazyList)):
             return value
@@ -181,7 +182,7 @@ def _parts(value: Any) -> Iterator[tuple[str | int, Any]]:
 
 
 def _plain(value: Any, depth: int, lazily: Callable[[Any], object], odd: Odd) -> Any:
-    """``lazily`` is what elements of lists become that are read later."""
+    """``lazily`` replaces the elements of lists that are read later."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return value
@@ -295,7 +296,7 @@ def _of_library(value: Any) -> object:
 
 
 def _is(value: object, module: str, name: str) -> bool:
-    """Whether ``value`` is of a class, which it cannot be while nobody has loaded that."""
+    """Whether ``value`` is an instance of a class, which is impossible while its module is not loaded."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(value, getattr(loaded, name, ()))
 
@@ -315,12 +316,12 @@ def _by_shape(value: object) -> object:
 
 
 def _fields(value: Any) -> object:
-    """Of a model of pydantic's."""
+    """The fields of a pydantic model."""
     return value.model_dump() if callable(getattr(value, "model_dump", None)) else None
 
 
 def _name(value: object) -> str:
-    """The class of a value with its article, and with its module where that says something."""
+    """The class of a value with its article, and with its module if that helps."""
     kind = type(value)
     own = kind.__module__ in ("builtins", "__main__")
     name = kind.__name__ if own else f"{kind.__module__}.{kind.__name__}"

@@ -1,7 +1,7 @@
-"""The one reader of JSON text, which is strict: what it gives is what the text says, or it refuses it.
+"""The only reader of JSON text. It is strict: it returns exactly what the text says, or refuses the text.
 
-Refused beside what is no JSON: ``NaN`` and ``Infinity``, a key that stands twice in its object, a number that
-would lose digits or is too large, nesting beyond 200 levels. A byte-order mark at the start is dropped.
+Besides invalid JSON it refuses ``NaN`` and ``Infinity``, a duplicate key in an object, a number that would
+lose digits or is too large, and nesting beyond 200 levels. A byte-order mark at the start is dropped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from batchmill.errors import BatchmillError
 from batchmill.values.numbers import LostDigits, exact_float, long_integer
 from batchmill.values.places import JsonPath, path_text
 from batchmill.values.plain_data import MAX_DEPTH, MAX_DIGITS
-from batchmill.values.scanning import Lines, Position, doubled_keys, walk_json, word_at
+from batchmill.values.scanning import LineIndex, Position, doubled_keys, walk_json, word_at
 
 BOM = "\ufeff"
 _CONSTANTS = ("NaN", "Infinity", "-Infinity")
@@ -23,8 +23,8 @@ _BLANK = " \t\r\n"
 
 
 class NotJson(BatchmillError, ValueError):  # named as the errors of the tree are
-    """Raised for text that is refused; ``message`` says why, ``line`` and ``column`` (from 1) and ``path``
-    where, ``hint`` how it may have come about. Retrying is pointless."""
+    """Raised for a refused text; ``message`` says why, ``line`` and ``column`` (from 1) and ``path`` where,
+    ``hint`` what may have caused it. Retrying is pointless."""
 
     retryable = False
 
@@ -77,9 +77,9 @@ def container_in(text: str) -> object:
 
 
 def faults_in(text: str) -> Iterator[tuple[JsonPath, Position, str, bool]]:
-    """What :func:`from_json` refuses in a text whose syntax is right, number by number and key by key: path,
-    place, words, and whether a key is at fault. Nesting is not looked at."""
-    lines = Lines(text)
+    """The faults that :func:`from_json` finds in syntactically correct text, number by number and key by key:
+    path, place, words, and whether a key is at fault. Nesting is not checked."""
+    lines = LineIndex(text)
     for path, offset in doubled_keys(text):
         yield path, lines.position(offset), "stands twice in its object", True
     for path, _, offset in walk_json(text, lambda path: True):
@@ -118,7 +118,7 @@ def _decoding(number: Callable[[str], float]) -> Callable[[str], object]:
 
 
 def _first(text: str, fault: BaseException) -> NotJson:
-    """The first thing that is refused in a text whose syntax is right as far as it was read."""
+    """The first fault in a text whose syntax is correct as far as it was read."""
     if isinstance(fault, RecursionError):
         return NotJson(f"is nested deeper than {MAX_DEPTH} levels")
     try:
@@ -163,7 +163,7 @@ _WORDS = {
 
 
 def syntax_fault(fault: json.JSONDecodeError) -> NotJson:
-    """What is said of text that is no JSON, in our words."""
+    """The message for text that is no JSON, in our words."""
     # By how the message begins, as the pure Python reader names the character as well.
     known = [words for start, words in _WORDS.items() if fault.msg.startswith(start)]
     message, hint = known[0] if known else (fault.msg, "")

@@ -1,7 +1,7 @@
-"""Cutting texts short for people, with secrets hidden first.
+"""Cutting texts short for people, with secrets masked first.
 
-What is cut through the middle of a secret would show a part of it that nothing finds any more. So whoever
-shortens a text does it here: every secret known in this process is masked before the cut.
+A cut through the middle of a secret would leave a part that no search finds. So all code that shortens a text
+does it here: every secret known in this process is masked before the cut.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ OVERLAP_BYTES = 16384  # more than a secret has in any form, for who cuts what i
 
 
 class Hiding(Protocol):
-    """What masks the secrets of one run in a text."""
+    """Masks the secrets of one run in a text."""
 
     def text(self, text: str) -> str: ...
 
@@ -32,7 +32,7 @@ _known: tuple[weakref.ref[Hiding], ...] = ()  # replaced as a whole, under _lock
 
 
 def remember(hiding: Hiding) -> None:
-    """Have ``hiding`` asked for every text that is cut short, as long as it lives."""
+    """Apply ``hiding`` to every text that is cut short, for as long as it lives."""
     global _known
     with _lock:
         _known = (*(known for known in _known if known() is not None), weakref.ref(hiding))
@@ -57,14 +57,14 @@ def hidden_in(value: object) -> object:
 
 
 def begun(text: str) -> int:
-    """How much of ``text``, which is still coming, can be shown by itself: up to where a secret may begin of
-    which the rest is not there yet."""
+    """How much of ``text``, the beginning of a longer one, can be shown: up to the beginning of a secret that
+    may continue."""
     return min((hiding.begun(text) for hiding in _alive()), default=len(text))
 
 
 def cut(text: str, limit: int) -> str:
-    """The first ``limit`` characters of ``text`` as they are, without the beginning of a secret that goes on
-    behind the limit: nobody would find it there."""
+    """The first ``limit`` characters of ``text``, without the beginning of a secret that crosses the limit,
+    which could not be found afterwards."""
     for hiding in _alive():
         limit = min((start for start, stop in hiding.places(text) if start < limit < stop), default=limit)
     return text[:limit]

@@ -21,7 +21,7 @@ _WORD = r"[^\s,:\[\]{}\"]+"
 _compiled = cache(re.compile)  # most runs have nothing to place
 
 
-class Lines:
+class LineIndex:
     """Lines and columns of offsets into a text."""
 
     def __init__(self, text: str) -> None:
@@ -49,8 +49,8 @@ class _Open:
 def walk_json(text: str, enter: Callable[[JsonPath], bool]) -> Iterator[tuple[JsonPath, int, int]]:
     """Every value of a valid JSON text in text order: its path, the offset of its key and its own.
 
-    A container for which ``enter`` says no is passed over. Values of lists have their own offset
-    for a key.
+    Skips a container for which ``enter`` returns False. For values of lists, the offset of the key is their
+    own.
     """
     stack: list[_Open] = []
     at = 0
@@ -77,13 +77,13 @@ def walk_json(text: str, enter: Callable[[JsonPath], bool]) -> Iterator[tuple[Js
 
 
 def word_at(text: str, offset: int) -> str:
-    """The number or constant that stands at ``offset``, empty where another kind of value begins."""
+    """The number or constant at ``offset``, empty if another kind of value begins there."""
     found = _compiled(_WORD).match(text, offset)
     return found.group() if found else ""
 
 
 def doubled_keys(text: str) -> Iterator[tuple[JsonPath, int]]:
-    """Every key that stands a second time in its object, with the offset of the later one."""
+    """Every key that repeats an earlier one of its object, with its offset."""
     seen: set[JsonPath] = set()
     doubled: set[JsonPath] = set()
     for path, key, _ in walk_json(text, lambda path: True):

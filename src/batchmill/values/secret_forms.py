@@ -1,12 +1,12 @@
-r"""What a secret looks like in the places where it may turn up, as regular expressions.
+r"""The forms of a secret in the places where it may turn up, as regular expressions.
 
 Each character has its escapes: ``"`` is also ``\"``, ``\\\"`` (JSON within JSON), ``\u0022``, ``\x22``,
 ``\042``, ``%22``, ``%2522``, ``=22`` and ``&quot;``. So one expression finds a secret in any mixture of them.
-Encodings of bytes, base64 and hexadecimal, have expressions of their own, and so have the layouts in which
-``xxd``, ``hexdump`` and ``od`` show bytes. Anywhere in between a line may be broken.
+Encodings of bytes (base64, hexadecimal) have their own expressions, and so have the layouts in which ``xxd``,
+``hexdump`` and ``od`` show bytes. All allow line breaks anywhere.
 
-Such expressions are slow. So each comes with a core, a few characters that stand in every text it matches,
-once what can break them up is taken out: looking for those is fast, and in nearly all texts there are none.
+Such expressions are slow. So each has cores: a few characters that are in every text it matches, once
+separators and line breaks are removed. To search for a core is fast, and nearly all texts contain none.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _CORE = 12  # characters: more do not make looking faster
 _DUMPED_BYTES = 16  # in a line of a dump
 _WINDOW = 3  # bytes of a secret that are looked for in a dump
 
-# A line break as it is, as JSON has it, and as quoted-printable and folded headers have it.
+# A plain line break, and its forms in JSON, in quoted-printable text and in folded headers.
 _BREAK = r"(?:=?\r?\n[ \t]*|\\+r?\\*n)?"
 _IN_BASE64 = "[A-Za-z0-9+/_-]"
 _ESCAPED_BREAK = re.compile(r"\\+r?\\*n")
-# Between two bytes that are written in hexadecimal or octal: on the line, and from one line of a dump to the
-# next, with what it shows as text and the offset.
+# Separators between two bytes in hexadecimal or octal: within a line of a dump, and from one line to the
+# next, with the text column and the offset.
 _BETWEEN_BYTES = r"(?:(?:[\s:,]|\\+x|0x)*|(?:[ \t].{0,24})?\r?\n(?:[0-9a-fA-F]{6,16}:?[ \t]+)?)"
 _REST_OF_DUMP = r"(?:[0-9a-fA-F ]*(?: {2}|[ \t]*[>|]).{1,18}(?=\r?\n|\Z))?"
 _LETTERS_IN_C = {"\n": "n", "\r": "r", "\t": "t", "\a": "a", "\b": "b", "\f": "f", "\v": "v", "\x1b": "[eE]"}
-# What dumps look like: h is a digit, a blank what stands between bytes.
+# The look of dumps: h is a digit, a blank is a separator.
 _SHAPE = str.maketrans("0123456789abcdefABCDEF\n\r\t:,\\", "h" * 22 + " " * 6)
 _DUMPED = ("hh hh hh", "hh  hh  hh", "hh xhh xhh", "hxhh  hxhh", "hhhh hhhh ", "hhh hhh hhh")
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")
@@ -54,8 +54,8 @@ class Form:
     between: str = ""
 
     def begun(self, text: str) -> int:
-        """Where in ``text`` something begins that this may match once the text goes on; its length where
-        nothing does."""
+        """The offset in ``text`` at which a match may begin that the next text completes; its length if there
+        is none."""
         first = _compiled(self.units[0])
         for start in range(len(text)):
             rest = text[start:]
@@ -98,7 +98,7 @@ def _ends(unit: str, text: str, at: int) -> Iterator[int]:
 
 
 def _is_part(unit: str, rest: str) -> bool:
-    """Whether a text ends in the middle of a unit, or of what may stand for it."""
+    """Whether a text ends in the middle of a unit, or of an escape for one."""
     if len(rest) >= _LONGEST_ESCAPE:
         return False
     return unit.lower().startswith(rest.lower()) or _ESCAPE.match(rest) is not None
@@ -128,7 +128,7 @@ class Forms:
         return sorted(place for form in found for place in form.places(text))
 
     def begun(self, text: str) -> int:
-        """Where in ``text`` a secret may begin that is not all there yet; its length where none does."""
+        """The offset in ``text`` at which an incomplete secret may begin; its length if there is none."""
         end = min((form.begun(text) for form in self.all), default=len(text))
         return min((start for start, stop in self.places(text) if start < end <= stop), default=end)
 
@@ -157,7 +157,7 @@ def _may_hold_dump(text: str) -> bool:
 
 
 def _bytes_of(text: str) -> str:
-    """``text`` without what stands between bytes of a dump."""
+    """``text`` without the separators between bytes of a dump."""
     dumped = "".join(text.lower().split())
     for between in ("\\", "0x", "x", ":", ","):
         dumped = dumped.replace(between, "")
@@ -208,8 +208,8 @@ def _dump(parts: tuple[str, ...], rest: str, cores: tuple[str, ...]) -> Form:
 
 
 def _windows(units: list[str], size: int = _WINDOW) -> tuple[str, ...]:
-    """Of a secret that is written in ``units``, stretches of ``size`` of them: one stands on one line however
-    the lines are broken."""
+    """Stretches of ``size`` of the ``units`` of a secret: at least one is on a single line, however the lines
+    are broken."""
     per_line = _DUMPED_BYTES if size == _WINDOW else _DUMPED_BYTES // 2
     together = min(-(-len(units) // 2), per_line)
     step = max(1, together - size + 1)
@@ -275,8 +275,8 @@ def _either_case(pattern: str) -> str:
 
 
 def _base64(raw: bytes) -> Iterator[tuple[bool, str, bool]]:
-    """The characters that stand for ``raw`` and nothing else, at each of the three offsets it can have, and
-    whether the ones before and after them hold bits of it, too."""
+    """The characters that encode only bits of ``raw``, at each of its three offsets, and whether the
+    characters before and after them also hold some of its bits."""
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + raw).decode("ascii").rstrip("=")
         first = -(-offset * 8 // 6)

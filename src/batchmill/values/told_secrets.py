@@ -1,4 +1,4 @@
-"""Secrets that nobody declared, found by what tells of them: their names, and forms that only they have."""
+"""Undeclared secrets, found by their names and by the typical forms of secrets."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ _SECRET_FORMS = re.compile(
 
 
 def tells(name: str) -> bool:
-    """Whether a name tells that its value is a secret, such as ``db_password``."""
+    """Whether a name indicates that its value is a secret, such as ``db_password``."""
     return TELLING.search(name) is not None and not _NAMES_VARIABLE.search(name)
 
 
 def told_secret(value: Any) -> str | None:
-    """Where in ``value`` a secret stands, as a path such as ``headers.Authorization`` or ``[2].password``;
-    "" where it is ``value`` itself, None if there is none.
+    """The place of a secret in ``value``, as a path such as ``headers.Authorization`` or ``[2].password``; ""
+    if it is ``value`` itself, None if there is none.
 
-    Looks at text and bytes in mappings, sequences, sets, attributes of objects, and in what functions carry.
-    Texts that are too ordinary to be secrets (:func:`~batchmill.values.masking.is_ordinary`) do not count.
+    Searches text and bytes in mappings, sequences, sets, attributes of objects, and values captured by
+    functions. Texts that are too ordinary to be secrets (:func:`~batchmill.values.masking.is_ordinary`) do
+    not count.
     """
     seen: dict[int, Any] = {}  # with the objects, so that none is freed and its number used again
     todo = deque([("", value, False)])
@@ -54,7 +55,8 @@ def told_secret(value: Any) -> str | None:
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any, bool]]:
-    """What ``value`` holds: its place there, the part, and whether the name tells of a secret."""
+    """The parts of ``value``: the name or position of each, the part, and whether the name indicates a
+    secret."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             name = key if isinstance(key, str) else repr(key)

@@ -1,8 +1,9 @@
-"""Tracebacks of the user's code: without our own frames, as text; and which of its lines it was.
+"""Tracebacks of the user's code: without our own frames, as text; and the line of the user's code that
+failed.
 
-A traceback begins with how the code was called, which is ours (and the machinery's of asyncio and threads)
-and tells nobody anything. What is left begins with the first frame of the user's own. Code that a document
-holds is called ``<code>``, so that an item fails with the same text whichever worker ran it.
+A traceback begins with the calls that led to the user's code. They are ours (and asyncio's and threading's),
+and help nobody. The rest begins with the first frame of the user's own. Code in a document is called
+``<code>``, so an item fails with the same text on every worker.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "pl
 _INSTALLED = re.compile(r"[\\/](?:site|dist)-packages[\\/]")
 _FRAME = re.compile(r'^[ |]*File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
 _PARTS = re.compile(r"^[ |+-]*Traceback \(most recent call last\):$", re.MULTILINE)
-# Faults of ours rather than of what we were given: without our frames nobody could mend them.
+# Faults of ours, not of the user's code: they need our frames to be fixed.
 _OUR_FAULTS = (AttributeError, NameError, AssertionError, NotImplementedError)
 
 
@@ -35,8 +36,8 @@ def code_file(number: int) -> str:
 
 
 def trimmed(error: BaseException) -> str:
-    """The traceback of an exception as Python shows it, but for frames that are not the user's. Of one that
-    has none, only what Python says in the last line. Raises whatever making its text raises."""
+    """The traceback of an exception as Python shows it, without frames that are not the user's. If none are
+    left, only Python's last line. Raises the errors of making its text."""
     if not _has_chain(error):
         stack = traceback.StackSummary.extract(iter(_own_frames(error)))
         return "".join([*_shown(stack), *traceback.format_exception_only(error)])
@@ -130,7 +131,7 @@ def _shown(stack: traceback.StackSummary) -> Iterator[str]:
 
 
 def _without_places(stack: Iterable[traceback.FrameSummary]) -> traceback.StackSummary:
-    """Frames without the carets' places, finding which is what costs most."""
+    """Frames without the positions of carets, which are expensive to find."""
     lines = [(_named(frame.filename), frame.lineno or 0, frame.name, frame.line) for frame in stack]
     return traceback.StackSummary.from_list(lines)
 

@@ -10,13 +10,13 @@ LONGEST_VALUE = 60  # characters of an item or message that stay readable in one
 
 
 def is_inside_item(address: str) -> bool:
-    """Whether a node is inside an item of a batch, such as ``flow[3].fetch``: of those there may be very
-    many, and the batch around them tells of them. No node's id has a bracket."""
+    """Whether a node is inside an item of a batch, such as ``flow[3].fetch``. There may be very many of
+    those; the batch around them reports for them. No node's id has a bracket."""
     return "[" in address
 
 
 def without_items(address: str) -> str:
-    """The address of a node in all runs of its sub-workflow together, whichever items they are for."""
+    """The address of a node in all runs of its sub-workflow together, for any items."""
     return _ITEM.sub("", address)
 
 
@@ -33,7 +33,7 @@ def seconds(value: float) -> str:
 
 
 def rate(items: int, wall: float) -> str:
-    """Items per second, with as many digits as say something."""
+    """Items per second, with the digits that matter."""
     per_second = items / wall if wall > 0 else 0.0
     return f"{per_second:,.0f} items/s" if per_second >= 100 else f"{per_second:.3g} items/s"
 
@@ -84,7 +84,7 @@ def bytes_(value: float | None) -> str:
 
 
 def share(value: float) -> str:
-    """A share of 1 as ``31 %``; what is not nothing never as 0, and what is not all never as 100."""
+    """A share of 1 as ``31 %``; never 0 for a positive share, never 100 for less than all."""
     if 0 < value < 0.005:
         return "< 1 %"
     if 0.995 <= value < 1 - 1e-9:
@@ -93,13 +93,13 @@ def share(value: float) -> str:
 
 
 def spending(calls: int, tokens: int, cost: float | None) -> str:
-    """What calls of language models used: ``14 calls, 840 tokens, 0.00084 USD``."""
+    """The use by calls of language models: ``14 calls, 840 tokens, 0.00084 USD``."""
     dollars = "" if cost is None else f", {plain_number(cost)} USD"
     return f"{count(calls, 'call')}, {count(tokens, 'token')}{dollars}"
 
 
 def plain_number(number: float) -> str:
-    """A number without an exponent, as few digits as it takes."""
+    """A number without an exponent, with as few digits as possible."""
     text = f"{number:,.10f}".rstrip("0")
     return text.rstrip(".") or "0"
 

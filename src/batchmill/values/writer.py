@@ -16,8 +16,8 @@ _TEXT = frozenset({str})
 
 
 def to_json(value: object, where: str = "value", *, indent: int | None = None) -> str:
-    """``value`` as JSON text after the table of :mod:`batchmill.values.plain_data`: readable characters,
-    escapes only where UTF-8 has no form for one, which is half of a surrogate pair.
+    """``value`` as JSON text by the table of :mod:`batchmill.values.plain_data`: characters are written as
+    they are, and escaped only if UTF-8 has no form for them (half of a surrogate pair).
 
     Raises :class:`~batchmill.values.plain_data.NotPlain`, which names the place in ``where``.
     """
@@ -44,7 +44,7 @@ def _text(value: object, indent: int | None) -> str:
 
 
 def _held(value: object) -> object:
-    """What :func:`plain` leaves to be written: lists whose elements are read now."""
+    """Converts values that :func:`plain` leaves to the writer: lists whose elements are read now."""
     if isinstance(value, LazyList):
         return list(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
@@ -65,10 +65,10 @@ _encode = _encoder()
 
 
 def is_exact(value: Any, levels: int = MAX_DEPTH) -> bool:
-    """Whether a value comes back out of JSON as it was: no tuple, no key that is not text, no object of a
-    class derived from those of JSON. Numbers that JSON does not have are not looked for.
+    """Whether a value comes back from JSON unchanged: no tuple, no key other than text, no object of a class
+    derived from those of JSON. Numbers that JSON does not have are not checked.
 
-    Raises RecursionError for more than ``levels`` containers within each other, on every interpreter alike.
+    Raises RecursionError for more than ``levels`` nested containers, the same on every interpreter.
     """
     kind = type(value)
     if kind in _SCALARS:

@@ -20,7 +20,7 @@ from batchmill.items.sources import as_source
 from batchmill.outcome import LEAST_WAIT, ErrorInfo, Outcome
 from batchmill.policy import FailurePolicy, FailureWatch
 from batchmill.policy.budget import BudgetLimits
-from batchmill.policy.limits import Ended, Limits
+from batchmill.policy.limits import EndedAttempt, Limits
 
 
 def shared(n: int, permits: FairSemaphore, *, one_by_one: bool = False) -> Window:
@@ -169,7 +169,7 @@ def test_a_pause_that_a_service_asks_for_holds_those_who_wait_for_a_permit(
         gated, permitted = first._admissions._tickets[0].claims
         assert isinstance(gated, GateClaim)
         run.clock.advance(0.5)
-        gated._gate.leave(gated.passes[0], Ended(refused=True, pause=30.0))
+        gated._gate.leave(gated.passes[0], EndedAttempt(refused=True, pause=30.0))
         permitted.settled()
         assert not run.threads[-1].join(0.05)
         assert len(run.started) == 1

@@ -15,7 +15,7 @@ from batchmill.concurrency.clock import FakeClock
 from batchmill.executors.contract import Chunk
 from batchmill.outcome import nano_usd
 from batchmill.policy.budget import BudgetLimits
-from batchmill.policy.limits import Ended, Limits
+from batchmill.policy.limits import EndedAttempt, Limits
 
 
 def gate(limits=None, key="api", gates=None, budget=None, **settings):
@@ -61,12 +61,12 @@ def test_who_comes_first_is_served_first():
     def wait(number):
         leave = enter(way, [(number, number)], never)[0]
         served.append(number)
-        way.leave(leave, Ended())
+        way.leave(leave, EndedAttempt())
 
     for number in range(8):
         threads.append(in_thread(lambda number=number: wait(number)))
         until(lambda number=number: len(way._lane.waiting) == number + 1)
-    way.leave(held, Ended())
+    way.leave(held, EndedAttempt())
     for thread in threads:
         thread.join()
     assert served == list(range(8))
@@ -80,14 +80,14 @@ def test_batches_with_one_key_share_its_limit_and_others_do_not():
     entered = threading.Event()
 
     def wait():
-        two.leave(enter(two, [("b", 0)], never)[0], Ended())
+        two.leave(enter(two, [("b", 0)], never)[0], EndedAttempt())
         entered.set()
 
     thread = in_thread(wait)
-    other.leave(enter(other, [("c", 0)], never)[0], Ended())
+    other.leave(enter(other, [("c", 0)], never)[0], EndedAttempt())
     until(lambda: one._lane.waiting)
     assert not entered.is_set()
-    one.leave(held, Ended())
+    one.leave(held, EndedAttempt())
     thread.join()
     assert entered.is_set()
 
@@ -114,7 +114,7 @@ def test_several_start_together_where_the_limit_allows():
 
 def test_a_pause_is_no_longer_than_the_batch_allows():
     way = gate(Limits(per_second=100), longest_pause=0.01)
-    way.leave(enter(way, [("a", 0)], never)[0], Ended(refused=True, pause=3600))
+    way.leave(enter(way, [("a", 0)], never)[0], EndedAttempt(refused=True, pause=3600))
     began = time.monotonic()
     enter(way, [("b", 1)], never)
     assert time.monotonic() - began < 60
@@ -131,8 +131,8 @@ def test_a_budget_waits_for_what_runs_and_then_says_that_it_is_used_up():
     way.withdraw(first)  # it was not made after all
     thread.join()
     assert len(got[0]) == 1
-    way.leave(second, Ended())
-    way.leave(got[0][0], Ended())
+    way.leave(second, EndedAttempt())
+    way.leave(got[0][0], EndedAttempt())
     assert enter(way, [("d", 3)], never) == []
     assert told == ["the budget of 2 requests of the run is used up"]
     assert gates.exhausted == told[0]
@@ -142,7 +142,7 @@ def test_the_first_call_of_unknown_cost_runs_alone_and_teaches_what_calls_cost()
     way = gate(budget=BudgetLimits(tokens=1000, usd=1), expect=lambda item, index: 25)
     first = enter(way, [("a", 0)], never)[0]
     assert first.reserved[0].tokens == 1000
-    way.leave(first, Ended(tokens=100), calls=1, nano_usd=nano_usd(0.02))
+    way.leave(first, EndedAttempt(tokens=100), calls=1, nano_usd=nano_usd(0.02))
     second = enter(way, [("b", 1)], never)[0]
     assert second.reserved[0].tokens == 100
     assert second.reserved[0].nano_usd == nano_usd(0.02)
@@ -157,23 +157,25 @@ def test_a_call_of_which_nothing_is_heard_counts_as_what_was_expected():
     limits = BudgetLimits(tokens=1000, usd=1)
     way = gate(budget=limits, expect=lambda *_: 25, expect_usd=lambda *_: 0.03, models=True)
     budget = way._budgets[0][0]
-    way.leave(enter(way, [("a", 0)], never)[0], Ended(tokens=None))
+    way.leave(enter(way, [("a", 0)], never)[0], EndedAttempt(tokens=None))
     assert (budget.spent.tokens, budget.spent.nano_usd) == (25, nano_usd(0.03))
-    way.leave(enter(way, [("b", 1)], never)[0], Ended(tokens=100), calls=1, nano_usd=nano_usd(0.02))
-    way.leave(enter(way, [("c", 2)], never)[0], Ended(tokens=None))  # by now it is known what calls use
+    way.leave(enter(way, [("b", 1)], never)[0], EndedAttempt(tokens=100), calls=1, nano_usd=nano_usd(0.02))
+    way.leave(
+        enter(way, [("c", 2)], never)[0], EndedAttempt(tokens=None)
+    )  # by now it is known what calls use
     assert (budget.spent.tokens, budget.spent.nano_usd) == (225, nano_usd(0.07))
 
 
 def test_an_attempt_that_never_made_a_call_counts_as_none():
     way = gate(budget=BudgetLimits(tokens=1000), expect=lambda *_: 25)
-    way.leave(enter(way, [("a", 0)], never)[0], Ended(tokens=None))
+    way.leave(enter(way, [("a", 0)], never)[0], EndedAttempt(tokens=None))
     assert way._budgets[0][0].spent.tokens == 0
 
 
 def test_what_was_not_asked_spends_no_request():
     way = gate(Limits(per_second=10), budget=BudgetLimits(requests=1))
     for number in range(3):
-        way.leave(enter(way, [(number, number)], never)[0], Ended(asked=False))
+        way.leave(enter(way, [(number, number)], never)[0], EndedAttempt(asked=False))
     assert way._budgets[0][0].spent.requests == 0
 
 
@@ -181,10 +183,10 @@ def test_a_call_without_a_price_ends_a_budget_of_dollars():
     told = []
     gates = Gates(on_exhausted=told.append)
     way = gate(gates=gates, budget=BudgetLimits(usd=5))
-    way.leave(enter(way, [("a", 0)], never)[0], Ended(tokens=5), calls=1, unpriced="m")
+    way.leave(enter(way, [("a", 0)], never)[0], EndedAttempt(tokens=5), calls=1, unpriced="m")
     assert told == ["the budget of 5 USD of the run cannot be held: the model 'm' has no price"]
     tokens = gate(gates=gates, key="other")
-    tokens.leave(enter(tokens, [("a", 0)], never)[0], Ended(), calls=1, unpriced="m")
+    tokens.leave(enter(tokens, [("a", 0)], never)[0], EndedAttempt(), calls=1, unpriced="m")
     assert len(told) == 1
 
 
@@ -217,7 +219,7 @@ def test_calls_one_after_another_with_the_same_limits_go_on_where_the_last_one_s
         one.open()
         wait = lane.limiter.wait(0, clock.monotonic())
         if not wait:
-            one.leave(enter(one, [("a", 0)], never)[0], Ended(pause=3.0))
+            one.leave(enter(one, [("a", 0)], never)[0], EndedAttempt(pause=3.0))
         one.close()
     assert wait == 3.0
 

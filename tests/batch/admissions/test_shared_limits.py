@@ -17,7 +17,7 @@ from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.batch.admissions.shared_limits import SharedLimits
 from batchmill.concurrency.clock import FakeClock
 from batchmill.errors import InvalidDocument, StorageError
-from batchmill.policy.limits import Ended, Limits
+from batchmill.policy.limits import EndedAttempt, Limits
 
 NOTHING = Expected(0.0, 0.0, free=False)
 
@@ -60,7 +60,7 @@ def test_what_was_not_used_and_pauses_are_everybodys(clock):
     assert not started(two)
     one.withdraw(leave)
     (leave,) = started(two)
-    two.leave(leave, Ended(pause=50.0))
+    two.leave(leave, EndedAttempt(pause=50.0))
     clock.advance(45)
     assert not started(one)
     clock.advance(6)
@@ -70,7 +70,7 @@ def test_what_was_not_used_and_pauses_are_everybodys(clock):
 def test_tokens_are_shared(clock):
     one, two = (gate(clock, Limits(tokens_per_minute=60)) for _ in range(2))
     (leave,) = one.let_through([Expected(10.0, 0.0, free=False)], lambda: False)
-    one.leave(leave, Ended(tokens=30))
+    one.leave(leave, EndedAttempt(tokens=30))
     clock.advance(20)
     assert not two.let_through([Expected(1.0, 0.0, free=False)], lambda: False)
     clock.advance(15)
@@ -81,7 +81,7 @@ def test_attempts_at_once(clock):
     one, two = (gate(clock, Limits(max_concurrent=3)) for _ in range(2))
     leaves = started(one, 2)
     assert len(started(two, 2)) == 1
-    one.leave(leaves[0], Ended())
+    one.leave(leaves[0], EndedAttempt())
     assert len(started(two, 2)) == 1
 
 

@@ -147,4 +147,11 @@ def test_a_batch_is_few_hand_overs_and_ends_in_short_ones(seconds: float, items:
     work = items * seconds
     assert len(taken) <= max(items if seconds > CHUNK_SECONDS / 2 else 0, 1.3 * work / CHUNK_SECONDS + 20)
     assert taken[-1] * seconds <= max(seconds, 2 * HAND_OVER_SECONDS)
-    assert sum(taken[-8:]) * seconds <= max(8 * seconds, 3 * CHUNK_SECONDS)
+    assert sum(taken[-4:]) * seconds <= 3 * CHUNK_SECONDS
+
+
+def test_a_chunk_is_as_near_to_the_target_as_whole_items_come() -> None:
+    for seconds, size in ((0.02, 2), (0.03, 1), (0.016, 2), (0.012, 3)):
+        sizer = ChunkSizer(2, CHUNK_SECONDS, 2048)
+        sizer.observe(1, seconds)
+        assert sizer.next(1000)[0] == size

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 
 import pytest
@@ -146,15 +144,8 @@ def tunnel(target):
 
 
 @pytest.fixture
-def secure(server, tmp_path, monkeypatch):
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("no program openssl to make a certificate with")
-    certificate, key = str(tmp_path / "c.pem"), str(tmp_path / "k.pem")
-    name = "only.the.proxy.knows"
-    command = [program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-    command += ["-addext", f"subjectAltName=DNS:{name}", "-out", certificate, "-keyout", key]
-    subprocess.run(command, check=True, capture_output=True)
+def secure(server, make_certificate, monkeypatch):
+    certificate, key = make_certificate("only.the.proxy.knows")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.wrap = lambda connection: context.wrap_socket(connection, server_side=True)

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
 import time
 
 import pytest
 
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
-
-OPENSSL = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="no program openssl to make a certificate with")
-NAMES = "subjectAltName=DNS:localhost"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """The paths of a certificate that signs itself, and of its key."""
-    folder = tmp_path_factory.mktemp("certificate")
-    paths = str(folder / "certificate.pem"), str(folder / "key.pem")
-    command = [
-        OPENSSL,
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    command += ["-addext", NAMES, "-out", paths[0], "-keyout", paths[1]]
-    subprocess.run(command, check=True, capture_output=True)
-    return paths
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import batchmill
 from batchmill.concurrency.resources import close_resources
 from batchmill.nodes.llm.completion import without_zeros
-from batchmill.policy.limits import Ended, Limiter, Limits
+from batchmill.policy.limits import EndedAttempt, Limiter, Limits
 
 PRICES = {"m": {"input": 1000, "output": 1000}}
 PROMPT = "w" * 196  # with the number of the item fifty tokens, by its length
@@ -98,7 +98,7 @@ def test_tokens_a_minute_hold_where_no_usage_is_told(model):
     assert used == 210
     # how long one waits for so many is the limiter's to say
     limiter = Limiter(Limits(tokens_per_minute=60))
-    limiter.end(limiter.start(70, 0.0), Ended(tokens=70), 0.0)
+    limiter.end(limiter.start(70, 0.0), EndedAttempt(tokens=70), 0.0)
     assert limiter.wait(1, 0.0) == pytest.approx(70, rel=0.01)
 
 

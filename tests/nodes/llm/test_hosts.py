@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 import pytest
 
 import batchmill
@@ -12,7 +9,6 @@ from batchmill.concurrency.resources import close_resources
 from batchmill.errors import InvalidParams, NodeError
 
 CANARY = "sk-canary-0123456789"
-OPENSSL = shutil.which("openssl")
 VECTORS = {"data": [{"embedding": [1.0], "index": 0}], "usage": {"prompt_tokens": 1, "total_tokens": 1}}
 
 
@@ -97,26 +93,6 @@ def test_proxies(ask, model, other_model, monkeypatch):
     with pytest.raises(NodeError, match="was not asked"):
         ask("x", base_url="http://10.0.0.1/v1", allow_private=False)
     assert len(other_model.asked) == 1
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    if OPENSSL is None:
-        pytest.skip("no program openssl to make a certificate with")
-    paths = str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem")
-    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command = [
-        OPENSSL,
-        *words,
-        "-addext",
-        "subjectAltName=DNS:localhost",
-        "-out",
-        paths[0],
-        "-keyout",
-        paths[1],
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    return paths
 
 
 def test_certificates_of_ones_own(ask, run, model, secure_model, certificate):

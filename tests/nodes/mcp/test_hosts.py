@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 import pytest
 
 import batchmill
 from batchmill.errors import InvalidDocument, InvalidParams, NodeError
 
-OPENSSL = shutil.which("openssl")
 SECRET = "tok-canary-0123456789"
 pytestmark = pytest.mark.slow  # each starts a server
 
@@ -20,30 +16,6 @@ def _no_proxies_of_the_machine(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """The paths of a certificate that signs itself, and of its key."""
-    if OPENSSL is None:
-        pytest.skip("no program openssl to make a certificate with")
-    folder = tmp_path_factory.mktemp("certificate")
-    paths = str(folder / "certificate.pem"), str(folder / "key.pem")
-    command = [
-        OPENSSL,
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-out", paths[0], "-keyout", paths[1]]
-    subprocess.run(command, check=True, capture_output=True)
-    return paths
 
 
 def refused(call, server, **more):

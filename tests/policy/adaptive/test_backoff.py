@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchmill.policy.adaptive.backoff import Backoff
-from batchmill.policy.adaptive.history import Ticket
+from batchmill.policy.adaptive.history import CallTicket
 
 
 def test_a_pause_that_was_asked_for_is_kept():
@@ -28,10 +28,10 @@ def test_one_call_tries_after_waits_that_double():
 
 def test_while_one_tries_the_others_wait_until_it_would_have_been_refused():
     openings = Backoff(0.0)
-    openings.refused(Ticket(0.0, 1), 0.1)  # heard after 0.1 s
+    openings.refused(CallTicket(0.0, 1), 0.1)  # heard after 0.1 s
     openings.cut(0.1, 0.0)
     openings.wait_longer(0.1, 0.0, None)
-    trial = Ticket(0.2, 1)
+    trial = CallTicket(0.2, 1)
     openings.started(trial)
     assert 0 < openings.wait(0.25) <= 0.1
     assert openings.wait(0.35) == 0.0
@@ -42,7 +42,7 @@ def test_a_call_that_is_taken_opens_it():
     openings = Backoff(0.0)
     openings.cut(0.0, 0.0)
     openings.wait_longer(0.0, 0.0, None)
-    trial = Ticket(0.1, 1)
+    trial = CallTicket(0.1, 1)
     openings.started(trial)
     openings.left(trial)
     openings.accepted(trial)

@@ -18,7 +18,7 @@ from batchmill.block import Block
 from batchmill.errors import MissingExtra
 from batchmill.executors.contract import Chunk
 from batchmill.outcome import Outcome, Waits, nano_usd
-from batchmill.policy.limits import Ended
+from batchmill.policy.limits import EndedAttempt
 from batchmill.record import Usage
 
 _LOST = ("timeout", "worker_died", "cancelled")  # how an attempt ends of which nothing is heard any more
@@ -66,12 +66,12 @@ class GateClaim(Claim):
 
     def lost(self, chunk: Chunk) -> None:
         pause = (chunk.lost.retry_after if chunk.lost is not None else None) or 0.0
-        self._gate.leave(self._pass(chunk.start), Ended(tokens=None, pause=pause))
+        self._gate.leave(self._pass(chunk.start), EndedAttempt(tokens=None, pause=pause))
 
     def ended(self, block: Block, offset: int) -> None:
         leave, outcome = self._pass(block.start + offset), block.outcome(offset)
         if outcome.plain:
-            self._gate.leave(leave, Ended(outcome.wall))
+            self._gate.leave(leave, EndedAttempt(outcome.wall))
             return
         records = list(calls_in(outcome.records))
         usage = Usage.total(records)
@@ -109,14 +109,14 @@ class RateLimited:
         self._gate.wake()
 
 
-def _how_it_ended(outcome: Outcome, usage: Usage, leave: AttemptPass, *, told: bool) -> Ended:
+def _how_it_ended(outcome: Outcome, usage: Usage, leave: AttemptPass, *, told: bool) -> EndedAttempt:
     """An attempt as limits see it; ``told`` says that it recorded calls."""
     error = outcome.error
     if error is None:
-        return Ended(outcome.wall, _tokens(usage, leave), asked=bool(usage.calls or not usage.kept))
+        return EndedAttempt(outcome.wall, _tokens(usage, leave), asked=bool(usage.calls or not usage.kept))
     nothing_heard = error.kind in _LOST and not told
     called = usage.calls or not (usage.kept or error.type == MissingExtra.__name__)
-    return Ended(
+    return EndedAttempt(
         None if error.kind != "timeout" else outcome.wall,
         None if nothing_heard else _tokens(usage, leave),
         error.refused,

@@ -18,7 +18,7 @@ from batchmill.batch.admissions.gates import Expected, Gates, Lane
 from batchmill.batch.admissions.shared_limits import POLL_SECONDS
 from batchmill.outcome import Spent, nano_usd
 from batchmill.policy.budget import Budget
-from batchmill.policy.limits import Ended, Limits, Reservation
+from batchmill.policy.limits import EndedAttempt, Limits, Reservation
 
 CHUNK_SECONDS = 0.005  # starts that may travel together: later than this none of them begins
 RECENT = 0.05  # weight of one call in what calls are expected to cost
@@ -237,7 +237,7 @@ class Gate:
     def leave(
         self,
         leave: AttemptPass,
-        ended: Ended,
+        ended: EndedAttempt,
         calls: int = 0,
         nano_usd: int = 0,
         *,

@@ -125,11 +125,11 @@ class ChunkSizer:
             self._size = self._wanted(GROWTH * max(self._size, items))
 
     def _wanted(self, most: int) -> int:
-        """As many items as the target's seconds hold, at most ``most``."""
+        """As many items as come nearest to the target's seconds, at most ``most``."""
         wanted = self._target / max(self._mean, 1e-9)
         if self._bytes:
             wanted = min(wanted, self._most_bytes / self._bytes)
-        return max(1, min(int(wanted), self._most, most))
+        return max(1, min(round(wanted), self._most, most))
 
     def patience(self, items: int) -> float:
         """Seconds after which a worker should hand in a chunk of so many items, done or not: one that takes

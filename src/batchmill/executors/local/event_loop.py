@@ -25,7 +25,7 @@ from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.event_loop import background
-from batchmill.concurrency.loop_cpu import LoopShare, Measured
+from batchmill.concurrency.loop_cpu import LoopShare, MeteredCoroutine
 from batchmill.errors import Stopped
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
@@ -181,7 +181,7 @@ class EventLoopBatch:
 
     async def _sampled(self, chunk: Chunk, share: LoopShare) -> None:
         """The same, and measure its steps."""
-        measured = Measured(self._run(chunk, share))
+        measured = MeteredCoroutine(self._run(chunk, share))
         await measured
         share.sample(measured.cpu)
 

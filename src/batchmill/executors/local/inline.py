@@ -31,9 +31,8 @@ def run_alone(
     forget = (stop.on_cancel(progress.stop), cancel.on_cancel(progress.stop))
     try:
         with CtrlC() as ctrl_c:
-            runner = ItemRunner(
-                Job(task, retry, on_retry=on_retry), progress, cancel, interrupts=ctrl_c.is_the_users
-            )
+            job = Job(task, retry, on_retry=on_retry)
+            runner = ItemRunner(job, progress, cancel, interrupts=ctrl_c.is_the_users, one_by_one=True)
             block = runner.run_chunk(Chunk(0, _ALONE), 0.0, block=Block(0, items=_ALONE, worker=0))
     finally:
         for each in forget:

@@ -1,7 +1,8 @@
 """The sequential executor: one item after another, in the caller's own thread.
 
 It is the reference for the other executors. Items that are already there and take almost no time are handed
-over several at once, as threads take them; otherwise each result is out before the next item begins. With a
+over several at once, as threads take them; otherwise each result is out before the next item begins, or, if
+nobody looks at results before the end, the next item is read once the one before it was run. With a
 timeout the items run one after another on a worker thread instead, because an attempt can only be abandoned
 from outside.
 """
@@ -9,6 +10,7 @@ from outside.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 from batchmill.block import Block
@@ -72,14 +74,13 @@ class SequentialExecutor:
         sizer: ChunkSizer,
         worker: int,
     ) -> None:
-        given = len(chunk)
-        if not given:
+        if not len(chunk):
             return
         block = Block(chunk.start, items=chunk.items, worker=worker)
-        alone = given == 1
+        alone = len(chunk) == 1
         try:
-            with ctrl_c:
-                runner.run_chunk(chunk, CHUNK_SECONDS if alone else sizer.patience(given), block=block)
+            with ctrl_c, closing(chunk):
+                runner.run_chunk(chunk, CHUNK_SECONDS if alone else sizer.patience(len(chunk)), block=block)
         except BaseException:  # Ctrl-C in the midst of an item: those before it are done and are kept
             if block.done:
                 channel.deliver(block.part(0, block.done))
@@ -89,5 +90,5 @@ class SequentialExecutor:
             sizer.observe(done, runner.took, bytes_of(block))
         if done:
             channel.deliver(block)
-        if done < given:
+        if done < len(chunk):
             channel.give_back(chunk.part(done))

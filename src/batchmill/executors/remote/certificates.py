@@ -30,6 +30,22 @@ def make_certificates(folder: str, days: int = DAYS) -> Certificates:
     Raises :class:`InvalidSetting` where certificates are there already, :class:`MissingExtra` without the
     library, :class:`StorageError` if nothing can be written.
     """
+    made = Certificates(*(Path(folder, name) for name in ("ca.pem", "cert.pem", "key.pem")))
+    if there := [str(path) for path in made if path.exists()]:
+        raise InvalidSetting(f"{there[0]} already exists; name another folder, or remove it first")
+    texts = _texts(days)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        for path, text in zip(made, texts, strict=True):
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(text)
+    except OSError as fault:
+        raise StorageError(f"the certificates cannot be written: {fault}") from fault
+    return made
+
+
+def _texts(days: int) -> tuple[bytes, bytes, bytes]:
+    """The contents of the three files of :class:`Certificates`, in PEM."""
     try:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
@@ -37,9 +53,6 @@ def make_certificates(folder: str, days: int = DAYS) -> Certificates:
         from cryptography.x509.oid import NameOID
     except ImportError as fault:
         raise MissingExtra("dask", "certificates") from fault
-    made = Certificates(*(Path(folder, name) for name in ("ca.pem", "cert.pem", "key.pem")))
-    if there := [str(path) for path in made if path.exists()]:
-        raise InvalidSetting(f"{there[0]} already exists; name another folder, or remove it first")
     begin = datetime.datetime.now(datetime.UTC)
 
     def signed(name: str, issuer: str, key: object, by: ec.EllipticCurvePrivateKey, *, ca: bool) -> bytes:
@@ -59,16 +72,8 @@ def make_certificates(folder: str, days: int = DAYS) -> Certificates:
     key = own.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    texts = (
+    return (
         signed(issuer, issuer, authority.public_key(), authority, ca=True),
         signed(name, issuer, own.public_key(), authority, ca=False),
         key,
     )
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        for path, text in zip(made, texts, strict=True):
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(text)
-    except OSError as fault:
-        raise StorageError(f"the certificates cannot be written: {fault}") from fault
-    return made

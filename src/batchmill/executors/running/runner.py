@@ -15,6 +15,7 @@ from collections.abc import Callable
 from batchmill.attempt import Attempt
 from batchmill.block import Block, together
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.chunk_scope import ChunkScope
 from batchmill.concurrency.loop_cpu import called_seconds
 from batchmill.errors import AttemptTimeout
 from batchmill.executors.contract import Chunk
@@ -79,6 +80,11 @@ class ItemRunner:
         empty one to be filled, for who looks at it meanwhile: an item's wall time is put there last.
         """
         block = Block(chunk.start, items=chunk.items) if block is None else block
+        with ChunkScope():
+            self._run_items(chunk, seconds, flush, block)
+        return block
+
+    def _run_items(self, chunk: Chunk, seconds: float, flush: Flush | None, block: Block) -> None:
         add_value, add_wall = block.appenders()
         run, progress, drain = self._job.task.run, self._progress, self._recorder.drain
         begin_item, recorder = progress.begin_item, self._recorder
@@ -91,7 +97,13 @@ class ItemRunner:
         end = last + seconds
         drift = 0.0  # how much later items begin than the walls of those before them tell
         block.begin(0, last)
-        for offset, item in enumerate(chunk.items):
+        for offset, item in enumerate(chunk.items if chunk.more is None else chunk.more):
+            if chunk.more is not None and offset:
+                drift -= last
+                drift += (last := clock())  # what reading took is not the item's time
+                if drift > MOST_DRIFT:
+                    block.begin(offset, last)
+                    drift = 0.0
             if not begin_item():
                 break
             then: Wait | Outcome | None = None
@@ -129,7 +141,12 @@ class ItemRunner:
                 and (end := now + seconds_left(seconds, _took(block, now - began, before, alone))) == now
             ):
                 break
-            if self._job.judges_failures and then is not None and outcome.error is not None:
+            # No item is read after one that may end the batch.
+            if (
+                then is not None
+                and outcome.error is not None
+                and (self._job.judges_failures or chunk.more is not None)
+            ):
                 break
             if flush is not None:
                 if flush(block, now):
@@ -143,7 +160,6 @@ class ItemRunner:
         took = _took(block, last - began, before, alone)
         self.took = own_seconds(took)
         block.cpu = took.used.cpu + (commands or 0.0) + called_seconds() - called
-        return block
 
     def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
         """The attempts of an item from that of its chunk on, which begins at the second ``began``."""

@@ -10,7 +10,7 @@ from batchmill.graph.compile.file_uses import file_faults
 from batchmill.graph.compile.misplaced import Beside, params_beside, with_lines_to_write
 from batchmill.graph.compile.output_keys import key_faults, reserved_faults, select_faults
 from batchmill.graph.compile.params import param_faults, param_sites
-from batchmill.graph.compile.plan import Plan, Settings, compile_plan
+from batchmill.graph.compile.plan import InputSettings, Plan, compile_plan
 from batchmill.graph.compile.pricing import is_bounded, price_faults
 from batchmill.graph.compile.sub_documents import Examined, SubDocuments, input_faults, note_interface
 from batchmill.graph.compile.sub_plan import SubPlan
@@ -33,11 +33,11 @@ from batchmill.nodes.workflow import WorkflowNode
 @no_collection()
 def check(draft: Draft, registry: Registry, inputs: Mapping[str, object] | None = None) -> Plan:
     """The plan of a document, with its warnings. Raises :class:`InvalidDocument` with every problem in it, in
-    text order, and after those the problems of its sub-workflows that are files.
+    text order, followed by the problems of its sub-workflows that are files.
 
-    ``inputs`` are those of a run, where they are known: settings that refer to them have their values then,
-    and the plan is one for that run. Nothing is run. Code that the document names is imported only where a
-    node's ``type`` is written as ``module:Class``.
+    ``inputs`` are those of a run, if known: settings that refer to them then have their values, and the plan
+    is one for that run. Nothing runs. Code that the document names is imported only if a node's ``type`` is
+    written as ``module:Class``.
     """
     checking = _Checking(registry, inputs)
     whole = checking.documents.begin(draft)
@@ -94,7 +94,7 @@ class _Checking:
         )
         settled = validation.settled
         if settled.settings:
-            settings = Settings(draft.raw, settled.settings, tuple(sorted(settled.used)))
+            settings = InputSettings(draft.raw, settled.settings, tuple(sorted(settled.used)))
             whole.plan = replace(whole.plan, settings=settings)
         return Examined(whole.plan, (), tuple(doubts))
 
@@ -122,8 +122,8 @@ class _Checking:
 def _placed(
     validation: Validation, faults: list[Fault], doubts: list[Doubt]
 ) -> tuple[list[Fault], list[Doubt]]:
-    """Faults and doubts, placed where their values are written. A default that has no effect in some node
-    is no doubt, because it may have one in others."""
+    """Faults and doubts at the places where their values are written. A default without effect in some node
+    is no doubt, because it may have an effect in others."""
     whole = validation.completed
     return validation.placed(faults), [
         replace(doubt, fault=whole.placed(doubt.fault))
@@ -157,7 +157,8 @@ def _own_file(draft: Draft) -> dict[str, str]:
 
 
 def _tables(validation: Validation, draft: Draft, around: Tables) -> tuple[Tables | None, list[Fault]]:
-    """What node types may read of the document and of those around it; None if that cannot be said."""
+    """The tables that node types may read, from the document and those around it; None if they are
+    invalid."""
     if validation.workflow is None:
         return None, []
     tables, faults = tables_of(validation.workflow, draft.folder)
@@ -192,7 +193,7 @@ def _unknown_type(node: NodePart, name: str, registry: Registry) -> Fault:
 def _param_sites(
     validation: Validation, types: Mapping[str, type[Node]]
 ) -> tuple[list[Site], dict[str, list[Fault]]]:
-    """Every template in the params of the nodes, and by a node's id those that cannot be read."""
+    """Every template in the params of the nodes, and by node id those that cannot be parsed."""
     sites: list[Site] = []
     unreadable: dict[str, list[Fault]] = {}
     for node in validation.outline.all_nodes:

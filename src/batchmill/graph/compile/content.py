@@ -1,7 +1,7 @@
-"""The content of a sub-workflow as text: all that can change its outputs, and nothing else.
+"""The content of a sub-workflow as text: everything that can change its outputs, and only that.
 
-Timeouts, retries, limits, keys, addresses and descriptions are not part of it, so that saved outcomes stay
-valid when you edit them.
+Timeouts, retries, limits, keys, addresses and descriptions are not part of it, so saved outcomes stay valid
+when you edit them.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def _of_node(node: PlannedNode) -> dict[str, Any]:
 
 
 def _dumped(model: Any, left_out: frozenset[str]) -> dict[str, Any]:
-    """What a part of a document says beyond its defaults; so that a key that is new means nothing before it
-    is used."""
+    """The values of a part of a document that differ from the defaults. So a key that is added to the format
+    later changes no content before it is used."""
     return _without(model.model_dump(mode="python", by_alias=True, exclude_defaults=True), left_out)
 
 

@@ -1,7 +1,7 @@
 """Compare the files that a document reads and writes with each other before anything runs.
 
-Known by then are paths without templates, and those made of inputs once the inputs are known. All other files
-are compared while nodes run, by :class:`~batchmill.file_table.FileTable`.
+Known by then are paths without templates and, once the inputs are known, those made of inputs. All other
+files are compared while nodes run, by :class:`~batchmill.file_table.FileTable`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from batchmill.template import Scope, compile_value
 
 Kind = Literal["items", "reads", "results", "errors", "writes"]
 OWN_FILES = Mapping[str, str]
-"""Files of the run itself, by path, with what each is."""
+"""Files of the run itself: path to description."""
 
 _COLLECTED = ("results", "errors")
 _SOURCES = ("lines", "jsonl", "csv", "parquet", "sqlite")
@@ -41,7 +41,7 @@ _PARAMS: dict[str, dict[str, Kind]] = {
 _DIFFER = "put something that differs between them into the path"
 
 
-class Part(Protocol):
+class NodeFiles(Protocol):
     """A node as far as its files are concerned."""
 
     @property
@@ -54,8 +54,8 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileUse:
-    """What ``node`` does with ``file``. ``path`` is where the document says so; ``outer`` is the node of the
-    document that this happens in: the node itself, or one that runs a sub-workflow."""
+    """A use of ``file`` by ``node``. ``path`` is the place in the document; ``outer`` is the node of this
+    document in which it happens: the node itself, or one that runs a sub-workflow."""
 
     node: str
     outer: str
@@ -65,7 +65,7 @@ class FileUse:
 
     @property
     def words(self) -> str:
-        """What it is to others."""
+        """Its description in a message about another use of the file."""
         does = {
             "items": f"what `{self.node}` reads its items from",
             "reads": f"what `{self.node}` reads",
@@ -77,13 +77,13 @@ class FileUse:
 
 
 def file_uses(
-    nodes: Iterable[Part],
+    nodes: Iterable[NodeFiles],
     subs: Mapping[str, SubPlan],
     known: Mapping[str, object],
     around: tuple[SubPlan, ...] = (),
 ) -> list[FileUse]:
-    """What the nodes of a document do with files whose paths can be told from the values in ``known``, those
-    in sub-workflows that run once included. ``around`` are the workflows that these nodes are part of."""
+    """The uses of files whose paths follow from the values in ``known``, including those in sub-workflows
+    that run once. ``around`` are the enclosing workflows."""
     found: list[FileUse] = []
     for node in nodes:
         found += _own_uses(node, known)
@@ -94,13 +94,13 @@ def file_uses(
 
 
 def file_faults(
-    nodes: Iterable[Part],
+    nodes: Iterable[NodeFiles],
     subs: Mapping[str, SubPlan],
     graph: FlowGraph | None,
     known: Mapping[str, object],
     own_files: OWN_FILES,
 ) -> Iterator[Fault]:
-    """Files that would be destroyed: those that are read and written, or written twice."""
+    """Files that would be destroyed because they are both read and written, or written twice."""
     parts = list(nodes)
     precedes = _never if graph is None else _order(parts, graph)
     yield from _pairs(file_uses(parts, subs, known), precedes, own_files)
@@ -131,7 +131,7 @@ def _subs_of(plan: Plan) -> dict[str, SubPlan]:
     return {name: node.sub for name, node in plan.nodes.items() if node.sub is not None}
 
 
-def _order(parts: Iterable[Part], graph: FlowGraph) -> Callable[[str, str], bool]:
+def _order(parts: Iterable[NodeFiles], graph: FlowGraph) -> Callable[[str, str], bool]:
     """Whether one node may have run when another begins; those of ``finally`` come last, in their order."""
     finals = [node.id for node in parts if node.path[:1] == (FINALLY,)]
     place = {name: number for number, name in enumerate(finals)}
@@ -148,22 +148,22 @@ def _never(first: str, second: str) -> bool:
     return False
 
 
-def _repeats(node: Part) -> str:
+def _repeats(node: NodeFiles) -> str:
     """In words, what a node does again and again; empty if it runs once."""
     if node.spec is None or (node.spec.batch is None and node.spec.loop is None):
         return ""
     return "every item" if node.spec.batch is not None else "every round"
 
 
-def _own_uses(node: Part, known: Mapping[str, object]) -> Iterator[FileUse]:
+def _own_uses(node: NodeFiles, known: Mapping[str, object]) -> Iterator[FileUse]:
     for kind, path, written in _written(node):
         file = _resolved(written, known)
         if file is not None:
             yield FileUse(node.id, node.id, path, file, kind)
 
 
-def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, object]]:
-    """Every path that the node names, as it stands in the document."""
+def _written(node: NodeFiles) -> Iterator[tuple[Kind, DocumentPath, object]]:
+    """Every path that the node names, as written."""
     spec = node.spec
     if spec is None:
         return
@@ -181,8 +181,8 @@ def _written(node: Part) -> Iterator[tuple[Kind, DocumentPath, object]]:
 
 
 def _items_files(at: DocumentPath, source: Mapping[str, Any]) -> Iterator[tuple[Kind, DocumentPath, object]]:
-    """The files of a source that are named one by one; a pattern finds them when it is read, and passes over
-    those that the run writes."""
+    """The files of a source that are named one by one. A pattern is matched later, when it is read, and skips
+    the files that the run writes."""
     for kind, written in source.items():
         if kind in ("product", "zip"):
             for name, side in written.items():
@@ -203,7 +203,7 @@ def _each_path(at: DocumentPath, written: object) -> Iterator[tuple[DocumentPath
 
 
 def _resolved(written: object, known: Mapping[str, object]) -> str | None:
-    """The file that a path leads to; None if that is not known yet."""
+    """The file that a path leads to; None if unknown so far."""
     if not isinstance(written, str):
         return None
     try:
@@ -216,7 +216,7 @@ def _resolved(written: object, known: Mapping[str, object]) -> str | None:
     return os.path.expanduser(path) if isinstance(path, str) and path and "\0" not in path else None
 
 
-def _inner_uses(node: Part, sub: SubPlan, around: tuple[SubPlan, ...] = ()) -> Iterator[FileUse]:
+def _inner_uses(node: NodeFiles, sub: SubPlan, around: tuple[SubPlan, ...] = ()) -> Iterator[FileUse]:
     """The file uses of a sub-workflow's nodes, as far as they do not depend on its inputs."""
     plan = sub.compiled
     if plan is not None and sub not in around:
@@ -243,7 +243,7 @@ def _pairs(
 
 
 def _keys(file: str) -> tuple[object, ...]:
-    """What files have in common that are the same one."""
+    """Keys that are equal for two paths of the same file."""
     place = place_of(file)
     return () if place is None else tuple(key for key in place if key)
 
@@ -274,8 +274,8 @@ def _fault(use: FileUse, words: str) -> Fault:
     return Fault(use.path, f"`{use.file}` is also {words}", "write to another file")
 
 
-def _written_again(uses: Iterable[FileUse], node: Part, often: str) -> Iterator[Fault]:
-    """Files of results that are written again and again, each time anew."""
+def _written_again(uses: Iterable[FileUse], node: NodeFiles, often: str) -> Iterator[Fault]:
+    """Files of results that are rewritten in every round or run."""
     for use in uses:
         if use.kind in _COLLECTED:
             message = f"`{use.file}` is where `{use.node}` writes, {often} of `{node.id}` anew"

@@ -1,4 +1,4 @@
-"""Which values a node gets from data: from items that are read, and from outputs of other nodes.
+"""Values that a node gets from data: from items that are read, and from outputs of other nodes.
 
 Values in a document, or in the inputs of a run, come from people who may decide which servers the run calls.
 """
@@ -17,7 +17,7 @@ IsForeign = Callable[[Path], bool]
 
 
 def items_are_named(spec: BatchSpec, is_foreign: IsForeign) -> bool:
-    """Whether all items stand in the document or in its inputs."""
+    """Whether all items are written in the document or in its inputs."""
     kind, value = spec.items_kind, spec.items_value
     if kind == "list" and not may_hold_templates(value):
         return True
@@ -49,6 +49,6 @@ def foreign_inputs(node: PlannedNode, is_foreign: IsForeign) -> frozenset[str]:
 
 
 def _carried(node: PlannedNode) -> Iterator[str]:
-    """Inputs that a loop takes from what the time before gave."""
+    """Inputs that a loop carries over from the outputs of the previous round."""
     if node.spec.loop is not None:
         yield from node.spec.loop.carry

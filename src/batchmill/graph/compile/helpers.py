@@ -1,8 +1,8 @@
-"""The other code that the user's own code needs: the reachable part of its module, and own modules.
+"""Helper code of the user's code: the reachable part of its module, and own modules.
 
-Found without importing anything. A function reaches the names in its text, and their definitions in the
+It is found without importing anything. A function reaches the names in its text, and their definitions in the
 module reach further. Modules that are imported on the way count as whole files, with all own modules that
-they import. Own modules are those that are neither Python's nor installed.
+they import. Own modules are those that are neither part of Python nor installed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Statements = Iterable[ast.AST]
 
 
 def helpers_of(kind: type[Node], params: BoundParams) -> dict[str, str]:
-    """The texts that the code of a node needs besides its own, by the name of their module; of the module
-    that it stands in itself the part that it reaches. Empty for nodes that run no code of the user's."""
+    """The helper texts for the code of a node, by module name; of the code's own module only the part that it
+    reaches. Empty for nodes without code of the user's."""
     if kind.type == "code" and isinstance(params.get("code"), str):
         try:
             return _files(_imported([ast.parse(params["code"])], ""))
@@ -61,7 +61,7 @@ def _of_name(module: str, name: str, file: Path) -> dict[str, str]:
 
 
 def _reached(body: list[ast.stmt], root: str) -> list[ast.stmt]:
-    """The statements of a module that what is called ``root`` leads to, in their order."""
+    """The statements of a module that the name ``root`` reaches, in their order."""
     binding: dict[str, list[ast.stmt]] = {}
     for statement in body:
         for name in _bound(statement):
@@ -80,7 +80,7 @@ def _reached(body: list[ast.stmt], root: str) -> list[ast.stmt]:
 
 
 def _bound(statement: ast.stmt) -> Iterator[str]:
-    """The names that a statement gives a meaning to; ``*`` for those that nobody knows."""
+    """The names that a statement binds; ``*`` if they are unknown."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield statement.name
         return
@@ -140,7 +140,7 @@ def _files(names: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _read(file: str, changed: int, name: str) -> tuple[str, tuple[str, ...]]:
-    """The text of a module as it was when it ``changed`` last, and what it imports."""
+    """The text of a module when it last ``changed``, and its imports."""
     text = Path(file).read_text(encoding="utf-8")
     package = name if os.path.basename(file) == "__init__.py" else name.rpartition(".")[0]
     try:

@@ -18,7 +18,7 @@ _NODE_KEYS = {
 
 
 Beside = Mapping[str, Mapping[str, Any]]
-"""The params that stand beside ``params``, with their values, by the id of their node."""
+"""Params that are written beside ``params``, with their values, by the id of their node."""
 
 
 def params_beside(nodes: Iterable[NodePart], types: Mapping[str, type[Node]], raw: Any) -> Beside:

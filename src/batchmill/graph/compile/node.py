@@ -1,4 +1,4 @@
-"""A planned node: its text, its type, and what is derived from both."""
+"""A planned node: its text, its type, and values derived from both."""
 
 from __future__ import annotations
 
@@ -72,18 +72,17 @@ class PlannedNode:
 
     @cached_property
     def helpers(self) -> dict[str, str]:
-        """The texts that this needs besides, by module."""
+        """The texts of helper code, by module."""
         return helpers_of(self.kind, self.spec.params)
 
     @cached_property
     def files(self) -> Compiled:
-        """The paths whose content belongs to the result, with their templates read."""
+        """The paths whose content belongs to the result, with their templates parsed."""
         return compile_value(list(self.spec.files))
 
     @cached_property
     def stays(self) -> bool:
-        """Whether its runs, or those of a node of its sub-workflow, must be made in the process of the
-        run."""
+        """Whether its runs, or those of a node of its sub-workflow, must stay in the process of the run."""
         inner = () if self.sub is None else self.sub.plan.all_plans()
         return self.kind.stays(self.spec.params) or any(
             one.kind.stays(one.spec.params) for plan in inner for one in plan.nodes.values()
@@ -96,7 +95,7 @@ class PlannedNode:
 
     @cached_property
     def usual_retry(self) -> RetryPolicy:
-        """The policy where nothing is said."""
+        """The retry policy if the document sets none."""
         return self.kind.usual_retry(self.spec.params)
 
     @cached_property
@@ -106,8 +105,8 @@ class PlannedNode:
 
     @cached_property
     def credential(self) -> str:
-        """The credential that is written in its params, or in those of a node in its sub-workflow, in
-        words; "" if there is none."""
+        """The credential that is written in its params, or in those of a node of its sub-workflow, in words;
+        "" if there is none."""
         return _first(self, lambda one: one.kind.credential(one.spec.params), set())
 
     @property
@@ -117,8 +116,8 @@ class PlannedNode:
 
 
 def _first(node: PlannedNode, told: Callable[[PlannedNode], str], seen: set[int]) -> str:
-    """What is ``told`` of the node, or of one in its sub-workflow; ``seen`` are those around, which may name
-    each other."""
+    """The first answer of ``told``, for the node or the nodes of its sub-workflow; ``seen`` are the enclosing
+    documents, which may name each other."""
     if (own := told(node)) or node.sub is None or node.sub.compiled is None or id(node.sub) in seen:
         return own
     seen.add(id(node.sub))

@@ -28,14 +28,14 @@ RESULTS = ("results", "succeeded")
 """Those of them that a node has only where it keeps its results."""
 LOOP_OUTPUTS = ("loop_stopped", "loop_iterations")
 SKIPPED_OUTPUT = "skipped_count"
-"""What a batch node with a condition for its items has besides."""
+"""The extra output of a batch node with a condition for its items."""
 ERROR_OUTPUT = "error"
-"""What every node that failed has."""
+"""The outputs of every failed node."""
 
 
 def output_names(node: NodePart, kind: type[Node], sub: SubPlan | None) -> tuple[str, ...] | None:
-    """The keys a node may have under its id, None if that is not known beforehand; those of a
-    ``workflow`` node are the outputs that ``sub`` declares."""
+    """The keys that a node may have under its id, None if unknown; those of a ``workflow`` node are the
+    outputs that ``sub`` declares."""
     if node.has_batch:
         skipped = (SKIPPED_OUTPUT,) if node.spec is not None and node.spec.when is not None else ()
         return (*_batch_outputs(node), *skipped, ERROR_OUTPUT)
@@ -55,7 +55,7 @@ def _item_names(node: NodePart, kind: type[Node], sub: SubPlan | None) -> tuple[
 
 
 def _streams(site: Site) -> bool:
-    """Whether the items are taken as they are made, so that nobody has to keep them."""
+    """Whether the items are taken as they are made, so they need not be kept."""
     spec = site.node.spec if site.node is not None and site.kind == "items" else None
     return spec is not None and spec.batch is not None and spec.batch.stream
 
@@ -71,7 +71,7 @@ def _batch_outputs(node: NodePart) -> tuple[str, ...]:
 
 
 def reserved_faults(node: NodePart, kind: type[Node], sub: SubPlan | None) -> Iterator[Fault]:
-    """Outputs of an item of a batch node that have the name of what stands beside them."""
+    """Outputs of an item of a batch node that collide with keys beside them."""
     if not node.has_batch:
         return
     known = output_names(replace(node, item_name=None), kind, sub) or ()

@@ -25,8 +25,8 @@ def param_sites(node: NodePart, kind: type[Node]) -> tuple[list[Site], list[Faul
 def param_faults(
     node: NodePart, kind: type[Node], templates_readable: bool, beside: Collection[str] = ()
 ) -> Iterator[Fault]:
-    """What is wrong with a node's params before any template is resolved; nothing is said of those that stand
-    ``beside`` them."""
+    """The faults of a node's params before any template is resolved, except for params ``beside`` them, which
+    have a fault already."""
     found = check_params(kind, node.params, _holds_template)
     if not found:  # the node's own look relies on what was checked here
         found = kind().check(node.params)

@@ -40,7 +40,7 @@ class PlannedEdge:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class InputSettings:
     """The settings of the document ``raw`` that are templates of its inputs, by their places; ``inputs`` are
     those."""
 
@@ -51,16 +51,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run, where it begins and what follows what.
+    """The nodes to run, the start and the edges.
 
     - ``nodes``: every node in document order, also those that no edge reaches. ``edges``: every edge.
     - ``start``: the id of a node or the name of a gate. ``loops``: the loops of the backward edges.
     - ``steps``: the steps of a ``pipeline`` as a tree. ``gates``: the names of the places where its blocks
       begin and end: they are among the edges like nodes that do nothing.
-    - ``source``: the document's name. ``import_folder``: where its Python modules are, None if it is no file.
+    - ``source``: the document's name. ``import_folder``: the folder of its Python modules, None if it is no
+      file.
     - ``stages``: the chains of streaming batch nodes, by the id of their first node.
     - ``warnings``: those of the document and of its sub-workflows.
-    - ``finals``: the ids of the nodes that run at the end in any case, in that order; no edge joins them.
+    - ``finals``: the ids of the nodes that always run at the end, in that order; no edge joins them.
     - ``settings``: those that depend on the inputs, None if none do.
     - ``whole``: the plan of which this one is a part, None if it is no part.
     """
@@ -78,16 +79,16 @@ class Plan:
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
     warnings: tuple[Warned, ...] = ()
     finals: tuple[str, ...] = ()
-    settings: Settings | None = None
+    settings: InputSettings | None = None
     whole: Plan | None = None
 
     @property
     def left_out(self) -> frozenset[str]:
-        """The ids of the nodes of the document that are no part of what is run."""
+        """The ids of the document's nodes that are not in this part."""
         return frozenset(self.whole.nodes if self.whole is not None else ()) - self.nodes.keys()
 
     def all_plans(self) -> list[Plan]:
-        """This one and those of all sub-workflows inside, each once, this one first."""
+        """This plan and those of all sub-workflows inside, each once, this one first."""
         plans = {id(self): self}
 
         def inside(plan: int) -> list[int]:
@@ -116,7 +117,7 @@ class Plan:
 
     @cached_property
     def leaving(self) -> Mapping[str, tuple[PlannedEdge, ...]]:
-        """The edges out of each node and gate, in the order they are written; nothing for those without."""
+        """The edges out of each node and gate, in the order written; empty for those without."""
         found: dict[str, list[PlannedEdge]] = {}
         for edge in self.edges:
             found.setdefault(edge.source, []).append(edge)
@@ -145,11 +146,11 @@ class Plan:
         return frozenset(self.nodes) - frozenset(found) - frozenset(self.finals)
 
     def follow(self, node: str, action: str) -> tuple[str, ...]:
-        """The names of what follows ``node`` once it ended with ``action``; none if no edge says."""
+        """The names of the successors of ``node`` after the action ``action``; none if no edge has it."""
         return tuple(edge.target for edge in self.leaving.get(node, ()) if edge.action == action)
 
     def behind(self, name: str) -> tuple[str, ...]:
-        """The node called ``name``, or the nodes that stand next behind the gate of that name."""
+        """The node called ``name``, or the next nodes after the gate of that name."""
         found: dict[str, None] = {}
         waiting = [name]
         while waiting:

@@ -1,5 +1,5 @@
-"""Budgets in dollars need a price for every model: without one nothing runs, as the budget could not be
-enforced.
+"""Budgets in dollars need a price for every model: without one the run does not start, because the budget
+could not be enforced.
 
 Literal models are checked before anything runs. A model from a template is checked just before it is called
 (:mod:`batchmill.step.paying`).
@@ -19,7 +19,7 @@ BUDGET, MODEL = "budget", "model"
 
 
 def is_bounded(holder: object) -> bool:
-    """Whether a document or a node, read without faults, has a budget of dollars of its own."""
+    """Whether a document or a node without faults has its own budget in dollars."""
     budget = getattr(holder, BUDGET, None)
     return budget is not None and budget.usd is not None
 
@@ -27,7 +27,7 @@ def is_bounded(holder: object) -> bool:
 def price_faults(
     outline: Outline, types: Mapping[str, type[Node]], tables: Tables | None, *, bounded: bool
 ) -> Iterator[Fault]:
-    """The nodes that may have to pay an unknown price; ``bounded`` says that a budget around them all is in
+    """The nodes that may have to pay an unknown price; ``bounded`` says that an enclosing budget is in
     dollars. Without the tables no price is known."""
     if tables is None:
         return

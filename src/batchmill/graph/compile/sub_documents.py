@@ -34,7 +34,7 @@ class Examined:
 Examine = Callable[[Draft, SubPlan], Examined]
 
 
-class Named(NamedTuple):
+class NamedDocument(NamedTuple):
     """The sub-workflow that a node names, None if unknown, with the problems and warnings at the node's
     place."""
 
@@ -59,38 +59,40 @@ class SubDocuments:
             self._files[Path(draft.source).resolve()] = whole
         return whole
 
-    def of(self, node: NodePart, draft: Draft, examine: Examine) -> Named:
-        """The sub-workflow of a ``workflow`` node and what is wrong with how the node names it. Faults of an
+    def of(self, node: NodePart, draft: Draft, examine: Examine) -> NamedDocument:
+        """The sub-workflow of a ``workflow`` node and the faults in how the node names it. Faults of an
         inline document are among these, those of a file in :attr:`problems`."""
         written = node.params.get(DOCUMENT_PARAM)
         path = (*node.path, "params", DOCUMENT_PARAM)
         if isinstance(written, dict):
             return _inline(written, node, draft, examine)
         if not isinstance(written, str) or "${" in written:  # reported with the node's other params
-            return Named()
+            return NamedDocument()
         try:
             file = draft.folder / Path(written).expanduser()
             whole, is_file = file.resolve(), file.is_file()
         except (OSError, ValueError, RuntimeError) as error:  # NUL, a user or loop of links nobody knows, ...
-            return Named(faults=(Fault(path, f"leads nowhere: {error}"),))
+            return NamedDocument(faults=(Fault(path, f"leads nowhere: {error}"),))
         return self._file(file, whole, is_file, path, examine)
 
-    def _file(self, file: Path, whole: Path, is_file: bool, path: DocumentPath, examine: Examine) -> Named:
+    def _file(
+        self, file: Path, whole: Path, is_file: bool, path: DocumentPath, examine: Examine
+    ) -> NamedDocument:
         known = self._files.get(whole)
         if known is not None:
-            return Named(known)
+            return NamedDocument(known)
         if not is_file:
             what = "there is a folder, not a file, at" if file.is_dir() else "there is no file"
-            return Named(faults=(Fault(path, f"{what} {file}", _near(file)),))
+            return NamedDocument(faults=(Fault(path, f"{what} {file}", _near(file)),))
         try:
             draft = load(file)
         except InvalidDocument as error:  # it cannot be read as JSON or YAML at all
             self.problems += [replace(problem, source=error.source) for problem in error.problems]
             self._files[whole] = SubPlan(str(file))
-            return Named()
+            return NamedDocument()
         except StorageError as error:
-            return Named(faults=(Fault(path, str(error)),))
-        return Named(self._examined(draft, whole, examine))
+            return NamedDocument(faults=(Fault(path, str(error)),))
+        return NamedDocument(self._examined(draft, whole, examine))
 
     def _examined(self, draft: Draft, whole: Path, examine: Examine) -> SubPlan:
         sub = self._files[whole] = SubPlan(draft.source, is_file=True)
@@ -100,14 +102,14 @@ class SubDocuments:
         return sub
 
 
-def _inline(written: dict[str, object], node: NodePart, draft: Draft, examine: Examine) -> Named:
+def _inline(written: dict[str, object], node: NodePart, draft: Draft, examine: Examine) -> NamedDocument:
     sub = SubPlan(f"the workflow in node {node.id}")
     path = (*node.path, "params", DOCUMENT_PARAM)
     depth = len(path)
     odd = [one._replace(path=one.path[depth:]) for one in draft.odd_numbers if one.path[:depth] == path]
     found = examine(replace(draft, raw=written, faults=(), odd_numbers=tuple(odd)), sub)
     doubts = tuple(Doubt(one.code, _within(path, one.fault)) for one in found.doubts)
-    return Named(sub, tuple(_within(path, fault) for fault in found.faults), doubts)
+    return NamedDocument(sub, tuple(_within(path, fault) for fault in found.faults), doubts)
 
 
 def _within(path: DocumentPath, fault: Fault) -> Fault:

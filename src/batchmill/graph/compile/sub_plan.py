@@ -26,14 +26,13 @@ _MOST_SETTLED = 64  # kept of one document; each is a plan of its own
 
 
 class SubPlan:
-    """One compiled sub-document, however many nodes and items run it.
+    """One compiled sub-document, shared by all nodes and items that run it.
 
-    It is there before its plan is: a document may name itself, and while it is checked only ``inputs``
-    and ``outputs`` are known of it. Each is None if its document does not say, or says wrongly.
+    It exists before its plan: a document may name itself, and while it is checked only its ``inputs`` and
+    ``outputs`` are known. Each is None if its document does not declare it, or declares it wrongly.
 
-    Concurrency: filled in while documents are checked, by one thread. Afterwards only
-    ``_settled`` grows and ``topology`` is made, by any thread, and it does not matter which of two equal ones
-    stays.
+    Concurrency: one thread fills it in while documents are checked. Afterwards only ``_settled`` grows and
+    ``topology`` is made, by any thread; if two threads make equal ones, either may stay.
     """
 
     def __init__(self, source: str, *, is_file: bool = False) -> None:
@@ -50,7 +49,7 @@ class SubPlan:
 
     @property
     def plan(self) -> Plan:
-        """What there is to run."""
+        """The plan to run."""
         if self._plan is None:
             raise InternalError(f"the sub-workflow {self.source} was used before it was compiled")
         return self._plan
@@ -67,14 +66,14 @@ class SubPlan:
 
     @property
     def content(self) -> str:
-        """All it does, with what the documents within do, as text."""
+        """Its content, including that of the documents within, as text."""
         if self._content is None:
             self._content = content_of(self.plan)
         return self._content
 
     @property
     def gives_keys(self) -> bool:
-        """Whether anything in it, or in what it runs inside, takes keys of items."""
+        """Whether a node in it, or in a document within, takes keys of items."""
         if self._gives_keys is None:
             self._gives_keys = any(_take_keys(self.plan, set()))
         return self._gives_keys

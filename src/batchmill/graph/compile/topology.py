@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from batchmill.graph.compile.plan import Plan
-from batchmill.ir.pipeline import Block, PipelineStep
+from batchmill.ir.pipeline import BranchBlock, PipelineStep
 
 NONE = -1
 ROOT = 0  # the scope that holds all others
 
 
 @dataclass(slots=True)
-class Round:
+class NumberedLoop:
     """A loop in numbers: ``header`` and ``body`` are nodes, ``entering`` counts each node's forward edges
     from inside the body."""
 
@@ -27,10 +27,10 @@ class Round:
 
 @dataclass(slots=True)
 class FailureScope:
-    """What fails together: a branch, the block of branches it is one of, or the whole run.
+    """The unit of failure: a branch, a block of branches, or the whole run.
 
-    ``goes_on`` is that of a block under ``continue``; ``branches`` counts a block's branches. The parent
-    of a branch is its block, that of a block the branch it stands in.
+    ``goes_on`` belongs to a block under ``continue``; ``branches`` counts a block's branches. The parent of a
+    branch is its block, that of a block the branch around it.
     """
 
     parent: int
@@ -43,10 +43,10 @@ class FailureScope:
 class Topology:
     """The reachable nodes, gates and edges of a plan by number.
 
-    Per node: ``edges_of`` (those that leave it), ``actions_of`` (which of them lead on), ``sources`` and
-    ``entering`` (where its forward edges come from, and how many there are), ``loops_of`` (its loops, the
-    innermost first) and ``scope_of``. Per edge: ``source``, ``action``, ``target``, ``round_of`` (the loop of
-    a backward edge, else NONE) and ``leaves`` (the outermost loop that the edge leaves, else NONE).
+    Per node: ``edges_of`` (its outgoing edges), ``actions_of`` (the actions with an edge), ``sources`` and
+    ``entering`` (where its forward edges come from, and their number), ``loops_of`` (its loops, the innermost
+    first) and ``scope_of``. Per edge: ``source``, ``action``, ``target``, ``round_of`` (the loop of a
+    backward edge, else NONE) and ``leaves`` (the outermost loop that the edge leaves, else NONE).
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -114,21 +114,23 @@ class Topology:
                 if target not in bodies[number]:
                     self.leaves[edge] = number
 
-    def _round(self, number: int, header: int, body: frozenset[int]) -> Round:
+    def _round(self, number: int, header: int, body: frozenset[int]) -> NumberedLoop:
         entering = {node: sum(source in body for source in self.sources[node]) for node in body}
         around = self.loops_of[header]
         inner = {loop for node in body for loop in self.loops_of[node] if loop not in around} | {number}
-        return Round(header, tuple(sorted(body)), entering, tuple(inner), around[around.index(number) + 1 :])
+        return NumberedLoop(
+            header, tuple(sorted(body)), entering, tuple(inner), around[around.index(number) + 1 :]
+        )
 
     def _read_scopes(self, steps: Iterable[PipelineStep], scope: int) -> None:
         for step in steps:
-            if isinstance(step, Block):
+            if isinstance(step, BranchBlock):
                 self._read_block(step, scope)
             elif step in self.number:
                 self.scope_of[self.number[step]] = scope
                 self.scopes[scope].nodes.append(self.number[step])
 
-    def _read_block(self, block: Block, scope: int) -> None:
+    def _read_block(self, block: BranchBlock, scope: int) -> None:
         for gate in (block.fork, block.join):
             if gate in self.number:
                 self.scope_of[self.number[gate]] = scope
@@ -145,8 +147,8 @@ class Topology:
         self._children[scope.parent].append(len(self.scopes) - 1)
         return len(self.scopes) - 1
 
-    def _scopes_inside(self, loop: Round) -> tuple[int, ...]:
-        """The scopes of a loop's nodes but for those that its header is in too."""
+    def _scopes_inside(self, loop: NumberedLoop) -> tuple[int, ...]:
+        """The scopes of a loop's nodes, except those that also contain its header."""
         found: set[int] = set()
         for node in loop.body:
             found.update(self._around(self.scope_of[node]))

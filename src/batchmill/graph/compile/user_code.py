@@ -16,8 +16,8 @@ _OWN = "batchmill."
 
 
 def code_of(kind: type[Node], params: Mapping[str, object]) -> str:
-    """The user's own code that the node runs, as far as it can be had: that of a class outside of batchmill,
-    of the function of a ``python`` node. Code in params is among those."""
+    """The user's own code that the node runs, as far as it can be read: a class outside batchmill, the
+    function of a ``python`` node. Code in params is not included, as params have it."""
     cls: type = getattr(kind, "adapted", kind)
     if not cls.__module__.startswith(_OWN):
         return _source(cls)
@@ -55,8 +55,8 @@ def _prefixes(module: str) -> list[str]:
 
 
 def _function_source(module: str, name: str, file: Path | None) -> str:
-    """The text of the function ``name`` in the file; the whole of the file where it is not to be found
-    there, and nothing if there is no file."""
+    """The text of the function ``name`` in the file; the whole file if it is not found there, empty without a
+    file."""
     if file is None:
         loaded = sys.modules.get(module)
         return str(getattr(loaded, "__version__", ""))

@@ -28,7 +28,7 @@ class ErrorLog(LazyList):
         self._parts.insert(0, [entry])
 
     def extend(self, entries: Iterable[Entry]) -> None:
-        """Add entries that name their nodes; a lazy list is kept as it is."""
+        """Add entries that name their nodes; a lazy list stays lazy."""
         if isinstance(entries, LazyList):
             self._parts.append(entries)
         elif self._parts and isinstance(self._parts[-1], list):

@@ -21,8 +21,8 @@ from batchmill.warned import Warned
 def run_finals(plan: Plan, around: NodeFrame, walk: RunReport) -> None:
     """Run the nodes of ``finally`` of a plan that has been walked, and whose outputs are known.
 
-    Nothing that ended the run ends them, but only ``around.last``. One that fails leaves the others running
-    and makes a run that had succeeded degraded. What they give is seen by those behind them alone.
+    Only ``around.last`` ends them, not the event that ended the run. If one fails, the others still run, and
+    a run that had succeeded becomes degraded. Only later nodes of ``finally`` see their outputs.
     """
     if not plan.finals:
         return

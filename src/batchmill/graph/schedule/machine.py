@@ -1,18 +1,17 @@
-"""The machine that says which node may start: events in, decisions out, no threads and no clock.
+"""The state machine that decides which node may start: events in, decisions out, without threads and clock.
 
-Every edge is decided once in a pass: *taken* when its node ended with the edge's action, *dead* when it
-ended otherwise or was skipped. A node whose forward edges are all decided starts if one of them was taken
-and is skipped if none was; a skipped node makes its own edges dead (dead-path elimination, as in van der
-Aalst and ter Hofstede, "Workflow Patterns", Distributed and Parallel Databases 14, 2003).
+Every edge is decided once in a pass: *taken* when its node ended with the edge's action, *dead* when it ended
+otherwise or was skipped. A node whose forward edges are all decided starts if one of them was taken and is
+skipped if none was. A skipped node makes its own edges dead (dead-path elimination, as in van der Aalst and
+ter Hofstede, "Workflow Patterns", Distributed and Parallel Databases 14, 2003).
 
-A loop is decided as one. A backward edge that is taken waits until all nodes of the loop have come to an
-end; then they are set back and the loop's header starts again. An edge that leads out of a loop is decided
-once the loop goes round no more, as its last round left it. Edges into a loop count for its first round
-only.
+A loop is decided as one. A backward edge that is taken waits until all nodes of the loop have ended; then
+they are reset and the loop's header starts again. An edge that leads out of a loop is decided after the last
+round, by the state that this round left. Edges into a loop count only for its first round.
 
-A node that failed for good ends its *scope*: nothing new starts there. What a failure reaches is up to the
-blocks around: one under ``continue`` keeps it to the branch unless all its branches failed, any other
-ends with it and hands it on to the branch that it stands in, in the end to the whole run.
+A node that failed for good ends its *scope*: no node starts there. The blocks around decide how far the
+failure reaches: one under ``continue`` keeps it to the branch unless all its branches failed. Any other block
+ends with it and passes it on to the enclosing branch, and finally to the whole run.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ MAX_VISITS = 1_000  # of one node; more than a person means by going round, soon
 
 @dataclass(slots=True)
 class NodeDecision:
-    """One decision: ``node`` starts or, if ``starts`` is False, is passed: skipped, or a gate that does
-    nothing itself.
+    """One decision: ``node`` starts or, if ``starts`` is False, is passed over: it is skipped, or is a gate,
+    which does nothing itself.
 
     ``after`` are the nodes and gates whose edges led to it in this pass, in the order of the edges.
     ``dropped`` are the nodes of the failed branches that a gate joins.
@@ -43,8 +42,9 @@ class NodeDecision:
 
 
 @dataclass(slots=True)
-class Failure:
-    """The reach of a failure: ``scopes`` are those that it ended, ``run`` says whether the run is one."""
+class FailureReach:
+    """The reach of a failure: ``scopes`` are those that it ended, ``run`` says whether the run is one of
+    them."""
 
     scopes: list[int] = field(default_factory=list)
     run: bool = False
@@ -70,11 +70,11 @@ class Machine:
         self._failed: list[set[int]] = [set() for _ in topology.scopes]  # of a block: its failed branches
         self._queue: deque[int] = deque()
         self.over_limit: str | None = None
-        """The node that was to be visited once too often; nothing starts any more then."""
+        """The node that exceeded the limit of visits; no node starts after that."""
 
     @property
     def over(self) -> bool:
-        """Whether nothing runs and nothing is to start."""
+        """Whether no node runs and none is ready to start."""
         return not self._working
 
     def begin(self) -> list[NodeDecision]:
@@ -84,14 +84,15 @@ class Machine:
         return list(self._advance())
 
     def ended(self, node: str, action: str) -> list[NodeDecision]:
-        """A node came to its end with ``action``; what follows from that, in order."""
+        """A node ended with ``action``; returns the decisions that follow, in order."""
         number = self._graph.number[node]
         self._working.remove(number)
         self._settle(number, None if self._is_ended(number) else action)
         return list(self._advance())
 
-    def failed(self, node: str) -> tuple[Failure, list[NodeDecision]]:
-        """A node failed and nothing handles that: how far it reaches, and what follows."""
+    def failed(self, node: str) -> tuple[FailureReach, list[NodeDecision]]:
+        """A node failed without an error edge: returns the reach of the failure, and the decisions that
+        follow."""
         number = self._graph.number[node]
         failure = self._spread(number)
         self._working.remove(number)
@@ -99,8 +100,7 @@ class Machine:
         return failure, list(self._advance())
 
     def waits(self, node: str) -> list[NodeDecision]:
-        """A node waits for a service: nothing is decided of what follows from it, what stands beside it goes
-        on."""
+        """A node waits for a service: its successors stay undecided, nodes beside it continue."""
         self._working.remove(self._graph.number[node])
         return list(self._advance())
 
@@ -109,8 +109,8 @@ class Machine:
         return action in self._graph.actions_of[self._graph.number[node]]
 
     def survives(self, node: str) -> bool:
-        """Whether something may go on after ``node`` has failed: along its error edge, or beside it in a
-        block that says so."""
+        """Whether nodes may run after ``node`` has failed: along its error edge, or beside it in a block
+        under ``continue``."""
         if self.handles(node, ERROR_ACTION):
             return True
         scope = self._graph.scope_of[self._graph.number[node]]
@@ -198,7 +198,7 @@ class Machine:
         self._queue.append(header)
 
     def _set_back(self, loop: int) -> None:
-        """Nothing of a loop's round is decided any more."""
+        """Make all edges of a loop's round undecided again."""
         one = self._graph.loops[loop]
         for node in one.body:
             self._open[node] = one.entering[node]
@@ -222,10 +222,10 @@ class Machine:
             scope = self._graph.scopes[scope].parent
         return False
 
-    def _spread(self, node: int) -> Failure:
+    def _spread(self, node: int) -> FailureReach:
         """End what a failure ends, from the node's own branch outwards."""
         scopes, scope = self._graph.scopes, self._graph.scope_of[node]
-        failure = Failure()
+        failure = FailureReach()
         while True:
             self._ended[scope] = True
             failure.scopes.append(scope)

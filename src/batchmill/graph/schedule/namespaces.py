@@ -1,4 +1,4 @@
-"""What each node sees of the run's store: what came before it, but no parallel branches."""
+"""The view of each node on the run's store: the nodes before it, but no parallel branches."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from batchmill.step.namespace import NodeOutputs, joined
 class BranchNamespaces:
     """The layer of the namespace that each node of a run works on.
 
-    A node with a single predecessor that has no other successor uses that one's layer. Where branches begin
-    each gets a layer of its own; where they join, there is a layer over all of them.
+    A node shares the layer of its predecessor if each is the only neighbour of the other. Where branches
+    begin, each gets its own layer; where they join, one layer covers all of them.
 
     Not locked: its owner calls it under a lock.
     """
@@ -27,7 +27,8 @@ class BranchNamespaces:
         self._calls: dict[tuple[int, int], Sequence[object]] = {}
 
     def decided(self, decision: NodeDecision) -> Namespace:
-        """The layer for a node that starts, or the one that what follows a node passed by continues."""
+        """The layer for a node that starts, or, for a node passed over, the layer that its successors
+        continue."""
         if not decision.after:
             view, own = self._root.layer(), True
         elif len(decision.after) == 1:
@@ -54,16 +55,16 @@ class BranchNamespaces:
                 self._entries[node] = self._entries[node].dropped()
 
     def enter(self, node: str, entry: NodeOutputs) -> None:
-        """What a visit of a node left, for what follows it and for the run's end."""
+        """Enter the outputs of a visit, for the successors of the node and for the run's end."""
         self._views[node][0].set(node, entry)
         self._entries[node] = entry
 
     def record(self, node: str, calls: Sequence[object], place: int, visit: int) -> None:
-        """What a visit recorded, for what follows it."""
+        """Enter the records of a visit, for the successors of the node."""
         self._views[node][0].record(calls, place, visit)
 
     def keep(self, calls: Sequence[object], place: int, visit: int) -> None:
-        """What a visit recorded, for the run's end."""
+        """Keep the records of a visit, for the run's end."""
         if calls:
             self._calls[place, visit] = calls
 

@@ -43,10 +43,11 @@ class NodeThreads(Generic[Work]):
         self._fault: BaseException | None = None
 
     def run(self, work: Iterable[Work]) -> None:
-        """Do ``work`` and all that follows from it. Raises what ``do`` raised, once nothing runs any more.
+        """Do ``work`` and all work that follows from it. Raises the error of ``do``, once all threads are
+        idle.
 
-        ``break_off`` is called when that happens, and when the owner's wait is broken off, by Ctrl-C for
-        one: it must see to it that what runs comes to its end.
+        In that case, and when the caller's wait is interrupted, for example by Ctrl-C, ``break_off`` is
+        called: it must make running work end.
         """
         self._queue.extend(work)
         try:
@@ -60,7 +61,7 @@ class NodeThreads(Generic[Work]):
             raise self._fault
 
     def _wait(self) -> None:
-        """Hire while what waits is not taken; until nothing waits and nobody works."""
+        """Hire threads while work waits; return when none waits and no thread works."""
         burst, seen = 1, -1
         with self._lock:
             while self._queue or self._busy():

@@ -22,12 +22,12 @@ SUCCEEDED = "succeeded"  # a batch node's second list of the same entries: given
 
 
 def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dict[str, object]:
-    """The outputs as the nodes gave them.
+    """The outputs, resolved from the outputs of the nodes.
 
-    An output without a ``source`` is the node or the input of its name. Where the document declares no
-    outputs they are those of the node that ran last, whatever became of it. One that cannot be resolved is
-    left out and fails the walk; of a walk that has failed already it is left out without a word, and so is
-    one of a node that was not to be run. One left unresolved in permissive mode degrades the walk.
+    An output without a ``source`` is the node or the input of its name. If the document declares no outputs,
+    they are those of the last node that ran, even if it failed. An output that cannot be resolved is left out
+    and fails the walk. It is left out silently if the walk has already failed, or if it belongs to a node
+    outside the part that was run. One left unresolved in permissive mode degrades the walk.
     """
     if not workflow.outputs:
         return _last_outputs(namespace, walk)
@@ -43,7 +43,7 @@ def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: RunReport) 
 
 
 def _is_left_out(spec: OutputSpec, name: str, namespace: Namespace) -> bool:
-    """Whether an output is that of a node that was not to be run."""
+    """Whether an output belongs to a node outside the part that was run."""
     roots = {path.root for path in _compiled(spec.template(name)).references}
     return any(root in namespace.left_out and namespace.entry(root) is None for root in roots)
 
@@ -57,7 +57,7 @@ _compiled = lru_cache(maxsize=256)(compile_value)  # a sub-workflow resolves the
 
 
 def typed(value: object, spec: OutputSpec) -> object:
-    """``value`` as its declaration takes it: text is read as JSON for a list or an object, for nothing else.
+    """``value`` converted to its declared type: only for a list or an object, text is read as JSON.
 
     Raises :class:`~batchmill.errors.WrongOutput`, without the value, which may be secret.
     """

@@ -50,11 +50,11 @@ class NodeReport:
 
 @dataclass(slots=True)
 class RunReport:
-    """What a walk came to. ``reports`` and ``errors`` are in document order, whatever ran first. ``errors``
-    have the keys of a batch's entries and ``node``, the node's address; ``last`` is the id of the node that
-    ran last, None if none did: of branches that never came together that of the longest, and of several
-    such the last in the document. ``cause`` is the error that failed the walk, with the address of where
-    it arose. ``waiting`` says that it has failed by nothing but that nodes wait for a service."""
+    """The result of a walk. ``reports`` and ``errors`` are in document order, not in the order of running.
+    ``errors`` have the keys of a batch's entries and ``node``, the node's address. ``last`` is the id of the
+    node that ran last, None if none did: if branches never joined, it is that of the longest, and of several
+    such the last in the document. ``cause`` is the error that failed the walk, with the address of its
+    origin. ``waiting`` says that the only reason for its failure is that nodes wait for a service."""
 
     status: RunStatus = "success"
     inner_reports: dict[str, NodeReport] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class RunReport:
                 known.add_later(report)
 
     def addressed_reports(self, within: str = "") -> dict[str, NodeReport]:
-        """The reports by address, those of nodes inside sub-workflows behind that of what runs them."""
+        """The reports by address; nodes inside a sub-workflow come after the node that runs it."""
         found: dict[str, NodeReport] = {}
         for name, report in self.reports.items():
             place = address_of(name, within=within)

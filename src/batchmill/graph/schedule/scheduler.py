@@ -1,11 +1,11 @@
-"""The scheduler: runs a plan from its start until nothing more can run.
+"""The scheduler: runs a plan from its start until no node can run.
 
 The machine (:mod:`batchmill.graph.schedule.machine`) decides what may start when; the layer of the namespace
-(:mod:`batchmill.graph.schedule.namespaces`) decides what each node sees of the others. Here nodes run: in the
-caller's own thread while there is one to run at a time, and from the first fan-out in the threads of a crew.
+(:mod:`batchmill.graph.schedule.namespaces`) decides what each node sees of the others. Nodes run in the
+caller's own thread while only one can run at a time, and from the first fan-out on in the threads of a crew.
 
 A failed node takes its ``error`` edge, which makes the run degraded. Without one its branch has failed; the
-blocks around decide how far the failure reaches, and if it reaches the whole run nothing new starts.
+blocks around it decide how far the failure reaches. If it reaches the whole run, no node starts after that.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Start(NamedTuple):
 
 
 class Scheduler:
-    """Runs one plan once. ``nodes`` are those that an earlier run of the plan made ready, to be added to,
-    ``topology`` is the plan's, where that was made before.
+    """Runs one plan once. ``nodes`` are those that an earlier run of the plan prepared, and grow;
+    ``topology`` is the plan's, if it was made before.
 
-    Concurrency: one thread calls :meth:`run`; nodes run in it or in the crew's threads. ``_lock`` guards
-    the machine, the views and all else that belongs to the run as a whole.
+    Concurrency: one thread calls :meth:`run`; nodes run in it or in the crew's threads. ``_lock`` guards the
+    machine, the views and all other state of the run as a whole.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Scheduler:
         self._walk = RunReport()
 
     def run(self) -> RunReport:
-        """Walk to the end; failures of nodes are in what comes back, not raised."""
+        """Walk to the end; failures of nodes are part of the result, not raised."""
         forget = self._outside.cancel.on_cancel(self._cancel.cancel)
         try:
             with self._lock:
@@ -101,7 +101,7 @@ class Scheduler:
         self._cancel.cancel()
 
     def _started(self, decisions: Iterable[NodeDecision]) -> list[Start]:
-        """Under the lock: what is to run after decisions."""
+        """Under the lock: the nodes to start by these decisions."""
         starts: list[Start] = []
         for decision in decisions:
             view = self._views.decided(decision)
@@ -115,8 +115,8 @@ class Scheduler:
         return starts
 
     def _do(self, start: Start) -> list[Start]:
-        """Visit a node, in whichever thread; what is to run next. Listeners hear of its end before anything
-        that follows from it begins, and after that is decided."""
+        """Visit a node, in any thread; returns the nodes to run next. Listeners learn of its end after its
+        successors are decided and before they begin."""
         name = start.node.id
         with self._lock:
             end = self._prepared.pop(name, None)
@@ -146,8 +146,8 @@ class Scheduler:
         return name in self._plan.stages and (asked is None or TRAITS[asked].side_by_side)
 
     def _go_through(self, start: Start) -> StageEnd:
-        """Visit all stages of a chain at once. What came of those behind the first is kept until it is
-        their turn."""
+        """Visit all stages of a chain at once. The results of the later stages are kept until it is their
+        turn."""
         stages = self._plan.stages[start.node.id]
         with self._lock:
             handled = {stage.id for stage in stages if self._machine.survives(stage.id)}
@@ -165,8 +165,8 @@ class Scheduler:
         return first
 
     def _entered(self, end: StageEnd) -> StageEnd:
-        """Under the lock: enter what came of a node into the reports; a visit that was stopped because
-        another branch failed has been cut short."""
+        """Under the lock: enter a visit into the reports; a visit that was stopped because another branch
+        failed counts as cut short."""
         if end.visit.stopped and not self._outside.ending and self._ended_by is not None:
             end = end._replace(visit=cut_short(end.visit, self._ended_by))
         self._report(*end)
@@ -185,8 +185,8 @@ class Scheduler:
         self._views.keep(visit.records, place, report.visits)
 
     def _warn(self, name: str, visit: NodeRun) -> None:
-        """Tell the warnings of a visit. Those of the node itself have its address, and its place where it
-        stands in the document that is run."""
+        """Report the warnings of a visit. The node's own warnings get its address, and, in the document that
+        is run, its place."""
         place = self._outside.place(name)
         path = "" if self._outside.address else path_text(self._plan.nodes[name].path)
         for warned in (*visit.warnings, *self._lost_action(name, visit)):
@@ -195,8 +195,8 @@ class Scheduler:
             self._outside.warnings.add(warned)
 
     def _lost_action(self, name: str, visit: NodeRun) -> Iterator[Warned]:
-        """Whether the node ended with an action that none of its edges has; where that could be told from
-        the document it has been."""
+        """A warning if the node ended with an action that none of its edges has, unless the check of the
+        document has already given it."""
         planned = self._plan.nodes[name]
         if visit.failed or planned.spec.batch is not None or planned.kind.actions(planned.spec.params):
             return
@@ -247,7 +247,7 @@ class Scheduler:
         return decisions
 
     def _finish(self) -> None:
-        """Everything in its order, whatever ran first."""
+        """Put everything in document order."""
         walk, nodes = self._walk, self._plan.nodes
         walk.waiting = walk.waiting and walk.status != "failed" and not walk.interrupted
         walk.status = "failed" if walk.waiting else walk.status

@@ -1,4 +1,4 @@
-"""Tokens that tell the work of a branch to begin nothing new."""
+"""Tokens that stop a branch from starting new work."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class StopTokens:
         return token
 
     def end(self, scopes: Iterable[int]) -> None:
-        """What runs in these scopes begins nothing new; a loop that comes to one again finds it fresh."""
+        """Stop new work in these scopes; a loop that enters one again gets a fresh token."""
         for scope in scopes:
             token = self._run if scope == ROOT else self._tokens.pop(scope, None)
             if token is not None and token is not self._outside:

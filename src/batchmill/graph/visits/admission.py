@@ -22,9 +22,9 @@ def gate_of(
     around: NodeFrame,
     batch: BatchSpec | None = None,
 ) -> Gate | None:
-    """What lets the node's attempts start; None if nothing limits them.
+    """The gate that lets the node's attempts start; None without limits.
 
-    Raises :class:`InvalidSetting` inside a worker process, if no limit could hold.
+    Raises :class:`InvalidSetting` inside a worker process, where no limit could hold.
     """
     rate_limit = node.spec.rate_limit or (batch.rate_limit if batch is not None else None)
     limits = (rate_limit.limits if rate_limit is not None else Limits()).stricter(_adaptive(batch, around))
@@ -81,8 +81,9 @@ def _adaptive(batch: BatchSpec | None, around: NodeFrame) -> Limits:
 
 
 def _budgets(node: PlannedNode, around: NodeFrame, executor: str) -> list[tuple[Budget, bool]]:
-    """The node's own, in which every attempt counts, and those of the run, on which only nodes draw that
-    may call a service. A sub-workflow's nodes draw on them by themselves, unless they run elsewhere."""
+    """The budgets to draw on: the node's own, in which every attempt counts, and those of the run, in which
+    only nodes that may call a service count. The nodes of a sub-workflow draw on them themselves, unless they
+    run in another process."""
     drawn: list[tuple[Budget, bool]] = []
     if node.spec.budget is not None:
         owner = f"node {without_items(around.place(node.id))}"

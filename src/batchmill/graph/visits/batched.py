@@ -170,7 +170,7 @@ class NodeBatch:
 
 
 def keys_of(node: PlannedNode, around: NodeFrame) -> tuple[str, ...]:
-    """What the keys of the node's items are made of, besides the items."""
+    """The parts of the node's item keys, besides the items."""
     return str(around.services.run.get("id", "")), around.inside, node.id
 
 
@@ -181,7 +181,7 @@ def step_of(
     keyed: tuple[str, ...],
     folders: ItemFolders | None = None,
 ) -> ItemStep:
-    """The node as what runs one item, each in its own of the ``folders`` if it has such."""
+    """The node as a step for one item; each item runs in its own folder if there are ``folders``."""
     told: dict[str, Any] = {
         "item_name": spec.as_,
         "folder": around.folder,
@@ -205,14 +205,14 @@ def _ended(block: Block) -> tuple[list[int], list[int]]:
 
 
 def items_at(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Iterable[object]:
-    """The items: those that the caller has attached in the place of the document's, or the document's own."""
+    """The items: those that the caller has attached, else the document's own."""
     attached = around.attached.get(node.id, NOTHING_ATTACHED).items
     return items_of(spec, around, asks_for_source(node.spec)) if attached is None else attached()
 
 
 def items_of(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[object]:
-    """What the batch is to run of all its items; rows of files tell where they stand if ``placed``. Raises
-    what :func:`_all_items` raises, and :class:`~batchmill.errors.TooFewItems`."""
+    """The selected items; rows of files carry their place if ``placed``. Raises the errors of
+    :func:`_all_items`, and :class:`~batchmill.errors.TooFewItems`."""
     return selection_of(spec, around).of(all_items(spec, around, placed))
 
 
@@ -330,6 +330,6 @@ def _slots(executor: str, spec: BatchSpec, around: NodeFrame) -> FairSemaphore |
 
 
 def _retry(node: PlannedNode, spec: BatchSpec) -> RetryPolicy:
-    """The block's own policy; the node's ``retry`` where the block says nothing of retries."""
+    """The block's own policy, or the node's ``retry`` if the block has none."""
     own = spec.retry_keys_given or node.spec.retry is None
     return spec.retry_policy(node.usual_retry) if own else node.retry

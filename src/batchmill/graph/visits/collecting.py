@@ -34,11 +34,11 @@ _TOLD = ("executor", "workers", "reason", "max_concurrent")  # of the metadata, 
 
 
 def results_of(spec: BatchSpec, around: NodeFrame, place: str) -> Results:
-    """Where the block of the node at ``place`` says that results go.
+    """The destination of the results of the node at ``place``, by its block.
 
-    Raises :class:`~batchmill.errors.TemplateError` and :class:`NodeError` for a path that is none,
+    Raises :class:`~batchmill.errors.TemplateError` and :class:`NodeError` for an invalid path,
     :class:`~batchmill.errors.FileInUse` for a file that must not be written to, and
-    :class:`~batchmill.errors.StorageError` for one that cannot be.
+    :class:`~batchmill.errors.StorageError` for one that cannot be written.
     """
     to = spec.collect_file
     if to is None:
@@ -60,7 +60,7 @@ def _path(key: str, written: str, around: NodeFrame) -> str:
 
 
 class _FileResults:
-    """Results in files that nothing else in the run reads or writes meanwhile."""
+    """Results in files that no other part of the run reads or writes at the same time."""
 
     def __init__(
         self, to: CollectFile, path: str, errors_path: str | None, around: NodeFrame, by: str
@@ -108,8 +108,8 @@ def _text(masker: Masker, entry: object) -> str:
 
 
 def entries(block: Block, item_kept: bool | list[str] = True) -> list[Any]:
-    """What stands in ``results`` for the items of a block: the node's outputs and as much of the item as is
-    kept, None if the item failed or was skipped."""
+    """The entries in ``results`` for the items of a block: the node's outputs and the kept part of the item,
+    None if the item failed or was skipped."""
     if item_kept is False:
         made: list[object] = [None if value is SKIPPED else value or {} for value in block.values]
     else:
@@ -126,7 +126,7 @@ def entries(block: Block, item_kept: bool | list[str] = True) -> list[Any]:
 
 
 def skipped_in(block: Block) -> int:
-    """How many items of a block were skipped; its values are still those of the step."""
+    """The number of skipped items in a block whose values still come from the step."""
     return sum(value is SKIPPED for value in block.values)
 
 
@@ -136,7 +136,7 @@ def _part(item: object, keys: list[str]) -> dict[str, object]:
 
 
 def run_collected(batch: Batch, done: ResultCollector, on_block: OnBlock) -> BatchEnd:
-    """Run a batch to its end, whatever that is, and end its results."""
+    """Run a batch to its end, with any outcome, and close its results."""
     try:
         ending = batch.run_into(done, on_block)
     except BaseException:
@@ -150,9 +150,9 @@ def run_collected(batch: Batch, done: ResultCollector, on_block: OnBlock) -> Bat
 
 
 def batch_visit(place: str, done: ResultCollector, ending: BatchEnd, retries: int) -> NodeRun:
-    """The visit of the batch in the node at ``place``, which ran, perhaps not to its end. Its errors are
-    those of items that were tried: of items that never started, perhaps a million, the node's own outputs
-    tell."""
+    """The visit of the batch in the node at ``place``, which may have ended early. Its errors are those of
+    items that were tried. Items that never started, perhaps a million, are only counted in the node's own
+    outputs."""
     failure, metadata = ending.failure, ending.metadata
     outputs = _outputs(done, metadata)
     if failure is not None:
@@ -191,7 +191,7 @@ def _blame(visit: NodeRun, place: str, done: ResultCollector, ending: BatchEnd) 
 
 
 def _errors(done: ResultCollector, ending: BatchEnd) -> Sequence[dict[str, Any]]:
-    """Those of the items; that of the batch if there are none, or where it was cut short by one."""
+    """The errors of the items; that of the batch if there are none, or if it cut the batch short."""
     tried = done.tried_errors
     if ending.failure is None or ending.waiting or (tried and ending.fault is None):
         return tried
@@ -206,7 +206,7 @@ def _own_error(ending: BatchEnd) -> ErrorInfo:
 
 
 def _outputs(done: ResultCollector, metadata: dict[str, object]) -> dict[str, object]:
-    """What stands under a batch node's id."""
+    """The outputs under a batch node's id."""
     return {
         **done.results.outputs(done.count, complete=done.success_count == done.count),
         "count": done.count,

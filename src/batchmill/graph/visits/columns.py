@@ -15,7 +15,7 @@ from batchmill.step.namespace import INDEX_KEY, SOURCE_KEY, Namespace
 from batchmill.template import Scope, compile_value
 
 ITEM_KEY = "item"
-"""What the item is called in entries and in columns, whatever a node calls it in its params."""
+"""The name of the item in entries and in columns, whatever a node calls it in its params."""
 
 
 class Columns:

@@ -1,13 +1,13 @@
-"""Fingerprints: digests of all that the outcome of a node or of an item depends on, which match outcomes of
+"""Fingerprints: digests of everything that the outcome of a node or an item depends on, to match outcomes of
 earlier runs.
 
-They cover the node's type and its params, the user's code that it runs, the working folder, the files that it
-reads, and for an item the item itself and what the params take from it. They leave out the address, which
-only says where outcomes are searched, and all that cannot change an outcome: timeouts, keys, where a service
-is reached.
+They cover the node's type and params, the user's code that it runs, the working folder, the files that it
+reads, and for an item the item itself and the values that the params take from it. They leave out the
+address, which only says where to search for outcomes, and everything that cannot change an outcome: timeouts,
+keys, the address of a service.
 
-A param that is the same for all items counts by its value, however it is written; one that an item changes
-counts as written, with what it refers to.
+A param that is the same for all items counts by its value, in any notation. One that depends on the item
+counts as written, with the values it refers to.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE, OWN_FOLDER, HELPERS = (
     "the folders of its items",
     "the modules that its code imports",
 )
-"""What a key is made of besides params, in words."""
+"""The parts of a key besides params, in words."""
 
 _PART_CHARACTERS = 16
 _MOST_NAMED = 20  # files, or modules, of which each is a part of its own
@@ -56,8 +56,8 @@ _NOT_KNOWN = "not known"  # which files a template names that does not resolve
 def single_log(
     node: PlannedNode, around: NodeFrame, carried: Mapping[str, object] | None
 ) -> SingleLog | None:
-    """Where the outcome of this visit is kept and looked for; None if there is no journal. Of a
-    sub-workflow the nodes inside are kept. Of what cannot be known again only the calls are."""
+    """The log that keeps and finds the outcome of this visit; None if there is no journal. For a sub-workflow
+    the nodes inside are kept instead. For a visit without a stable digest, only its calls are kept."""
     if around.log is None or issubclass(node.kind, WorkflowNode):
         return None
     if around.anew:
@@ -73,7 +73,7 @@ def single_log(
 
 
 def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFrame) -> ItemLog | None:
-    """The same for a batch node, with what each item depends on besides itself."""
+    """The same for a batch node, with everything each item depends on besides itself."""
     if around.log is None:
         return None
     if around.anew:
@@ -105,8 +105,8 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFra
 
 
 def _missing(node: PlannedNode) -> Callable[[Any], str] | None:
-    """What gives of outputs the first file that the node has written and that is gone; None if it writes
-    none that are missed."""
+    """A function from outputs to the first file that the node has written and that is gone; None if the node
+    writes no files whose loss matters."""
     keeps = node.spec.keep is not None
     if not node.files_stay or not (node.kind.makes or keeps):
         return None
@@ -146,8 +146,8 @@ def _of_node(node: PlannedNode, scope: Scope, own: frozenset[str]) -> dict[str, 
 
 
 def _of_param(written: object, template: Readable, scope: Scope, own: frozenset[str]) -> tuple[object, ...]:
-    """What a param counts as: its value, or what is written and what that refers to. Commands count as they
-    are written: what they are rewritten to may be another text tomorrow."""
+    """The contribution of a param to the key: its value, or its text and the values that it refers to.
+    Commands count as written, because a later version may rewrite them to another text."""
     moves = any(_roots(path) & own for path in template.references)
     if not (moves or isinstance(template, CommandTemplate) or _is_large(template, scope)):
         try:
@@ -171,7 +171,7 @@ def _files(node: PlannedNode, scope: Scope) -> dict[str, str]:
 
 
 def _each_or_all(all_of_them: str, each: str, found: Mapping[str, str]) -> dict[str, str]:
-    """What is found by name as parts: a few by their names, many as one."""
+    """Parts by name: a few under their names, many as one part."""
     if len(found) > _MOST_NAMED:
         return {all_of_them: _part(sorted(found.items()))}
     return {each.format(name): _part(content) for name, content in found.items()}
@@ -183,13 +183,13 @@ def _reads(node: PlannedNode) -> frozenset[str]:
 
 
 def _reads_files(node: PlannedNode) -> bool:
-    """Whether the content of files belongs to what comes of the node."""
+    """Whether the content of files affects the outcome of the node."""
     return bool(_reads(node) or node.spec.files)
 
 
 def _digests_of_files(node: PlannedNode, scope: Scope) -> dict[str, str]:
-    """Digests of the files that the node reads, as far as its params tell them now, and of those it
-    declares, by their paths."""
+    """Digests, by path, of the files that the node reads, as far as its params name them at this point, and
+    of those it declares."""
     return {**_digests_of_params(node, scope), **_digests_of_declared(node, scope)}
 
 
@@ -219,7 +219,7 @@ def _digests_of_params(node: PlannedNode, scope: Scope) -> dict[str, str]:
 def _more(
     node: PlannedNode, params: StepParams, name: str, scope: Scope, *, files: bool = True
 ) -> KeyMore | None:
-    """What an item depends on besides itself; None if that is nothing."""
+    """A function for everything an item depends on besides itself; None if there is nothing."""
     own = frozenset({name, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     moving, by_index = _item_parts(params, own)
     reads = files and _reads_files(node)
@@ -235,7 +235,7 @@ def _more(
 
 
 def _named(node: PlannedNode, name: str, scope: Scope) -> Callable[[Any, int], list[str]]:
-    """The same in words: files by their paths, values as they are written."""
+    """The same in words: files by their paths, values as written."""
     own = frozenset({name, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     written = [f"${{{path.text}}}" for path in _moving(node.content, own)]
 
@@ -248,14 +248,14 @@ def _named(node: PlannedNode, name: str, scope: Scope) -> Callable[[Any, int], l
 
 
 def _moving(params: StepParams, own: frozenset[str]) -> list[Path]:
-    """The references that lead elsewhere for each item, but do not begin at the item itself: to what else
-    belongs to it, and to where it was read from."""
+    """The references whose target changes with the item, but that do not begin at the item itself: values
+    looked up by it, and the place it was read from."""
     fixed = own - {SOURCE_KEY}
     return [path for path in params.references if path.root not in fixed and _roots(path) & own]
 
 
 def _item_parts(params: StepParams, own: frozenset[str]) -> tuple[list[Path], bool]:
-    """What makes the difference between items beside the items themselves."""
+    """The differences between items besides the items themselves."""
     return _moving(params, own), _by_index(params)
 
 
@@ -268,7 +268,7 @@ def _roots(path: Path) -> set[str]:
 
 
 def _values(paths: Iterable[Path], scope: Scope) -> list[object]:
-    """What the paths lead to, by their text."""
+    """The values of the paths, sorted by their text."""
     found: dict[str, Any] = {}
     for path in paths:
         value = find(path, scope)

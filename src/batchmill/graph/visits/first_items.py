@@ -11,8 +11,8 @@ HINT = "`batchmill resume RUN --limit all` runs the others too"
 
 
 def first_items(spec: BatchSpec, around: NodeFrame, count: int) -> Warned | None:
-    """What to tell of a batch that came to its end with ``count`` items, or groups of them; None if the
-    limit of the run left nothing out. Whether there are more is not looked at: they may have yet to come."""
+    """The notice for a batch that ended with ``count`` items, or groups of them; None if the limit of the run
+    left nothing out. It does not check whether there are more items, because they may not exist yet."""
     limit = around.services.limit
     if limit is None or (spec.limit is not None and spec.limit <= limit):
         return None

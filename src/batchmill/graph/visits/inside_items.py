@@ -24,10 +24,10 @@ def log_inside(
     attempt: Attempt,
     masker: Masker,
 ) -> Iterator[RunLog | None]:
-    """The log of a run of the sub-workflow of ``node`` with these inputs: of one that is no item the journal.
+    """The log for a run of the sub-workflow of ``node`` with these inputs: the journal, if it is no item.
 
-    Of an item the inside is kept until the item as a whole is there: for all that is inside of that in one
-    place. ``masker`` knows the secrets among the inputs. Yields None if nothing is kept.
+    The work inside an item is kept until the whole item is done, in one place for all levels inside it.
+    ``masker`` knows the secrets among the inputs. Yields None if nothing is kept.
     """
     if index is None:
         yield around.log
@@ -55,7 +55,8 @@ def log_inside(
 
 
 def _content(place: str, inputs: Mapping[str, object]) -> str | None:
-    """What an item is known by, wherever among the items it stands; None if that cannot be told."""
+    """The identity of an item, independent of its position among the items; None if there is no stable
+    digest."""
     try:
         return digest_of(without_items(place), dict(inputs)).hex()
     except NoDigest:

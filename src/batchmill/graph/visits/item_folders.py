@@ -1,4 +1,4 @@
-"""The folders of a batch node's items: where they are, and what is reported of them."""
+"""The folders of a batch node's items: where they are, and how they are reported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _ITEM = re.compile(r"\[(\d+)\]")
 
 
 def folders_of(node: PlannedNode, around: NodeFrame, keyed: tuple[object, ...]) -> ItemFolders | None:
-    """The folders of the items of a batch node, whose keys are made of ``keyed``; None without such."""
+    """The folders of the items of a batch node, whose keys are derived from ``keyed``; None if items have
+    none."""
     workdir = Workdir.of(node.spec.workdir)
     if workdir is None:
         return None
@@ -50,7 +51,7 @@ def folders_of(node: PlannedNode, around: NodeFrame, keyed: tuple[object, ...]) 
 
 
 class NamingLog(LogAround):
-    """A log that names the folder that a failed item left, before the failure is recorded.
+    """A log that adds the folder that a failed item left to its error before recording it.
 
     Concurrency: that of the log.
     """

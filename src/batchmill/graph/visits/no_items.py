@@ -1,4 +1,4 @@
-"""The warning of a batch whose source had no items: the most common sign of a misspelt name."""
+"""The warning for a batch whose source had no items: the most common sign of a misspelt name."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from batchmill.warned import Warned
 CODE = "no-items"
 _BRACES = re.compile(r"\{[^{}]*,[^{}]*\}")
 _IN_THE_DOCUMENT = ("list", "reference")
-"""Items that are no source: whether a list is empty stands in the document, or is another node's affair."""
+"""Items that are no source: an empty list is visible in the document, or belongs to another node."""
 
 
 def no_items(spec: BatchSpec, around: NodeFrame) -> Warned | None:
-    """What to tell of a batch that came to its end without an item; None if that was told before, or is
-    nothing to be told."""
+    """The warning for a batch that ended without an item; None if another message already says so, or if it
+    is normal."""
     if spec.items_kind in _IN_THE_DOCUMENT:
         return None
     try:
@@ -43,7 +43,7 @@ def _words(kind: str, value: object) -> tuple[str, str]:
 
 
 def _glob_hint(pattern: str) -> str:
-    """A hint at what may be wrong with a pattern that matches nothing."""
+    """A hint at a possible fault in a pattern that matches nothing."""
     if _BRACES.search(pattern):
         return "braces are not expanded: use `*`, `?` and `[...]`"
     parts = pattern.split("/")

@@ -44,15 +44,15 @@ class NodeProgress:
         )
 
     def chosen(self, choice: Choice) -> None:
-        """The executor ``auto`` has chosen one, in a thread of its own."""
+        """The executor ``auto`` has chosen one; called from another thread."""
         self.around.services.bus.emit(Noticed(choice.reason, self.node))
 
     def died(self, death: WorkerDeath) -> None:
-        """A worker process died, in a thread of its own."""
+        """A worker process died; called from another thread."""
         self.around.services.bus.emit(WorkerDied(self.node, **death._asdict()))
 
     def placed(self, place: WorkerPlace) -> None:
-        """A worker of a cluster had its first results here, in a thread of its own."""
+        """A worker of a cluster sent its first results; called from another thread."""
         self.around.services.bus.emit(WorkerJoined(self.node, **place._asdict()))
 
     def add(self, block: Block) -> None:

@@ -40,7 +40,7 @@ def _written(record: object) -> dict[str, object]:
 
 
 def read(written: Sequence[object]) -> tuple[Any, ...]:
-    """The records that :func:`write` was given. Raises ValueError for what it cannot have made."""
+    """The records that were given to :func:`write`. Raises ValueError for other data."""
     return tuple(_read(one) for one in written)
 
 
@@ -78,8 +78,8 @@ def degraded(records: Sequence[object]) -> bool:
 
 
 def calls(records: Sequence[object], node: str, index: int | None) -> list[tuple[str, dict[str, Any]]]:
-    """The calls among what attempts at an item of ``node`` recorded, those of sub-workflows included, as
-    ``llm_calls`` of a result has them; each with its id, empty if it has none."""
+    """The calls among the records of attempts at an item of ``node``, including those of sub-workflows, in
+    the form of ``llm_calls`` of a result; each with its id, empty if it has none."""
     found: list[tuple[str, dict[str, Any]]] = []
     for record in records:
         if isinstance(record, SubReport):
@@ -91,7 +91,8 @@ def calls(records: Sequence[object], node: str, index: int | None) -> list[tuple
 
 
 def costs(records: Iterable[object]) -> Iterator[float]:
-    """What each call among records cost that has a price, in US dollars; those of sub-workflows included."""
+    """The cost in US dollars of each call with a price among the records, including those of
+    sub-workflows."""
     for record in records:
         if isinstance(record, SubReport):
             yield from costs(record.calls)
@@ -103,7 +104,8 @@ def costs(records: Iterable[object]) -> Iterator[float]:
 
 
 def as_kept(records: Sequence[object]) -> tuple[object, ...]:
-    """Records of an outcome that is taken from another run: calls nobody made again, which cost nothing."""
+    """Records of an outcome that is taken from another run: the calls were not made again, so they cost
+    nothing."""
     return tuple(map(_as_kept, records))
 
 

@@ -26,7 +26,7 @@ from batchmill.step.step import SingleStep
 
 
 def run_single(node: PlannedNode, around: NodeFrame, carried: Mapping[str, object] | None = None) -> NodeRun:
-    """Run ``node`` once, with the retries and the timeout it asks for; ``carried`` lies over its params."""
+    """Run ``node`` once, with its retries and timeout; ``carried`` overrides its params."""
     log = single_log(node, around, carried)
     known = log.known if log is not None else None
     if known is not None:
@@ -75,7 +75,7 @@ def _kept(log: SingleLog, outcome: Outcome) -> Outcome:
 
 
 def _record(log: SingleLog, outcome: Outcome) -> None:
-    """Hand an outcome to the journal, which keeps outputs and the action apart."""
+    """Record an outcome in the journal, which stores outputs and the action separately."""
     result = outcome.value
     if isinstance(result, NodeResult):
         log.record(replace(outcome, value=result.outputs), result.action)
@@ -84,8 +84,8 @@ def _record(log: SingleLog, outcome: Outcome) -> None:
 
 
 def _outcome(node: PlannedNode, step: SingleStep, around: NodeFrame) -> Outcome:
-    """What came of the node's attempts. A batch of one is made only for what needs one: a thread that can
-    be given up, a gate to wait at, a permit to wait for."""
+    """The outcome of the node's attempts. A batch of one is made only if it is needed: for a thread that can
+    be given up, a gate or a permit to wait for."""
     if node.spec.timeout is None and around.services.permits is None and not is_limited(node, around):
         return run_alone(step, node.retry, around.cancel, around.stop, partial(_tell_retry, node, around))
     settings = BatchSettings(executor="sequential", timeout=node.spec.timeout, retry=node.retry)

@@ -15,7 +15,7 @@ from batchmill.sourced import all_bare
 
 
 def others(around: NodeFrame, names: Sequence[object]) -> Sequence[Any]:
-    """The names that are of no file that the run writes, or has yet to write."""
+    """The names of files that the run neither writes now nor will write."""
     bare_names = all_bare(names)
     own = around.services.files.among(bare_names)
     if not own:
@@ -31,7 +31,7 @@ def chosen_of(around: NodeFrame, paths: list[str]) -> list[str]:
 
 
 def without_own(items: Iterable[object], kind: str, around: NodeFrame) -> Iterable[object]:
-    """Names of files without those of the run itself, and without those that it is to write."""
+    """Names of files without those that belong to the run or that it will write."""
     if kind not in ("lines", "stdin") or not isinstance(
         items, ChunkedIterable
     ):  # patterns have chosen already

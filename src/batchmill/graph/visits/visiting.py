@@ -15,8 +15,8 @@ from batchmill.values import is_true
 
 
 def run_visit(node: PlannedNode, around: NodeFrame) -> NodeRun:
-    """Run a node once: single, batch or loop. Its outputs are in what comes back; nothing is entered into
-    the namespace but by a loop. Called from the thread of the branch, perhaps beside others."""
+    """Run a node once: single, batch or loop. Its outputs are in the result; only a loop enters anything into
+    the namespace. Called from the thread of the branch, perhaps in parallel with others."""
     if around.services.rehearsal is not None:
         return around.services.rehearsal.visit(node, around)
     if node.spec.batch is None and node.spec.when is not None:

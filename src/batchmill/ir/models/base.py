@@ -17,11 +17,12 @@ FIRST_FORMAT = {"format": 1}
 
 
 class Spec(BaseModel):
-    """Base of all models: unknown keys are refused, nothing is coerced, objects do not change."""
+    """Base of all models: unknown keys are refused, values are not coerced, objects are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     LATER: ClassVar[frozenset[str]] = frozenset()
-    """Keys that came after the first format of the journal, which knew documents by their text."""
+    """Keys that were added after the first format of the journal, which identified documents by
+    their text."""
 
     @model_serializer(mode="wrap")
     def _as_it_was(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:

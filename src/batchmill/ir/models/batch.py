@@ -56,7 +56,7 @@ RETRY_KEYS = {
     "retry_jitter": "jitter",
     "refused_for": "refused_for",
 }
-"""The keys that say when a failed attempt is tried again, each with its name in the policy."""
+"""The keys of retries, each with its name in the policy."""
 
 MOST_ITEMS = 10**12
 MIN_WORKER_BYTES = 16 * 2**20
@@ -70,7 +70,7 @@ SOURCES: dict[str, type[Spec]] = {
     "zip": ZipSource,
 }
 OF_FILES = ("lines", "jsonl", "csv", "parquet")
-"""Those that read rows of files, which have a place there."""
+"""Sources that read rows of files; their items have a place."""
 
 
 def _items_tag(value: object) -> str | None:
@@ -198,7 +198,7 @@ class BatchSpec(Spec):
 
     @property
     def results_path(self) -> str | None:
-        """Its path, as it stands in the document."""
+        """Its path, as written in the document."""
         return self.collect_file.path if self.collect_file is not None else None
 
     @property
@@ -284,16 +284,16 @@ class BatchSpec(Spec):
 
     @property
     def retry_keys_given(self) -> tuple[str, ...]:
-        """Those of its keys that say when a failed attempt is tried again, as far as it has them."""
+        """Those of its keys that belong to retries, if it has any."""
         return tuple(key for key in RETRY_KEYS if key in self.model_fields_set)
 
     def retry_policy(self, otherwise: RetryPolicy = NO_RETRIES) -> RetryPolicy:
-        """When a failed attempt of an item is tried again; ``otherwise`` holds where nothing is said."""
+        """The retry policy of an item; ``otherwise`` supplies missing keys."""
         given = {RETRY_KEYS[key]: getattr(self, key) for key in self.retry_keys_given}
         return otherwise.told(**given)
 
     def failure_policy(self) -> FailurePolicy:
-        """What failed items do to the batch."""
+        """The effect of failed items on the batch."""
         if not self.goes_on:
             return FailurePolicy()
         if self.tolerate is None:

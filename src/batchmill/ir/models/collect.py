@@ -21,8 +21,8 @@ _MEANT = (
 
 @dataclass(frozen=True)
 class CollectFile:
-    """Results in a file: ``path``, and ``errors`` for the entries of failed items, as they stand in the
-    document. ``select`` is a template for each column, None if rows are the results as they are."""
+    """Results in a file: ``path``, and ``errors`` for the entries of failed items, as written in the
+    document. ``select`` is a template for each column; None if rows are the results themselves."""
 
     form: FileForm
     path: str

@@ -1,6 +1,6 @@
-"""``defaults``: keys that nodes have unless they say them themselves.
+"""``defaults``: keys for nodes that do not have them themselves.
 
-The models are made from those of a node, so that a key of a node can be a default as soon as it is there.
+The models are derived from those of a node, so every key of a node can have a default at once.
 """
 
 from __future__ import annotations

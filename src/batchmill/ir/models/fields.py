@@ -1,7 +1,7 @@
-"""Field types whose faults say the whole range at once.
+"""Field types whose messages state the whole allowed range.
 
-Each type checks strictly (``"10"``, ``true`` and NaN are no numbers; ``10.0`` is a whole number, as
-in JSON Schema) and states the same range in the JSON Schema.
+Each type checks strictly (``"10"``, ``true`` and NaN are no numbers; ``10.0`` is a whole number, as in JSON
+Schema) and states the same range in the JSON Schema.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_SECONDS = 31_536_000.0
 """A year. No timeout or wait is meant to be longer, and timers of the platform overflow somewhere above."""
 
 RANGE = "range"
-"""The error type of every fault found here; its message can be shown as it is."""
+"""The error type of every fault found here; its message can be shown unchanged."""
 
 
 def _fault(words: str, value: object) -> PydanticCustomError:
@@ -33,7 +33,7 @@ def _fault(words: str, value: object) -> PydanticCustomError:
 
 
 class _Checked:
-    """What turns a ``check`` and a ``json_schema`` into a type pydantic knows."""
+    """Makes a pydantic type from a ``check`` and a ``json_schema``."""
 
     def check(self, value: object) -> Any:
         raise NotImplementedError
@@ -203,7 +203,7 @@ class Number(_Checked):
 
 @dataclass(frozen=True)
 class Text(_Checked):
-    """Text of a given shape; ``words`` say the shape."""
+    """Text of a given shape; ``words`` describe the shape."""
 
     pattern: str
     words: str
@@ -250,7 +250,7 @@ class Query(_Checked):
 
 
 class DifferentNames(_Checked):
-    """A list of names, each of which stands there once."""
+    """A list of names without duplicates."""
 
     def check(self, value: Any) -> list[str]:
         named = isinstance(value, list) and value and all(isinstance(name, str) for name in value)
@@ -263,7 +263,7 @@ class DifferentNames(_Checked):
 
 
 class Targets(_Checked):
-    """What an action leads to: a name, several different ones, or null for nothing."""
+    """The targets of an action: a name, several different ones, or null for none."""
 
     def check(self, value: object) -> str | list[str] | None:
         if value is None or (isinstance(value, str) and value.strip()):

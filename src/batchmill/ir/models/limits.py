@@ -1,4 +1,4 @@
-"""Rate limits and budgets: what a service allows, and what a run may spend."""
+"""Rate limits and budgets: the limits of a service, and the spending limits of a run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ MOST_USD = 10**9
 
 
 class RateLimit(Spec):
-    """How often attempts may start. The limits of a key hold over the whole run, whichever workers run
-    the items."""
+    """How often attempts may start. The limits of a key hold for the whole run, across all workers."""
 
     per_second: Annotated[float, Number(0, MAX_PER_SECOND, above=True)] | None = Field(
         None, description="Attempts a second."
@@ -43,7 +42,7 @@ class RateLimit(Spec):
 
 
 class BudgetSpec(Spec):
-    """What may be spent. Nothing new starts once it is used up; what runs finishes."""
+    """A spending limit. Once it is used up, no attempt starts; running ones finish."""
 
     requests: Annotated[int, Whole(0, 10**12)] | None = Field(
         None, description="Requests to services, repeated ones included."

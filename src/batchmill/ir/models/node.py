@@ -1,4 +1,4 @@
-"""A node of the document, with what surrounds its run: retry, timeout, loop and batch."""
+"""A node of the document, with the settings around its run: retry, timeout, loop and batch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RetrySpec(Spec):
     LATER = frozenset({"refused_for"})
 
     def policy(self, otherwise: RetryPolicy = NO_RETRIES) -> RetryPolicy:
-        """The decision this block describes; ``otherwise`` holds where it says nothing."""
+        """The decision that this block describes; ``otherwise`` supplies missing keys."""
         given = {key: getattr(self, key) for key in self.model_fields_set if key != "max"}
         return otherwise.told(max_attempts=self.max, **given)
 

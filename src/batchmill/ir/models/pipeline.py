@@ -11,7 +11,8 @@ from batchmill.ir.models.fields import NonEmpty, Targets
 from batchmill.ir.models.node import NodeSpec
 
 STEP_TAG = "step:"
-"""What the tags below begin with; pydantic puts them into the place of an error, where they are taken out."""
+"""The prefix of the tags below; pydantic puts them into the place of an error, from which they are
+removed."""
 
 OnError = Literal["fail_fast", "continue"]
 

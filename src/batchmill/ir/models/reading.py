@@ -47,18 +47,18 @@ _OTHER_NAMES = {
     "on_error": "error_handling",
     "name": "id",
 }
-"""What others call our keys."""
+"""Names that other tools use for our keys."""
 PARAMS_FOR_ALL = (
     "`params` cannot be given to all nodes",
     'params belong to a type: `"defaults": {"shell": {"params": {...}}}`',
 )
-"""What is said of ``params`` in the defaults of all nodes, and what to do."""
+"""The message for ``params`` in the defaults of all nodes, with its remedy."""
 
 _NOT_MEANT = {
     "batch_size": "it stands in `batch`, and makes groups of items",
     "limit": "it stands in `batch` and says how many items run; `rate_limit` says how often they start",
 }
-"""Keys whose names are near to others that do something else."""
+"""Keys with similar names that do something else."""
 
 
 def read_workflow(raw: object) -> tuple[Workflow | None, list[Fault]]:
@@ -106,7 +106,7 @@ _A_BATCH: DocumentPath = ("nodes", 0, "batch")
 
 
 def faults_of_batch(raw: dict[str, object]) -> tuple[BatchSpec | None, list[str]]:
-    """A batch block that stands in no document, or what hinders it, in words that name its keys alone."""
+    """The faults of a batch block outside a document, in words that name only its keys."""
     block, faults = faults_of(BatchSpec, raw, _A_BATCH)
     return block, [_without_place(fault) for fault in faults]
 
@@ -191,7 +191,7 @@ def _unknown_default(path: DocumentPath) -> Fault:
 
 
 def _beside_source(path: DocumentPath, source: str) -> Fault:
-    """A key beside that of a source which is none of its options."""
+    """A key beside that of a source that is not among its options."""
     key = str(path[-1])
     options = _options_of(source)
     others = [f"`{name}`" for name in SOURCES if key in _options_of(name)]
@@ -255,7 +255,8 @@ _STEPS: dict[str | int, type[Spec]] = {
 
 
 def _home(loc: tuple[str | int, ...]) -> DocumentPath:
-    """Where the models know the place of an error: what lies in a step of a pipeline, from that step on."""
+    """The place of an error as the models know it: for a place in a step of a pipeline, relative to that
+    step."""
     tags = [place for place, step in enumerate(loc) if step in _STEPS and step not in ("nodes", "finally")]
     return (loc[tags[-1]], 0, *loc[tags[-1] + 1 :]) if tags else loc
 
@@ -280,7 +281,7 @@ def _model_at(path: DocumentPath) -> type[Spec] | None:
 
 
 def _model_of_default(path: DocumentPath) -> type[Spec] | None:
-    """The same for what lies in ``defaults``: there, and under a node type, stand keys of nodes."""
+    """The same for a place in ``defaults``: keys of nodes stand there, and under a node type."""
     if not path:
         return Defaults
     inside = path if path[0] in _keys(("defaults",)) else path[1:]

@@ -1,4 +1,4 @@
-"""What a document says of the services its nodes talk to: prices of models, MCP servers."""
+"""The parts of a document that describe services: prices of models, MCP servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from batchmill.ir.models.base import Spec
 from batchmill.ir.models.fields import RANGE, Host, NonEmpty, Number, Text, Timeout
 
 FORM_TAG = "form:"
-"""What the tags below begin with; pydantic puts them into the place of an error, where they are taken out."""
+"""The prefix of the tags below; pydantic puts them into the place of an error, from which they are
+removed."""
 
 ServerName = Annotated[
     str, Text(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "a name of letters, digits, `_`, `-`, `.`")
@@ -19,7 +20,7 @@ Dollars = Annotated[float, Number(0, 10**9)]
 
 
 class PriceSpec(Spec):
-    """What a model costs, in US dollars for a million tokens."""
+    """The price of a model, in US dollars for a million tokens."""
 
     LATER = frozenset({"cache_write"})
     input: Dollars = Field(description="For tokens that are sent.")

@@ -1,4 +1,4 @@
-"""Which keys are settings that may be given as a template of inputs, and how the JSON Schema says so."""
+"""The keys whose value may be a template of inputs (settings), and their form in the JSON Schema."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def without_templates(raw: object) -> object:
 
 
 def with_values(raw: dict[object, Any], value_of: ValueOf) -> dict[object, object]:
-    """A raw document with what ``value_of(text, path)`` gives for each setting that is a template; the
-    key is not there where that is :data:`LEFT_OUT`."""
+    """A raw document with each setting that is a template replaced by ``value_of(text, path)``;
+    :data:`LEFT_OUT` removes the key."""
     values = _Values(value_of)
     out = values.object(raw, (), OF_DOCUMENT)
     for key in ("nodes", "pipeline", "finally"):
@@ -63,7 +63,7 @@ def _with(raw: dict[object, object], key: object, value: object) -> dict[object,
 
 
 class _Values:
-    """One pass over a document. What has no setting in it stays the same object."""
+    """One pass over a document. Parts without settings stay the same objects."""
 
     def __init__(self, value_of: ValueOf) -> None:
         self._value_of = value_of

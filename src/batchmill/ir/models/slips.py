@@ -94,9 +94,8 @@ _TEMPLATE = re.compile(r"\$\{\{?\s*([^{}]*?)\s*\}?\}")
 
 
 def key_hint(key: str, value: object, place: DocumentPath) -> str:
-    """What to write in place of an unknown key, which stands in the object at ``place`` as the models know
-    it: ``()`` the document, two steps a node, a third the blocks in it. Empty for a key that is no known
-    slip."""
+    """The correction for an unknown key of the object at ``place``, as the models know it: ``()`` the
+    document, two steps a node, a third the blocks in it. Empty for a key that is no known slip."""
     if not place:
         return _document_hint(key, value)
     if len(place) == 2 and place[0] not in ("edges", "inputs", "outputs", "prices", "mcp_servers"):
@@ -154,7 +153,7 @@ def _node_hint(key: str, value: object) -> str:
 
 
 def missing_hint(key: str, found: Mapping[Any, object]) -> str:
-    """What to do about a missing key of an object that has the keys ``found``."""
+    """The remedy for a missing key of an object that has the keys ``found``."""
     slips = [
         name
         for name, value in found.items()
@@ -250,8 +249,8 @@ def items_hint(value: Any) -> str:
 
 
 def range_hint(path: DocumentPath, value: Any, message: str) -> str:
-    """What to write for a value at ``path`` that is none of those allowed, as ``message`` says; empty if
-    it is no known slip."""
+    """The correction for a value at ``path`` out of range, as ``message`` says; empty if it is no
+    known slip."""
     if "number of seconds" in message:
         return _seconds_hint(value)
     if path[-2:] == ("batch", "items"):
@@ -299,7 +298,7 @@ def _range(value: Any) -> str:
 
 
 def _block(key: str, inside: str) -> Callable[[Any], str]:
-    """The hint for a block that was written as one value, which is that of its key ``inside``."""
+    """The hint for a block that was written as one value, namely the value of its key ``inside``."""
 
     def hint(value: object) -> str:
         if value is None or isinstance(value, bool):

@@ -124,7 +124,8 @@ class StdinSource(Spec):
 
 ITEMS_ERROR = "items_kind"
 ITEMS_TAG = "items:"
-"""What the tags below begin with; pydantic puts them into the place of an error, where they are taken out."""
+"""The prefix of the tags below; pydantic puts them into the place of an error, from which they are
+removed."""
 
 SIDES: dict[str, type[Spec]] = {
     "glob": GlobSource,
@@ -140,7 +141,7 @@ SIDES: dict[str, type[Spec]] = {
 
 
 def tag_of(value: object, sources: Mapping[str, type[Spec]]) -> str | None:
-    """The tag of a way to write items, None for what is none."""
+    """The tag of a form of items, None if it is none."""
     if isinstance(value, str):
         return f"{ITEMS_TAG}reference"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""``workdir`` and ``keep`` of a node: a folder of its own for each item, and which files of it are kept."""
+"""``workdir`` and ``keep`` of a node: a folder for each item, and the files of it to keep."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _KEEP_MEANT = "a list of patterns, or an object with `files` (such a list), `to`
 
 @dataclass(frozen=True, slots=True)
 class Workdir:
-    """``within`` is the folder that those of the items are made in, as it stands in the document; None for
-    that of the run. ``remove`` says when that of an attempt goes."""
+    """``within`` is the folder in which the folders of items are made, as written in the document; None for
+    that of the run. ``remove`` says when the folder of an attempt is removed."""
 
     within: str | None = None
     remove: Removal = "success"
@@ -38,8 +38,8 @@ class Workdir:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """``patterns`` say which files of an item's folder are kept, ``to`` is where, a template or path; None
-    for a folder of the run. ``required``: a pattern that no file fits fails the item."""
+    """``patterns`` choose the files of an item's folder to keep. ``to`` is their destination, a template or
+    path; None for a folder of the run. With ``required``, a pattern that matches no file fails the item."""
 
     patterns: tuple[str, ...]
     to: str | None = None

@@ -18,10 +18,10 @@ from batchmill.ir.models.services import FORM_TAG, McpServers, Prices
 Address = Annotated[str, Text(ADDRESS, FORMS)]
 IR_VERSION = "0.1.0"
 NODE_KEYS = ("nodes", "edges", "start_node")
-"""What a document with a ``pipeline`` does not have."""
+"""The keys that a document with a ``pipeline`` cannot have."""
 
 OWN_KEYS = "x-"
-"""What keys of a document begin with that are its writer's: nothing is looked at there."""
+"""The prefix of keys that belong to the author of a document; their values are not checked."""
 
 TypeName = Literal[
     "string", "number", "integer", "boolean", "array", "object", "any",
@@ -38,7 +38,7 @@ _SAME_AS = {
 
 
 class Edge(Spec):
-    """What runs after what."""
+    """An edge between two nodes: the order in which they run."""
 
     from_: NonEmpty = Field(alias="from", description="Id of the node the edge leaves.")
     to: NonEmpty = Field(description="Id of the node that runs next.")
@@ -67,7 +67,7 @@ class InputSpec(Spec):
 
     @property
     def must_be_given(self) -> bool:
-        """Whether there can be no run without a value for it."""
+        """Whether a run needs a value for it."""
         return self.required and not self.has_default
 
     @property

@@ -1,4 +1,5 @@
-"""Edges: between known nodes, none said twice, ways back that lead nowhere else, groups that are some."""
+"""Edges: between known nodes, without duplicates, backward ones that lead only back, and real parallel
+groups."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from batchmill.ir.parts import EdgePart
 
 
 def edge_faults(outline: Outline) -> Iterator[Fault]:
-    """Ends that are no nodes, edges said twice, groups that name no fan-out and no fan-in."""
+    """Faults of edges: ends that are no nodes, duplicates, groups that name neither a fan-out nor a
+    fan-in."""
     if outline.steps:
         for edge in outline.edges or ():
             yield from _jump_faults(edge, outline)
@@ -82,7 +84,7 @@ def _group_faults(edges: tuple[EdgePart, ...]) -> Iterator[Fault]:
 
 
 def _strangers(group: list[EdgePart]) -> list[EdgePart]:
-    """The edges that belong neither to the fan-out of the group's first edge nor to one fan-in."""
+    """The edges outside both the fan-out of the group's first edge and a single fan-in."""
     first = group[0]
     if all(edge.target == first.target for edge in group):
         return []
@@ -91,7 +93,8 @@ def _strangers(group: list[EdgePart]) -> list[EdgePart]:
 
 
 def backward_faults(graph: FlowGraph) -> Iterator[Fault]:
-    """Edges that close a cycle without saying so, and those whose action leads elsewhere at the same time."""
+    """Edges that close a cycle but are not marked as backward, and backward ones whose action also leads
+    elsewhere."""
     for edge in graph.backward:
         beside = [one for one in graph.leaving[edge.source] if one.action == edge.action and one is not edge]
         if beside and edge.written:

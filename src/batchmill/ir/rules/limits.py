@@ -1,4 +1,4 @@
-"""Rate limits and budgets: each limits something, and those of one key do not contradict each other."""
+"""Rules for rate limits and budgets: each sets a limit, and those of one key agree."""
 
 from __future__ import annotations
 

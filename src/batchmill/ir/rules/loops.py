@@ -18,7 +18,7 @@ from batchmill.ir.reaching import reached
 
 
 def loop_faults(graph: FlowGraph) -> Iterator[Fault]:
-    """Every edge of which cannot be told whether it leads out of its loop, or round it, in time."""
+    """Faults of edges that may be followed too late to know whether they leave their loop or continue it."""
     if not any(_fan_outs(edges) for edges in graph.leaving.values()):
         return
     for loop in graph.loops:
@@ -114,7 +114,7 @@ class _Ways:
                         yield edge
 
     def _next(self, node: str) -> Iterator[str]:
-        """What follows a node inside the body; the header stands for the end of the round."""
+        """The nodes after a node inside the body; the header means the end of the round."""
         for member in self._members[node]:
             for edge in self._graph.leaving[member]:
                 if edge.target == self._loop.header:

@@ -1,4 +1,4 @@
-"""Ids, input names and item names: said once, of a readable shape, and not of each other."""
+"""Rules for ids, input names and item names: unique, readable, and distinct from each other."""
 
 from __future__ import annotations
 

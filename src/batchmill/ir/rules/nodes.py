@@ -1,4 +1,4 @@
-"""What a node's batch and loop blocks must keep: no contradiction, nothing of a later version."""
+"""Rules for a node's batch and loop blocks: no contradictions, no features of a later version."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ _VARIABLE = "env."
 
 
 def secret_faults(outline: Outline, secret_hosts: Any) -> Iterator[Fault]:
-    """What is wrong with the names in ``secret_hosts``, as it is written."""
+    """The faults of the names in ``secret_hosts``, as written."""
     for name in secret_hosts if isinstance(secret_hosts, dict) else ():
         path = ("secret_hosts", name)
         if not isinstance(name, str) or (name.startswith(_VARIABLE) and name != _VARIABLE):

@@ -15,7 +15,8 @@ _REMOVE = "or remove `stream`"
 
 
 def stream_faults(outline: Outline, graph: FlowGraph) -> Iterator[Fault]:
-    """What keeps nodes with ``stream`` from taking their items as they are made, at most one for each."""
+    """The reasons why nodes with ``stream`` cannot take their items as they are made, at most one for each
+    node."""
     incoming = edges_to(outline)
     for node in outline.nodes:
         batch = streaming(node)

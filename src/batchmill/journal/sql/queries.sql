@@ -208,21 +208,22 @@ LEFT JOIN effort ON effort.id = outcome.id AND effort.pass = outcome.pass AND ef
 LEFT JOIN command ON command.id = outcome.id AND command.pass = outcome.pass
 WHERE outcome.id >= ? AND outcome.id < ? ORDER BY outcome.id
 
--- The same without items and values of what succeeded, which may be most of a journal.
--- name: read_figures
-SELECT position, state, iif(state = 1, item, NULL), NULL, wall, detail, began, worker, for_limit, for_permit,
-    effort.cpu, command.cpu, bytes_out
-FROM outcome LEFT JOIN wait ON wait.id = outcome.id AND wait.pass = outcome.pass
-LEFT JOIN effort ON effort.id = outcome.id AND effort.pass = outcome.pass AND effort.count = 1
-LEFT JOIN command ON command.id = outcome.id AND command.pass = outcome.pass
-WHERE outcome.id >= ? AND outcome.id < ? ORDER BY outcome.id
-
--- The same for counting: without what items took, and with whether there is nothing to tell of an outcome but
--- figures.
+-- The same for counting: without items and values of what succeeded, which may be most of a journal, without what
+-- items took, and with whether there is nothing to tell of an outcome but figures.
 -- name: read_columns
 SELECT position, state, iif(state = 1, item, NULL), NULL, wall, detail, began, worker, for_limit, for_permit,
     NULL, NULL, NULL, state = 0 AND detail IS NULL AND began IS NOT NULL AND worker IS NOT NULL
 FROM outcome LEFT JOIN wait ON wait.id = outcome.id AND wait.pass = outcome.pass
+WHERE outcome.id >= ? AND outcome.id < ? ORDER BY outcome.id
+
+-- The same with what items took.
+-- name: read_measured
+SELECT position, state, iif(state = 1, item, NULL), NULL, wall, detail, began, worker, for_limit, for_permit,
+    effort.cpu, command.cpu, bytes_out,
+    state = 0 AND detail IS NULL AND began IS NOT NULL AND worker IS NOT NULL
+FROM outcome LEFT JOIN wait ON wait.id = outcome.id AND wait.pass = outcome.pass
+LEFT JOIN effort ON effort.id = outcome.id AND effort.pass = outcome.pass AND effort.count = 1
+LEFT JOIN command ON command.id = outcome.id AND command.pass = outcome.pass
 WHERE outcome.id >= ? AND outcome.id < ? ORDER BY outcome.id
 
 -- name: read_failed

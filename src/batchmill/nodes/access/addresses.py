@@ -15,7 +15,7 @@ Kind = Literal["public", "private", "link-local"]
 _LEVELS: dict[Kind, int] = {"public": 0, "private": 1, "link-local": 2}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200")))
-"""Where clouds tell a machine its credentials, beside 169.254.169.254."""
+"""Addresses at which clouds give a machine its credentials, besides 169.254.169.254."""
 
 
 @lru_cache(1024)
@@ -28,7 +28,7 @@ def ip_of(host: str) -> Ip | None:
 
 
 def network_of(written: str) -> Network | None:
-    """The network that ``10.0.0.0/8`` and the like are, None for what is none."""
+    """The network in notations such as ``10.0.0.0/8``, None for other text."""
     try:
         return ipaddress.ip_network(written) if "/" in written else None
     except ValueError:
@@ -36,8 +36,8 @@ def network_of(written: str) -> Network | None:
 
 
 def kind_of(ip: Ip) -> Kind:
-    """``private`` are the addresses of this machine, of its networks and of no network that others reach.
-    ``link-local`` are those of one cable, where clouds put what tells a machine its credentials."""
+    """``private`` are the addresses of this machine, of its networks and of networks that are not public.
+    ``link-local`` are those of one cable, where clouds offer the machine's credentials."""
     if isinstance(ip, ipaddress.IPv6Address) and (inner := _within(ip)) is not None:
         return kind_of(inner)
     if ip.is_link_local or ip.is_multicast or ip in _METADATA:
@@ -63,7 +63,7 @@ class Bounds:
     also: Bounds | None = None
 
     def and_also(self, other: Bounds) -> Bounds:
-        """What both allow."""
+        """The bounds that both allow."""
         return replace(self, also=other if self.also is None else self.also.and_also(other))
 
     @property

@@ -10,7 +10,7 @@ from batchmill.nodes.access.addresses import Network, network_of
 
 
 def not_allowed(message: str) -> NodeError:
-    """The error for a host that must not be asked."""
+    """The error for a host that is not allowed."""
     return NodeError(message, retryable=False, type_name="HostNotAllowed", outputs={"error": message})
 
 

@@ -31,9 +31,9 @@ _WORDS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """``hosts`` may be called, None for all; ``private`` says whether private addresses may be, None if that
-    depends on who names the host. ``foreign``: the first host came from data. ``secrets`` go to their own
-    hosts only."""
+    """``hosts`` may be called, None for all; ``private`` says whether private addresses are allowed, None if
+    that depends on the origin of the host. ``foreign``: the first host came from data. ``secrets`` go to
+    their own hosts only."""
 
     hosts: tuple[str, ...] | None = None
     private: bool | None = None
@@ -42,10 +42,10 @@ class Access:
     secrets: tuple[BoundSecret, ...] = ()
 
     def bounds(self, host: str, port: int, *, first: str, behind: str = "") -> Bounds:
-        """The addresses at which ``host`` may be asked. ``first`` is the host that the first request went to,
-        ``behind`` the address of the server whose redirect leads here, empty if none does.
+        """The allowed addresses of ``host``. ``first`` is the host of the first request, ``behind`` the
+        address of the server whose redirect leads here, empty if none does.
 
-        Raises :class:`~batchmill.errors.NodeError` for a host that is none of ``hosts``.
+        Raises :class:`~batchmill.errors.NodeError` for a host that is not among ``hosts``.
         """
         if self is OPEN and host == first:
             return _NAMED if ip_of(host) is None else ANYWHERE
@@ -88,8 +88,8 @@ _UNNAMED = Bounds("public", (), _NOT_NAMED)
 
 
 def access_of(params: BoundParams, url: str, secrets: tuple[BoundSecret, ...] = ()) -> Access:
-    """What ``params`` say of it; ``url`` is where the first request goes, as its param was resolved.
-    ``secrets`` are those that the document binds to hosts."""
+    """The access that ``params`` allow; ``url`` is the address of the first request, as its param was
+    resolved. ``secrets`` are those that the document binds to hosts."""
     trust, hosts, private = trust_of(params), params["allow_hosts"], params["allow_private"]
     foreign = isinstance(url, ForeignUrl)
     if hosts is None and private is None and not foreign and trust is SYSTEM and not secrets:
@@ -98,7 +98,7 @@ def access_of(params: BoundParams, url: str, secrets: tuple[BoundSecret, ...] = 
 
 
 def require_within(bounds: Bounds, host: str, addresses: list[str]) -> list[str]:
-    """The addresses of ``host`` that may be asked. Raises :class:`~batchmill.errors.NodeError` for none."""
+    """The allowed addresses of ``host``. Raises :class:`~batchmill.errors.NodeError` if there are none."""
     allowed = bounds.allowed(addresses)
     if allowed or not addresses:
         return allowed
@@ -109,7 +109,7 @@ def require_within(bounds: Bounds, host: str, addresses: list[str]) -> list[str]
 
 
 def require_written_within(bounds: Bounds, host: str) -> None:
-    """The same for a host that a proxy looks up: only an address that stands in the URL itself is known."""
+    """The same for a host that a proxy looks up: only an address that is written in the URL is known."""
     if ip_of(host) is not None:
         require_within(bounds, host, [host.strip("[]")])
     elif bounds.in_networks:

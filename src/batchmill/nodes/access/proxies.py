@@ -1,7 +1,7 @@
 """The proxy of a request: ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``.
 
-curl and Python's own library use the same names; lower case comes before upper case. For an HTTPS address the
-proxy makes a tunnel (CONNECT): it learns host and port, and nothing of the request.
+curl and Python's own library use the same names; lower case overrides upper case. For an HTTPS address the
+proxy makes a tunnel (CONNECT): it learns only host and port.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Proxy:
 
 
 def proxy_for(scheme: str, host: str, port: int, *, socks: bool = False) -> Proxy | None:
-    """The proxy for requests to a server, None if they go there directly. With ``socks`` it may be one of
-    that kind, whose URL has its credentials in it.
+    """The proxy for requests to a server, None if they go there directly. With ``socks`` it may be a SOCKS
+    proxy, whose URL contains its credentials.
 
     Raises :class:`~batchmill.errors.InvalidParams` for a variable that names no proxy.
     """
@@ -47,7 +47,8 @@ def proxy_for(scheme: str, host: str, port: int, *, socks: bool = False) -> Prox
 
 @lru_cache(maxsize=1024)
 def _found(values: tuple[str | None, ...], scheme: str, host: str, port: int, socks: bool) -> Proxy | None:
-    """``values`` are those of the variables: what is known of a server holds as long as they do."""
+    """``values`` are those of the variables: cached results for a server are valid as long as they stay the
+    same."""
     proxies = getproxies_environment()
     written = proxies.get(scheme) or proxies.get("all")
     if not written or proxy_bypass_environment(f"{host}:{port}", proxies):
@@ -64,7 +65,8 @@ def _in_networks(host: str, excepted: str) -> bool:
 
 
 def _read(written: str, socks: bool) -> Proxy:
-    # Here, as `llm` needs nothing else of it: a megabyte where nobody has a proxy.
+    # Imported here, because `llm` needs only this part of it: it takes a megabyte, and most people have no
+    # proxy.
     from urllib3.exceptions import LocationParseError
     from urllib3.util import Url, make_headers, parse_url
 

@@ -37,10 +37,10 @@ class BoundSecret:
         return any(looked_for.places(_as_text(part)) for part in parts)
 
     def bounds(self, host: str, port: int, *, private: bool) -> Bounds:
-        """The addresses of ``host`` that it may be sent to. A name may lead to private ones only if
-        ``private`` says so: who answers for the name could otherwise have it sent into this network.
+        """The addresses of ``host`` that the secret may be sent to. A name may lead to private ones only with
+        ``private``, because the owner of the name could otherwise direct the secret into this network.
 
-        Raises :class:`~batchmill.errors.NodeError` for a host that is none of its own.
+        Raises :class:`~batchmill.errors.NodeError` for a host that is not one of its own.
         """
         secret = f"the request holds the secret `{self.called}`"
         if any(is_one(host, port, one) for one in self.hosts):

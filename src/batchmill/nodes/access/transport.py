@@ -60,8 +60,8 @@ class ServiceTransport:
             await way.aclose()
 
     async def handle_async_request(self, request: Any) -> Any:
-        """The answer, its body unread. Raises what the library raises, and
-        :class:`~batchmill.errors.NodeError` for a server that is not to be asked."""
+        """The answer, its body unread. Raises the errors of the library, and
+        :class:`~batchmill.errors.NodeError` for a server that is not allowed."""
         url = request.url
         origin = (url.scheme, url.host, url.port or PORTS.get(url.scheme, 0))
         first: Origin = request.extensions.setdefault(_FIRST, origin)
@@ -93,7 +93,7 @@ class ServiceTransport:
         return found
 
     def _context(self, elsewhere: bool) -> ssl.SSLContext:
-        """What TLS is spoken with; where nothing is said of it, those are trusted whom the library trusts."""
+        """The TLS context; by default it trusts the authorities that the library trusts."""
         found = self._contexts.get(elsewhere)
         if found is None:
             trust = self._access.trust.elsewhere() if elsewhere else self._access.trust
@@ -139,7 +139,7 @@ class _Checked:
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> object:
-        """A connection to ``host``, whichever of its addresses answers first."""
+        """A connection to the first of the addresses of ``host`` that answers."""
 
         async def connect(address: str) -> object:
             return await self._below.connect_tcp(address, port, timeout, local_address, socket_options)

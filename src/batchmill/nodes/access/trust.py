@@ -21,13 +21,13 @@ class Trust:
     client_key: str | None = None
 
     def elsewhere(self) -> Trust:
-        """What holds for another server than the first: it gets no certificate of ours."""
+        """The trust for servers other than the first: they do not get our certificate."""
         return replace(self, client_cert=None, client_key=None) if self.client_cert else self
 
     def context(self, usual: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> ssl.SSLContext:
-        """What TLS is spoken with; ``usual`` makes one that trusts whom the system trusts.
+        """The TLS context; ``usual`` makes one that trusts the authorities of the system.
 
-        Raises :class:`~batchmill.errors.InvalidParams` for files that hold no such thing.
+        Raises :class:`~batchmill.errors.InvalidParams` for files without certificates or keys.
         """
         try:
             own = self.ca_file is not None
@@ -48,7 +48,7 @@ SYSTEM = Trust()
 
 
 def trust_of(params: BoundParams) -> Trust:
-    """What ``params`` say of it."""
+    """The trust that ``params`` describe."""
     paths = {name: params[name] for name in ("ca_file", "client_cert", "client_key")}
     if paths["client_key"] and not paths["client_cert"]:
         raise InvalidParams("`client_key` needs `client_cert`")

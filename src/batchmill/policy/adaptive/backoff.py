@@ -1,8 +1,8 @@
-"""Backoff: when a service takes calls and when it takes none, with the pauses that it asks for and our own.
+"""Backoff: when a service takes calls and when it takes none, with its own pauses and ours.
 
 After a refusal the pause that the service asked for is kept. If the next call is refused too, no call was
-taken, so there is no number in flight and no pace to learn from: one call at a time tries, after waits that
-double.
+taken, so there is neither a number in flight nor a pace to learn from: one call at a time tries, after waits
+that double.
 
 Pure: times are arguments, in seconds of one clock.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from batchmill.policy.adaptive.history import Ticket
+from batchmill.policy.adaptive.history import CallTicket
 
 CLOSED_SECONDS, LONGEST_CLOSED = 0.05, 5.0  # the first wait for a service that takes nothing, and the longest
 CLOSED_STARTS = 1.5  # the first wait in starts, where those are farther from each other
@@ -28,7 +28,7 @@ class Backoff:
         self.taken = 0  # calls that began after the last cut and were accepted
         self._until = 0.0
         self._waits = 0  # for a service that took nothing, one after another
-        self._trial: Ticket | None = None
+        self._trial: CallTicket | None = None
         self._refusal_seconds = 0.0  # how long it takes to hear of one
 
     def wait(self, now: float) -> float:
@@ -42,21 +42,21 @@ class Backoff:
             self._waits, self.taken = 0, 1
         return max(0.0, seconds)
 
-    def started(self, ticket: Ticket) -> None:
+    def started(self, ticket: CallTicket) -> None:
         if self._waits:
             self._trial = ticket
 
-    def left(self, ticket: Ticket) -> None:
-        """A call is over, however it ended."""
+    def left(self, ticket: CallTicket) -> None:
+        """A call ended, with any outcome."""
         if ticket is self._trial:
             self._trial = None
 
-    def accepted(self, ticket: Ticket) -> None:
+    def accepted(self, ticket: CallTicket) -> None:
         if ticket.began >= self.cut_at:
             self.taken += 1
             self._waits = 0
 
-    def refused(self, ticket: Ticket, now: float) -> None:
+    def refused(self, ticket: CallTicket, now: float) -> None:
         self._refusal_seconds += RECENT * (now - ticket.began - self._refusal_seconds)
 
     def is_closed(self) -> bool:

@@ -1,21 +1,22 @@
-"""Adaptive concurrency: how many calls at once, and how often, a service takes that does not say so.
+"""Adaptive concurrency: find out how many calls at once, and how often, a service accepts if it does not say
+so.
 
-Services refuse for one of two reasons: too many calls at once, or too many in a time. So there are two
-quantities under control, the limit of calls in flight and the pace of starts
-(:mod:`~batchmill.policy.adaptive.start_rate`). In the beginning the number in flight grows with every call
-that is taken. From the first refusal on each quantity is searched for on its own
-(:mod:`~batchmill.policy.adaptive.search`), one raised at a time, and each refusal is held against one of
+Services refuse for one of two reasons: too many calls at once, or too many in a time. So two quantities are
+controlled, the limit of calls in flight and the pace of starts
+(:mod:`~batchmill.policy.adaptive.start_rate`). At first, the number in flight grows with every accepted call.
+From the first refusal on, each quantity is searched for on its own
+(:mod:`~batchmill.policy.adaptive.search`), one raised at a time, and each refusal is attributed to one of
 them:
 
-- What was raised last is at fault.
-- Where nothing was, the number in flight is, unless the service lately took calls with as many in flight.
-- The number is, when the last refusals all came with more in flight than nearly all calls that were taken.
-- The pace is, when a call was refused that was alone.
+- To the one that was raised last.
+- If neither was raised, to the number in flight, unless the service recently accepted calls with as many.
+- To the number, if the last refusals all came with more in flight than nearly all accepted calls.
+- To the pace, if a call was refused that was alone.
 
-A service may also slow instead of refusing (:mod:`~batchmill.policy.adaptive.latency`): then a fifth fewer
-are let in flight, as long as that makes calls quicker. docs/design/adaptive.md tells all of it in a row.
+A service may also slow down instead of refusing (:mod:`~batchmill.policy.adaptive.latency`): then a fifth
+fewer are let in flight, as long as that makes calls quicker. docs/design/adaptive.md explains the whole.
 
-Pure: times are arguments, in seconds of one clock, and nothing here waits or locks.
+Pure: times are arguments, in seconds of one clock; the code neither waits nor locks.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import NamedTuple
 
 from batchmill.policy.adaptive.backoff import Backoff
 from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
-from batchmill.policy.adaptive.history import WITNESSES, CallHistory, Ticket
+from batchmill.policy.adaptive.history import WITNESSES, CallHistory, CallTicket
 from batchmill.policy.adaptive.latency import Latency, LatencyTrend
 from batchmill.policy.adaptive.search import LimitSearch, patience
 from batchmill.policy.adaptive.start_rate import RATE_SECONDS, StartRate
@@ -86,18 +87,18 @@ class Adaptive:
             self._bound_by.add("pace")
         return seconds
 
-    def started(self, now: float) -> Ticket:
+    def started(self, now: float) -> CallTicket:
         """Let a call through."""
         self.in_flight += 1
         self._starts += 1
         self._full += self.in_flight >= self.limit
-        ticket = Ticket(now, self.in_flight)
+        ticket = CallTicket(now, self.in_flight)
         self._traffic.started(now)
         self._openings.started(ticket)
         self._pace.spend(now)
         return ticket
 
-    def withdrawn(self, ticket: Ticket, now: float) -> None:
+    def withdrawn(self, ticket: CallTicket, now: float) -> None:
         """A call that was let through was not made."""
         self._leave(ticket)
         self._traffic.withdrawn(ticket)
@@ -105,17 +106,17 @@ class Adaptive:
 
     def ended(
         self,
-        ticket: Ticket,
+        ticket: CallTicket,
         now: float,
         latency: float | None,
         *,
         refused: bool = False,
         pause: float = 0.0,
     ) -> LimitChange | None:
-        """A call ended; the decision that this leads to, if any.
+        """A call ended; returns the decision that follows, if any.
 
-        ``latency`` is how long the call took, None where that says nothing of the service. ``refused``: the
-        service wants less; ``pause``: it named so many seconds in which it wants nothing at all.
+        ``latency`` is how long the call took, None if that says nothing about the service. ``refused``: the
+        service asks for less; ``pause``: the seconds in which it asks for no calls at all.
         """
         self._leave(ticket)
         if refused:
@@ -133,25 +134,24 @@ class Adaptive:
             return self._end_round(now)
         return self._grown()
 
-    def _leave(self, ticket: Ticket) -> None:
+    def _leave(self, ticket: CallTicket) -> None:
         self.in_flight -= 1
         self._openings.left(ticket)
 
     # -- what a refusal means
 
-    # A refusal says "less" and not of what. Three questions are asked of it, in this order.
+    # A refusal says "less" but not less of what. Answer three questions, in this order.
     #
-    # Is it news? Calls that began before the last cut were let through under limits that hold no more;
-    # several of them are refused at about the same time, and must not cut as often. They only tell how
-    # deep.
+    # Is it news? Calls that began before the last cut were let through under old limits. Several of them are
+    # refused at about the same time, and must not cut as often. They only show how deep to cut.
     #
-    # Does the service take anything at all? If not one call was taken since the last cut, neither number
-    # nor pace can be learned from this one. One call at a time tries, after waits that double.
+    # Does the service accept any call at all? If it accepted none since the last cut, this refusal teaches
+    # nothing about number or pace. One call at a time tries, after waits that double.
     #
-    # Which of the two is at fault? The one that was raised last, for the other was fine a moment ago; and
-    # where none was raised, what the calls that were taken speak against (`_is_too_many`). Only that one is
-    # lowered, to where calls were last taken, and kept there for a time that grows with what refusals cost.
-    def _refused(self, ticket: Ticket, now: float, pause: float) -> LimitChange | None:
+    # Which of the two is at fault? The one that was raised last, because the other was fine a moment ago. If
+    # neither was raised, the accepted calls decide (`_is_too_many`). Only that one is lowered, to a value
+    # with accepted calls, and kept there for a time that grows with the cost of refusals.
+    def _refused(self, ticket: CallTicket, now: float, pause: float) -> LimitChange | None:
         self._starting = False
         if ticket.began < self._openings.cut_at:
             return self._late_news(ticket, now, pause)
@@ -183,9 +183,10 @@ class Adaptive:
         blamed.held_until = self._openings.opened_at + seconds
 
     def _is_too_many(self, in_flight: int, known: list[int]) -> bool:
-        """Whether a refusal is held against the number in flight.
+        """Whether a refusal is attributed to the number in flight.
 
-        What was raised last is at fault. Where that does not say it, a number is that was hardly ever taken.
+        The quantity that was raised last is at fault. If neither was, a number with hardly any accepted calls
+        is.
         """
         if in_flight <= self.span.least:
             return False
@@ -199,7 +200,7 @@ class Adaptive:
         return sum(one >= in_flight for one in known) < WITNESSES
 
     def _is_always_most(self, in_flight: int, known: list[int]) -> bool:
-        """Whether the last refusals all came with more in flight than nearly all calls that were taken."""
+        """Whether the last refusals all came with more in flight than nearly all accepted calls."""
         self._refused_with.append(in_flight)
         if len(self._refused_with) < CONSISTENT or len(known) < MANY:
             return False
@@ -209,8 +210,8 @@ class Adaptive:
         self._refused_with.clear()
         return True
 
-    def _late_news(self, ticket: Ticket, now: float, pause: float) -> LimitChange | None:
-        """Refused too, of those that were let through before the last cut: it only tells how deep to cut."""
+    def _late_news(self, ticket: CallTicket, now: float, pause: float) -> LimitChange | None:
+        """Another refusal of a call that started before the last cut: it only shows how deep to cut."""
         self._close(now, pause)
         if not self._narrowed or ticket.in_flight > self.limit or ticket.in_flight <= self.span.least:
             return None
@@ -218,8 +219,8 @@ class Adaptive:
         return self._said(f"refused with {ticket.in_flight} in flight too")
 
     # A call that was refused alone cannot have been too many at once: then it is the pace.
-    def _wait_for_opening(self, ticket: Ticket, now: float, pause: float) -> LimitChange:
-        """Nothing was taken since the last cut: the service takes nothing, whatever the limits are."""
+    def _wait_for_opening(self, ticket: CallTicket, now: float, pause: float) -> LimitChange:
+        """No call was accepted since the last cut: the service accepts none, whatever the limits are."""
         seconds = self._openings.wait_longer(now, pause, self._pace.value)
         self._new_round(self._openings.opened_at)
         if ticket.in_flight == 1:
@@ -231,7 +232,8 @@ class Adaptive:
         self._new_round(self._openings.opened_at)
 
     def _narrower(self, in_flight: int, known: list[int], pause: float) -> LimitChange:
-        """The number is at fault: down to what was taken, or where that is not known, somewhat."""
+        """The number is at fault: lower it to one with accepted calls or, if there is none, by a fixed
+        factor."""
         cleared = sorted((one for one in known if one < in_flight), reverse=True)
         best = cleared[WITNESSES - 1] if len(cleared) >= WITNESSES else 0
         fallback = max(self.span.least, best, math.floor(FEWER * in_flight), math.floor(self._wide.previous))
@@ -257,7 +259,7 @@ class Adaptive:
         return max(ROUND_SECONDS, min(LONGEST_ROUND, self._openings.pause))
 
     def _end_round(self, now: float) -> LimitChange | None:
-        """Raise what kept callers waiting."""
+        """Raise the quantity that kept callers waiting."""
         bound_by, full = self._bound_by, self._full >= FULL_SHARE * self._starts
         self._new_round(now)
         if "pace" in bound_by and self._pace.binds(self._traffic.rate(now, ROUND_SECONDS, ROUND_SECONDS)):

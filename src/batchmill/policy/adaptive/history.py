@@ -13,7 +13,7 @@ MEMORY_SECONDS = 5.0  # how far back accepted calls speak for a number in flight
 WITNESSES = 3  # accepted calls that clear a number in flight
 
 
-class Ticket(NamedTuple):
+class CallTicket(NamedTuple):
     """A call that started: when, and how many were in flight with it."""
 
     began: float
@@ -27,35 +27,35 @@ class CallHistory:
         self._began: float | None = None
         self._started: deque[float] = deque(maxlen=MOST_REMEMBERED)
         self._refused: deque[float] = deque(maxlen=MOST_REMEMBERED)  # when they had begun
-        self._accepted: deque[Ticket] = deque(maxlen=MOST_REMEMBERED)
+        self._accepted: deque[CallTicket] = deque(maxlen=MOST_REMEMBERED)
 
     def started(self, now: float) -> None:
         if self._began is None:
             self._began = now
         self._started.append(now)
 
-    def withdrawn(self, ticket: Ticket) -> None:
+    def withdrawn(self, ticket: CallTicket) -> None:
         """A call that had been counted was not made."""
         if ticket.began in self._started:
             self._started.remove(ticket.began)
 
-    def accepted(self, ticket: Ticket) -> None:
+    def accepted(self, ticket: CallTicket) -> None:
         self._accepted.append(ticket)
 
-    def refused(self, ticket: Ticket) -> None:
+    def refused(self, ticket: CallTicket) -> None:
         self._refused.append(ticket.began)
 
     def rate(self, now: float, seconds: float, shortest: float = 1.0) -> float:
-        """Calls a second that began within the last ``seconds`` and were not refused, as far as is known yet.
+        """Calls a second that began within the last ``seconds`` and were not refused so far.
 
-        Of a shorter history only what there is counts, but it is spread over ``shortest`` seconds at least.
+        A shorter history counts with what it has, spread over at least ``shortest`` seconds.
         """
         span = max(shortest, min(seconds, now - (now if self._began is None else self._began)))
         count = _after(self._started, now - span) - _after(self._refused, now - span)
         return max(count, 0) / span
 
     def between(self, start: float, end: float) -> float:
-        """Calls a second that began between two times, a second apart at least, and were not refused."""
+        """Calls a second that began between two times, at least a second apart, and were not refused."""
         count = _after(self._started, start) - _after(self._refused, start)
         return max(count, 1) / max(end - start, 1.0)
 

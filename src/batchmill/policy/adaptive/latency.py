@@ -1,4 +1,4 @@
-"""Detect whether a service has slowed, which is how some services show overload.
+"""Detect whether a service has slowed down: some services show overload in this way.
 
 If calls take twice as long as before, fewer are let through. If that does not make them quicker, the calls
 themselves got longer (compare Brakmo and Peterson, "TCP Vegas", IEEE Journal on Selected Areas in
@@ -42,7 +42,7 @@ class LatencyTrend:
         self._before = None
 
     def seen(self, latency: float, limit: int, now: float) -> Latency | None:
-        """A call took ``latency``; what the round says where it ends with it."""
+        """A call took ``latency``; returns the verdict of the round if it ends with this call."""
         self._latencies.append(latency)
         if len(self._latencies) < max(ROUND_SAMPLES, limit) or now - self._round < ROUND_SECONDS:
             return None

@@ -22,8 +22,8 @@ SAME = 0.2  # share by which two limits differ that may be one
 
 
 def patience(failures: int, rate: float, pause: float) -> float:
-    """Seconds to keep a value that was found, after ``failures`` tries in a row that led back to it; with
-    ``rate`` calls a second, and ``pause`` seconds asked for with a refusal."""
+    """Seconds to keep a found value, after ``failures`` tries in a row that led back to it; with ``rate``
+    calls a second, and ``pause`` seconds asked for with a refusal."""
     waits = pause * min(LONGEST_PER_PAUSE, SHORTEST_PER_PAUSE * MORE_PAUSES**failures)
     calls = min(MOST_PATIENCE_CALLS, PATIENCE_CALLS * MORE_CALLS**failures)
     return min(LONGEST_PATIENCE, max(PATIENCE_SECONDS, calls / max(rate, 1e-3), waits))
@@ -71,7 +71,7 @@ class LimitSearch:
         self.put(value, step)
 
     def put(self, value: float, step: float | None = None) -> None:
-        """Go to ``value``, of which nothing is known; on from there with ``step``."""
+        """Jump to ``value``, which is untested; continue from there with ``step``."""
         self.value = min(self.most, max(self.least, value))
         self.good = 0.0
         self.raised = False

@@ -77,13 +77,13 @@ class StartRate:
             self._bucket.give_back(1, now)
 
     def binds(self, seen: float) -> bool:
-        """Whether it is what bounds ``seen`` calls a second."""
+        """Whether this pace limits a service that takes ``seen`` calls a second."""
         return self.search is not None and seen >= BINDING * self.search.value
 
     # -- refusals
 
     def refused(self, now: float) -> LimitSearch:
-        """It is at fault: down to what the service takes."""
+        """The pace is at fault: lower it to the measured rate of accepted calls."""
         self._count_again()
         unsure = self.search is None or self.search.found is None or self._again > 1
         return self._fall_to(self._level(now, unsure), now, unsure)
@@ -163,7 +163,8 @@ class StartRate:
         return search
 
     def _went_well(self, search: LimitSearch, now: float) -> float:
-        """What was in force for long, or where a refusal costs little, half way to what was for short."""
+        """The last value that held for long or, if refusals cost little, the middle between it and the
+        previous one."""
         if self._openings.pause:
             return search.good
         accepted = SLOWER * (self._traffic.rate(now, RATE_SECONDS) + 1)
@@ -179,7 +180,8 @@ class StartRate:
         return True
 
     def keep_ahead(self, now: float) -> None:
-        """It kept nobody waiting, so it must not be what stops the next rise of the number in flight."""
+        """The pace kept no caller waiting, so raise it out of the way of the next rise of the number in
+        flight."""
         if self.search is None:
             return
         ahead = AHEAD * self._traffic.rate(now, RATE_SECONDS)
@@ -192,7 +194,7 @@ class StartRate:
         self._apply(now)
 
     def _in_force(self, value: float, now: float) -> LimitSearch:
-        """The search; with ``value``, from now on, where starts were not paced yet."""
+        """The search; if starts were not paced so far, one that begins now with ``value``."""
         if self.search is None:
             self.search = LimitSearch(value, LEAST, math.inf, STEP, 0.0)
             self._bucket = TokenBucket(self.search.value, 1.0, now)

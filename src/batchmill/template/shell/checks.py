@@ -1,4 +1,4 @@
-"""What a value is asked before a command is given it: see :class:`~batchmill.template.shell.words.Check`."""
+"""Checks of a value before a command gets it: see :class:`~batchmill.template.shell.words.Check`."""
 
 from __future__ import annotations
 

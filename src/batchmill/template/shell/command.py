@@ -1,25 +1,24 @@
-"""Shell commands with templates in them, made so that a value never becomes part of the command's text.
+"""Shell commands with templates, made so that a value never becomes part of the command's text.
 
 A command that is a list runs without a shell: each element becomes one argument.
 
-In a string each ``${...}`` is rewritten, after reading the quoting around it, to a reference to a
-variable of the shell that holds the value: ``echo "Hello, ${name}!"`` becomes
-``echo "Hello, ${BATCHMILL_V1}!"``. How the value gets into that variable was chosen for what is true of
-dash, bash, zsh, mksh, ksh93 and busybox alike:
+In a string each ``${...}`` is rewritten, after reading the quoting around it, to a reference to a variable of
+the shell that holds the value: ``echo "Hello, ${name}!"`` becomes ``echo "Hello, ${BATCHMILL_V1}!"``. The way
+the value gets into that variable works in dash, bash, zsh, mksh, ksh93 and busybox alike:
 
 - It travels in the environment, where other users cannot read it, as they can a process's arguments.
 - A line put before the script copies it into a plain variable and unsets the one from the environment.
   So the commands of the script do not inherit it, and it does not count against the limits on theirs.
-- ``$1``, ``$@``, ``shift`` and ``set --`` stay the script's own, as they would not be if values were
-  positional parameters, which also mean something else inside a function.
+- ``$1``, ``$@``, ``shift`` and ``set --`` stay the script's own. They would not if values were positional
+  parameters, which also mean something else inside a function.
 - That line has no newline, so line numbers in messages of the shell are right.
 
-A value beyond what one environment string can hold goes through a file that the line reads; the shell can
-use it like any other, but the system will not start a program with it as an argument.
+A value that is too large for one environment string goes through a file that the line reads. The shell can
+use it like any other value, but the system will not start a program with it as an argument.
 
-Beside text, what a value gives is what templates give: an empty value is an empty argument where it stands
-alone, objects and lists are JSON text. Refused with :class:`~batchmill.errors.UnsafeValue` is what no
-argument can hold (NUL), and what a shell would read more into (see :mod:`batchmill.template.shell.rules`).
+Values follow the rules of templates: an empty value that stands alone is an empty argument, objects and lists
+are JSON text. :class:`~batchmill.errors.UnsafeValue` refuses values that no argument can hold (NUL), and
+values that a shell would interpret (see :mod:`batchmill.template.shell.rules`).
 """
 
 from __future__ import annotations
@@ -43,14 +42,14 @@ from batchmill.template.shell.words import Check
 
 @dataclass(frozen=True, slots=True)
 class ShellCommand:
-    """A command whose values are known.
+    """A command with its values filled in.
 
-    ``argv`` is what to run without a shell; empty if a shell is needed. ``script`` is the text to run
-    with one, as ``[shell, "-c", script, "sh"]`` with ``environment()`` added to the environment; empty
-    for a command that was written as a list. Where both are there they do the same, and ``argv`` is
-    cheaper; when it cannot be started (it is not found, not executable, or has no ``#!`` line), the
-    script still can, and fails in the shell's own words. ``calculated`` are the variables that the script
-    calculates with and that may come with the environment: see :meth:`check_variables`.
+    ``argv`` is the command to run without a shell; empty if a shell is needed. ``script`` is the text to run
+    with one, as ``[shell, "-c", script, "sh"]`` with ``environment()`` added to the environment; empty for a
+    command that was written as a list. If both are set they do the same, and ``argv`` is cheaper; if it
+    cannot be started (it is not found, not executable, or has no ``#!`` line), run the script, which then
+    fails with the shell's own message. ``calculated`` are the variables that the script calculates with and
+    that may come with the environment: see :meth:`check_variables`.
     """
 
     argv: tuple[str, ...] = ()
@@ -71,12 +70,12 @@ class ShellCommand:
                 check_value(given[name], f"{name} in `env`", (Check.NO_INDEX,))
 
     def environment(self, store: Callable[[str], str]) -> dict[str, str]:
-        """What the script needs in its environment.
+        """The variables that the script needs in its environment.
 
-        ``store(text)`` is called for each value that is too large for it; it writes the text to a file
-        (UTF-8 with ``surrogateescape``, as :func:`os.fsencode` does, no newlines translated) that only
-        this user can read and returns the file's absolute path. The file is read before the script
-        begins, so it can go when the command has ended.
+        ``store(text)`` is called for each value that is too large for it. It writes the text to a file (UTF-8
+        with ``surrogateescape``, as :func:`os.fsencode` does, no newlines translated) that only this user can
+        read, and returns the file's absolute path. The script reads the file first, so the file can be
+        removed when the command has ended.
         """
         return {**self.env, **{name: store(text) for name, text in self.large.items()}}
 
@@ -111,8 +110,8 @@ class CommandTemplate:
     def resolve(self, scope: Scope) -> ShellCommand:
         """The command for one item.
 
-        Raises :class:`~batchmill.errors.TemplateError`: :class:`~batchmill.errors.UnsafeValue` for a
-        value that cannot be handed to the command as it is.
+        Raises :class:`~batchmill.errors.TemplateError`: :class:`~batchmill.errors.UnsafeValue` for a value
+        that cannot be passed to the command unchanged.
         """
         made = self._plan.resolve(scope)
         return ShellCommand(made.argv, made.script, made.env, made.large, made.calculated)
@@ -159,9 +158,9 @@ def _check_raw(template: Template, allow_raw: bool) -> None:
 
 
 def review_words(words: Sequence[str], as_argument: str) -> None:
-    """Look at a command that was written as words, with templates in them, and will run without a shell.
+    """Check a command that was written as a list of words with templates and will run without a shell.
 
-    Raises :class:`~batchmill.errors.TemplateSyntaxError` where a program among them would run a value as
-    code. ``as_argument`` says how to hand the value over instead, in the form the words were written in.
+    Raises :class:`~batchmill.errors.TemplateSyntaxError` if a program among them would run a value as code.
+    ``as_argument`` says how to pass the value instead, in the form in which the words were written.
     """
     plan_list(words, allow_raw=False, as_argument=as_argument)

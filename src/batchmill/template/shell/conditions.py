@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from batchmill.template.shell.reviewing import Reader, demand, refuse
-from batchmill.template.shell.words import Check, Flow, Word, identifiers
+from batchmill.template.shell.reviewing import RuleReader, demand, refuse
+from batchmill.template.shell.words import Check, ValueFlow, Word, identifiers
 
 _COMPARING = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 _NAMING = frozenset({"-v", "-R"})
@@ -14,7 +14,7 @@ _BETWEEN = _COMPARING | {"=", "==", "!=", "<", ">", "=~", "-nt", "-ot", "-ef"}
 _MATCHED = ("BASH_REMATCH", "MATCH", "match")  # what bash and zsh set after =~
 
 
-def review_test(operands: Sequence[Word], reader: Reader, *, double: bool) -> None:
+def review_test(operands: Sequence[Word], reader: RuleReader, *, double: bool) -> None:
     """Look at the operands of ``[ ]``, or of ``[[ ]]`` where ``double``."""
     texts = [word.text if word.literal else "" for word in operands]
     for place, text in enumerate(texts):
@@ -39,15 +39,15 @@ def review_test(operands: Sequence[Word], reader: Reader, *, double: bool) -> No
             demand([word], reader, Check.NO_OPERATOR)
 
 
-def _calculate(operands: Sequence[Word], reader: Reader) -> None:
+def _calculate(operands: Sequence[Word], reader: RuleReader) -> None:
     demand(operands, reader, Check.INTEGER)
     for word in operands:
         if word.literal:
-            reader.flows.demand([Flow(name) for name in identifiers(word.text)], Check.INTEGER)
+            reader.flows.demand([ValueFlow(name) for name in identifiers(word.text)], Check.INTEGER)
 
 
 def _well_formed(texts: list[str]) -> bool:
-    """Whether the number of operands alone tells ``[`` which of them are operators."""
+    """Whether the number of operands alone decides which of them ``[`` takes for operators."""
     if texts and texts[0] == "!":
         texts = texts[1:]
     if len(texts) == 2:

@@ -1,8 +1,8 @@
-"""Commands that do the same with and without a shell, and so run without one, at half the cost.
+"""Commands that do the same with and without a shell. They run without one, at half the cost.
 
-That is a command of plain words, quotes and templates whose first word is written out and names a
-program that no shell has built in with a behaviour of its own. Every character outside of quotes that
-means something to any shell rules it out.
+Such a command consists of plain words, quotes and templates. Its first word is written out and names a
+program that is no special builtin of any shell. A character outside quotes that is special to any shell rules
+it out.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _STRETCH = re.compile(r"[A-Za-z0-9_./:@%+,=\0-]+|'[^']*'|\"[^\"$`\\!]*\"")
 _ENDS = ("", " ", "\t")
 _BLANKS = re.compile(r"[ \t]*")
 
-# What dash, bash, zsh, mksh, ksh93 or busybox run themselves or read as a keyword. What they have built
-# in only for speed (true, false, sleep, cat, ...) is left out.
+# Builtins and keywords of dash, bash, zsh, mksh, ksh93 and busybox. Builtins that exist only for speed (true,
+# false, sleep, cat, ...) are left out.
 _BUILT_IN = names(
     ". : [ alias always autoload bg bind bindkey break builtin bye caller case cd chdir coproc command "
     "compgen complete compopt continue declare dirs disable disown do done echo echotc echoti elif else "

@@ -15,12 +15,12 @@ from batchmill.template.shell.words import (
     MARK,
     Argument,
     Check,
-    Command,
     Edit,
-    Flow,
-    Named,
-    Positions,
-    Stream,
+    NamedVariables,
+    ParsedCommand,
+    PositionalParameters,
+    ShellStream,
+    ValueFlow,
     Word,
     identifiers,
 )
@@ -56,15 +56,15 @@ class ExpansionReader(QuoteReader):
         self._calculated_until = 0
 
     @abstractmethod
-    def commands(self, *, closed: bool, writes: Stream | None = None) -> bool:
-        """Read commands to the end of the text, or, when ``closed``, past the ``)`` that ends them.
+    def commands(self, *, closed: bool, writes: ShellStream | None = None) -> bool:
+        """Read commands to the end of the text or, with ``closed``, past the ``)`` that ends them.
 
-        What they print goes to ``writes``. Returns whether that ``)`` was there.
+        Adds their output to ``writes``. Returns whether that ``)`` was there.
         """
 
     @abstractmethod
     def sources(self, name: str) -> list[str | Argument]:
-        """What the parameter ``name`` may hold here, such as ``x``, ``1`` or ``@``."""
+        """The flows that the parameter ``name`` may hold here, such as ``x``, ``1`` or ``@``."""
 
     def value(self, word: Word, form: str, *, pasted: bool = True) -> None:
         calculated, known = self.at < self._calculated_until, len(word.flows)
@@ -72,9 +72,9 @@ class ExpansionReader(QuoteReader):
         if calculated:
             self.flows.demand(word.flows[known:], Check.INTEGER)
 
-    def forbid(self, flows: Iterable[Flow], message: str, at: int, parts: Check | None = None) -> None:
-        """Refuse the command if a value arrives in ``flows``, but for what is made from one and passes
-        ``parts``."""
+    def forbid(self, flows: Iterable[ValueFlow], message: str, at: int, parts: Check | None = None) -> None:
+        """Refuse the command if a value arrives in ``flows``; one that was derived from a value and passes
+        ``parts`` is allowed."""
         self.flows.forbid(flows, message, lambda told: self._fail(told, at), parts)
 
     def dollar(self, word: Word, *, quoted: bool) -> None:
@@ -93,7 +93,7 @@ class ExpansionReader(QuoteReader):
             self._plain(word, quoted=quoted)
 
     def _plain(self, word: Word, *, quoted: bool) -> None:
-        """Read ``$name``, or a dollar sign that stands for itself."""
+        """Read ``$name``, or a literal dollar sign."""
         if self.char(1) == "[":
             self.doubt("batchmill cannot judge a value after $[: some shells calculate there; write $(( ))")
             self._calculate(self.source[self.at + 2 : self.source.find("]", self.at)])
@@ -119,9 +119,9 @@ class ExpansionReader(QuoteReader):
 
     def _calculate(self, text: str, *, array: str = "") -> None:
         """The shell calculates with the variables that are named in ``text``."""
-        flows = [Flow(source) for name in identifiers(text) for source in self.sources(name)]
+        flows = [ValueFlow(source) for name in identifiers(text) for source in self.sources(name)]
         flows += [
-            Flow(source) for name in re.findall(r"\$\{?([0-9@*])", text) for source in self.sources(name)
+            ValueFlow(source) for name in re.findall(r"\$\{?([0-9@*])", text) for source in self.sources(name)
         ]
         self.flows.demand(flows, Check.INTEGER, array=array)
 
@@ -133,13 +133,13 @@ class ExpansionReader(QuoteReader):
         else:
             self.substitution(word)
 
-    def substitution(self, word: Word) -> Stream:
-        """Read commands in parentheses whose output becomes part of ``word``; that output."""
+    def substitution(self, word: Word) -> ShellStream:
+        """Read commands in parentheses whose output becomes part of ``word``; returns that output."""
         opening = self.at
         if self._depth >= MAX_NESTING:
             self.fail(f"substitutions are nested more than {MAX_NESTING} deep")
         before = self.seen
-        writes = Stream()
+        writes = ShellStream()
         self._depth += 1
         self.at += 1
         if not self.commands(closed=True, writes=writes):
@@ -166,7 +166,7 @@ class ExpansionReader(QuoteReader):
             elif char == "$":
                 self.dollar(inner, quoted=True)
             elif found := IDENTIFIER.match(self.source, self.at, self.end):
-                inner.flows += [Flow(source) for source in self.sources(found.group())]
+                inner.flows += [ValueFlow(source) for source in self.sources(found.group())]
                 self.at = found.end()
             else:
                 depth += (char == "(") - (char == ")")
@@ -187,7 +187,7 @@ class ExpansionReader(QuoteReader):
             self.forbid(list(inner.flows), _ARITHMETIC_WITH_QUOTES, self.at)
 
     def _parameter(self, word: Word, *, quoted: bool) -> None:
-        """Read the shell's own ``${...}``; values have no place in it, but in substitutions there."""
+        """Read the shell's own ``${...}``; values are allowed only in substitutions inside it."""
         opening = self.at
         self.at += 2
         if self.char() in (" ", "\t", "\n", "|"):
@@ -210,13 +210,14 @@ class ExpansionReader(QuoteReader):
         self.at += 1
 
     def _expanded(self, word: Word, inner: Word, text: str, opening: int) -> None:
-        """What the shell's own ``${...}`` with ``text`` in it gives, and what it reads again for that."""
+        """The result of the shell's own ``${...}`` with ``text`` in it, and the parts of it that the shell
+        reads again."""
         found = _EXPANSION.match(text)
         if found is None:
             word.take_all(inner.flows)
             return
         name, before = found["name"], found["before"]
-        here = [Flow(source) for source in self.sources(name)]
+        here = [ValueFlow(source) for source in self.sources(name)]
         index, rest = _index(text[found.end() :])
         if index not in _WHOLE_ARRAY and index:
             self._calculate(index, array=name)
@@ -227,7 +228,7 @@ class ExpansionReader(QuoteReader):
             if index not in _WHOLE_ARRAY and rest not in _WHOLE_ARRAY:
                 self.forbid(here, _OWN_NAME, opening)
                 for source in self.sources(name):
-                    word.take(Named(source))
+                    word.take(NamedVariables(source))
             return
         if before.endswith("#"):
             return
@@ -283,7 +284,7 @@ class ExpansionReader(QuoteReader):
                 self.doubt(
                     "batchmill cannot judge a value after backquotes with single quotes in them; write $( )"
                 )
-            inner = Command(reads=self.input)
+            inner = ParsedCommand(reads=self.input)
             self.look_into(_without_escapes(text, quoted=quoted), self.at, inner)
             word.take(inner.writes, derived=True)
             self.at = closing + 1
@@ -291,7 +292,7 @@ class ExpansionReader(QuoteReader):
         if any(found in text for found in ("\\", "#", "<<")) or (quoted and '"' in text):
             self.fail("batchmill cannot judge a value in these backquotes; write $( ) instead")
         self.edits.append(Edit(self.at, self.at + 1, ["$( "]))
-        before, end, writes = self.seen, self.end, Stream()
+        before, end, writes = self.seen, self.end, ShellStream()
         self.at, self.end = self.at + 1, closing
         self.commands(closed=False, writes=writes)
         self.at, self.end = closing + 1, end
@@ -301,12 +302,14 @@ class ExpansionReader(QuoteReader):
 
     @property
     @abstractmethod
-    def input(self) -> Stream:
-        """What commands read here that are given nothing else."""
+    def input(self) -> ShellStream:
+        """The input of commands here that have no input of their own."""
 
     @abstractmethod
-    def look_into(self, text: str, at: int, command: Command, positions: Positions | None = None) -> None:
-        """Read a script without values: see :class:`batchmill.template.shell.reviewing.Reader`."""
+    def look_into(
+        self, text: str, at: int, command: ParsedCommand, positions: PositionalParameters | None = None
+    ) -> None:
+        """Read a script without values: see :class:`batchmill.template.shell.reviewing.RuleReader`."""
 
     def _closing_backquote(self) -> int:
         found = _BACKQUOTED.match(self.source, self.at, self.end)
@@ -316,7 +319,7 @@ class ExpansionReader(QuoteReader):
 
 
 def _index(text: str) -> tuple[str, str]:
-    """The index that ``text`` begins with, without its brackets, and what follows; ``""`` for none."""
+    """The index at the beginning of ``text``, without its brackets, and the rest; ``""`` for no index."""
     if not text.startswith("["):
         return "", text
     depth = 0
@@ -328,5 +331,5 @@ def _index(text: str) -> tuple[str, str]:
 
 
 def _without_escapes(text: str, *, quoted: bool) -> str:
-    """What a shell reads as commands where ``text`` stands in backquotes."""
+    """``text`` between backquotes, as a shell reads it as commands."""
     return re.sub(r'\\([$`\\"])' if quoted else r"\\([$`\\])", r"\1", text)

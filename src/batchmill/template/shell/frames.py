@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from batchmill.template.shell.words import Command, Positions, Stream
+from batchmill.template.shell.words import ParsedCommand, PositionalParameters, ShellStream
 
-# How compound commands begin and end. What a word ends is the last one open that it can end.
+# How compound commands begin and end. A closing word ends the innermost open command that it can end.
 OPENING = {"if": "if", "while": "loop", "until": "loop", "for": "loop", "select": "loop", "case": "case"}
 OPENING["{"] = "{"
 CLOSING = {"fi": "if", "done": "loop", "esac": "case", "}": "{", ")": "("}
@@ -18,10 +18,10 @@ class Frame:
     one as a whole."""
 
     kind: str
-    reads: Stream
-    writes: Stream
-    positions: Positions
-    command: Command = field(default_factory=Command)
+    reads: ShellStream
+    writes: ShellStream
+    positions: PositionalParameters
+    command: ParsedCommand = field(default_factory=ParsedCommand)
 
 
 class Frames:
@@ -29,7 +29,7 @@ class Frames:
 
     def __init__(self, base: Frame) -> None:
         self._open = [base]
-        self._named: Positions | None = None
+        self._named: PositionalParameters | None = None
 
     @property
     def inner(self) -> Frame:
@@ -41,7 +41,7 @@ class Frames:
         """Whether what comes later in the text may have been run before."""
         return any(frame.kind == "loop" for frame in self._open)
 
-    def enter(self, writes: Stream) -> int:
+    def enter(self, writes: ShellStream) -> int:
         """A list of commands in a substitution begins; what to hand to :meth:`leave`."""
         inner = self.inner
         self._open.append(Frame("", inner.reads, writes, inner.positions))
@@ -51,25 +51,25 @@ class Frames:
         """It ends, and so does all that was left open in it."""
         del self._open[depth:]
 
-    def name(self, positions: Positions) -> None:
+    def name(self, positions: PositionalParameters) -> None:
         """The next compound command is the body of a function."""
         self._named = positions
 
     @property
     def named(self) -> bool:
-        """Whether the name of a function was read, and not yet its body."""
+        """Whether the name of a function was read, but not its body."""
         return self._named is not None
 
     def forget_name(self) -> None:
-        """A simple command came in its place."""
+        """Forget the name: a simple command came instead of a body."""
         self._named = None
 
-    def open(self, kind: str, command: Command) -> Command:
+    def open(self, kind: str, command: ParsedCommand) -> ParsedCommand:
         """``command`` turns out to be a compound one; the first command inside it."""
         named, self._named = self._named, None
         reads, writes = (named.reads, named.writes) if named else (command.reads, command.writes)
         self._open.append(Frame(kind, reads, writes, named or self.inner.positions, command))
-        return Command()
+        return ParsedCommand()
 
     def close(self, kind: str) -> Frame | None:
         """The compound command that ends here, None if none of this kind is open."""

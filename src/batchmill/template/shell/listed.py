@@ -1,7 +1,7 @@
 """Commands that are a list: each element is one argument, and no shell reads them.
 
-The program itself may be a shell, or start one: so its words are looked at by the same rules as those of a
-command text. There is no text that could be rewritten, so what a text form makes safe is refused here.
+The program itself may be a shell, or start one, so the same rules as for a command text apply to its words.
+There is no text to rewrite, so a value that a text form would make safe is refused here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ from batchmill.template.shell.lists import other_counts, review_lists, take_chec
 from batchmill.template.shell.programs import review_program
 from batchmill.template.shell.script import MAX_STRING_BYTES, Resolved, too_large
 from batchmill.template.shell.scripts import look_into
-from batchmill.template.shell.words import MARK, Check, Command, Flow, Positions, ValuePlace, Word
+from batchmill.template.shell.words import (
+    MARK,
+    Check,
+    ParsedCommand,
+    PositionalParameters,
+    ValueFlow,
+    ValuePlace,
+    Word,
+)
 from batchmill.template.text import to_text
 
 Element = Template | Compiled | str
@@ -74,8 +82,8 @@ def _text(element: Element, scope: Scope) -> str:
 
 
 def plan_list(command: Sequence[object], *, allow_raw: bool, as_argument: str = "") -> ListPlan:
-    """Read a command that is a list. ``as_argument`` says how a value is passed as an argument, where
-    the list is not how the user wrote it.
+    """Plan a command that is a list. ``as_argument`` says how to pass a value as an argument, if the user did
+    not write a list.
 
     Raises :class:`~batchmill.template.compiled.StructureSyntaxError`.
     """
@@ -98,7 +106,7 @@ def plan_list(command: Sequence[object], *, allow_raw: bool, as_argument: str = 
 
 def _review(reader: _ListReader) -> None:
     if any(word.slots for word in reader.words):
-        review_program(reader.words, Command(words=reader.words), reader)
+        review_program(reader.words, ParsedCommand(words=reader.words), reader)
         review_lists(reader.words, reader)
         reader.flows.settle()
 
@@ -122,7 +130,7 @@ class _ListReader:
         self._allow_raw = allow_raw
         self._as_argument = as_argument
         self.flows = Flows()
-        self.positions = Positions()
+        self.positions = PositionalParameters()
         self.words = [self._word(one, place) for place, one in enumerate(elements)]
 
     def _word(self, element: Element, place: int) -> Word:
@@ -181,17 +189,23 @@ class _ListReader:
         position = element.expressions[0].position if isinstance(element, Template) else 0
         raise StructureSyntaxError(message, text, position, (place,))
 
-    def forbid(self, flows: Iterable[Flow], message: str, at: int, parts: Check | None = None) -> None:
+    def forbid(self, flows: Iterable[ValueFlow], message: str, at: int, parts: Check | None = None) -> None:
         self.flows.forbid(flows, message, lambda told: self.fail(told, at), parts)
 
     def refuse_any(self, reason: str) -> None:
         """Only declarations of a shell ask this, which a list has none of."""
 
     def embed(
-        self, word: Word, command: Command, by: Word | None = None, positions: Positions | None = None
+        self,
+        word: Word,
+        command: ParsedCommand,
+        by: Word | None = None,
+        positions: PositionalParameters | None = None,
     ) -> bool:
         return False
 
-    def look_into(self, text: str, at: int, command: Command, positions: Positions | None = None) -> None:
+    def look_into(
+        self, text: str, at: int, command: ParsedCommand, positions: PositionalParameters | None = None
+    ) -> None:
         base = Frame("", command.reads, command.writes, positions or self.positions)
         look_into(text, self.flows, base, lambda message: self.fail(message, at), self.as_argument)

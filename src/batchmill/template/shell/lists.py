@@ -1,8 +1,8 @@
-"""Lists in a command: ``cat ${files[*]}`` gives each element as an argument of its own.
+"""Lists in a command: ``cat ${files[*]}`` passes each element as an argument of its own.
 
-How many there are is known only when the command is resolved, so what stands behind them is at no certain
-place. Rules that tell by its place what a word is to a program are therefore asked about a command with no
-element, with one, two and three: values get the checks of all of them.
+The number of elements is known only when the command is resolved, so the words after a list have no fixed
+place. Some rules decide by its place what a word means to a program. They are therefore applied to the
+command with zero, one, two and three elements, and values get the checks of all four.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from batchmill.template.shell.programs import (
     operand_of_shell,
     rule_of,
 )
-from batchmill.template.shell.reviewing import Reader, demand
+from batchmill.template.shell.reviewing import RuleReader, demand
 from batchmill.template.shell.words import Check, ValuePlace, Word
 from batchmill.template.text import LISTS, check_length, to_text
 
@@ -39,7 +39,7 @@ def texts_of(value: object) -> list[str]:
 
 
 def other_counts(lists: Sequence[int]) -> Iterator[Mapping[int, int]]:
-    """How many elements the values at the places ``lists`` may have besides one each."""
+    """The numbers of elements, besides one each, that the values at the places ``lists`` may have."""
     for count in _COUNTS:
         for place in lists:
             yield {place: count}
@@ -48,16 +48,16 @@ def other_counts(lists: Sequence[int]) -> Iterator[Mapping[int, int]]:
 
 
 def take_checks(slots: Sequence[ValuePlace], others: Sequence[ValuePlace], places: Sequence[int]) -> None:
-    """``slots`` are asked what ``others`` are, those of the same command with another number of elements;
-    ``places`` says which expression each of these was made of."""
+    """Add to ``slots`` the checks of ``others``, from the same command with another number of elements;
+    ``places`` maps each of these to its expression."""
     for slot in slots:
         for other in others:
             if places[other.expression] == slot.expression:
                 slot.checks |= other.checks
 
 
-def review_lists(words: list[Word], reader: Reader) -> None:
-    """Look at the lists in a command whose program would read more into an element than an argument."""
+def review_lists(words: list[Word], reader: RuleReader) -> None:
+    """Check the lists in a command whose program may interpret an element as more than an argument."""
     for place, word in enumerate(words):
         if not word.several:
             continue
@@ -71,7 +71,7 @@ def review_lists(words: list[Word], reader: Reader) -> None:
             demand([word], reader, Check.NO_OPTION)
 
 
-def _started(words: list[Word], place: int, reader: Reader) -> None:
+def _started(words: list[Word], place: int, reader: RuleReader) -> None:
     """A program that starts another one must not take an element for the other's name."""
     first = 1
     if words[0].program == "find":

@@ -1,7 +1,7 @@
-"""Programs that are given a program of their own language as an argument: ``awk``, ``sed``, ``python -c``.
+"""Programs that take a program in their own language as an argument: ``awk``, ``sed``, ``python -c``.
 
-A value in such a text is read as a part of it, and each of these languages can run commands. A whole number
-does no harm; all else is refused: at once where it stands where no number does, such as between quotes.
+A value in such a text becomes a part of it, and each of these languages can run commands. A whole number is
+harmless. All other values are refused, and at once where no number could stand, such as between quotes.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from batchmill.template.shell.reviewing import Reader, demand, refuse, refuse_input
-from batchmill.template.shell.words import MARK, Check, Command, Word, names
+from batchmill.template.shell.reviewing import RuleReader, demand, refuse, refuse_input
+from batchmill.template.shell.words import MARK, Check, ParsedCommand, Word, names
 
-Rule = Callable[[list[Word], Command, Reader], None]
+Rule = Callable[[list[Word], ParsedCommand, RuleReader], None]
 
 _ENVIRONMENT = "pass it in the environment: {}"
 _AWK = _ENVIRONMENT.format("V=${...} awk '{ print ENVIRON[\"V\"] }'")
@@ -120,7 +120,7 @@ def after_options(words: Sequence[Word], letters: str, long: tuple[str, ...]) ->
                 yield word
 
 
-def _text(word: Word, name: str, reader: Reader, instead: str) -> None:
+def _text(word: Word, name: str, reader: RuleReader, instead: str) -> None:
     """``word`` is program text."""
     message = f"{name} would read a value as part of its program; {instead}"
     for place, char in enumerate(word.text):
@@ -133,7 +133,7 @@ def _in_quotes(before: str) -> bool:
     return before.count('"') % 2 == 1 or before.count("'") % 2 == 1
 
 
-def _language(words: list[Word], command: Command, reader: Reader) -> None:
+def _language(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     name = words[0].program
     language = _LANGUAGES.get(name) or _LANGUAGES[_VERSIONED.fullmatch(name)[1]]  # type: ignore[index]
     own = words if language.anywhere else _own_words(words, language)
@@ -157,7 +157,7 @@ def words_of_language(words: list[Word]) -> list[Word] | None:
     if language.anywhere:
         return words
     own = _own_words(words, language)
-    # What follows the program of Python is for that program, also where it looks like an option.
+    # Words after the program of Python are for that program, even if they look like options.
     code = next((place for place, word in enumerate(own) if _PYTHON_CODE.fullmatch(word.text)), len(own))
     return own[: code + 2] if language is _PYTHON else own
 
@@ -174,8 +174,8 @@ def _own_words(words: list[Word], language: _Language) -> list[Word]:
     return words
 
 
-def _input(words: list[Word], command: Command, reader: Reader, instead: str) -> None:
-    """The program comes from what is read."""
+def _input(words: list[Word], command: ParsedCommand, reader: RuleReader, instead: str) -> None:
+    """The program comes from the input."""
     message = f"{words[0].program} would read a value as part of its program; {instead}"
     for document in command.here_documents:
         document.script = lambda flows, _, at: reader.forbid(flows, message, at)
@@ -184,11 +184,11 @@ def _input(words: list[Word], command: Command, reader: Reader, instead: str) ->
     refuse_input(command, reader, message, words[0].start)
 
 
-def _from_input(words: list[Word], command: Command, reader: Reader) -> None:
+def _from_input(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     _input(words, command, reader, "it may run commands")
 
 
-def _sqlite(words: list[Word], command: Command, reader: Reader) -> None:
+def _sqlite(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     operands = list(_operands(words, "sqlite"))
     for word in [*operands[1:], *after_options(words, "", ("-cmd", "-c", "-init"))]:
         _text(word, words[0].program, reader, _SQL.instead)
@@ -211,14 +211,14 @@ def _is_option(word: Word) -> bool:
     return len(word.text) > 1 and word.text[0] == "-"
 
 
-def _awk(words: list[Word], command: Command, reader: Reader) -> None:
+def _awk(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     texts = list(after_options(words, "e", ("--source",)))
     files = any(re.match(r"-[fE]|--file|--exec", word.text) for word in words[1:])
     for word in texts or ([] if files else [*_operands(words, "awk")][:1]):
         _text(word, words[0].program, reader, _AWK)
 
 
-def _sed(words: list[Word], command: Command, reader: Reader) -> None:
+def _sed(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     texts = list(after_options(words, "e", ("--expression",)))
     files = any(re.match(r"-[A-Za-z]*f|--file", word.text) for word in words[1:])
     for word in texts or ([] if files else [word for word in _operands(words, "sed") if word.text][:1]):
@@ -228,14 +228,14 @@ def _sed(words: list[Word], command: Command, reader: Reader) -> None:
             refuse([word], reader, f"sed would read a value as part of its program; {_SED}")
 
 
-def _jq(words: list[Word], command: Command, reader: Reader) -> None:
+def _jq(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     files = any(re.match(r"-[A-Za-z]*f$|--from-file", word.text) for word in words[1:])
     operands = [word for word in _operands(words, "jq") if word.text not in _YQ_COMMANDS]
     for word in [] if files else operands[:1]:
         _text(word, words[0].program, reader, _JQ)
 
 
-def _make(words: list[Word], command: Command, reader: Reader) -> None:
+def _make(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     for before, word in pairwise(words):
         if before.text in _MAKE_FOLLOWED:
             continue
@@ -249,7 +249,7 @@ def _make(words: list[Word], command: Command, reader: Reader) -> None:
             demand([word], reader, Check.TARGET)
 
 
-def _git(words: list[Word], command: Command, reader: Reader) -> None:
+def _git(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     """``git -c alias.x='!command'``: what many of its settings hold is run."""
     message = "a setting of git may hold a command; set it in a file of git's configuration"
     before = words[0]

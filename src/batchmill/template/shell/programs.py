@@ -1,6 +1,6 @@
-"""Programs that run an argument or their input as a script, and those that start other programs.
+"""Programs that run an argument or their input as a script, and programs that start other programs.
 
-These rules hold for a command text and for a command that is a list, for whoever starts the program.
+These rules hold for a command text and for a command that is a list, whichever program starts them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,24 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from batchmill.template.shell import program_texts
-from batchmill.template.shell.reviewing import Reader, demand, refuse, refuse_input
-from batchmill.template.shell.words import ANY, Argument, Check, Command, Flow, Positions, Word, names
+from batchmill.template.shell.reviewing import RuleReader, demand, refuse, refuse_input
+from batchmill.template.shell.words import (
+    ANY,
+    Argument,
+    Check,
+    ParsedCommand,
+    PositionalParameters,
+    ValueFlow,
+    Word,
+    names,
+)
 
 SHELLS = names("sh bash dash ash zsh ksh ksh93 mksh oksh lksh pdksh yash rbash csh tcsh fish pwsh")
 _OTHER_SYNTAX = names("csh tcsh fish pwsh")
 
 # Programs that run the rest of their words as a command, with the environment they were given.
 _HAND_ON = names("env nice nohup timeout setsid stdbuf ionice time xargs find")
-# And those that may change the environment or the machine on the way.
+# and programs that may also change the environment or the machine first
 _START = names(
     "arch bundle bwrap busybox caffeinate chpst chroot chrt conda cpulimit direnv doas docker dotenv "
     "dumb-init eatmydata exec fakeroot faketime firejail flatpak flock gosu hatch kubectl lxc ltrace "
@@ -37,7 +46,7 @@ _SPLIT = re.compile(r"(?:-[0iv]*S|--split-string=)(.*)", re.DOTALL)  # an option
 _COMMAND_LINE = names("parallel watch hyperfine tmux screen sem pdsh clush pssh")
 _COMMANDS_FROM_INPUT = names("at batch")
 
-# Options that are followed by a command: letters that may stand in one word with others, and long ones.
+# Options that are followed by a command: letters that may be combined in one word, and long ones.
 _COMMAND_OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     **dict.fromkeys(("su", "runuser", "script", "flock", "sg"), ("c", ("--command", "--session-command"))),
     "tar": ("", ("-I", "--to-command", "--checkpoint-action", "--use-compress-program", "--rsh-command")),
@@ -59,10 +68,10 @@ _COMMAND_OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "vagrant": ("c", ("--command",)),
 }
 
-Rule = Callable[[list[Word], Command, Reader], None]
+Rule = Callable[[list[Word], ParsedCommand, RuleReader], None]
 
 
-def review_program(words: list[Word], command: Command, reader: Reader) -> None:
+def review_program(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     """Look at the words of one command, the first of which is the program."""
     first = words[0]
     if not first.literal:
@@ -79,7 +88,7 @@ def review_program(words: list[Word], command: Command, reader: Reader) -> None:
             return
 
 
-def _hand_variables_on(words: Sequence[Word], reader: Reader) -> None:
+def _hand_variables_on(words: Sequence[Word], reader: RuleReader) -> None:
     """``env n=${v} sh -c '...'``, ``docker run -e n=${v}``: the script that is started finds them."""
     for word in words[1:]:
         found = _VARIABLE.match(word.text)
@@ -92,8 +101,8 @@ def rule_of(name: str) -> Rule | None:
     return _RULES.get(name) or program_texts.rule(name)
 
 
-def _started(words: list[Word], command: Command, reader: Reader) -> None:
-    """The program that the first one starts, as far as it is one with a rule."""
+def _started(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
+    """The program that the first one starts, if there is a rule for it."""
     first = 1
     if words[0].program == "find":
         first = next((place for place, word in enumerate(words, 1) if word.text in FIND_ACTIONS), len(words))
@@ -107,7 +116,7 @@ def _started(words: list[Word], command: Command, reader: Reader) -> None:
             return
 
 
-def _unknown_program(words: list[Word], reader: Reader) -> None:
+def _unknown_program(words: list[Word], reader: RuleReader) -> None:
     for before, word in pairwise(words):
         if before.literal and re.fullmatch(r"-[A-Za-z]*c", before.text):
             message = (
@@ -123,12 +132,12 @@ def is_runner(name: str) -> bool:
     return name.rpartition("/")[2] in _RUNNERS
 
 
-def _shell(words: list[Word], place: int, command: Command, reader: Reader) -> None:
-    """``words[place]`` is the name of a shell; find its script and what it is given."""
+def _shell(words: list[Word], place: int, command: ParsedCommand, reader: RuleReader) -> None:
+    """``words[place]`` is the name of a shell; find its script and the script's arguments."""
     flagged, operand = operand_of_shell(words, place + 1)
     runs_it = place == 0 or words[0].program in STARTING
     script = words[operand] if operand < len(words) else None
-    positions = Positions()
+    positions = PositionalParameters()
     if flagged:
         _given(positions, words, operand + 1, 0, command, reader)
         if script is None:
@@ -162,13 +171,18 @@ def _reads_input(options: Sequence[Word]) -> bool:
 
 
 def _given(
-    positions: Positions, words: list[Word], operand: int, first: int, command: Command, reader: Reader
+    positions: PositionalParameters,
+    words: list[Word],
+    operand: int,
+    first: int,
+    command: ParsedCommand,
+    reader: RuleReader,
 ) -> None:
     """The words from ``operand`` on become positional parameters; also what xargs adds and find puts in."""
     reader.flows.spread(positions, words[operand:], first)
-    added: list[Flow] = []
+    added: list[ValueFlow] = []
     if words[0].program == "xargs":
-        added = [Flow(command.reads, derived=True)]
+        added = [ValueFlow(command.reads, derived=True)]
     elif words[0].program == "find":
         added = [replaced for word in words for replaced in word.flows]
     for number in range(first, 10):
@@ -176,15 +190,20 @@ def _given(
     reader.flows.add(Argument(positions, ANY), added, derived=True)
 
 
-def _script_from_arguments(words: list[Word], command: Command, reader: Reader) -> None:
-    """``xargs sh -c``: the script comes from what xargs reads."""
+def _script_from_arguments(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
+    """``xargs sh -c``: the script comes from the input of xargs."""
     if words[0].program == "xargs":
         message = "a shell that xargs starts would run a value as code"
         refuse_input(command, reader, f"{message}; {reader.as_argument}", words[0].start)
 
 
 def _script_argument(
-    words: list[Word], place: int, script: Word, command: Command, positions: Positions, reader: Reader
+    words: list[Word],
+    place: int,
+    script: Word,
+    command: ParsedCommand,
+    positions: PositionalParameters,
+    reader: RuleReader,
 ) -> None:
     """A script as the argument of ``sh -c``."""
     handed_on = place == 0 or all(word.literal for word in words[:place])
@@ -203,7 +222,9 @@ def _script_argument(
         reader.look_into(script.text, script.start, command, positions)
 
 
-def _placeholder(words: list[Word], script: Word, command: Command, reader: Reader, message: str) -> None:
+def _placeholder(
+    words: list[Word], script: Word, command: ParsedCommand, reader: RuleReader, message: str
+) -> None:
     """``xargs -I% sh -c '... %'`` and ``find -exec sh -c '... {}'`` put what they read into the script."""
     if words[0].program == "find" and "{}" in script.text and script.text != "{}":
         refuse([word for word in words if word is not script], reader, message)
@@ -223,24 +244,27 @@ def _replaced_by_xargs(words: list[Word]) -> Iterator[str]:
 
 
 def script_from_input(
-    words: Sequence[Word], command: Command, reader: Reader, positions: Positions | None = None
+    words: Sequence[Word],
+    command: ParsedCommand,
+    reader: RuleReader,
+    positions: PositionalParameters | None = None,
 ) -> None:
     """The command runs what it reads as a script, which finds its arguments in ``positions``."""
     message = f"a script that a shell reads from its input would hold a value as code; {reader.as_argument}"
     place = words[0].start
 
-    def read(flows: list[Flow], text: str, at: int) -> None:
+    def read(flows: list[ValueFlow], text: str, at: int) -> None:
         reader.forbid(flows, message, at)
-        reader.look_into(text, at, Command(writes=command.writes), positions)
+        reader.look_into(text, at, ParsedCommand(writes=command.writes), positions)
 
     for document in command.here_documents:
         document.script = read
     refuse(command.here_strings, reader, message)
     if not command.here_documents:
-        reader.forbid([Flow(command.reads)], message, place)
+        reader.forbid([ValueFlow(command.reads)], message, place)
 
 
-def _remote(words: list[Word], command: Command, reader: Reader) -> None:
+def _remote(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     """The words after the host are put together and run by a shell there."""
     place = 1
     while place < len(words) and words[place].text.startswith("-"):
@@ -255,7 +279,7 @@ def _remote(words: list[Word], command: Command, reader: Reader) -> None:
     _remote_words(words, place + 1, command, reader)
 
 
-def _remote_words(words: list[Word], place: int, command: Command, reader: Reader) -> None:
+def _remote_words(words: list[Word], place: int, command: ParsedCommand, reader: RuleReader) -> None:
     message = (
         f"the shell on the other machine would run a value as code; send it to the input of {words[0].text}"
     )
@@ -265,14 +289,14 @@ def _remote_words(words: list[Word], place: int, command: Command, reader: Reade
         script_from_input(words, command, reader)
 
 
-def _adb(words: list[Word], command: Command, reader: Reader) -> None:
+def _adb(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     for place, word in enumerate(words):
         if word.text == "shell":
             _remote_words(words, place + 1, command, reader)
             return
 
 
-def _command_line(words: list[Word], command: Command, reader: Reader) -> None:
+def _command_line(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     name = words[0].program
     refuse(words[1:], reader, f"{name} would read a value as code; use another command for it")
     if name == "parallel":
@@ -281,18 +305,18 @@ def _command_line(words: list[Word], command: Command, reader: Reader) -> None:
             refuse_input(command, reader, message, words[0].start)
 
 
-def _commands_from_input(words: list[Word], command: Command, reader: Reader) -> None:
+def _commands_from_input(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     script_from_input(words, command, reader)
 
 
-def _command_option(words: list[Word], command: Command, reader: Reader) -> None:
+def _command_option(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     letters, long = _COMMAND_OPTIONS[words[0].program]
     message = f"{words[0].text} would run a value as code; {reader.as_argument}"
     for word in program_texts.after_options(words, letters, long):
         refuse([word], reader, message)
 
 
-def _env(words: list[Word], command: Command, reader: Reader) -> None:
+def _env(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     """``env -S 'sh -c ...'`` splits a word into a command."""
     before = words[0]
     for place, word in enumerate(words[1:], 1):
@@ -308,8 +332,8 @@ def _env(words: list[Word], command: Command, reader: Reader) -> None:
         before = word
 
 
-def _xargs(words: list[Word], command: Command, reader: Reader) -> None:
-    """What xargs reads comes after its words; to a program on another machine that is code."""
+def _xargs(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
+    """The input of xargs follows its words; to a program on another machine that is code."""
     for word in words:
         if word.text.startswith("<("):
             reader.flows.add(command.reads, word.flows)

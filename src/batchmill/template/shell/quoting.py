@@ -1,12 +1,12 @@
-"""Reading the quoting of a shell command, to know what stands around each value in it.
+"""A reader of the quoting in a shell command: it finds the context of each value.
 
-The reader goes once over the text and follows quotes, substitutions and here-documents as sh (dash,
-busybox), bash, zsh, mksh and ksh93 do. Each value found becomes an edit: the mark is replaced by a
-reference to a variable, in quotes that fit the place. The result of a reference in double quotes is
-never split, matched against file names or read again by any of these shells.
+It goes once over the text and follows quotes, substitutions and here-documents as sh (dash, busybox), bash,
+zsh, mksh and ksh93 do. Each value becomes an edit: its mark is replaced by a reference to a variable, in
+quotes that fit the place. None of these shells splits the result of a reference in double quotes, matches it
+against file names or reads it again.
 
-Where shells differ on where something ends, or this reader is not certain, it keeps going in ``doubt``:
-a value after such a place is refused, as the quoting around it is not known. What has no value in it or
+If shells differ on where something ends, or this reader is not certain, it continues in ``doubt``: a value
+after such a place is refused, because the quoting around it is unknown. A part that has no value in it or
 after it is never refused.
 """
 
@@ -66,7 +66,7 @@ class QuoteReader(ABC):
         """
 
     def fail(self, message: str, at: int | None = None) -> NoReturn:
-        """Refuse the command because of what is at ``at``."""
+        """Refuse the command because of the text at ``at``."""
         self._fail(message, self.at if at is None else at)
 
     def doubt(self, reason: str) -> None:
@@ -280,7 +280,7 @@ class QuoteReader(ABC):
         self.end = end
 
     def _open_body(self, document: HereDocument, body: Word, after: int) -> None:
-        """Rewrite ``<<'EOF'``, in which nothing is expanded, as ``<<EOF`` with all but values escaped."""
+        """Rewrite ``<<'EOF'``, which expands nothing, as ``<<EOF`` with everything escaped except values."""
         if _END_LINE in self.source:
             self.fail(f"{_END_LINE} cannot be used in a command with a here-document", body.start)
         self.edits.append(Edit(document.start, document.stop, [_END_LINE]))

@@ -1,8 +1,8 @@
-"""Reading the commands of a shell text: where each begins and ends, and what its words are.
+"""A reader of the commands in a shell text: where each begins and ends, and its words.
 
-This is no full parser: it follows as much of the grammar as decides where quotes, substitutions and
-here-documents end, and which words belong together, so that :mod:`batchmill.template.shell.rules`
-can look for commands that read their arguments as code, and at the ways values take between them.
+It is no full parser. It follows the grammar far enough to know where quotes, substitutions and here-documents
+end, and which words belong together. So :mod:`batchmill.template.shell.rules` can look for commands that read
+their arguments as code, and at the ways values take between them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from batchmill.template.shell.words import (
     MARK,
     UNCOUNTED,
     Argument,
-    Command,
     Edit,
-    Flow,
-    Positions,
-    Stream,
+    ParsedCommand,
+    PositionalParameters,
+    ShellStream,
+    ValueFlow,
     Word,
 )
 
@@ -44,9 +44,9 @@ _EMPTY_PARENTHESES = re.compile(r"\([ \t]*\)")
 
 
 class CommandReader(RedirectionReader):
-    """Reads a whole command text, and has every simple command looked at by the rules.
+    """Reads a whole command text, and applies the rules to every simple command.
 
-    ``embedded`` tells whether the text of a script within the command was rewritten.
+    ``embedded`` says whether the text of a script within the command was rewritten.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class CommandReader(RedirectionReader):
         base: Frame,
         level: int = 0,
     ) -> None:
-        """``base`` says what is read and written, and where positional parameters come from; ``level`` counts
-        the scripts around this one."""
+        """``base`` holds the input, the output and the source of positional parameters; ``level`` counts the
+        scripts around this one."""
         super().__init__(source, written, fail, flows)
         self.embedded = False
         self.frames = Frames(base)
@@ -75,20 +75,24 @@ class CommandReader(RedirectionReader):
     @property
     @abstractmethod
     def in_script(self) -> str:
-        """What can be done about a script with values in it."""
+        """The remedy for a script with values in it."""
 
     @abstractmethod
     def embed(
-        self, word: Word, command: Command, by: Word | None = None, positions: Positions | None = None
+        self,
+        word: Word,
+        command: ParsedCommand,
+        by: Word | None = None,
+        positions: PositionalParameters | None = None,
     ) -> bool:
-        """Rewrite a word that is a script: see :class:`batchmill.template.shell.reviewing.Reader`."""
+        """Rewrite a word that is a script: see :class:`batchmill.template.shell.reviewing.RuleReader`."""
 
     def read(self) -> None:
         """Read the text to its end, collecting ``edits``."""
         self.commands(closed=False)
 
     @property
-    def positions(self) -> Positions:
+    def positions(self) -> PositionalParameters:
         """The positional parameters here."""
         return self.frames.inner.positions
 
@@ -106,7 +110,7 @@ class CommandReader(RedirectionReader):
         if not all(one.raw for one in self._written):
             self.fail(reason)
 
-    def commands(self, *, closed: bool, writes: Stream | None = None) -> bool:
+    def commands(self, *, closed: bool, writes: ShellStream | None = None) -> bool:
         depth = self.frames.enter(self.frames.inner.writes if writes is None else writes)
         state = State()
         done = False
@@ -184,7 +188,7 @@ class CommandReader(RedirectionReader):
         words = rules.review(command, self)
         if words:
             self.frames.forget_name()
-        next_one = Command(piped=piped)
+        next_one = ParsedCommand(piped=piped)
         streams.connect(command, words, self, next_one.reads if piped else self.frames.inner.writes)
         state.command = next_one
         state.after_pipe = piped
@@ -246,12 +250,12 @@ class CommandReader(RedirectionReader):
         self._close_frame(state, "case")
 
     def _close_frame(self, state: State, kind: str) -> None:
-        """What follows, such as a redirection, belongs to the compound command that ends here."""
+        """End a compound command; words after it, such as a redirection, belong to it."""
         state.command.words.clear()
         frame = self.frames.close(kind)
         if frame is not None:
             state.command = frame.command
-            self.flows.add(frame.reads, [Flow(frame.command.reads)])
+            self.flows.add(frame.reads, [ValueFlow(frame.command.reads)])
 
     def _function(self, state: State, name: Word) -> None:
         if name.slots:
@@ -316,7 +320,7 @@ class CommandReader(RedirectionReader):
             self._waiting -= len(state.documents)
 
     def _double_brackets(self, state: State) -> None:
-        """Read ``[[ ... ]]``, in which most characters stand for themselves."""
+        """Read ``[[ ... ]]``, in which most characters are literal."""
         opening = self.at
         words: list[Word] = []
         while not (found := _END_OF_TEST.match(self.source, self.at, self.end)):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from batchmill.template.shell.expansions import ExpansionReader
 from batchmill.template.shell.frames import Frames
-from batchmill.template.shell.words import Check, Command, HereDocument, Word
+from batchmill.template.shell.words import Check, HereDocument, ParsedCommand, Word
 
 _OUTPUT = frozenset({">", ">>", ">|", "&>", "&>>"})
 _REDIRECTION = re.compile(r"&>>?|<<<|<<-|<<|<&|<>|>>|>&|>\||[<>]")
@@ -25,7 +25,7 @@ class State:
     """
 
     def __init__(self) -> None:
-        self.command = Command()
+        self.command = ParsedCommand()
         self.word: Word | None = None
         self.redirection = ""
         self.blocks: list[str] = []
@@ -38,7 +38,7 @@ class State:
 
 
 class RedirectionReader(ExpansionReader):
-    """Reads words and what stands among them."""
+    """Reads words and the redirections between them."""
 
     frames: Frames
     _waiting = 0  # here-documents whose bodies are still to come, in all lists around this place
@@ -82,13 +82,13 @@ class RedirectionReader(ExpansionReader):
 
     def _fed_substitution(self, word: Word) -> None:
         """``>(...)``: its commands read what the command writes that it belongs to."""
-        fed = Command()
+        fed = ParsedCommand()
         self.frames.open("(", fed)
         self.substitution(word)
         self.frames.close("(")
         word.feeds.append(fed.reads)
 
-    def redirected(self, command: Command, redirection: str, word: Word) -> None:
+    def redirected(self, command: ParsedCommand, redirection: str, word: Word) -> None:
         command.feeds += word.feeds
         if self.is_list(word) and redirection != "<<<":
             self.fail("a list cannot be the file that is read or written here; name one element", word.place)
@@ -104,7 +104,7 @@ class RedirectionReader(ExpansionReader):
             self.flows.demand(word.flows, Check.INTEGER)
 
     def _delimiter(self, state: State, *, strip_tabs: bool) -> None:
-        """Read the word that will end a here-document; nothing is expanded in it."""
+        """Read the word that will end a here-document, without expansions."""
         while self.char() and self.char() in " \t":
             self.at += 1
         start = self.at

@@ -1,12 +1,13 @@
-"""Which commands of a shell read a value again, as code, a number or the name of a variable, and what to do.
+"""The commands of a shell that read a value again, as code, a number or the name of a variable, and what to
+do.
 
-A shell hands the value of a quoted reference to a command as it is. Some commands start a second reading
-of their own: ``eval`` runs an argument as a script, ``let`` calculates with it, ``read`` takes it for the
-name of a variable, whose index may hold a command. What can be made safe is: a script in one pair of quotes
-is rewritten, a number is checked. The rest is refused when the command is compiled. All of it holds for a
-value and for a variable that one was assigned to (see :mod:`batchmill.template.shell.flows`).
+A shell passes the value of a quoted reference to a command unchanged. Some commands start a second reading:
+``eval`` runs an argument as a script, ``let`` calculates with it, ``read`` takes it for the name of a
+variable, whose index may hold a command. If it can be made safe, it is: a script in one pair of quotes is
+rewritten, a number is checked. Everything else is refused when the command is compiled. All this holds for a
+value and for a variable that was assigned one (see :mod:`batchmill.template.shell.flows`).
 
-What a built-in command of any shell does is taken for what it does: which shell ``sh`` is differs between
+A built-in command counts as doing all that it does in any shell, because ``sh`` is another shell on other
 systems.
 """
 
@@ -19,8 +20,8 @@ from itertools import cycle
 from batchmill.template.shell.conditions import review_test
 from batchmill.template.shell.lists import review_lists
 from batchmill.template.shell.programs import review_program, script_from_input
-from batchmill.template.shell.reviewing import Reader, demand, refuse
-from batchmill.template.shell.words import MARK, Check, Command, Flow, Word, identifiers, names
+from batchmill.template.shell.reviewing import RuleReader, demand, refuse
+from batchmill.template.shell.words import MARK, Check, ParsedCommand, ValueFlow, Word, identifiers, names
 
 _PREFIXES = frozenset({"command", "builtin", "noglob", "nocorrect"})
 _ALL_CODE = names("alias bind compgen complete emulate fc mapfile readarray sched vared")
@@ -39,12 +40,12 @@ _HARMLESS_ATTRIBUTES = frozenset("-+xrgplu")
 _CONVERSION = re.compile(r"%%|%(?:\d+\$)?[-+ #0']*(\*|\d*)(?:\.(\*|\d*))?[hlLqjzt]*(.)", re.DOTALL)
 _NUMERIC = frozenset("diouxXeEfFgGaA")
 
-Rule = Callable[[list[Word], Command, Reader], None]
+Rule = Callable[[list[Word], ParsedCommand, RuleReader], None]
 
 
-def review(command: Command, reader: Reader) -> list[Word]:
-    """Look at one simple command: refuse it, or set the checks that its values need. Gives its words
-    without assignments and what only says how the first is looked up."""
+def review(command: ParsedCommand, reader: RuleReader) -> list[Word]:
+    """Review one simple command: refuse it, or set the checks that its values need. Returns its words without
+    assignments and without the words that only say how to look up the first."""
     words = _without_assignments(command.words, reader)
     for word in words:
         _check_variable(word, reader)
@@ -58,7 +59,7 @@ def review(command: Command, reader: Reader) -> list[Word]:
     return words
 
 
-def _without_assignments(words: list[Word], reader: Reader) -> list[Word]:
+def _without_assignments(words: list[Word], reader: RuleReader) -> list[Word]:
     for place, word in enumerate(words):
         found = _ASSIGNMENT.match(word.text)
         if found is None or MARK in found[1]:
@@ -75,13 +76,13 @@ def _without_prefixes(words: list[Word]) -> list[Word]:
     return words
 
 
-def _check_assignment(word: Word, found: re.Match[str], reader: Reader) -> None:
+def _check_assignment(word: Word, found: re.Match[str], reader: RuleReader) -> None:
     name, index = found[1], found[2]
     if index:
         if MARK in index:
             reader.fail("a value cannot be the index of an array: the shell calculates it", word.place)
         reader.flows.demand(word.flows_before(found.end(2)), Check.INTEGER, array=name)
-        reader.flows.demand([Flow(one) for one in identifiers(index)], Check.INTEGER, array=name)
+        reader.flows.demand([ValueFlow(one) for one in identifiers(index)], Check.INTEGER, array=name)
     _check_variable(word, reader)
     assigned = word.flows_from(found.end())
     if name in _NUMBER_VARIABLES:
@@ -91,13 +92,13 @@ def _check_assignment(word: Word, found: re.Match[str], reader: Reader) -> None:
     reader.flows.add(name, assigned, text=word.text[found.end() :] if word.literal else "")
 
 
-def _check_variable(word: Word, reader: Reader) -> None:
+def _check_variable(word: Word, reader: RuleReader) -> None:
     name = word.text.partition("=")[0]
     if name in _EVALUATED_VARIABLES:
         refuse([word], reader, f"{name} cannot get a value: a shell runs what is in it")
 
 
-def _eval(words: list[Word], command: Command, reader: Reader) -> None:
+def _eval(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     given = words[1:]
     if any(word.holds_value for word in given):
         if not (len(given) == 1 and reader.embed(given[0], command)):
@@ -107,7 +108,7 @@ def _eval(words: list[Word], command: Command, reader: Reader) -> None:
     reader.look_into(" ".join(word.text for word in given), words[0].start, command)
 
 
-def _trap(words: list[Word], command: Command, reader: Reader) -> None:
+def _trap(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     operands = [word for word in words[1:] if word.text != "--"]
     if not operands or (operands[0].holds_value and reader.embed(operands[0], command)):
         return
@@ -115,12 +116,12 @@ def _trap(words: list[Word], command: Command, reader: Reader) -> None:
     reader.look_into(operands[0].text, words[0].start, command)
 
 
-def _all_code(words: list[Word], command: Command, reader: Reader) -> None:
+def _all_code(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     name = words[0].program
     refuse(words[1:], reader, f"{name} would read a value as code; use another command for it")
 
 
-def _read(words: list[Word], command: Command, reader: Reader) -> None:
+def _read(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     before = ""
     for word in words[1:]:
         if before.startswith("-") and before[-1:] in ("t", "n", "N", "k", "u"):
@@ -130,36 +131,36 @@ def _read(words: list[Word], command: Command, reader: Reader) -> None:
         before = word.text if word.literal else ""
 
 
-def _all_names(words: list[Word], command: Command, reader: Reader) -> None:
+def _all_names(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     _name(words[1:], words[0], reader)
 
 
-def _getopts(words: list[Word], command: Command, reader: Reader) -> None:
+def _getopts(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     _name(words[1:3], words[0], reader)
 
 
-def _name(given: list[Word], by: Word, reader: Reader) -> None:
+def _name(given: list[Word], by: Word, reader: RuleReader) -> None:
     refuse(given, reader, f"{by.program} would read a value as the name of a variable and its index")
     for word in given:
         name, _, index = word.text.partition("[")
-        reader.flows.demand([Flow(one) for one in identifiers(index)], Check.INTEGER, array=name)
+        reader.flows.demand([ValueFlow(one) for one in identifiers(index)], Check.INTEGER, array=name)
 
 
-def _loop(words: list[Word], command: Command, reader: Reader) -> None:
+def _loop(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     refuse(words[1:2], reader, "a value cannot be the name of a variable")
 
 
-def _numbers(words: list[Word], command: Command, reader: Reader) -> None:
+def _numbers(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     demand(words[1:], reader, Check.INTEGER)
 
 
-def _let(words: list[Word], command: Command, reader: Reader) -> None:
+def _let(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     demand(words[1:], reader, Check.INTEGER)
     for word in words[1:]:
-        reader.flows.demand([Flow(name) for name in identifiers(word.text)], Check.INTEGER)
+        reader.flows.demand([ValueFlow(name) for name in identifiers(word.text)], Check.INTEGER)
 
 
-def _set(words: list[Word], command: Command, reader: Reader) -> None:
+def _set(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     for word in words[1:]:
         if word.literal and word.text[:1] in ("-", "+") and word.text != "--":
             continue
@@ -168,9 +169,9 @@ def _set(words: list[Word], command: Command, reader: Reader) -> None:
         return
 
 
-def _printf(words: list[Word], command: Command, reader: Reader) -> None:
-    """bash and zsh take ``printf -v name``, and look into the index of that name; zsh and ksh calculate
-    with what is printed as a number."""
+def _printf(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
+    """bash and zsh take ``printf -v name`` and evaluate the index of that name; zsh and ksh calculate with an
+    argument that is printed as a number."""
     program, place = words[0].program, 1
     while place < len(words) and words[place].text.startswith("-") and words[place].text != "--":
         option = words[place]
@@ -193,7 +194,7 @@ def _printf(words: list[Word], command: Command, reader: Reader) -> None:
         _print_numbers(given[0].text, given[1:], reader)
 
 
-def _print_numbers(form: str, given: list[Word], reader: Reader) -> None:
+def _print_numbers(form: str, given: list[Word], reader: RuleReader) -> None:
     numeric: list[bool] = []
     for found in _CONVERSION.finditer(form):
         if found[3] is not None:
@@ -204,8 +205,8 @@ def _print_numbers(form: str, given: list[Word], reader: Reader) -> None:
             demand([word], reader, Check.NUMBER)
 
 
-def _declaration(words: list[Word], command: Command, reader: Reader) -> None:
-    """``export name=${x}`` is fine; names made of values and attributes that calculate are not."""
+def _declaration(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
+    """``export name=${x}`` is fine; refuse names made of values, and attributes that calculate."""
     attributes: set[str] = set()
     plain = True
     for word in words[1:]:
@@ -228,37 +229,37 @@ def _declaration(words: list[Word], command: Command, reader: Reader) -> None:
         _attributes(found[1] if found else word.text, word, attributes, reader)
 
 
-def _declared_name(word: Word, reader: Reader) -> None:
+def _declared_name(word: Word, reader: RuleReader) -> None:
     message = "a value cannot be the name of a variable; write name=${...}"
     if word.slots:
         reader.fail(message, word.place)
     reader.forbid(word.flows, message, word.place, Check.NO_INDEX)
 
 
-def _attributes(name: str, word: Word, attributes: set[str], reader: Reader) -> None:
-    """What the attributes of a declaration make of later assignments to ``name``."""
+def _attributes(name: str, word: Word, attributes: set[str], reader: RuleReader) -> None:
+    """Apply the attributes of a declaration to later assignments to ``name``."""
     flows = reader.flows
     if "A" in attributes:
         flows.keyed(name)
     if attributes & set("aA"):
         flows.list(name)
     if attributes & set("iEF"):
-        flows.demand([Flow(name)], Check.INTEGER)
+        flows.demand([ValueFlow(name)], Check.INTEGER)
     if "n" in attributes:
         refuse([word], reader, "a value cannot be the name of a variable")
         target = word.text.partition("=")[2].partition("[")[0]
         if word.literal and target:
-            flows.add(target, [Flow(name)])
-            flows.add(name, [Flow(target)])
+            flows.add(target, [ValueFlow(name)])
+            flows.add(name, [ValueFlow(target)])
 
 
-def _test(words: list[Word], command: Command, reader: Reader) -> None:
+def _test(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     last = words[-1]
     closed = words[0].text == "[" and last.literal and last.text == "]"
     review_test(words[1:-1] if closed else words[1:], reader, double=False)
 
 
-def _source(words: list[Word], command: Command, reader: Reader) -> None:
+def _source(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     for word in words[1:2]:
         if word.text in _STANDARD_INPUT:
             script_from_input(words, command, reader, reader.positions)

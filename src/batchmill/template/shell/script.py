@@ -1,6 +1,6 @@
-"""The script of a shell command, rewritten so that its values are in variables, and the line that sets them.
+"""The script of a shell command, rewritten with its values in variables, and the line that sets them.
 
-:mod:`batchmill.template.shell` says why it is done in this way.
+:mod:`batchmill.template.shell` explains why.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from batchmill.template.shell.flows import Flows
 from batchmill.template.shell.frames import Frame
 from batchmill.template.shell.lists import other_counts, take_checks, texts_of
 from batchmill.template.shell.scripts import ScriptReader, look_into
-from batchmill.template.shell.words import MARK, Check, Positions, ValuePlace, render
+from batchmill.template.shell.words import MARK, Check, PositionalParameters, ValuePlace, render
 from batchmill.template.text import check_length, to_text
 
 # Linux takes arguments and environment strings of at most 32 pages (MAX_ARG_STRLEN), the end included.
@@ -77,12 +77,11 @@ class Resolved:
 
 
 class ScriptPlan:
-    """How the script of a command and its variables are made.
+    """How to make the script of a command and its variables.
 
-    ``pieces`` is the rewritten script, an expression where its value is pasted, a form where a list stands.
-    ``direct`` has the words
-    of a command that needs no shell, each a list of texts and places in ``variables``. ``calculated`` names
-    the shell's variables with which it calculates.
+    ``pieces`` is the rewritten script, with an expression where its value is pasted and a form where a list
+    stands. ``direct`` has the words of a command that needs no shell, each a list of texts and places in
+    ``variables``. ``calculated`` names the shell's variables with which it calculates.
     """
 
     __slots__ = ("_direct", "_fixed", "_pieces", "_variables", "calculated")
@@ -168,9 +167,8 @@ class ScriptPlan:
 def _prelude(names: Sequence[str], large: frozenset[str]) -> str:
     """The line that takes the values out of the environment.
 
-    The first ``unset`` is for a variable of that name which came in with the environment: assigning to
-    it would export it. A command substitution drops the newlines at the end of what it reads, so a dot
-    is put behind them and taken off again.
+    The first ``unset`` is for a variable of that name that came in with the environment: assigning to it
+    would export it. A command substitution drops trailing newlines, so a dot is appended and then removed.
     """
     if not names:
         return ""
@@ -215,7 +213,7 @@ def plan_script(template: Template) -> ScriptPlan:
     if MARK in template.text:
         raise TemplateSyntaxError("a command cannot hold NUL", template.text, template.text.index(MARK))
     source = "".join(part if isinstance(part, str) else MARK for part in template.parts)
-    flows, positions = Flows(), Positions()
+    flows, positions = Flows(), PositionalParameters()
     base = Frame("", positions.reads, positions.writes, positions)
     if not expressions:
         look_into(source, flows, base, lambda message: refusal(message, 0), "")
@@ -250,7 +248,7 @@ def _look_again(
         " ".join([MARK] * counts.get(place, 1)) + text for place, text in enumerate(texts[1:])
     )
     place_of_list = len(MARK.join(texts[: min(counts) + 1]))
-    flows, positions = Flows(), Positions()
+    flows, positions = Flows(), PositionalParameters()
     base = Frame("", positions.reads, positions.writes, positions)
 
     def fail(message: str, at: int) -> NoReturn:

@@ -1,7 +1,7 @@
-"""Scripts within a command: the argument of ``sh -c``, ``eval`` and ``trap``, what a shell is given to read.
+"""Scripts within a command: the argument of ``sh -c``, ``eval`` and ``trap``, and the input of a shell.
 
-One with values in it is rewritten like the command around it; one without is read for what it does with its
-arguments and with the variables that values were assigned to.
+A script with values is rewritten like the command around it. A script without values is read for its use of
+its arguments and of variables that values were assigned to.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from batchmill.template.shell.reader import CommandReader
 from batchmill.template.shell.words import (
     MARK,
     Check,
-    Command,
     Edit,
-    Flow,
-    Positions,
-    Stream,
+    ParsedCommand,
+    PositionalParameters,
+    ShellStream,
+    ValueFlow,
     ValuePlace,
     Word,
     render,
@@ -31,7 +31,7 @@ _MAX_LEVELS = 3
 
 
 class _Unreadable(BatchmillError):  # never leaves this module
-    """Raised where a script cannot be read: what is no script to us is none to a shell."""
+    """Raised if a script cannot be parsed: a shell would not accept it either."""
 
 
 class ScriptReader(CommandReader):
@@ -46,16 +46,20 @@ class ScriptReader(CommandReader):
         return f"put the whole script in one pair of single quotes, or {self.as_argument}"
 
     @property
-    def input(self) -> Stream:
+    def input(self) -> ShellStream:
         return self.frames.inner.reads
 
     def embed(
-        self, word: Word, command: Command, by: Word | None = None, positions: Positions | None = None
+        self,
+        word: Word,
+        command: ParsedCommand,
+        by: Word | None = None,
+        positions: PositionalParameters | None = None,
     ) -> bool:
         """Rewrite a word that is itself a script, if all of it stands in one pair of quotes.
 
         The script is read like a command of its own. It is run by the same shell, or by the one that the
-        program ``by`` starts, for which the variables are exported. Returns whether it could be done.
+        program ``by`` starts, for which the variables are exported. Returns whether that was possible.
         """
         text = self._verbatim(word)
         if text is None:
@@ -77,16 +81,18 @@ class ScriptReader(CommandReader):
             self._export(word, by)
         return True
 
-    def look_into(self, text: str, at: int, command: Command, positions: Positions | None = None) -> None:
-        """Read ``text``, a script without values that stands at ``at`` and that ``command`` runs, for what it
-        does with variables and arguments."""
+    def look_into(
+        self, text: str, at: int, command: ParsedCommand, positions: PositionalParameters | None = None
+    ) -> None:
+        """Read ``text``, a script without values at ``at`` that ``command`` runs, for its use of variables
+        and arguments."""
         refuse = partial(self._fail_at, at)
         look_into(text, self.flows, self._base(command, positions), refuse, self.as_argument, self.level + 1)
 
     def _fail_at(self, at: int, message: str) -> NoReturn:
         self._fail(message, at)
 
-    def _base(self, command: Command, positions: Positions | None) -> Frame:
+    def _base(self, command: ParsedCommand, positions: PositionalParameters | None) -> Frame:
         kind = "loop" if positions is None and self.frames.in_loop else ""
         return Frame(kind, command.reads, command.writes, positions or self.positions)
 
@@ -105,19 +111,20 @@ class ScriptReader(CommandReader):
         pieces = render(inner.source, inner.edits)
         word.slots = [piece for piece in pieces if isinstance(piece, ValuePlace) and not piece.raw]
         for slot in word.slots:
-            # The question mark ends a shell that was not handed the variable, instead of running on without.
+            # The question mark ends a shell that did not receive the variable, which would otherwise run on
+            # without it.
             form = slot.form.replace("${%}", "${%?}") if exported else slot.form
             slot.form = form.replace("'", "'\\''")
         for slot in (piece for piece in pieces if isinstance(piece, ValuePlace)):
             slot.expression += first
         quoted = [piece if isinstance(piece, ValuePlace) else piece.replace("'", "'\\''") for piece in pieces]
-        word.flows = [Flow(slot) for slot in word.slots]
+        word.flows = [ValueFlow(slot) for slot in word.slots]
         self.edits = [edit for edit in self.edits if not word.start <= edit.start < word.end]
         self.edits.append(Edit(word.start, word.end, ["'", *quoted, "'"]))
         self.embedded = True
 
     def _export(self, word: Word, by: Word) -> None:
-        """Export the variables of a script to the command that runs it, and to nothing else."""
+        """Export the variables of a script to the command that runs it, and only to it."""
         exports = {
             (slot.expression, slot.several): ValuePlace(
                 slot.expression, slot.at, '%="${%}" ', several=slot.several
@@ -128,7 +135,8 @@ class ScriptReader(CommandReader):
 
 
 class _Looking(ScriptReader):
-    """Reads a script without values. What it does that is refused is refused where the script stands."""
+    """Reads a script without values. If the script does something refused, the command is refused at its
+    place."""
 
     refuse: Callable[[str], NoReturn]
     advice: str
@@ -141,7 +149,7 @@ class _Looking(ScriptReader):
     def in_script(self) -> str:
         return self.advice
 
-    def forbid(self, flows: Iterable[Flow], message: str, at: int, parts: Check | None = None) -> None:
+    def forbid(self, flows: Iterable[ValueFlow], message: str, at: int, parts: Check | None = None) -> None:
         self.flows.forbid(flows, message, self.refuse, parts)
 
     def _fail_at(self, at: int, message: str) -> NoReturn:

@@ -1,6 +1,6 @@
-"""What reading a shell command gives: words, the places of values in them, and edits to its text.
+"""The result of reading a shell command: words, the places of values in them, and edits to its text.
 
-A command is read with every template in it replaced by the one character no command can hold, NUL.
+A command is read with every template in it replaced by NUL, the one character that no command can hold.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ IDENTIFIER = re.compile(r"(?<![\w#])[A-Za-z_]\w*")
 
 
 class Check(Enum):
-    """What a value must be where a shell or a program would read more into it than its bytes."""
+    """The condition on a value where a shell or a program would interpret it."""
 
     INTEGER = "a whole number there, because the shell calculates with it and would run code in other text"
     NUMBER = "a number there, because some shells calculate with it and would run code in other text"
@@ -41,9 +41,9 @@ class Check(Enum):
 class ValuePlace:
     """A place where the value of an expression is referred to.
 
-    ``expression`` counts from 0 in the order of the template; ``at`` is the offset of its mark. ``form``
-    is what is written there, with ``%`` for the name of the variable that holds the value. A ``raw``
-    slot has its value pasted instead. ``several`` says that the form is repeated for each element of a list.
+    ``expression`` counts from 0 in the order of the template; ``at`` is the offset of its mark. ``form`` is
+    the text written there, with ``%`` for the name of the variable that holds the value. A ``raw`` slot has
+    its value pasted instead. ``several`` says that the form is repeated for each element of a list.
     """
 
     expression: int
@@ -66,13 +66,13 @@ class Edit:
     pieces: list[Piece]
 
 
-class Stream:
-    """What goes through a pipe, into a command as its input, or out of a substitution."""
+class ShellStream:
+    """The data in a pipe, in the input of a command, or in the output of a substitution."""
 
     __slots__ = ()
 
 
-class Positions:
+class PositionalParameters:
     """The positional parameters of a script or of one function, and its input and output.
 
     ``shifted`` is set once ``shift`` was read: from then on ``$1`` may be any of them.
@@ -82,8 +82,8 @@ class Positions:
 
     def __init__(self) -> None:
         self.shifted = False
-        self.reads = Stream()
-        self.writes = Stream()
+        self.reads = ShellStream()
+        self.writes = ShellStream()
 
 
 ANY = -1  # all arguments
@@ -94,26 +94,26 @@ UNCOUNTED = -2  # those of which it is not known how many stand before them
 class Argument:
     """A positional parameter: its number from 0, :data:`ANY` or :data:`UNCOUNTED`."""
 
-    positions: Positions
+    positions: PositionalParameters
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedVariables:
     """The values of the variables whose names ``holder`` holds."""
 
-    holder: Stream | Argument | str
+    holder: ShellStream | Argument | str
 
 
-Source = ValuePlace | Stream | Argument | Named | str  # a str is the name of a variable
+Source = ValuePlace | ShellStream | Argument | NamedVariables | str  # a str is the name of a variable
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """What ``source`` holds becomes part of a word or of a stream.
+class ValueFlow:
+    """An edge: the content of ``source`` becomes part of a word or of a stream.
 
-    ``derived`` says that it is not the same text any more: a part of it, or what a command made with it.
-    ``leading`` says that the word may begin with it. ``offset`` is where in the word's text it stands.
+    ``derived`` says that the text is changed: a part of it, or the output of a command for it. ``leading``
+    says that the word may begin with it. ``offset`` is its place in the word's text.
     """
 
     source: Source
@@ -126,12 +126,12 @@ class Flow:
 class Word:
     """One word of a command, from ``start`` to ``end`` of the command's text.
 
-    ``text`` is what it reads as with its quotes taken away, a mark for each value; where ``dynamic`` is
-    set the shell expands something in it, so the command gets something else: ``$`` stands there for what
-    a variable holds. ``splits`` says that it may become several words. ``parts`` are its quoted and bare
-    stretches: ``(quote, start, end)`` without the quotes themselves. ``within`` counts values in
-    substitutions inside the word. ``several`` says that it is a list, and each element a word. ``flows``
-    is all that it is made of, ``feeds`` are the inputs of process substitutions in it.
+    ``text`` is the word with its quotes removed and a mark for each value. If ``dynamic`` is set, the shell
+    expands something in it, so the command gets another text: ``$`` stands there for the content of a
+    variable. ``splits`` says that it may become several words. ``parts`` are its quoted and bare stretches:
+    ``(quote, start, end)`` without the quotes themselves. ``within`` counts values in substitutions inside
+    the word. ``several`` says that it is a list, and each element a word. ``flows`` are all its sources,
+    ``feeds`` are the inputs of process substitutions in it.
     """
 
     start: int
@@ -139,8 +139,8 @@ class Word:
     text: str = ""
     slots: list[ValuePlace] = field(default_factory=list)
     parts: list[tuple[str, int, int]] = field(default_factory=list)
-    flows: list[Flow] = field(default_factory=list)
-    feeds: list[Stream] = field(default_factory=list)
+    flows: list[ValueFlow] = field(default_factory=list)
+    feeds: list[ShellStream] = field(default_factory=list)
     dynamic: bool = False
     quoted: bool = False
     splits: bool = False
@@ -149,7 +149,7 @@ class Word:
 
     @property
     def literal(self) -> bool:
-        """Whether ``text`` is what the command gets."""
+        """Whether the command gets exactly ``text``."""
         return not (self.dynamic or self.slots)
 
     @property
@@ -164,49 +164,49 @@ class Word:
 
     @property
     def program(self) -> str:
-        """The name of the program it stands for, without folders; ``""`` where that is not known."""
+        """The name of the program, without folders; ``""`` if unknown."""
         return self.text.rpartition("/")[2] if self.literal else ""
 
     @property
     def place(self) -> int:
-        """Where to point for what is wrong with a value in it."""
+        """The offset to report for a fault of a value in it."""
         return self.slots[0].at if self.slots else self.start
 
     def take_list(self) -> None:
-        """It is one value, a list whose elements are words."""
+        """Make it one value, a list whose elements are words."""
         self.several = self.splits = True
         self.slots[0].several = True
 
     def take(self, source: Source, *, derived: bool = False) -> None:
-        """What ``source`` holds comes next in the word."""
+        """Append the content of ``source`` to the word."""
         leading = not self.text.strip(MARK + "$")
-        self.flows.append(Flow(source, derived, leading, len(self.text)))
+        self.flows.append(ValueFlow(source, derived, leading, len(self.text)))
 
-    def take_all(self, flows: Iterable[Flow]) -> None:
-        """What ``flows`` tell of another word comes next in this one."""
+    def take_all(self, flows: Iterable[ValueFlow]) -> None:
+        """Append ``flows``, those of another word, to this one."""
         for flow in flows:
             self.take(flow.source, derived=flow.derived)
 
-    def flows_from(self, offset: int) -> list[Flow]:
+    def flows_from(self, offset: int) -> list[ValueFlow]:
         """The parts of the word from ``offset`` of its text on, as if it began there."""
         return [
-            Flow(flow.source, flow.derived, not self.text[offset : flow.offset].strip(MARK + "$"))
+            ValueFlow(flow.source, flow.derived, not self.text[offset : flow.offset].strip(MARK + "$"))
             for flow in self.flows
             if flow.offset >= offset
         ]
 
-    def flows_before(self, offset: int) -> list[Flow]:
+    def flows_before(self, offset: int) -> list[ValueFlow]:
         """The parts of the word before ``offset`` of its text."""
         return [flow for flow in self.flows if flow.offset < offset]
 
 
 @dataclass(eq=False, slots=True)
 class HereDocument:
-    """A here-document whose body is still to come.
+    """A here-document whose body has not been read.
 
-    ``end_line`` is the line that ends it; ``start`` and ``stop`` are where the delimiter is written;
-    ``reads`` is the input it becomes. ``script`` is set where the command that reads it runs it as a
-    script: it is called with the flows of the body, its text, and where that begins.
+    ``end_line`` is the line that ends it; ``start`` and ``stop`` are the place of the delimiter; ``reads`` is
+    the input it becomes. ``script`` is set if the command that reads it runs it as a script: it is called
+    with the flows of the body, its text, and the offset of the text.
     """
 
     end_line: str
@@ -214,24 +214,24 @@ class HereDocument:
     stop: int
     quoted: bool
     strip_tabs: bool
-    reads: Stream
-    script: Callable[[list[Flow], str, int], None] | None = None
+    reads: ShellStream
+    script: Callable[[list[ValueFlow], str, int], None] | None = None
 
 
 @dataclass(eq=False, slots=True)
-class Command:
+class ParsedCommand:
     """One simple command, or a compound one as a whole: its words, its input and its output.
 
-    ``here_strings`` are the words after ``<<<``. ``piped`` says that its input is another one's output,
-    ``redirected`` that it was given an input of its own. ``silent`` says that its output goes to a file.
+    ``here_strings`` are the words after ``<<<``. ``piped`` says that its input is another command's output,
+    ``redirected`` that it has an input of its own. ``silent`` says that its output goes to a file.
     """
 
     words: list[Word] = field(default_factory=list)
     here_strings: list[Word] = field(default_factory=list)
     here_documents: list[HereDocument] = field(default_factory=list)
-    feeds: list[Stream] = field(default_factory=list)
-    reads: Stream = field(default_factory=Stream)
-    writes: Stream = field(default_factory=Stream)
+    feeds: list[ShellStream] = field(default_factory=list)
+    reads: ShellStream = field(default_factory=ShellStream)
+    writes: ShellStream = field(default_factory=ShellStream)
     piped: bool = False
     redirected: bool = False
     silent: bool = False

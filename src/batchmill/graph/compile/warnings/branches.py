@@ -44,7 +44,7 @@ def _final_doubts(site: Site, references: ReferenceCheck) -> Iterator[Doubt]:
 
 
 def _is_lenient(site: Site, types: Mapping[str, type[Node]]) -> bool:
-    """Whether it stands where what a branch that was not taken would have given is null."""
+    """Whether it stands where the output of a branch that was not taken is null."""
     if site.node is None or site.kind != "params" or site.node.id not in types:
         return False
     name = site.path[len(site.node.path) + 1] if len(site.path) > len(site.node.path) + 1 else None

@@ -1,5 +1,5 @@
-"""Parts of the graph that never run: nodes that nothing reaches, edges whose action never occurs, actions
-that lead nowhere."""
+"""Parts of the graph that never run: unreachable nodes, edges whose action never occurs, actions without an
+edge."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def _lost_actions(node: NodePart, ways: Ways, *, looped: bool) -> Iterator[Doubt
 def leads_nowhere(
     action: str, node: str, actions: Collection[str], *, looped: bool
 ) -> tuple[str, str] | None:
-    """What to say, and the hint, of an action that a node ends with and none of its edges has; None if
-    ending there may well be meant: no edge of the node has an action at all, or it is in a loop
-    (``looped``), which may end so."""
+    """The message and the hint for an action of a node that none of its edges has. None if ending there may
+    be intended: no edge of the node has an action, or the node is in a loop (``looped``), which may end like
+    that."""
     conditional = sorted(set(actions) - {DEFAULT_ACTION, ERROR_ACTION})
     if action in actions or action in (DEFAULT_ACTION, ERROR_ACTION) or not conditional:
         return None

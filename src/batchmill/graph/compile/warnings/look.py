@@ -22,7 +22,7 @@ from batchmill.nodes import Node
 class Looked:
     """The checked parts of a document: ``types`` and ``subs`` by node id, ``sites`` all readable templates,
     ``numbers`` those of YAML that may be meant as text. ``ways`` is None if nodes or edges have faults, so
-    that the order is unknown."""
+    the order is unknown."""
 
     validation: Validation
     types: Mapping[str, type[Node]]

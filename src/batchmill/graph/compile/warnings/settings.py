@@ -13,7 +13,7 @@ from batchmill.policy import NO_RETRIES
 
 _NAMES = {"max": "max_retries", "wait": "retry_wait", "backoff": "retry_backoff",
           "max_wait": "retry_max_wait", "jitter": "retry_jitter"}  # fmt: skip
-"""Keys of ``retry`` to those of a batch block."""
+"""Keys of ``retry`` and their names in a batch block."""
 _WITH_ROWS = ("lines", "jsonl", "csv", "stdin")
 
 

@@ -33,7 +33,7 @@ _MARKS = ("{{", "#{", "%{", "@{", "$(", "<%")  # of which one is in each of thes
 _DOLLAR = re.compile(r"(?<![\\$])\$([A-Za-z_]\w*)((?:\.\w+)*)")
 _QUOTED = re.compile(r"'[^']*'")  # where no shell looks for variables
 _OTHERS = frozenset({"inputs", "steps", "outputs", "params", "item", "matrix", "env", "tasks", "workflow"})
-"""What references of other tools start from."""
+"""The first names of references in other tools."""
 _SET_IN_SHELL = r"(?:^|[\s;&|(])(?:for|read(?: -\w+)*|local|export|declare|select)(?: \w+)*? {0}\b|\b{0}="
 
 
@@ -91,7 +91,7 @@ def _shell_names(
 def number_doubts(
     numbers: tuple[OddNumber, ...], outline: Outline, types: Mapping[str, type[Node]]
 ) -> Iterator[Doubt]:
-    """Numbers whose text says more than their value, where the value may be meant as text."""
+    """Numbers whose text differs from their value, where the value may be meant as text."""
     if not numbers:
         return
     for number in numbers:
@@ -107,8 +107,8 @@ def number_doubt(number: OddNumber) -> Doubt:
 
 
 def _may_be_text(path: DocumentPath, outline: Outline, types: Mapping[str, type[Node]]) -> bool:
-    """Whether any value may stand there, and not just a number. A sub-workflow that stands in a node is
-    looked at by itself."""
+    """Whether any value may stand there, not only a number. A sub-workflow inside a node is checked by
+    itself."""
     if path[:1] == ("inputs",):
         spec = outline.inputs.get(str(path[1])) if len(path) > 2 and path[2] == "default" else None
         return spec is not None and (spec.json_type not in ("number", "integer") or len(path) > 3)

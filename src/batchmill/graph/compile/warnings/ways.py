@@ -12,8 +12,8 @@ from batchmill.nodes import DEFAULT_ACTION, ERROR_ACTION, Node
 
 
 def actions_of(node: NodePart, kind: type[Node] | None) -> frozenset[str] | None:
-    """The actions that a node may end with, None if unknown. Any node may end with ``error``; a batch node
-    with nothing else, as the actions of its items are ignored."""
+    """The actions that a node may end with, None if unknown. Any node may end with ``error``. A batch node
+    ends with ``default`` or ``error``, because the actions of its items are ignored."""
     if node.has_batch:
         return frozenset({DEFAULT_ACTION, ERROR_ACTION})
     known = None if kind is None else kind.actions(node.params)
@@ -21,9 +21,9 @@ def actions_of(node: NodePart, kind: type[Node] | None) -> frozenset[str] | None
 
 
 class Ways:
-    """The ways that a run can take through a document.
+    """The paths that a run can take through a document.
 
-    ``dead`` are edges out of running nodes whose action cannot come. ``actions`` has by a node's id the
+    ``dead`` are edges out of reachable nodes whose action cannot occur. ``actions`` maps a node's id to the
     actions it may end with.
     """
 
@@ -53,10 +53,10 @@ class Ways:
         return name in self._places
 
     def is_certain(self, name: str, at: str | None) -> bool:
-        """Whether ``name`` has run whenever ``at`` begins, for the first time in a loop; None stands for the
-        end of a run that has not failed.
+        """Whether ``name`` has always run when ``at`` begins, for the first time in a loop; None stands for
+        the end of a run that has not failed.
 
-        A node with edges on several actions is taken to end with one of them.
+        A node with edges on several actions is assumed to end with one of them.
         """
         known = self._follows[self.live.start] if at is None else self._certain[at] & self._before[at]
         return bool(known & self._places[name])
@@ -89,7 +89,7 @@ class Ways:
         return bits
 
     def _what_is_certain(self) -> dict[str, int]:
-        """For each node the bits of all that has run, or runs yet, when it runs."""
+        """For each node the bits of all nodes that have run, or will run, whenever it runs."""
         entering: defaultdict[str, list[int]] = defaultdict(list)
         certain: dict[str, int] = {}
         for name in self.live.order:
