@@ -42,6 +42,13 @@ def test_attempts_that_were_lost_elsewhere_come_before_those_of_the_reply() -> N
     assert [(one.began, one.worker, one.error) for one in tried] == [(50.0, 1, "WorkerDied"), (107.0, 3, "")]
 
 
+def test_an_item_that_was_stopped_before_its_second_attempt_tells_of_one() -> None:
+    before = Tried(50.0, 1.0, 1, "WorkerDied")
+    stopped = Block.of(Outcome(4, error=LOST, attempts=1), None)
+    (found,) = blocks_of(reply(stopped), Chunk(4, "a", 1, LOST, (before,)), THERE, elsewhere=False)
+    assert found.outcome(0).tried == ()
+
+
 def test_what_is_left_keeps_its_lost_attempts() -> None:
     rest = (Rest(4, 1, 1, LOST, (Tried(7.0, 0.5, 0, "WorkerDied"),), 0.0), Rest(5, 1, 0, None, (), 0.0))
     lost, other = rest_of(reply(rest=rest), Chunk(4, "ab"), THERE)

@@ -48,9 +48,10 @@ def _part(chunk: Chunk, rest: Rest, tried: tuple[Tried, ...]) -> Chunk:
 
 
 def _with_earlier(block: Block, tried: tuple[Tried, ...]) -> Block:
-    """The block of an item with the attempts that were lost before it was sent once more."""
-    if tried and len(block):
-        known = block.outcome(0)
+    """The block of an item with the attempts that were lost before it was sent once more. If it was stopped
+    before its second attempt, its outcome tells of the only one, as in a process."""
+    known = block.outcome(0) if tried and len(block) else None
+    if known is not None and known.attempts > 1:
         block.special[0] = replace(known, tried=(*tried, *known.as_tried()))
     return block
 

@@ -5,8 +5,7 @@ So a carrier needs no function of ours there, only :func:`pickle.loads`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from batchmill.executors.remote import agent
 from batchmill.executors.remote.folder_probe import Probe
@@ -14,41 +13,38 @@ from batchmill.executors.remote.offer import facts
 
 
 class Call:
-    """An order that runs where it is unpickled, which leaves the reply."""
+    """A call of a function with its arguments. Unpickling it makes the call, and leaves what that returns."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self._call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self._call
+
+
+class OrderCall(Call):
+    """Run an order: leaves the reply."""
 
     def __init__(self, order: bytes) -> None:
-        self._order = order
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return agent.run, (self._order,)
+        super().__init__(agent.run, order)
 
 
-class StopCall:
-    """Like :class:`Call`, for the end of a batch."""
+class StopCall(Call):
+    """Stop or cancel a batch: see :meth:`~batchmill.executors.remote.agent.Agent.stop`."""
 
     def __init__(self, batch: str, *, cancel: bool) -> None:
-        self._batch = batch
-        self._cancel = cancel
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return agent.stop, (self._batch, self._cancel)
+        super().__init__(agent.stop, batch, cancel)
 
 
-class RecallCall:
-    """Like :class:`Call`, for :meth:`~batchmill.executors.remote.agent.Agent.recall`."""
+class RecallCall(Call):
+    """Take orders back: see :meth:`~batchmill.executors.remote.agent.Agent.recall`."""
 
     def __init__(self, keys: Sequence[str], most: int) -> None:
-        self._told = list(keys), most
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return agent.recall, self._told
+        super().__init__(agent.recall, list(keys), most)
 
 
-class FactsCall:
-    """Like :class:`Call`, for the facts of the worker: :func:`batchmill.executors.remote.offer.facts`."""
+class FactsCall(Call):
+    """Ask for the facts of the worker: :func:`batchmill.executors.remote.offer.facts`."""
 
     def __init__(self, probe: Probe | None) -> None:
-        self._probe = probe
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return facts, (self._probe,)
+        super().__init__(facts, probe)

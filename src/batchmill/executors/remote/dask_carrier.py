@@ -17,7 +17,7 @@ import dask
 import distributed
 
 from batchmill.errors import ClusterLost, ExecutorUnavailable
-from batchmill.executors.remote.calls import Call, FactsCall, RecallCall, StopCall
+from batchmill.executors.remote.calls import FactsCall, OrderCall, RecallCall, StopCall
 from batchmill.executors.remote.contract import Done, End, Gone, Lost
 from batchmill.executors.remote.dask_client import client_of, quiet, words
 from batchmill.executors.remote.dask_orders import Orders, Sent
@@ -163,7 +163,7 @@ class DaskCarrier:
         where = {"workers": [sent.worker], "allow_other_workers": False} if sent.worker else {}
         try:
             # workers and dashboards show the repr of a task, which says nothing about a file
-            call = io.BytesIO(pickle.dumps(Call(order), 5))
+            call = io.BytesIO(pickle.dumps(OrderCall(order), 5))
             future = self._client.submit(pickle.load, call, key=sent.name, pure=False, retries=0, **where)
         except Exception as fault:
             self._orders.take(sent.name)

@@ -12,7 +12,7 @@ from typing import Any
 from batchmill.errors import ClusterLost
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.remote import agent
-from batchmill.executors.remote.calls import Call
+from batchmill.executors.remote.calls import OrderCall
 from batchmill.executors.remote.contract import Done, Gone, Lost
 from batchmill.executors.remote.offer import Offer, Worker
 
@@ -54,7 +54,7 @@ class FuturesCarrier:
 
     def send(self, order: bytes, done: Done) -> FutureTicket:
         try:
-            future = self._executor.submit(pickle.load, io.BytesIO(pickle.dumps(Call(order), 5)))
+            future = self._executor.submit(pickle.load, io.BytesIO(pickle.dumps(OrderCall(order), 5)))
         except Exception as fault:
             self.gone = True  # broken or shut down
             raise ClusterLost(f"{type(fault).__name__}: {fault}") from fault

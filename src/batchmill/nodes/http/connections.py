@@ -29,6 +29,7 @@ from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocke
 
 SERVERS = 100  # of so many different ones connections are kept, the least recently used going first
 KEPT = 1000  # idle connections to one server: as many as a batch can have in flight
+SWITCHING = 101
 TOGETHER = 64 * 1024  # bytes of a body that are sent in one piece with the head
 
 Origin = tuple[str, str, int]
@@ -78,6 +79,9 @@ class _Limits:
         answer = HTTPResponse(self.sock, method=method)
         try:
             answer.begin()
+            while 100 <= answer.status < 200 and answer.status != SWITCHING:  # such as 103, hints for browsers
+                answer.headers = None  # type: ignore[assignment]  # it reads the next head then
+                answer.begin()
         except BaseException:
             answer.close()
             raise
