@@ -79,7 +79,7 @@ class _Limits:
         answer = HTTPResponse(self.sock, method=method)
         try:
             answer.begin()
-            while 100 <= answer.status < 200 and answer.status != SWITCHING:  # such as 103, hints for browsers
+            while 100 <= answer.status < 200 and answer.status != SWITCHING:  # such as 103, with hints
                 answer.headers = None  # type: ignore[assignment]  # it reads the next head then
                 answer.begin()
         except BaseException:
