@@ -33,11 +33,12 @@ def as_utf8(read: Read, encoding: str) -> Read:
     return converted
 
 
-def with_line_feeds(read: Read, quote: str | None) -> Read:
-    """``read``, with LF in place of CR if its lines end with CR alone, as old programs write them. The first
-    line end decides: a CR outside quotes without LF behind it."""
+def with_line_feeds(read: Read, quote: str | None, delimiter: str) -> Read:
+    """``read``, with LF in place of CR if its lines end with CR alone, as old programs write them; a CR inside
+    quotes stays. The first line end decides: a CR outside quotes without LF behind it."""
     seen = b""
     ended: bool | None = None
+    convert: Callable[[bytes], bytes] = _feeds if quote is None else _OutsideQuotes(quote, delimiter)
 
     def given(size: int) -> bytes:
         nonlocal seen, ended
@@ -47,9 +48,43 @@ def with_line_feeds(read: Read, quote: str | None) -> Read:
                 data += more
             seen += data
             ended = _ends_with_cr(seen, quote) if len(seen) <= _LONGEST_FIRST else False
-        return data.replace(b"\r", b"\n") if ended else data
+            if ended and len(seen) > len(data):  # it has been given out: only its quotes matter
+                convert(seen[: -len(data)])
+        return convert(data) if ended else data
 
     return given
+
+
+def _feeds(data: bytes) -> bytes:
+    return data.replace(b"\r", b"\n")
+
+
+class _OutsideQuotes:
+    """Replaces CR outside quoted fields, in one piece of a file after another. As in :mod:`csv`, a quote
+    opens a field only at its start, and two of them inside are one."""
+
+    def __init__(self, quote: str, delimiter: str) -> None:
+        self._quote = quote.encode()
+        self._opening = re.compile(rb"(?<=[\r\n" + re.escape(delimiter.encode()) + rb"])" + re.escape(self._quote))
+        self._inside = False
+        self._last = b"\n"  # the byte before the piece
+
+    def __call__(self, data: bytes) -> bytes:
+        if not self._inside and self._quote not in data and self._last != self._quote:
+            self._last = data[-1:] or self._last
+            return _feeds(data)
+        text = self._last + data
+        done: list[bytes] = []
+        place = 1
+        while place < len(text):
+            if self._inside:
+                end = text.find(self._quote, place) + 1 or len(text)
+                self._inside = not text.endswith(self._quote, place, end)
+                done.append(text[place:end])
+            elif text.startswith(self._quote, place) and text.endswith(self._quote, 0, place) and done_inside:
+                pass
+            place = end
+        return b"".join(done)
 
 
 def _ends_with_cr(text: bytes, quote: str | None) -> bool | None:
