@@ -49,7 +49,7 @@ FORMS: dict[str, tuple[str | bytes, dict[str, Any], list[Any]]] = {
     "comments": ("#1\n\n#2\na,b\n#3\n1,2\n\n#4\n", {"comment": "#"}, A_B),
     "comments within quotes": ('a\n"1\n#2"\n', {"comment": "#"}, [{"a": "1\n#2"}]),
     "comments of two marks": ("// x\na\n/1\n", {"comment": "//"}, [{"a": "/1"}]),
-    "lines that end with CR": ('a,b\r1,2\r"x\ry",\r', {}, [*A_B, {"a": "x\ny", "b": ""}]),
+    "lines that end with CR": ('a,b\r1,2\r"x\ry",\r', {}, [*A_B, {"a": "x\ry", "b": ""}]),
     "lines that end with CR, but for the last": ("a,b\r1,2", {}, A_B),
     "CR in quotes, and LF": ('"a\rb"\n"1\r2"\n', {}, [{"a\rb": "1\r2"}]),
     "CRLF": ("a,b\r\n1,2\r\n", {}, A_B),

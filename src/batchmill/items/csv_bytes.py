@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 
 from batchmill.items.unpacking import Read
 
@@ -34,8 +35,8 @@ def as_utf8(read: Read, encoding: str) -> Read:
 
 
 def with_line_feeds(read: Read, quote: str | None, delimiter: str) -> Read:
-    """``read``, with LF in place of CR if its lines end with CR alone, as old programs write them; a CR inside
-    quotes stays. The first line end decides: a CR outside quotes without LF behind it."""
+    """``read``, with LF in place of CR if its lines end with CR alone, as old programs write them; a CR
+    inside quotes stays. The first line end decides: a CR outside quotes without LF behind it."""
     seen = b""
     ended: bool | None = None
     convert: Callable[[bytes], bytes] = _feeds if quote is None else _OutsideQuotes(quote, delimiter)
@@ -60,39 +61,50 @@ def _feeds(data: bytes) -> bytes:
 
 
 class _OutsideQuotes:
-    """Replaces CR outside quoted fields, in one piece of a file after another. As in :mod:`csv`, a quote
+    """Replaces CR outside quoted fields, in one piece of a file after another. As for :mod:`csv`, a quote
     opens a field only at its start, and two of them inside are one."""
 
     def __init__(self, quote: str, delimiter: str) -> None:
-        self._quote = quote.encode()
-        self._opening = re.compile(rb"(?<=[\r\n" + re.escape(delimiter.encode()) + rb"])" + re.escape(self._quote))
+        self._quote, between = quote.encode(), delimiter.encode()
+        self._opening = re.compile(rb"(?:[\r\n]|" + re.escape(between) + rb")" + re.escape(self._quote))
+        self._back = len(between)
+        self._before = b"\n"  # the end of the last piece
         self._inside = False
-        self._last = b"\n"  # the byte before the piece
+        self._closed = False  # the last byte was a quote that closes a field, if no other follows
 
     def __call__(self, data: bytes) -> bytes:
-        if not self._inside and self._quote not in data and self._last != self._quote:
-            self._last = data[-1:] or self._last
-            return _feeds(data)
-        text = self._last + data
+        text, place = self._before + data, len(self._before)
         done: list[bytes] = []
-        place = 1
         while place < len(text):
+            begin = place
             if self._inside:
-                end = text.find(self._quote, place) + 1 or len(text)
-                self._inside = not text.endswith(self._quote, place, end)
-                done.append(text[place:end])
-            elif text.startswith(self._quote, place) and text.endswith(self._quote, 0, place) and done_inside:
-                pass
-            place = end
+                end = text.find(self._quote, begin)
+                self._closed = end >= 0
+                self._inside = not self._closed
+                place = end + len(self._quote) if self._closed else len(text)
+                done.append(text[begin:place])
+            elif self._closed and text.startswith(self._quote, begin):
+                self._inside, self._closed = True, False
+                place += len(self._quote)
+                done.append(self._quote)
+            else:
+                opening = self._opening.search(text, max(0, begin - self._back))
+                self._inside, self._closed = opening is not None, False
+                place = len(text) if opening is None else opening.end()
+                done.append(_feeds(text[begin:place]))
+        self._before = text[-self._back :]
         return b"".join(done)
 
 
 def _ends_with_cr(text: bytes, quote: str | None) -> bool | None:
     """Whether the first line ends with CR alone; None if its end has not arrived."""
-    end = re.search(rb"\r?\n|\r(?=.)", text)
-    if end is None or end.group() != b"\r":
-        return None if end is None else False
-    return not (quote is not None and text.count(quote.encode(), 0, end.start()) % 2)
+    quotes = begin = 0
+    for end in re.finditer(rb"\r?\n|\r(?=.)", text, re.DOTALL):
+        quotes += 0 if quote is None else text.count(quote.encode(), begin, end.start())
+        begin = end.end()
+        if quotes % 2 == 0:
+            return end.group() == b"\r"
+    return None
 
 
 def _before(fault: UnicodeError, data: bytes) -> bytes:

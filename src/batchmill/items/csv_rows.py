@@ -110,7 +110,7 @@ def csv_rows(
     :class:`StorageError`, which names ``source`` and the line."""
     csv.field_size_limit(max(MAX_LINE, csv.field_size_limit()))
     with stream() as read:
-        text = with_line_feeds(as_utf8(read, form.encoding), form.quote)
+        text = with_line_feeds(as_utf8(read, form.encoding), form.quote, form.delimiter)
         lines = numbered_lines(text, source, ends=True, keep_bad=keep_bad, remedy=_ENCODING)
         feed = _Feed(lines, form)
         reader = form.reader(feed)
