@@ -56,7 +56,7 @@ class Paces:
 
 
 def bounded(ahead: int, least: int, n_bytes: float) -> int:
-    """How many of ``ahead`` items may be ahead of a consumer if each is ``n_bytes`` large (0: nobody knows):
+    """How many of ``ahead`` items may be ahead of a consumer if each is ``n_bytes`` large (0 if unknown):
     those that fit into :data:`BYTES_AHEAD`, at least ``least``."""
     return min(ahead, max(least, int(BYTES_AHEAD / n_bytes))) if n_bytes else ahead
 
@@ -98,7 +98,7 @@ class ChunkSizer:
 
     @property
     def pace(self) -> ItemPace | None:
-        """The learned measurements; None if there are none yet."""
+        """The learned measurements; None without any."""
         with self._lock:
             return ItemPace(self._mean, self._bytes) if self._mean else None
 
@@ -118,7 +118,7 @@ class ChunkSizer:
         if not items:
             return
         with self._lock:
-            # Not a mean of the chunks' means: one item that was disturbed tells less than a hundred.
+            # Not a mean of the chunks' means, because one disturbed item says less than a hundred items.
             self._seconds = KEPT * self._seconds + seconds
             self._items = KEPT * self._items + items
             self._mean = self._seconds / self._items
@@ -141,9 +141,9 @@ class ChunkSizer:
         return max(LEAST_PATIENCE, PATIENCE * meant)
 
     def depth(self, remaining: int | None) -> int:
-        """How many chunks a worker should have: a second one waits there while items are short, so that the
-        worker never idles for a round trip. Near the end, or where nobody knows how near it is, only
-        very short items wait behind another: they would be missed elsewhere."""
+        """How many chunks a worker should have: while items are short, a second one waits there, so the
+        worker never idles for a round trip. Near the end, or if its distance is unknown, only very short
+        items wait behind others, because other workers could need them."""
         with self._lock:
             plenty = remaining is not None and remaining > 2 * self._workers
             short = self._short if plenty else VERY_SHORT_SECONDS

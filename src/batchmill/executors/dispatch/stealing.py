@@ -1,9 +1,9 @@
 """Work stealing: items that a worker has not begun go to idle workers.
 
-A chunk is sized by the expected time of its items. When one takes long the others wait behind it, and near
-the end of a batch, or while the source gives nothing, no other worker has work left. Then the worker is held:
-it begins nothing more. A moment later its progress shows for certain what it has begun, and the rest is given
-back.
+A chunk is sized by the expected time of its items. If one takes long, the others wait behind it, and near the
+end of a batch, or while the source gives nothing, no other worker has work left. Then the worker is held: it
+begins no further item. A moment later its progress shows for certain which items it has begun, and the rest
+is given back.
 
 The moment replaces a memory barrier: a worker writes which item it is on before it checks whether it is held.
 So either it sees the hold, or the stealer, which looks much later than any write takes to become visible,
@@ -38,15 +38,15 @@ class Holder(Protocol):
         """Which item of which chunk it is on; None while it is on none or was held."""
 
     def hold(self) -> None:
-        """Let it begin nothing more of what it has, so that :meth:`take_back` can have it."""
+        """Prevent it from beginning further items, so :meth:`take_back` can have them."""
 
     def take_back(self) -> None:
         """Return what a worker that was held a little while ago has not begun."""
 
 
 class Watch:
-    """One thread, from ``run``, that looks at all batches every few milliseconds while there is one to look
-    at, and ``linger`` times more. So a short batch that follows another one wakes nobody.
+    """One thread, from ``run``, that looks at all batches every few milliseconds while there are any, and
+    ``linger`` times more. So a short batch that follows another one starts no thread.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_looks`` and ``_running``.
     """
@@ -138,7 +138,7 @@ class WorkStealer:
                 self._watched = False
 
     def end(self) -> None:
-        """The batch is over: nothing of it is looked at when this returns."""
+        """The batch is over: when this returns, the watch no longer looks at it."""
         with self._lock:
             self._over = True
         if self._looking.acquire(timeout=END_SECONDS):
@@ -164,7 +164,7 @@ class WorkStealer:
         return True
 
     def _goes_on(self) -> bool:
-        """Whether there is something to share, or may be; else nothing is watched any more."""
+        """Whether there may be items to share, now or later; else the watch can stop."""
         with self._lock:
             asked, self._asked, over = self._asked, False, self._over
         over = over or self._channel.stopped

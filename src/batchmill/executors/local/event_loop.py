@@ -71,7 +71,7 @@ class EventLoopBatch:
         self._running: set[asyncio.Task[None]] = set()
         self._background = background()
         self._loop = self._background.loop
-        # what items see of it is what the caller set
+        # items see the context variables of the caller
         self._context = self._background.inside(contextvars.copy_context())
         self._cpu: LoopShare | None = None
         self._at_work = 0  # items whose outcome is not known yet; some tasks of ``_running`` are about to end
@@ -271,7 +271,7 @@ class EventLoopBatch:
         return True
 
     async def _value(self, item: object, index: int, attempts: Attempts) -> object:
-        """What an attempt comes to."""
+        """The result of an attempt."""
         number, recorder = attempts.number, attempts.recorder
         timeout = self._settings.timeout
         if timeout is None:

@@ -4,11 +4,11 @@
                           ^
                  Watcher: looks at the workers' progress, gives up overdue attempts
 
-Nothing is submitted or queued: a free worker takes the next items, so only the channel's window bounds
-memory. With a timeout a watcher thread looks at the workers' progress. A worker whose attempt is overdue is
-abandoned: its item is settled without it, another worker takes its place, and whatever it still returns is
-discarded. Python cannot end a thread, so an abandoned one runs until its item returns; it is a daemon, and
-the end of the process does not wait for it.
+There is no queue: a free worker takes the next items, so only the channel's window bounds memory. With a
+timeout a watcher thread looks at the workers' progress. A worker whose attempt is overdue is abandoned: its
+item is settled without it, another worker replaces it, and a late result is discarded. Python cannot end a
+thread, so an abandoned one runs until its item returns; it is a daemon, and the end of the process does not
+wait for it.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ CHUNK_SECONDS = 0.001  # threads cost little to feed; longer chunks would delay 
 CLOSE_SECONDS = 1.0
 
 Settle = Callable[[Chunk, int, int, float | None, int | None], Chunk | Outcome]
-"""What becomes of what was running: the chunk, its offset in it, the number of the attempt, the second of
-:func:`time.perf_counter` at which that began where it is known, the number of the worker."""
+"""Handles a lost item: the chunk, its offset in it, the number of the attempt, the second of
+:func:`time.perf_counter` at which that began if known, the number of the worker."""
 
 
 class Crew(Protocol):
@@ -54,9 +54,9 @@ class Crew(Protocol):
 class Worker:
     """See the module.
 
-    Concurrency: ``_lock`` guards ``_chunk``, ``_block``, ``_number``, ``_own_number`` and ``_abandoned``:
-    whoever takes the chunk out, the worker with its block or the watcher that abandons the worker, settles
-    its items; the other finds nothing there.
+    Concurrency: ``_lock`` guards ``_chunk``, ``_block``, ``_number``, ``_own_number`` and ``_abandoned``: the
+    thread that takes the chunk out, the worker with its block or the watcher that abandons the worker,
+    settles its items; the other finds none.
     """
 
     def __init__(self, crew: Crew) -> None:

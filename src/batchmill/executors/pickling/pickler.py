@@ -88,8 +88,8 @@ def as_buffer(stream: Stream, protocol: SupportsIndex) -> object:
 
 
 def refusal(value: object, fault: BaseException, what: str) -> NotPicklable:
-    """The error for a value that cannot be pickled: what it is, which part is at fault and what to do. A task
-    that is no more than a function is called by the function's name."""
+    """The error for a value that cannot be pickled: its name, the part at fault and the remedy. A task that
+    is only a function is called by the function's name."""
     function = value.only_function if isinstance(value, Task) else None
     where = blame(value, _try, root=what) if function is None else blame(function, _try, root=named(function))
     return NotPicklable(
@@ -99,7 +99,7 @@ def refusal(value: object, fault: BaseException, what: str) -> NotPicklable:
 
 
 def refused_here(fault: BaseException) -> NotPicklable:
-    """The error for a result that came back and does not unpickle in this process."""
+    """The error for a result that came back but cannot be unpickled in this process."""
     return NotPicklable(
         f"the result does not unpickle in the main process ({type(fault).__name__}: {text_of(fault)}); "
         "return plain data instead, or use executor 'thread'"
@@ -159,8 +159,8 @@ def named(function: object) -> str:
 
 
 def _reduce_code(code: types.CodeType) -> tuple[object, ...]:
-    """As cloudpickle does it, with the name of the file; with the source where only this process has it, as
-    that of a cell of a notebook."""
+    """The same as cloudpickle, with the name of the file; with the source if only this process has it, such
+    as that of a cell of a notebook."""
     make, fields = _CLOUDPICKLES[types.CodeType](code)
     file = code.co_filename
     fields = tuple(file if isinstance(one, str) and one == "<dynamic-code>" else one for one in fields)

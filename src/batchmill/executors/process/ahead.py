@@ -1,6 +1,7 @@
-"""The first worker process of a program, started before everything else that its batch needs is imported.
+"""The first worker process of a program, started before its batch imports everything else.
 
-The worker boots on another core meanwhile. Imports nothing itself: who asks has imported nothing yet.
+The worker boots on another core meanwhile. This module imports nothing itself, because its caller has
+imported nothing.
 """
 
 from __future__ import annotations

@@ -194,8 +194,8 @@ class ProcessBatch:
         return any(driver.spare() for driver in self._now())
 
     def _widen(self) -> None:
-        """Add drivers for items that were returned, where fewer are at work than may be: in the place of
-        those that had nothing to do any more and ended."""
+        """Add drivers for returned items, if fewer are working than allowed: they replace drivers that ended
+        for lack of work."""
         with self._lock:
             over = [driver for driver in self._drivers if driver.over]
             self._drivers = [driver for driver in self._drivers if driver not in over]

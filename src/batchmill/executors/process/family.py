@@ -1,4 +1,4 @@
-"""Processes with all they started: descendants, and what is left in the process groups of those.
+"""Processes with everything they started: descendants, and the remaining members of their process groups.
 
 A descendant whose parent has ended has no parent in the family any more, but is still in its group. Commands
 lead groups of their own, so the groups that descendants lead are theirs alone and may be signalled as a
@@ -22,10 +22,10 @@ Spared = Callable[["psutil.Process"], bool]
 
 
 def kill_family(pid: int, grace: float = 0.0) -> None:
-    """SIGKILL a process and all it started, itself first in so far as it starts no more of them.
+    """SIGKILL a process and its descendants, beginning with itself so it starts no more.
 
     With a ``grace`` in seconds, groups below it are asked to end by SIGTERM and have that long to do so; the
-    process itself does not go on meanwhile.
+    process itself is stopped meanwhile.
     """
     try:
         import psutil

@@ -1,7 +1,7 @@
 """The folders of a pool, in memory and on disk: made, owned, removed, and cleaned up after dead processes.
 
 loky's tracker removes them when this process is killed. If a whole process group is killed, as terminals and
-batch systems do, the tracker dies too, and what lay in memory would stay until the machine restarts. So each
+batch systems do, the tracker dies too, and the memory would stay in use until the machine restarts. So each
 folder holds a file that its process keeps locked; the kernel drops the lock with the process, and the next
 pool removes folders whose file is not locked.
 """
@@ -51,8 +51,8 @@ class Folders:
 
 
 def _own(path: str) -> list[int]:
-    """The descriptor of the locked file. Without one, for lack of room or on a file system without locks,
-    the folder is only never taken for that of a dead process."""
+    """The descriptor of the locked file. Without one, for lack of room or on a file system without locks, the
+    folder is never taken for that of a dead process."""
     owner = os.path.join(path, OWNER)
     try:
         descriptor = os.open(owner, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -120,19 +120,20 @@ def _parted(content: memoryview) -> tuple[memoryview, list[memoryview]]:
 
 
 def packed(block: Block) -> bytes:
-    """A block as bytes that travel to other machines too. What cannot travel is an error of its item."""
+    """A block as bytes that can also travel to other machines. A value that cannot travel is an error of its
+    item."""
     return bytes(_pack(block, 0, in_band=True)[0])
 
 
 def unpacked(stream: bytes, start: int) -> Block:
-    """The block, from index ``start``, of what :func:`packed` made."""
+    """The block, from index ``start``, of the bytes from :func:`packed`."""
     block = Block(start, [], [])
     _append(block, *_loads(stream))
     return block
 
 
 def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
-    """The content of a frame. What does not unpickle in this process is an error of its item."""
+    """The content of a frame. A value that cannot be unpickled in this process is an error of its item."""
     try:
         return pickler.loads(stream, buffers), {}
     except Exception:  # noqa: BLE001  # what an object's own code raised: told below, of the item it came from
@@ -155,7 +156,7 @@ def _append(block: Block, columns: Columns, faults: dict[int, ErrorInfo]) -> Non
 
 
 def _columns(block: Block, first: int, seals: bool) -> Columns:
-    """What the block has grown by since it had ``first`` items, as it travels."""
+    """The growth of the block since it had ``first`` items, in its travelling form."""
     part = block.part(first)
     values, special = part.values, part.special
     if seals:

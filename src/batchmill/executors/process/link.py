@@ -37,7 +37,7 @@ class ProcessLink:
     """A :class:`~batchmill.executors.dispatch.link.WorkerLink`: a ``slot`` while it is leased to the batch of
     a ``job``; ``release`` takes it back.
 
-    Concurrency: as the protocol says. It has no state of its own; the slot has its own lock.
+    Concurrency: as in the protocol. It has no state of its own; the slot has its own lock.
     """
 
     def __init__(self, slot: Slot, job: PackedJob, pool: Pool, release: Callable[[Slot], None]) -> None:
@@ -107,7 +107,7 @@ class ProcessLink:
             raise CannotTravel(describe(no_room("an item", stream, buffers, fault))) from fault
 
     def _read(self, chunk: Chunk, number: int, end: Reply | Remains) -> End:
-        """What came back, as plain data."""
+        """The reply, as plain data."""
         try:
             if isinstance(end, Remains):
                 self._pool.must_be_open()  # else no item is to blame

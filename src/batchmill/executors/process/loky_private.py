@@ -36,7 +36,7 @@ __all__ = ["SEMAPHORES", "SEMAPHORE_NAME", "Popen", "Worker", "at_exit", "tracke
 
 SEMAPHORES = "/dev/shm"  # noqa: S108  # where the system keeps named semaphores, as files
 SEMAPHORE_NAME = re.compile(r"sem\.loky-([0-9]+)-[A-Za-z0-9_-]+")
-"""What files of semaphores are called that loky makes; the group is the id of the process that made them."""
+"""The pattern for the names of loky's semaphores; the group is the id of the process that made them."""
 
 MOST_NESTED = 10
 """Workers within workers: more of them is a recursion without end, and would take the machine with it."""
@@ -123,8 +123,9 @@ class Worker:
 
 
 def at_exit(end: Callable[[], None]) -> None:
-    """Have ``end`` called when the interpreter ends, once for the process, whoever asks: before threads are
-    joined, and before multiprocessing waits for processes. Raises RuntimeError when it is ending already."""
+    """Have ``end`` called when the interpreter ends, once for the process, even after several calls: before
+    threads are joined, and before multiprocessing waits for processes. Raises RuntimeError when it is already
+    ending."""
     if not _exit_hooked.is_set():
         getattr(threading, "_register_atexit", atexit.register)(end)
         _exit_hooked.set()

@@ -17,10 +17,10 @@ from batchmill.executors.running.attempts import Job
 
 class PackedJob:
     """A job and its environment, packed. ``digest`` names both: a worker that has seen it needs only the
-    digest, in this batch or a later one. ``pace`` is what an earlier batch with the digest learned of its
-    items; this batch updates it. ``n_workers`` processes share the cores.
+    digest, in this batch or a later one. ``pace`` has the measurements of an earlier batch with the digest;
+    this batch updates it. ``n_workers`` processes share the cores.
 
-    ``around`` is the environment, as a pickle; None for that of this process now.
+    ``around`` is the environment, as a pickle; None for the present one of this process.
 
     Raises :class:`NotPicklable` naming the attribute at fault.
     """
@@ -39,7 +39,7 @@ class PackedJob:
         self.pace = pool.paces.of(self.digest)
 
     def withdraw(self) -> None:
-        """The batch is over; the pool may drop what it kept for it."""
+        """The batch is over; the pool may drop the data that it kept for it."""
         if self.pace is not None:
             self._pool.paces.keep(self.digest, self.pace)
         for digest in self._parts:

@@ -38,7 +38,7 @@ class Payload(NamedTuple):
 
     @property
     def n_bytes(self) -> int:
-        """What travels, in bytes."""
+        """The size, in bytes."""
         return self.length + sum(length for _, length in self.buffers)
 
 
@@ -89,7 +89,7 @@ def no_room(what: str, stream: Stream, buffers: list[pickle.PickleBuffer], fault
 
 
 def write(stream: Stream, buffers: list[pickle.PickleBuffer], folder: str) -> Payload:
-    """Put a pickled value into a new file. Raises OSError and leaves nothing behind when it has no room."""
+    """Put a pickled value into a new file. Without room, raises OSError and leaves no file."""
     path = os.path.join(folder, f"{os.getpid()}-{next(_numbers)}.parcel")
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:

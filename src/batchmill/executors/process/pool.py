@@ -1,8 +1,8 @@
 """The pool of worker processes that all batches of this process share.
 
-Batches lease slots and threads and give them back; a slot that nobody used for :data:`IDLE_SECONDS` is
-closed, and all are at exit. Workers are started by one thread that lives as long as the pool: Linux ties a
-child's "signal me when my parent dies" to the thread that started it, not to the process.
+Batches lease slots and threads and give them back; a slot that was idle for :data:`IDLE_SECONDS` is closed,
+and all are at exit. Workers are started by one thread that lives as long as the pool: Linux ties a child's
+"signal me when my parent dies" to the thread that started it, not to the process.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Pool:
         starting.result()
 
     def _take_idle(self, modules: frozenset[str]) -> Slot | None:
-        """Under the lock: the slot used last that fits; those that are broken are closed."""
+        """Under the lock: the fitting slot that was used last; broken ones are closed."""
         self._close_under_lock([slot for slot in self._idle if not slot.healthy])
         fits = [place for place, slot in enumerate(self._idle) if slot.modules <= modules]
         return self._idle.pop(fits[-1]) if fits else None
@@ -121,7 +121,7 @@ class Pool:
             self._later(slot.close)
 
     def _take_back(self, starting: Future[Any]) -> None:
-        """A slot that nobody waits for any more."""
+        """Take back a slot whose caller no longer waits."""
         if starting.exception() is None:
             self.release(starting.result())
 
@@ -277,15 +277,16 @@ _made: tuple[int, Future[Pool]] | None = None  # by which process, and the pool
 
 
 def shared_pool() -> Pool:
-    """The pool of this process, made when first asked for; a forked child makes its own.
+    """The pool of this process, made on first use; a forked child makes its own.
 
-    It is made in a thread: a Ctrl-C, which the main thread may meet anywhere, must not leave half of one.
+    It is made in a thread, so a Ctrl-C, which may hit the main thread anywhere, leaves no half-made pool.
     """
     global _made
     with _pool_lock:
         if (made := _current()) is None:
-            # In a process that multiprocessing made this is what ends the workers, before their end is waited
-            # for there. In others it is for a pool that never started one; the others go before.
+            # In a process that multiprocessing made, this ends the workers before their end is awaited there.
+            # In other processes it serves a pool that never started a worker; otherwise the workers have
+            # ended before.
             multiprocessing.util.Finalize(None, shutdown, exitpriority=SHUTDOWN_PRIORITY)
             _made = os.getpid(), (made := Future())
             _begin(made)

@@ -59,7 +59,7 @@ class _Sealing:
 
 
 def _is_data(value: Any, left: list[int]) -> bool:
-    """Whether a value is made of Python's own types, as far as so many are ``left`` to look at."""
+    """Whether a value consists of Python's own types, checking at most ``left`` parts."""
     left[0] -= 1
     if left[0] < 0:
         return False

@@ -1,6 +1,6 @@
-"""What signals mean to a worker process: the parent decides when the run ends, the worker does not.
+"""Signals in a worker process: the parent decides when the run ends, not the worker.
 
-A terminal's Ctrl-C, timeout(1) and systemd send theirs to the whole family at once.
+A terminal's Ctrl-C, timeout(1) and systemd signal the whole family at once.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def signals_blocked() -> Iterator[None]:
 
 
 def heed_signals(progress: Progress) -> None:
-    """In the worker: SIGINT and SIGHUP are ignored, SIGTERM is heard; ``progress`` is where the parent writes
-    its stop."""
+    """In the worker: ignore SIGINT and SIGHUP, handle SIGTERM; ``progress`` is where the parent writes its
+    stop."""
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN if number != signal.SIGTERM else Terminated(progress))
     if hasattr(signal, "pthread_sigmask"):
@@ -53,9 +53,9 @@ def heed_signals(progress: Progress) -> None:
 class Terminated:
     """Handles SIGTERM in a worker; timeout(1) and systemd send it to the whole family at once.
 
-    A run that is told to end tells its workers, and then the running items have their time. A worker that
-    hears nothing of that was meant alone: it dies of the signal, at its current item. Programs that items
-    start do not inherit this; a forked process just dies.
+    A run that must end tells its workers, and then the running items have their time. A worker that is told
+    nothing was signalled alone: it dies of the signal, at its current item. Programs that items start do not
+    inherit this; a forked process just dies.
     """
 
     def __init__(self, progress: Progress) -> None:

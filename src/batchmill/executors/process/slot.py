@@ -1,13 +1,13 @@
-"""One worker process and all the parent knows of it.
+"""One worker process, and everything the parent knows of it.
 
-The worker is a process that loky starts. All it does is `child.serve`, and chunks go to it over a pipe of our
+The worker is a process that loky starts. It only runs `child.serve`, and chunks go to it over a pipe of our
 own:
 
     link --send--> pipe --> worker --> pipe --> receiver thread --settle--> link's callback
 
-which costs a fifth of a trip through an executor's queues. When the worker dies the pipe ends; the
-receiver settles what was under way with how the worker died. Only this slot is broken then, another takes
-its place, and the other workers never notice.
+which costs a fifth of a trip through an executor's queues. When the worker dies the pipe ends; the receiver
+settles the chunks in flight with the cause of the death. Only this slot is then broken, another replaces it,
+and the other workers never notice.
 """
 
 from __future__ import annotations
@@ -70,13 +70,12 @@ Heard = Callable[[Logged], None]
 
 class Slot:
     """See the module. ``known`` holds the digests of jobs the worker has; ``idle_since`` is the pool's;
-    ``served`` belongs to the driver that leased the slot.
-    ``heard`` is given what the worker logs. ``modules`` name the files of the user's modules that the
-    worker may have imported, with their content.
+    ``served`` belongs to the driver that leased the slot. ``heard`` gets the log records of the worker.
+    ``modules`` name the files of the user's modules that the worker may have imported, with their content.
 
-    Concurrency: ``open`` and ``close`` run in the pool's thread, ``send`` in one driver, the callbacks in
-    the receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead``,
-    ``_retired`` and ``_closed``; ``known`` belongs to the driver that leased the slot.
+    Concurrency: ``open`` and ``close`` run in the pool's thread, ``send`` in one driver, the callbacks in the
+    receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead``, ``_retired``
+    and ``_closed``; ``known`` belongs to the driver that leased the slot.
     """
 
     def __init__(self, area: SharedArea, folders: list[str]) -> None:
@@ -101,7 +100,8 @@ class Slot:
         self._receiver = threading.Thread(target=self._receive, name="batchmill-pool-receiver", daemon=True)
 
     def open(self) -> None:
-        """Start the worker process; it boots while we go on. Raises OSError without room for one more."""
+        """Start the worker process, which boots in the background. Raises OSError without room for
+        one more."""
         self._process = self._worker.start()
         self.pid = self._process.pid
         self._far_end.close()  # so that the pipe ends with the worker
@@ -110,7 +110,7 @@ class Slot:
 
     @property
     def healthy(self) -> bool:
-        """Whether the worker can be given chunks, as far as anyone knows."""
+        """Whether the worker can take chunks, as far as is known."""
         with self._lock:
             return not (self._dead or self._retired) and self._seq + 1 < MOST_CHUNKS
 
@@ -128,7 +128,7 @@ class Slot:
 
     @property
     def next_seq(self) -> int:
-        """The number the next chunk sent will have; tells which half of the shared area it uses."""
+        """The number of the next chunk; it decides which half of the shared area the chunk uses."""
         return self._seq + 1
 
     def send(self, order: Order, settle: Settle) -> None:
@@ -152,7 +152,7 @@ class Slot:
         self.area.progress.stop()
 
     def hold(self) -> None:
-        """Let the worker start nothing until :meth:`go_on`, unless it was stopped for good."""
+        """Keep the worker from starting items until :meth:`go_on`, unless it was stopped for good."""
         self.area.progress.pause()
 
     def go_on(self) -> None:
@@ -160,9 +160,9 @@ class Slot:
         self.area.progress.resume()
 
     def kill(self, verdict: str) -> None:
-        """End the worker and all it started; ``verdict`` says why, the first one counts.
+        """End the worker and its descendants; ``verdict`` says why, and the first one counts.
 
-        Commands of a cancelled batch are asked to end first; nobody waits here until they have.
+        Commands of a cancelled batch are asked to end first; this does not wait for them.
         """
         with self._lock:
             first, self._verdict = self._verdict is None, self._verdict or verdict
@@ -228,7 +228,7 @@ class Slot:
                 self.heard(reply)
 
     def _death(self) -> Remains:
-        """How the worker ended and what it was at. One that only closed the pipe is ended here."""
+        """How the worker ended and what it was running. One that only closed the pipe is ended here."""
         self._process.join(LOOK_SECONDS)
         if self._exit_code() is None:
             kill_family(self.pid)
@@ -238,9 +238,9 @@ class Slot:
         return Remains(self.pid, self._exit_code(), *seen)
 
     def _exit_code(self) -> int | None:
-        """The worker's exit code. Whoever lists the children of this process asks as well, and of two threads
-        that do at the same moment the system answers one; the other sees what that one wrote down a little
-        later."""
+        """The worker's exit code. Other code that lists the children of this process asks too, and if two
+        threads ask at the same moment the system answers only one; the other reads the recorded answer a
+        little later."""
         for _ in range(50):
             code: int | None = self._process.exitcode
             if code is not None or exists(self.pid):

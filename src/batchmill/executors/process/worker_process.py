@@ -14,7 +14,7 @@ class ServingProcess(BaseProcess):
     """Calls the function ``name`` of the module ``home`` with ``arguments``; the module is imported there,
     not here. ``level`` is its :data:`depth`."""
 
-    # What an item starts by multiprocessing begins clean, as this process did.
+    # Processes that an item starts by multiprocessing begin clean, as this process did.
     _start_method = "spawn"
 
     def __init__(self, home: str, name: str, arguments: tuple[Any, ...]) -> None:

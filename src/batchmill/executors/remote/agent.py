@@ -73,7 +73,7 @@ class Agent:
         self._replies: dict[str, tuple[Waiting, bytes]] = {}  # that may still be asked for
 
     def serve(self, order: Order, came: float) -> bytes:
-        """Run an order that ``came`` at that second; the pickle of its :class:`Reply`."""
+        """Run an order that ``came`` at that second; returns the pickle of its :class:`Reply`."""
         waiting = who_waits(self)
         slot = self._slots.acquire()
         with self._lock:
@@ -95,7 +95,7 @@ class Agent:
             self._slots.release(slot)
 
     def run(self, order: Order, waiting: Waiting) -> Reply:
-        """Run an order for who waits for it."""
+        """Run an order for the caller that waits for it."""
         host = socket.gethostname()
         try:
             known = self._job(order)
@@ -170,8 +170,8 @@ class Agent:
                 self._at_work.remove(at_work)
 
     def _watch(self) -> None:
-        """End what nobody waits for any more, while there is anything at work, and forget jobs, with what is
-        secret in them, that nobody has asked for in a while."""
+        """While orders run, end those that no longer have a waiter, and drop jobs, with their secrets, that
+        were not used for a while."""
         last = time.monotonic()
         while True:
             time.sleep(LOOK_SECONDS)
@@ -200,7 +200,7 @@ class Agent:
             one.cancel.cancel()
 
     def serving(self) -> list[str]:
-        """What Dask calls the orders that are here, "" for those of others."""
+        """Dask's names for the orders here, "" for those of other carriers."""
         with self._lock:
             return list(self._serving)
 
@@ -211,14 +211,14 @@ class Agent:
             return list(self._serving), {key: reply for key, (_, reply) in self._replies.items()}
 
     def recall(self, keys: Sequence[str], most: int) -> list[str]:
-        """The first ``most`` of these orders that have not begun: nothing of them ever runs here."""
+        """Take back the first ``most`` of these orders that have not begun: they never run here."""
         with self._lock:
             idle = [key for key in keys if key not in self._serving and key not in self._replies][:most]
             self._recalled.extend(idle)
             return idle
 
     def _forget_replies(self) -> None:
-        """Those that got where they were to go. To be called with the lock."""
+        """Drop the replies that have arrived. Call it with the lock."""
         for key in [key for key, (waiting, _) in self._replies.items() if not waiting.kept()]:
             del self._replies[key]
 
@@ -280,7 +280,7 @@ def _allow_children() -> None:
 
 
 def _placed(block: Block, host: str) -> Block:
-    """The block, with the host told of workers that died."""
+    """The block, with the host added to workers that died."""
     for offset, outcome in block.special.items():
         error = outcome.error
         if error is not None and error.kind == "worker_died":

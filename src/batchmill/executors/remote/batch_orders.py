@@ -1,4 +1,4 @@
-"""The orders of one batch on a cluster: chunks are sent over a carrier, and what comes back is settled."""
+"""The orders of one batch on a cluster: sends chunks over a carrier, and settles the replies."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ class BatchOrders:
             self._channel.fail(fault)
 
     def _warm_up(self) -> None:
-        """Have processes started and the job loaded, with orders without items: an item that may start must
-        not wait for that, or many that were let through one by one would start together."""
+        """Start processes and load the job, with orders without items: an item that may start must not wait
+        for that, and many that were admitted one by one must not start together."""
         remaining = self._channel.remaining()
         for _ in range(min(self._room(), WARM_SEATS, WARM_SEATS if remaining is None else remaining)):
             self._send(Chunk(0, ()))
@@ -196,7 +196,7 @@ class BatchOrders:
             return describe(pickler.refusal(chunk.items[0], fault, "item"))
 
     def _done(self, number: int, end: End) -> None:
-        """In a thread of the carrier's: an order came to an end. One returned before is ignored."""
+        """In a thread of the carrier's: an order ended. One that returned before is ignored."""
         received = time.perf_counter()
         with self._changed:
             out = self._out.pop(number, None)
@@ -234,7 +234,7 @@ class BatchOrders:
             self._reply(chunk, reply, stint, max(len(end), n_bytes))
 
     def _lose(self, number: int, chunk: Chunk, lost: Lost) -> None:
-        """A worker is gone with a chunk: its items go on one by one, or are charged with it."""
+        """A worker is gone with a chunk: its items continue one by one, or are charged with it."""
         if lost.expected:
             self._channel.give_back(chunk)
             return
@@ -329,7 +329,7 @@ class BatchOrders:
         threading.Thread(target=self._give_up, name="batchmill-dispatch-ending", daemon=True).start()
 
     def _give_up(self) -> None:
-        """After a cancel: agents that do not answer are waited for no longer."""
+        """After a cancel, no longer wait for agents that do not answer."""
         end = time.monotonic() + CANCEL_SECONDS
         with self._changed:
             while self._busy and time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""A batch as it is sent to a cluster: the job for its agents, and what runs here instead."""
+"""A batch as it is sent to a cluster: the job for its agents, and the part that runs here instead."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def variables_for(cluster: str | Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def refuse_secrets(task: Task, carrier: Carrier, settings: ExecutorSettings) -> None:
-    """Raises :class:`ExecutorUnavailable` where secrets would be sent that can be read on the way, and nobody
-    said that they may."""
+    """Raise :class:`ExecutorUnavailable` if secrets would be sent over a readable connection without
+    permission."""
     if not guarded(carrier, settings):
         return
     if what := task.secret or _told(task):
@@ -88,7 +88,7 @@ def refuse_secrets(task: Task, carrier: Carrier, settings: ExecutorSettings) -> 
 
 
 def guarded(carrier: Carrier, settings: ExecutorSettings) -> bool:
-    """Whether what is sent can be read on the way, and nobody said that this is well."""
+    """Whether the connection is readable by others, and the settings do not permit that."""
     said = said_of(settings.cluster)
     return carrier.exposed and not (isinstance(said, Mapping) and said.get("insecure"))
 
@@ -133,7 +133,7 @@ def probe_for(carrier: Carrier, task: Task, settings: ExecutorSettings) -> Itera
 
 
 def host_without(carrier: Carrier, probe: Probe) -> str:
-    """A host whose worker does not see the probe; "" where all do."""
+    """A host whose worker does not see the probe; "" if all do."""
     offer = carrier.offer(pickle.dumps(FactsCall(probe), 5))
     apart = (one.host for one in offer.workers if one.facts and one.facts["shares_folder"] is False)
     return next(apart, "")
@@ -142,8 +142,8 @@ def host_without(carrier: Carrier, probe: Probe) -> str:
 def run_here(
     task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken, apart: str
 ) -> Iterator[Block]:
-    """A task that needs the folder of the run, which the worker ``apart`` does not have, on threads of this
-    process. Raises :class:`ExecutorUnavailable` if it does more than to work on files."""
+    """Run a task that needs the folder of the run, which the worker ``apart`` does not have, on threads of
+    this process. Raises :class:`ExecutorUnavailable` if it does more than work on files."""
     if not task.only_files:
         raise ExecutorUnavailable(unshared(os.getcwd(), apart, task.needs_folder, no_other=task.folders_here))
     executor = ThreadExecutor()

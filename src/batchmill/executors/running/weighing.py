@@ -18,7 +18,7 @@ def weigh_every(at_once: int) -> int:
 
 
 def bytes_of(block: Block) -> int:
-    """Bytes, roughly, that a block holds: values, items, and what failed items reported."""
+    """The approximate size of a block in bytes: values, items, and the outputs of failed items."""
     held = bytes_in(block.values) + bytes_in(block.items)
     if not block.special:
         return held

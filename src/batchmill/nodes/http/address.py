@@ -20,7 +20,7 @@ MAX_CHARACTERS = 64 * 1024  # more than any server reads
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _AUTHORITY = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<host>[^/?#]*)")
-# What needs no more looking at: nothing to encode, no credentials, no fragment, no segments of dots.
+# An address that needs no further work: nothing to encode, no credentials, no fragment, no dot segments.
 _PLAIN = re.compile(
     r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::([0-9]{1,4}|[1-5][0-9]{4}))?(/(?!\.)(?:[\w~?&=.-]|/(?!\.))*)",
     re.ASCII,
@@ -42,7 +42,7 @@ class Address:
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """What two URLs have in common that belong to one server."""
+        """The origin of a URL, equal for two URLs of one server."""
         return self.scheme, self.host, self.port
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class Address:
         return shortened(str(self).partition("?")[0], _SHOWN_CHARACTERS)
 
     def basic_credentials(self) -> str:
-        """The value of an ``Authorization`` header made of the URL's user and password, or nothing."""
+        """The value of an ``Authorization`` header from the URL's user and password, or an empty text."""
         if not self.credentials:
             return ""
         return "Basic " + base64.b64encode(self.credentials.encode()).decode("ascii")

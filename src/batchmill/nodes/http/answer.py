@@ -56,9 +56,9 @@ class Answer:
         return refusal_status(self.content)
 
     def outputs(self, seconds: float, encoding: str | None) -> dict[str, Any]:
-        """The node's outputs; ``error`` is empty. ``encoding`` is the one asked for.
+        """The node's outputs; ``error`` is empty. ``encoding`` is the requested one.
 
-        Raises :class:`~batchmill.errors.NodeError` for a body that is no such text.
+        Raises :class:`~batchmill.errors.NodeError` for a body that is invalid in it.
         """
         try:
             value, binary = _value(self.content, self.get("content-type"), encoding)
@@ -122,12 +122,12 @@ def read_answer(reply: Reply, limit: int, request: Request) -> Answer:
 
 
 def _denied(status: int) -> int:
-    """After how many such answers in a row it is the key that is at fault; 0 if it never is."""
+    """The number of such answers in a row after which the key is considered rejected; 0 if never."""
     return {401: DENIED_IN_A_ROW, 403: FORBIDDEN_IN_A_ROW}.get(status, 0)
 
 
 def drain(reply: Reply) -> None:
-    """Read a short body that nobody wants; a long one costs the connection."""
+    """Read and discard a short body; for a long one, give up the connection."""
     try:
         _raw(reply, MAX_DRAINED)
     except TooLarge:
@@ -150,10 +150,10 @@ def _raw(reply: Reply, limit: int) -> bytes:
 
 
 def _value(content: bytes, content_type: str, encoding: str | None) -> tuple[object, bool]:
-    """The body, and whether it is base64: JSON where it says so and is, base64 where it says that it is a
-    picture or the like, else text. An ``encoding`` that was asked for comes before what the answer says.
+    """The body, and whether it is base64: JSON if it says so and is, base64 if its type is a picture or the
+    like, else text. A requested ``encoding`` overrides that of the answer.
 
-    Raises :class:`~batchmill.errors.NodeError` for what is no text.
+    Raises :class:`~batchmill.errors.NodeError` for invalid text.
     """
     kind, charset = _described(content_type)
     if encoding == BINARY:

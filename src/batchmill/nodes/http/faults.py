@@ -19,7 +19,7 @@ _REFUSED_BY_PROXY = re.compile(r"\b4\d\d\b")  # such as 407: it wants credential
 
 @contextmanager
 def in_words(request: Request, seconds: float, exchange: Exchange) -> Iterator[None]:
-    """Turn what the library raises inside into errors that say what was asked and what went wrong.
+    """Turn exceptions of the library inside into errors that name the request and the fault.
 
     Raises :class:`~batchmill.errors.AttemptTimeout`, :class:`~batchmill.errors.NodeError`, and
     :class:`~batchmill.errors.Stopped` in a run that was cancelled.
@@ -60,7 +60,7 @@ def _failure(asked: str, error: BaseException) -> NodeError:
 
 
 def _of_proxy(asked: str, error: lib.ProxyError) -> NodeError:
-    """The proxy that the environment names could not be reached, or would not let the request through."""
+    """The error for a proxy of the environment that could not be reached, or that rejected the request."""
     reason = _reason(error.original_error)
     refused = _REFUSED_BY_PROXY.search(reason) is not None
     message = f"{asked}: the proxy on the way there failed: {reason}"

@@ -185,8 +185,8 @@ class HttpNode(Node):
 def _followed(
     request: Request, exchange: Exchange, seconds: float, params: BoundParams, access: Access
 ) -> tuple[Request, Answer]:
-    """The answer at the end of all redirects, and the request that it is for; ``seconds`` is what it was
-    given."""
+    """The answer after all redirects, and the request that it answers; ``seconds`` is the time limit for
+    messages."""
     most = params["max_redirects"]
     first, behind = request.address, ""
     for _ in range(most + 1):

@@ -1,4 +1,4 @@
-"""A request as it is sent, and how it changes when the answer is a redirect."""
+"""A request as it is sent, and its changes for a redirect."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Request:
 
     @property
     def identified(self) -> bool:
-        """Whether it says who asks."""
+        """Whether it contains credentials."""
         return "Authorization" in self.fields or bool(self.key_header and self.key_header in self.fields)
 
     def head(self, length: int | None, for_proxy: Iterable[tuple[str, str]] | None = None) -> bytes:
@@ -109,8 +109,8 @@ def request_of(params: BoundParams) -> Request:
 
 
 def may_repeat(params: Mapping[str, object]) -> bool:
-    """Whether a request with these params, as written, may be sent twice without being told to: one that does
-    the same then, or that has a key by which the service knows it again."""
+    """Whether a request with these params, as written, is safe to send twice without permission: it is
+    idempotent, or has a key by which the service recognises it."""
     method, headers = params.get("method"), params.get("headers")
     if isinstance(headers, Mapping) and any(name.lower() == IDEMPOTENCY_KEY for name in headers):
         return True

@@ -69,7 +69,7 @@ class Exchange:
         self._abort(overdue=True)
 
     def abort(self) -> None:
-        """Wake whoever waits for the other side; what it waits for is over."""
+        """Wake the thread that waits for the other side; its exchange is over."""
         self._abort(overdue=False)
 
     def _abort(self, *, overdue: bool) -> None:
@@ -142,11 +142,11 @@ class LimitedTLSSocket(Limited, ssl.SSLSocket):
 
 
 def connect(host: str, port: int, options: Any, bounds: Bounds = ANYWHERE) -> LimitedSocket:
-    """A connection to ``host``, whichever of its addresses within ``bounds`` answers first in their order. It
-    is looked up once, so that what is asked is what was looked at.
+    """A connection to the first address of ``host`` within ``bounds`` that answers, in their order. The name
+    is looked up once, so the address that was checked is the one that is called.
 
     Raises :class:`socket.gaierror`, :class:`TimeoutError` and :class:`OSError`, and
-    :class:`~batchmill.errors.NodeError` where no address may be asked.
+    :class:`~batchmill.errors.NodeError` if no address is allowed.
     """
     exchange = current()
     failure: OSError | None = None
