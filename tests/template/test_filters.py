@@ -108,6 +108,11 @@ def test_results(filters: str, value: Any, expected: Any) -> None:
         ("max", [math.nan, 1], "NaN in order"),
         ("max", ["9", "10"], "numbers as text, and as text '9' comes after '10'"),
         ("sort", ["-1", "-2"], "write . number before it"),
+        (
+            "max",
+            ["9", "", "10"],
+            "'9' comes after '10'; write . number before it, and leave out what is empty",
+        ),
         ("parse", "[draft]", "not JSON: a value must come here at line 1, column 2"),
         ("parse", '{"a": 1, "a": 2}', 'the key "a" stands twice'),
         ("number", "12 apples", "'12 apples' is not a number"),

@@ -101,17 +101,19 @@ def _comparable(name: str, items: Sequence[Any]) -> Sequence[object]:
 
 def _refuse_numbers_as_text(name: str, items: Sequence[str]) -> None:
     """Refuse to sort texts that are numbers, as all cells of a CSV file are, if the two orders differ: as
-    text, ``9`` comes after ``10``."""
+    text, ``9`` comes after ``10``. Blank texts, as empty cells are, do not make a column one of words."""
+    filled = [one for one in items if one.strip()]
     try:
-        numbers = [exact_number(one) for one in items]
+        numbers = [exact_number(one) for one in filled]
     except ValueError:
         return
-    by_text = sorted(range(len(items)), key=items.__getitem__)
+    by_text = sorted(range(len(filled)), key=filled.__getitem__)
     for first, second in itertools.pairwise(by_text):
         if numbers[first] > numbers[second]:
+            blank = ", and leave out what is empty" if len(filled) < len(items) else ""
             raise FilterError(
-                f"the filter {name!r} got numbers as text, and as text {items[second]!r} comes after "
-                f"{items[first]!r}; write | number before it"
+                f"the filter {name!r} got numbers as text, and as text {filled[second]!r} comes after "
+                f"{filled[first]!r}; write | number before it{blank}"
             )
 
 
