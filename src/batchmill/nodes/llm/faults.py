@@ -147,7 +147,9 @@ def refusal_within(content: bytes, key: str) -> NodeError | None:
     said = masked(shortened(" ".join(content.decode("utf-8", "replace").split()), _SHOWN_CHARACTERS), key)
     why = "an empty quota" if spent else f"{status}"
     message = f"the server answered with 200, and with {why} in it: {said}"
-    return of_status(message, status, not spent, None if spent else seconds_until_free({}, content), spent=spent)
+    return of_status(
+        message, status, not spent, None if spent else seconds_until_free({}, content), spent=spent
+    )
 
 
 def _is_spent(error: Any) -> bool:
