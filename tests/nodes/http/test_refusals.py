@@ -178,7 +178,14 @@ def test_a_dead_key_stops_the_node(server, reply, executor):
     assert "in a row were denied" in run.nodes["get"]["failure"]
 
 
-@pytest.mark.parametrize("answer", [(402, {}), (429, {"error": {"code": "insufficient_quota"}})])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (402, {}),
+        (429, {"error": {"code": "insufficient_quota"}}),
+        (200, {"error": {"code": 429, "type": "insufficient_quota"}}),
+    ],
+)
 def test_a_quota_that_is_empty_stops_the_node(server, reply, answer):
     params = {"url": server.on("/x", reply(*answer))}
     batch = {"items": {"range": [30]}, "error_handling": "continue"}

@@ -250,11 +250,16 @@ def test_without_the_extra(run, monkeypatch):
 SPENT = (429, {"error": {"message": "no money left", "code": "insufficient_quota"}}, {})
 
 
-@pytest.mark.parametrize("answer", [SPENT, (401, {"error": {"message": "no such key"}}, {}), (402, {}, {})])
-def test_a_key_that_is_of_no_use_stops_the_node(model, answer):
+SPENT_WITHIN = (200, SPENT[1], {})
+DEAD_KEY = (401, {"error": {"message": "no such key"}}, {})
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("answer", [SPENT, SPENT_WITHIN, DEAD_KEY, (402, {}, {})])
+def test_a_key_that_is_of_no_use_stops_the_node(model, answer, api):
     pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
     model.answers = [answer]
-    params = {"prompt": "${item}", "model": "m", "base_url": model.base_url}
+    params = {"prompt": "${item}", "model": "m", "base_url": model.base_url, "api": api}
     batch = {"items": {"range": [30]}, "error_handling": "continue"}
     run = batchmill.run({"nodes": [{"id": "ask", "type": "llm", "params": params, "batch": batch}]})
     assert (run.status, len(model.asked)) == ("failed", 3)

@@ -90,7 +90,7 @@ class Answer:
             status = self.inner_status
             message += f", and with {status} in it"
         outputs["error"] = message.rstrip() + (f": {said}" if said else "")
-        spent = not 200 <= self.status < 300 and is_spent(status, self.content)
+        spent = is_spent(status, self.content)
         refused = not spent and is_refusal(status, self.fields)
         denied = DENIED_IN_A_ROW if spent else _denied(status) if request.identified and not refused else 0
         return NodeError(

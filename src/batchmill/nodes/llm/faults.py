@@ -12,6 +12,7 @@ from batchmill.nodes.http.refusals import (
     PAYMENT_REQUIRED,
     SPENT,
     is_refusal,
+    is_spent,
     refusal_status,
     seconds_until_free,
 )
@@ -136,13 +137,19 @@ def of_status(
 
 
 def refusal_within(content: bytes, key: str) -> NodeError | None:
-    """The refusal that came as a success: 429 in a body with status 200. None if there is none."""
-    status = refusal_status(content)
+    """The refusal that came as a success: 429, or words of an empty quota, in a body with status 200. None if
+    there is none."""
+    spent, status = is_spent(200, content), refusal_status(content)
+    if spent and status is None:
+        status = 429  # with which this is told where it is no success
     if status is None:
         return None
     said = masked(shortened(" ".join(content.decode("utf-8", "replace").split()), _SHOWN_CHARACTERS), key)
-    message = f"the server answered with 200, and with {status} in it: {said}"
-    return of_status(message, status, True, seconds_until_free({}, content))
+    why = "an empty quota" if spent else f"{status}"
+    message = f"the server answered with 200, and with {why} in it: {said}"
+    return of_status(
+        message, status, not spent, None if spent else seconds_until_free({}, content), spent=spent
+    )
 
 
 def _is_spent(error: Any) -> bool:

@@ -26,10 +26,11 @@ from collections import deque
 from typing import NamedTuple
 
 from batchmill.policy.adaptive.backoff import Backoff
+from batchmill.policy.adaptive.chance import ChanceRefusals
 from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
 from batchmill.policy.adaptive.history import WITNESSES, CallHistory, CallTicket
 from batchmill.policy.adaptive.latency import Latency, LatencyTrend
-from batchmill.policy.adaptive.search import LimitSearch, patience
+from batchmill.policy.adaptive.search import BOLD_STEP, LimitSearch, patience
 from batchmill.policy.adaptive.start_rate import RATE_SECONDS, StartRate
 
 ROUND_SECONDS, LONGEST_ROUND, ROUND_STARTS, BOLD_STARTS = 0.4, 1.0, 4, 2
@@ -60,6 +61,7 @@ class Adaptive:
         self._slowness = LatencyTrend(now)
         self._wide = LimitSearch(span.start, span.least, span.most, STEP, 1.0)
         self._pace = StartRate(self._traffic, self._openings)
+        self._chance = ChanceRefusals()
         self._starting = True  # nothing was refused yet
         self._narrowed = False  # what the last cut was of
         self._refused_with: deque[int] = deque(maxlen=CONSISTENT)  # how many in flight
@@ -125,6 +127,7 @@ class Adaptive:
             return self._refused(ticket, now, pause)
         self._traffic.accepted(ticket)
         self._openings.accepted(ticket)
+        self._chance.accepted()
         if self._starting and "number" in self._bound_by:
             self._wide.value = min(self.span.most, self._wide.value + 1)
         if latency is not None and (decision := self._look_at(latency, now)) is not None:
@@ -153,10 +156,15 @@ class Adaptive:
     # with accepted calls, and kept there for a time that grows with the cost of refusals.
     def _refused(self, ticket: CallTicket, now: float, pause: float) -> LimitChange | None:
         self._starting = False
+        if self._chance.refused():
+            self._close(now, pause)
+            return None
         if ticket.began < self._openings.cut_at:
             return self._late_news(ticket, now, pause)
         if self._openings.is_closed():
             return self._wait_for_opening(ticket, now, pause)
+        if self._chance.cut(now, raised=self._wide.raised or self._pace.raised):
+            return self._resume(now, pause)
         known = self._traffic.known(now)
         unsure = len(known) < WITNESSES
         self._openings.cut(now, pause)
@@ -173,6 +181,13 @@ class Adaptive:
             blamed, decision = self._slower(in_flight, now, pause)
         self._hold(blamed, now, pause, unsure)
         return decision
+
+    def _resume(self, now: float, pause: float) -> LimitChange:
+        """The last cuts were in vain: search for both quantities anew, upwards in large steps."""
+        self._close(now, pause)
+        self._wide.put(max(self._wide.value, self.span.start), BOLD_STEP)
+        self._pace.forget()
+        return self._said(f"{self._chance.share:.0%} are refused at any pace" + _in(pause))
 
     def _hold(self, blamed: LimitSearch, now: float, pause: float, unsure: bool) -> None:
         """Keep what was found for a while."""

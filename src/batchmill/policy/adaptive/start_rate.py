@@ -111,6 +111,10 @@ class StartRate:
         self._apply(now)
         return much_less
 
+    def forget(self) -> None:
+        """No pace was at fault: starts are paced no longer."""
+        self.search, self._again = None, 0
+
     def _seen(self, now: float) -> float:
         """Calls a second that were accepted in the last second, as far as the service was open."""
         if self.search is None:
