@@ -80,7 +80,7 @@ class ChunkSizer:
         *,
         least: float = 0.0,
         short: float = SHORT_SECONDS,
-        most_bytes: int = BYTES_PER_CHUNK,
+        most_bytes: int | None = None,
         known: ItemPace | None = None,
     ) -> None:
         self._lock = threading.Lock()
@@ -89,7 +89,7 @@ class ChunkSizer:
         self._least = least
         self._most = most
         self._short = short
-        self._most_bytes = most_bytes
+        self._most_bytes = most_bytes or BYTES_PER_CHUNK
         self._fixed = fixed
         self._mean, self._bytes = known or (0.0, 0.0)
         self._items = 1.0 if known else 0.0

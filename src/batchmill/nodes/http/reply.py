@@ -29,7 +29,7 @@ class Reply:
         self.reason = answer.reason or ""
         self.fields = HTTPHeaderDict()
         for name, value in answer.getheaders():
-            self.fields.add(name, _FOLD.sub(" ", value) if "\n" in value else value)
+            self.fields.add(name, (_FOLD.sub(" ", value) if "\n" in value else value).strip())
         try:
             self.length = self._length()
         except InvalidHeader:

@@ -138,7 +138,25 @@ class LimitedTLSSocket(Limited, ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         current().use(self)
-        super().do_handshake(block)
+        with _ends_in_words():
+            super().do_handshake(block)
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002  # its name in the library
+        with _ends_in_words():
+            return super().read(len, buffer)
+
+    def write(self, data: Any) -> int:
+        with _ends_in_words():
+            return super().write(data)
+
+
+@contextmanager
+def _ends_in_words() -> Iterator[None]:
+    """PyPy raises RuntimeError for the end of a connection if TLS has no words for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the connection ended") from error
 
 
 def connect(host: str, port: int, options: Any, bounds: Bounds = ANYWHERE) -> LimitedSocket:
