@@ -23,7 +23,7 @@ import distributed
 from batchmill.executors.process.family import kill_descendants
 from batchmill.executors.process.folders import MEMORY_FOLDER, remove_abandoned
 
-END_SECONDS = 1.5
+END_SECONDS = 0.7  # running items use all of it, and a killed parent must leave nothing after 2 s
 
 
 def main() -> None:
