@@ -136,7 +136,7 @@ def test_a_pattern_passes_over_what_the_run_writes() -> None:
     for _ in range(2):
         assert batchmill.run(echoing({"csv": "*.csv"}, collect=collect)).outputs["count"] == 3
     assert (
-        "`a.csv` is also what `e` reads"
+        "`a.csv` is also read by `e`"
         in problems(echoing({"csv": ["b.csv", "a.csv"]}, collect={"jsonl": "a.csv"}))[0]
     )
 
@@ -244,8 +244,8 @@ def test_a_source_on_every_executor_and_resumed(
         ({"zip": {"a": [1]}, "exclude": []}, "`exclude` is an option of `product`"),
         ({"zip": {"a": ["${none}"]}}, "`${none}`"),
         ({"python": "x:y", "arg": []}, "did you mean `args`?"),
-        ({"product": {"a": {"lines": "out.jsonl"}}}, "is also what `e` reads its items from"),
-        ({"sqlite": "out.jsonl", "query": "SELECT 1"}, "is also what `e` reads its items from"),
+        ({"product": {"a": {"lines": "out.jsonl"}}}, "is also read by `e` for its items"),
+        ({"sqlite": "out.jsonl", "query": "SELECT 1"}, "is also read by `e` for its items"),
     ],
 )
 def test_what_validation_says_of_other_sources(items: dict[str, Any], words: str) -> None:
