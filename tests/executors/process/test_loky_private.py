@@ -108,22 +108,6 @@ def test_the_names_are_there(name: str) -> None:
     assert hasattr(popen_loky_posix, name)
 
 
-@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="no priorities")
-def test_trackers_do_not_compete_with_workers() -> None:
-    code = """
-        import multiprocessing.resource_tracker, os
-        import loky.backend.resource_tracker as of_loky
-        from batchmill.executors.process.loky_private import start_trackers
-        start_trackers()
-        for one in multiprocessing.resource_tracker._resource_tracker, of_loky._resource_tracker:
-            print(os.getpriority(os.PRIO_PROCESS, one._pid) > os.getpriority(os.PRIO_PROCESS, 0))
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True, timeout=50
-    )
-    assert done.stdout.split() == ["True", "True"]
-
-
 def test_a_folder_that_is_tracked_goes_with_its_process(tmp_path: Path, soon) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()

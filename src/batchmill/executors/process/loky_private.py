@@ -10,7 +10,6 @@ fails on a version of loky without them.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import io
 import multiprocessing.resource_tracker
 import os
@@ -40,8 +39,6 @@ SEMAPHORE_NAME = re.compile(r"sem\.loky-([0-9]+)-[A-Za-z0-9_-]+")
 
 MOST_NESTED = 10
 """Workers within workers: more of them is a recursion without end, and would take the machine with it."""
-
-TRACKER_NICENESS = 10  # more than this process has
 
 _exit_hooked = threading.Event()
 
@@ -91,14 +88,9 @@ def _trackers() -> tuple[Any, Any]:
 
 
 def start_trackers() -> None:
-    """Start multiprocessing's and loky's, unless they run. They take longer to boot than workers, and nobody
-    waits for that: where cores are few, workers go first."""
+    """Start multiprocessing's and loky's, unless they run."""
     for one in _trackers():
-        before = one._pid
         one.ensure_running()
-        if one._pid != before and one._pid is not None:
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, one._pid, os.nice(0) + TRACKER_NICENESS)
 
 
 class Worker:
