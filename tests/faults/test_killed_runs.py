@@ -123,8 +123,8 @@ def check(folder, executor, instants, group):
     assert not again, f"recorded, and yet run again: {again}"
     assert set(counts) == {"first", *map(str, range(ITEMS))}
     extra = sum(counts.values()) - len(counts)
-    # what ran at a kill, and an item that was done within the moment it takes to be written
-    assert extra <= len(instants) * (2 * WORKERS + 1), counts.most_common(5)
+    # what ran at a kill, and what was done in chunks of 60 ms that were under way
+    assert extra <= len(instants) * WORKERS * 7, counts.most_common(5)
     assert not told["errors"]
 
 
