@@ -12,13 +12,14 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:  # it takes 8 to 17 ms, which only a run that looks at its workers or kills one pays
     import psutil
 
 _LOOK_SECONDS = 0.01
 Spared = Callable[["psutil.Process"], bool]
+Fact = TypeVar("Fact")
 
 
 def kill_family(pid: int, grace: float = 0.0) -> None:
@@ -68,28 +69,24 @@ def exists(pid: int) -> bool:
 
 def has_children(pid: int) -> bool:
     """Whether a process has started any that are left; False if that cannot be found out."""
-    try:
-        import psutil
-    except (ImportError, OSError):  # no descriptor left to read it with
-        return False
-    try:
-        return bool(psutil.Process(pid).children())
-    except (psutil.Error, OSError):
-        return False
+    return _look(pid, lambda process: bool(process.children()), False)
 
 
 def resident_bytes(pid: int) -> int:
-    """The memory that a process has in use; 0 if that cannot be found out, as it is gone or no descriptor is
-    left to look with."""
+    """The memory that a process has in use; 0 if that cannot be found out."""
+    return _look(pid, lambda process: int(process.memory_info().rss), 0)
+
+
+def _look(pid: int, at: Callable[[psutil.Process], Fact], unknown: Fact) -> Fact:
+    """A fact of a process; ``unknown`` if it is gone, or no descriptor is left to look with."""
     try:
         import psutil
-    except (ImportError, OSError):
-        return 0
+    except (ImportError, OSError):  # it is read with one, too
+        return unknown
     try:
-        size: int = psutil.Process(pid).memory_info().rss
+        return at(psutil.Process(pid))
     except (psutil.Error, OSError):
-        return 0
-    return size
+        return unknown
 
 
 def _kill_alone(pid: int) -> None:

@@ -120,7 +120,7 @@ class Session:
             async with asyncio.timeout(PING_SECONDS):
                 await self._session.send_ping()
         except protocol_error() as error:
-            if getattr(getattr(error, "error", error), "code", 0) != _NO_SUCH_METHOD:  # as good as an answer
+            if _code_of(error) != _NO_SUCH_METHOD:  # as good as an answer
                 self.lose()
         except Exception:  # noqa: BLE001  # whatever it is: this server does not answer
             self.lose()
@@ -214,7 +214,7 @@ class Session:
             return _of_status(self._name, tool, *told)
         if (unsent := unsent_in(error)) is not None:
             return self._not_sent(unsent)
-        code = getattr(getattr(error, "error", error), "code", 0)
+        code = _code_of(error)
         if code == UNREADABLE:
             return _unreadable(f"the MCP server {self._name!r} sent {error}")
         message = f"the MCP server {self._name!r} refused to call {tool!r}: {error}"
@@ -230,7 +230,7 @@ class Session:
         like have no codes in common, and a server may use any for errors of its own."""
         if self.lost or status_in(error) is not None or unsent_in(error) is not None:
             return False
-        code = getattr(getattr(error, "error", error), "code", 0)
+        code = _code_of(error)
         return code not in (*_NOT_THE_SESSIONS_FAULT, UNREADABLE)
 
     def _not_sent(self, unsent: Unsent) -> NodeError:
@@ -244,6 +244,12 @@ class Session:
         said = self._stderr.last_words()
         message = f"the MCP server {self._name!r} {what}" + (f"; it said: {said}" if said else "")
         return SessionLost(message, retryable=retryable)
+
+
+def _code_of(error: object) -> int:
+    """The code of a protocol error, 0 if it has none; the SDK's versions keep it in different places."""
+    code: int = getattr(getattr(error, "error", error), "code", 0)
+    return code
 
 
 def _unreadable(message: str) -> NodeError:
