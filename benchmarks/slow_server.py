@@ -7,6 +7,7 @@ and answers every request with a small JSON object, or a chat completion where t
 from __future__ import annotations
 
 import asyncio
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,8 +51,10 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sec
 
 
 async def _main(seconds: float) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     server = await asyncio.start_server(
-        lambda reader, writer: _serve(reader, writer, seconds), "127.0.0.1", 0, backlog=512
+        lambda reader, writer: _serve(reader, writer, seconds), "127.0.0.1", 0, backlog=4096
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

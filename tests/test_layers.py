@@ -48,6 +48,7 @@ RANKS = {
     "sourced": 1,
     "bad_row": 0,
     "lazy_names": 0,
+    "loading": 0,
     "warned": 0,
 }
 INSIDE = {  # the same for the parts of a room, files and folders alike

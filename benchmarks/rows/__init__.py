@@ -24,6 +24,7 @@ from benchmarks.rows import (
     tables,
     uneven,
     waits,
+    whole_memory,
 )
 from benchmarks.workload import Pending, Workload
 
@@ -38,6 +39,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *graphs.ROWS,
     *waits.ROWS,
     *requests.ROWS,
+    *whole_memory.ROWS,
     *adaptive.ROWS,
     *memory.ROWS,
     *growth.ROWS,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # they import pydantic, and the arithmetic of limits
     from batchmill.batch.admissions.rate_gate import Gate
     from batchmill.ir.models.batch import BatchSpec
 
-MAX_CONCURRENT = 1000
+MAX_CONCURRENT = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from batchmill.batch import OnBlock
 from batchmill.cli.at_the_end import FilesAtTheEnd
@@ -15,10 +15,7 @@ from batchmill.cli.ending import exit_code, last_words, way_on
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.interrupts import Interrupts
-from batchmill.cli.item_printer import ItemPrinter
 from batchmill.cli.journals import working_folder
-from batchmill.cli.map_job import NODE
-from batchmill.cli.map_run import MapRun
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.watching import log_to_stderr, watching
 from batchmill.concurrency.cancel import CancelToken
@@ -28,6 +25,10 @@ from batchmill.graph.attached import Attachment
 from batchmill.journal.journal import Journal
 from batchmill.runs.result import RunResult
 from batchmill.values.masking import Masker
+
+if TYPE_CHECKING:  # what only `map` needs, with all that reads commands: 2 MB
+    from batchmill.cli.item_printer import ItemPrinter
+    from batchmill.cli.map_run import MapRun
 
 
 class Begin(Protocol):
@@ -86,7 +87,7 @@ def fulfil(request: RunRequest, caller: Caller) -> int:
                 stop=stop,
                 cancel=cancel,
                 masker=masker,
-                taps={} if printer is None else {NODE: printer.put},
+                taps={} if printer is None or request.items is None else request.items.taps(printer),
                 attached={} if printer is None or request.items is None else request.items.attached(printer),
                 last=last,
             )

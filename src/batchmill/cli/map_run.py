@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from batchmill.batch import OnBlock
 from batchmill.batch.results.table_files import form_of, result_file
 from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.cli.exits import Exit
@@ -79,6 +80,10 @@ class MapRun:
             printer.close()
             if printer.file is not None:
                 printer.file.close()
+
+    def taps(self, printer: ItemPrinter) -> dict[str, OnBlock]:
+        """What takes the results as they come, by node."""
+        return {NODE: printer.put}
 
     def attached(self, printer: ItemPrinter) -> dict[str, Attachment]:
         """The items, with the printer as listener."""

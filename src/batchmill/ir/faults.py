@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -63,11 +62,13 @@ def kind_of(value: object) -> str:
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """``did you mean `thread`?``; empty if no choice is close or there are too many to compare."""
+    from difflib import get_close_matches  # needed on a mistake only
+
     few = list(islice(choices, _MOST_CHOICES + 1))
     if len(few) > _MOST_CHOICES:
         return ""
     by_lower = {choice.lower(): choice for choice in few}
-    near = difflib.get_close_matches(word.lower()[:100], list(by_lower), n=1, cutoff=0.6)
+    near = get_close_matches(word.lower()[:100], list(by_lower), n=1, cutoff=0.6)
     return f"did you mean `{by_lower[near[0]]}`?" if near else ""
 
 

@@ -6,7 +6,6 @@ pass. Only invalid ones are examined in full.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -202,14 +201,18 @@ def _shown(value: object) -> str:
 
 
 def _closest(value: object, param: Param) -> str:
-    close = difflib.get_close_matches(str(value), [str(choice) for choice in param.choices], 1)
+    from difflib import get_close_matches  # needed on a mistake only
+
+    close = get_close_matches(str(value), [str(choice) for choice in param.choices], 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _unknown(name: str, declared: Mapping[str, Param], given: Collection[str]) -> str:
+    from difflib import get_close_matches  # needed on a mistake only
+
     missing = [one.name for one in declared.values() if one.required and one.name not in given]
     short = [one for one in missing if _is_short_for(name, one)]
-    close = short or difflib.get_close_matches(name, list(declared), 1)
+    close = short or get_close_matches(name, list(declared), 1)
     if close:
         return f"there is no param {name!r}; did you mean {close[0]!r}?"
     return f"there is no param {name!r}; there are {', '.join(declared) or 'none'}"

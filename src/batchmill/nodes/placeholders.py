@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from batchmill.errors import UnresolvedReference
@@ -98,6 +97,8 @@ def _why_not(value: object, key: str | int) -> str:
     if not isinstance(value, Mapping):
         kind = f"a list of {len(value)}" if isinstance(value, list) else f"the value {text_of(value)[:40]!r}"
         return f"{kind} has no {key!r}"
+    from difflib import get_close_matches  # needed on a mistake only
+
     near = get_close_matches(str(key), map(str, value), 1)
     if near:
         return f"there is no {key!r} in the row; did you mean {near[0]!r}?"

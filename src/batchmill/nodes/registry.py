@@ -6,7 +6,6 @@ imports none.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import threading
 from collections.abc import Callable
@@ -95,7 +94,9 @@ class Registry:
             return make(type_name)
         if ":" in type_name:
             return _load_path(type_name, type_name, "the document")
-        close = difflib.get_close_matches(type_name, self.names(), 2)
+        from difflib import get_close_matches  # needed on a mistake only
+
+        close = get_close_matches(type_name, self.names(), 2)
         raise UnknownNodeType(type_name, tuple(close))
 
     def _entry_points(self) -> dict[str, EntryPoint]:

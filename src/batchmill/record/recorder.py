@@ -25,6 +25,8 @@ class Recorder(Sequence[Any]):
     on a copy taken under the lock, so a loop over a recorder never sees a half-made change.
     """
 
+    __slots__ = ("_lock", "_records", "commands", "used_before")
+
     def __init__(self, records: Iterable[object] = ()) -> None:
         self.used_before = NOTHING_SPENT
         self._lock = threading.Lock()

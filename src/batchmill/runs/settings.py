@@ -43,7 +43,9 @@ class RunSettings:
     def __post_init__(self) -> None:
         checked_cluster(self.cluster)
         if self.jobs is not None and (type(self.jobs) is not int or not 1 <= self.jobs <= MAX_CONCURRENT):
-            raise InvalidSetting(f"jobs must be a whole number from 1 to {MAX_CONCURRENT}, not {self.jobs!r}")
+            raise InvalidSetting(
+                f"jobs must be a whole number from 1 to {MAX_CONCURRENT:,}, not {self.jobs!r}"
+            )
         if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
             raise InvalidSetting(f"limit must be a whole number from 1, not {self.limit!r}")
         if self.executor is None:

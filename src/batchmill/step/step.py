@@ -261,8 +261,9 @@ class AsyncItemStep(ItemStep):
         attempt = self._paying.told(attempt, index)
         if self.skips(scope):
             return SKIPPED
-        result = await self.node.run_async(self.bound_in(scope, attempt), attempt)  # type: ignore[attr-defined]  # such a node
-        return self._outputs(result, item)
+        running = self.node.run_async(self.bound_in(scope, attempt), attempt)  # type: ignore[attr-defined]  # such a node
+        del scope, attempt  # thousands may wait here
+        return self._outputs(await running, item)
 
 
 class SeenItemStep(ItemStep):

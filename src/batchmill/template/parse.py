@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 import re
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from batchmill.errors import TemplateSyntaxError
@@ -291,6 +290,8 @@ class _Reader:
         self.position = found.end()
         name = found.group()
         if name not in FILTERS:
+            from difflib import get_close_matches  # needed on a mistake only
+
             near = [_OTHERS[name]] if name in _OTHERS else get_close_matches(name, FILTERS, 1)
             known = f"there are {', '.join(FILTERS)}; a `code` node can do the rest"
             hint = f"did you mean {near[0]!r}?" if near else known

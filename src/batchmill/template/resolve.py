@@ -10,7 +10,6 @@ import copy
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -102,6 +101,8 @@ def _keys(wanted: str, names: Iterable[object]) -> str:
     known = [str(name) for name in names]
     if not known:
         return "there is nothing in it"
+    from difflib import get_close_matches  # needed on a mistake only
+
     near = get_close_matches(wanted, known, 1)
     if near:
         return f"did you mean {near[0]!r}?"

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import html
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -263,8 +262,11 @@ def _escaped(char: str) -> str:
     return f"(?:{'|'.join(dict.fromkeys(form for form in forms if form))})"
 
 
+_NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}  # as `html.escape`
+
+
 def _entities(char: str) -> Iterable[str]:
-    named = html.escape(char)
+    named = _NAMED.get(char, char)
     numbers = rf"&#0*{ord(char)};", rf"&#[xX]0*(?:{ord(char):x}|{ord(char):X});"
     return (*numbers, re.escape(named)) if named != char else numbers
 

@@ -142,3 +142,23 @@ def test_a_missing_extra_is_a_fault_of_the_environment(monkeypatch):
     result = batchmill.run({"nodes": [{"id": "a", "type": "llm", "params": params}]})
     assert result.environment
     assert "batchmill[llm]" in result.errors[0]["message"]
+
+
+def test_calls_wait_for_descriptors(model, monkeypatch):
+    pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    monkeypatch.setattr("batchmill.nodes.llm.clients.free_descriptors", lambda: 2)
+    model.together = 2
+    result = batchmill.run(document("thread", {"model": "m", "base_url": model.base_url}))
+    assert (result.status, model.most_at_once) == ("success", 2)
+    assert [(one["code"], one["message"]) for one in result.warnings] == [
+        ("few-files", "2 calls run at once, as this process may open no more connections")
+    ]
+
+
+def test_servers_are_told_nothing_about_the_machine(model):
+    openai = pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
+    if not hasattr(openai, "Omit"):
+        pytest.skip("this version of the SDK cannot leave headers out")
+    assert batchmill.run(document("thread", {"model": "m", "base_url": model.base_url})).status == "success"
+    told = {name for headers in model.headers for name in headers if name.startswith("x-stainless")}
+    assert told <= {"x-stainless-retry-count", "x-stainless-read-timeout"}

@@ -84,7 +84,7 @@ class WholeOrAuto(Whole):
         return {"anyOf": [{"const": "auto"}, super().json_schema()]}
 
 
-_SPAN = r"[1-9][0-9]{0,3}-[1-9][0-9]{0,3}-[1-9][0-9]{0,3}"
+_SPAN = r"[1-9][0-9]{0,4}-[1-9][0-9]{0,4}-[1-9][0-9]{0,4}"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocket, connect, current
 
 SERVERS = 100  # of so many different ones connections are kept, the least recently used going first
-KEPT = 1000  # idle connections to one server: as many as a batch can have in flight
+KEPT = 1000  # idle connections to one server: about as many as there can be threads
 SWITCHING = 101
 TOGETHER = 64 * 1024  # bytes of a body that are sent in one piece with the head
 

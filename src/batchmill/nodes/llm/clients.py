@@ -13,9 +13,12 @@ import threading
 from contextvars import ContextVar
 from typing import Any
 
+from batchmill.attempt import Attempt
+from batchmill.concurrency.descriptors import free_descriptors
 from batchmill.concurrency.event_loop import BackgroundLoop, current
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import MissingExtra
+from batchmill.loading import loading
 from batchmill.nodes.access.policy import Access
 from batchmill.nodes.access.transport import ServiceTransport, lane
 from batchmill.nodes.llm.faults import Moved
@@ -23,15 +26,19 @@ from batchmill.nodes.llm.question import Leaving
 
 NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
 CALLS_PER_LANE = 32
+FEW_FILES = "few-files"
+_ABOUT_THE_MACHINE = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
 _BECOME_GET = frozenset({301, 302, 303})
 _FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, behind the kind of connection
 _imported = threading.Event()  # the SDK is there, whole
+_importing: dict[asyncio.AbstractEventLoop, asyncio.Future[object]] = {}  # each changed by its loop alone
 
 
 def sdk() -> object:
     """The ``openai`` module. Raises :class:`~batchmill.errors.MissingExtra`."""
     try:
-        import openai  # slow to import, and an extra
+        with loading():
+            import openai  # slow to import, and an extra
     except ImportError as error:
         raise MissingExtra("llm", "a node of the type `llm`") from error
     _imported.set()
@@ -39,13 +46,20 @@ def sdk() -> object:
 
 
 async def sdk_awaited() -> Any:
-    """The same, with the loop free for others while it is imported."""
-    return sdk() if _imported.is_set() else await asyncio.to_thread(sdk)
+    """The same, with the loop free for others while it is imported: once, however many wait for it."""
+    if _imported.is_set():
+        return sdk()
+    loop = asyncio.get_running_loop()
+    importing = _importing.get(loop)
+    if importing is None:
+        importing = _importing[loop] = asyncio.ensure_future(asyncio.to_thread(sdk))
+        importing.add_done_callback(lambda _: _importing.pop(loop))
+    return await asyncio.shield(importing)
 
 
 class Client:
     """The SDK's client for one address and key; its connections live on the background loop, in enough lanes
-    to keep each of them short.
+    to keep each of them short. Calls for whose connections there are no descriptors wait for others.
 
     Concurrency: all but :meth:`close` belongs to the loop's thread.
     """
@@ -55,16 +69,27 @@ class Client:
     ) -> None:
         self._loop = loop
         self._under_way: list[int] = []
+        self._most = free_descriptors()
+        self._room = asyncio.Semaphore(self._most)
         library = _library_below(module)
         transport = ServiceTransport(
             library, access, library.Limits(max_keepalive_connections=CALLS_PER_LANE)
         )
         hooks = {"request": [_watch], "response": [_stay_a_post]}
         http = module.DefaultAsyncHttpxClient(event_hooks=hooks, transport=transport)
-        self._client = module.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http)
+        self._client = module.AsyncOpenAI(
+            base_url=base_url, api_key=key, max_retries=0, http_client=http, default_headers=_unsent(module)
+        )
 
-    def begin(self) -> tuple[Any, int]:
+    async def begin(self, attempt: Attempt | None = None) -> tuple[Any, int]:
         """The SDK's client for a call of this task, and its lane, which is passed to :meth:`end`."""
+        if attempt is not None and self._room.locked():
+            attempt.warn(
+                FEW_FILES,
+                f"{self._most:,} calls run at once, as this process may open no more connections",
+                "raise the limit of open files before the run, for example with `ulimit -n 16384`",
+            )
+        await self._room.acquire()
         place = next((n for n, count in enumerate(self._under_way) if count < CALLS_PER_LANE), None)
         if place is None:
             place = len(self._under_way)
@@ -76,6 +101,7 @@ class Client:
     def end(self, place: int) -> None:
         """The call in that lane is over."""
         self._under_way[place] -= 1
+        self._room.release()
 
     def close(self) -> None:
         self._loop.settle(self._client.close)
@@ -86,6 +112,13 @@ def client_for(module: object, base_url: str | None, key: str, access: Access) -
     key, loop = key or NO_KEY, current()
     name = ("llm client", loop.depth, base_url, hashlib.sha256(key.encode()).hexdigest(), access)
     return process_resource(name, lambda: Client(module, loop, base_url, key, access))
+
+
+def _unsent(module: Any) -> dict[str, Any]:
+    """Headers in which the SDK tells its maker about this machine. No server needs them, and of thousands of
+    requests under way they take 2 KB each. Older versions of the SDK cannot leave them out."""
+    omit = getattr(module, "Omit", None)
+    return {} if omit is None else {f"X-Stainless-{name}": omit() for name in _ABOUT_THE_MACHINE}
 
 
 def _library_below(module: Any) -> Any:

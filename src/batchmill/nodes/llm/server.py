@@ -45,21 +45,22 @@ class ServerProvider(Provider):
     async def ask(self, request: Request) -> Reply:
         question, module = request.question, await sdk_awaited()
         asked = client_for(module, self.base_url, self.key, self.access)
+        client, place = await asked.begin(request.attempt)
         left = request.attempt.within(request.seconds)
         overdue = f"the call of the model {question.model!r} did not end within {left or 0:.3g} s"
         leaving_now.set(request.leaving)
         try:
-            async with deadline(left, overdue):
-                client, place = asked.begin()
-                try:
-                    async with self.create(client)(**self.body(question), timeout=request.seconds) as answer:
-                        content = await self._content(answer, request.telling)
-                finally:
-                    asked.end(place)
+            async with (
+                deadline(left, overdue),
+                self.create(client)(**self.body(question), timeout=request.seconds) as answer,
+            ):
+                content = await self._content(answer, request.telling)
         except AttemptTimeout as error:
             raise Unanswered(error, paid=True) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
             raise unanswered(module, error, self.key) from error
+        finally:
+            asked.end(place)
         reply = self.reply(content, question)
         if reply.fault and (refusal := refusal_within(content, self.key)) is not None:
             raise Unanswered(refusal, paid=reply.paid)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from batchmill.errors import InvalidSetting
 
-MOST_CONCURRENT = 1000
+MOST_CONCURRENT = 10_000
 AUTO_START, AUTO_MOST = 4, 100  # of "auto": a few to begin with, as many as threads are still cheap
 
 
 @dataclass(frozen=True, slots=True)
 class ConcurrencyRange:
-    """Minimum, initial and maximum calls in flight; 1 to 1000. Raises :class:`InvalidSetting`."""
+    """Minimum, initial and maximum calls in flight; 1 to 10,000. Raises :class:`InvalidSetting`."""
 
     least: int = 1
     start: int = AUTO_START
@@ -21,7 +21,7 @@ class ConcurrencyRange:
     def __post_init__(self) -> None:
         if not 1 <= self.least <= self.start <= self.most <= MOST_CONCURRENT:
             raise InvalidSetting(
-                f"max_concurrent goes up from least to start to most, within 1 to {MOST_CONCURRENT}, "
+                f"max_concurrent goes up from least to start to most, within 1 to {MOST_CONCURRENT:,}, "
                 f"not {self.least}-{self.start}-{self.most}"
             )
 

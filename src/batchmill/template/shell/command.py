@@ -25,19 +25,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.template.filters import kind_of
 from batchmill.template.parse import parse
 from batchmill.template.parts import Expression, Path, Template
 from batchmill.template.scope import Scope
-from batchmill.template.shell.checks import check_value
-from batchmill.template.shell.listed import ListPlan, plan_list
-from batchmill.template.shell.script import (
-    ScriptPlan,
-    plan_script,
-)
-from batchmill.template.shell.words import Check
+
+if TYPE_CHECKING:  # 22 modules, 1 MB: imported for the first command
+    from batchmill.template.shell.listed import ListPlan
+    from batchmill.template.shell.script import ScriptPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +63,9 @@ class ShellCommand:
     def check_variables(self, given: Mapping[str, str]) -> None:
         """Look at the variables that are added to the environment. Raises
         :class:`~batchmill.errors.UnsafeValue` for one with which a shell would calculate and run code."""
+        from batchmill.template.shell.checks import check_value  # as above
+        from batchmill.template.shell.words import Check
+
         for name in self.calculated:
             if name in given:
                 check_value(given[name], f"{name} in `env`", (Check.NO_INDEX,))
@@ -138,10 +139,14 @@ def compile_command(command: object, *, allow_raw: bool) -> CommandTemplate:
 
 def _compile(command: object, allow_raw: bool) -> CommandTemplate:
     if isinstance(command, str):
+        from batchmill.template.shell.script import plan_script  # as above
+
         template = parse(command)
         _check_raw(template, allow_raw)
         return CommandTemplate(command, allow_raw, template.expressions, plan_script(template))
     if isinstance(command, (list, tuple)):
+        from batchmill.template.shell.listed import plan_list  # as above
+
         plan = plan_list(command, allow_raw=allow_raw)
         return CommandTemplate(list(command), allow_raw, plan.expressions, plan)
     raise TemplateSyntaxError(f"a command is a string or a list, not {kind_of(command)}")
@@ -163,4 +168,6 @@ def review_words(words: Sequence[str], as_argument: str) -> None:
     Raises :class:`~batchmill.errors.TemplateSyntaxError` if a program among them would run a value as code.
     ``as_argument`` says how to pass the value instead, in the form in which the words were written.
     """
+    from batchmill.template.shell.listed import plan_list  # as above
+
     plan_list(words, allow_raw=False, as_argument=as_argument)

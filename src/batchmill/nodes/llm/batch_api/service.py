@@ -86,7 +86,7 @@ class BatchService:
         module = await sdk_awaited()
         leaving_now.set(lambda: None)  # nothing is paid for asking
         asked = client_for(module, self.base_url, self._key, self._access)
-        client, place = asked.begin()
+        client, place = await asked.begin()
         try:
             yield client
         except (module.OpenAIError, Moved, CutOff) as error:
