@@ -44,8 +44,8 @@ class Losses:
         return ErrorInfo("WorkerDied", message, "worker_died")
 
     def part(self, index: int, n_items: int) -> int:
-        """How many items continue together of a lost chunk of ``n_items`` that begins at ``index``; both after
-        :meth:`note`."""
+        """How many items continue together of a lost chunk of ``n_items`` that begins at ``index``, once its
+        loss was noted."""
         if n_items <= SINGLY or self.suspects(index):
             return 1
         return math.isqrt(n_items)
