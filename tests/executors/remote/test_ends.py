@@ -84,7 +84,7 @@ class Future:
     "address", ["tls://127.0.0.1", "tls://127.0.0.1:port", "https://127.0.0.1:8786", "inproc://1"]
 )
 def test_an_address_that_cannot_be_used_is_refused_at_once(address: str) -> None:
-    with pytest.raises(ExecutorUnavailable, match="cannot be used: .*; write it as tls://host:port"):
+    with pytest.raises(ExecutorUnavailable, match=r"cannot be used: .*; write it as tls://host:port"):
         dask_carrier.connect(address)
 
 
