@@ -88,18 +88,20 @@ class StartRate:
         unsure = self.search is None or self.search.found is None or self._again > 1
         return self._fall_to(self._level(now, unsure), now, unsure)
 
-    def convict(self, now: float) -> None:
+    def convict(self, now: float, *, unexplained: bool = False) -> None:
         """A call was refused that was alone, while none is accepted: their number cannot be why.
 
         If that lasts, the tries say nothing new: the service may be down. Then the pace is what was accepted
         from the last opening to the next one, however often the service was tried; and unknown if that is
-        nothing.
+        nothing. If the refusal is ``unexplained`` by any pace, this one stays.
         """
         openings = self._openings
         level = self._traffic.between(openings.cycle, openings.opened_at)
         if not level:
             self.forget()
         elif openings.opened_at - openings.closed_at > LONGEST_RATE_SECONDS:
+            if unexplained:
+                return
             self._in_force(level, now).find(SLOWER * level, BOLD_STEP)
             self._apply(now)
         else:
