@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchmill.attempt import Attempt
@@ -111,18 +111,24 @@ class LlmNode(ModelNode):
             return await answered(
                 params, attempt, lambda given: self._ask(bind(LlmNode, given), attempt, calls)
             )
-        asked, params = self._ask(params, attempt, []), {}  # nothing is kept of them while it waits
-        return await asked
+        (asking, question), params = self._asking(params, attempt, []), {}  # they are not kept while it waits
+        return _result(asking, question, await asking.answer(question))
 
-    def _ask(
+    async def _ask(
         self, params: Mapping[str, Any], attempt: Attempt, calls: list[tuple[LLMCall, Reply]]
-    ) -> Coroutine[Any, Any, NodeResult]:
+    ) -> NodeResult:
         """Ask the one model of ``params``."""
+        asking, question = self._asking(params, attempt, calls)
+        return _result(asking, question, await asking.answer(question))
+
+    def _asking(
+        self, params: Mapping[str, Any], attempt: Attempt, calls: list[tuple[LLMCall, Reply]]
+    ) -> tuple[Asking, Question]:
         question, timeout, repairs = _question(params), params["timeout"], params["repairs"]
         tells, provider, prices = params["stream"], self._provider(params), self.prices_of(params)
         most = item_limits(params["item_budget"])
         asking = Asking(provider, attempt, prices, timeout, repairs, calls, tells=tells, item_budget=most)
-        return _answer(asking, question)
+        return asking, question
 
     def _provider(self, params: Mapping[str, Any]) -> Provider:
         kind = params["provider"]
@@ -142,8 +148,8 @@ class LlmNode(ModelNode):
         return self.by_batches(server_of(params, kind, self.secrets), params)
 
 
-async def _answer(asking: Asking, question: Question) -> NodeResult:
-    reply, value = await asking.answer(question)
+def _result(asking: Asking, question: Question, answer: tuple[Reply, object]) -> NodeResult:
+    reply, value = answer
     return NodeResult(asking.outputs(question, reply, value, ""))
 
 
