@@ -53,7 +53,7 @@ class CutOff(Exception):  # never leaves this room
 class TooLarge(Exception):  # never leaves this room
     """Raised when an answer has more bytes than allowed."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: float) -> None:
         super().__init__(limit)
         self.limit = limit
 
