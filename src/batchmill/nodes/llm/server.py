@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 from batchmill.concurrency.deadline import deadline
-from batchmill.errors import AttemptTimeout
+from batchmill.errors import AttemptTimeout, NodeError
 from batchmill.nodes.access.policy import OPEN, Access
 from batchmill.nodes.llm.clients import client_for, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
@@ -59,6 +58,8 @@ class ServerProvider(Provider):
                     asked.end(place)
         except AttemptTimeout as error:
             raise Unanswered(error, paid=True) from error
+        except NodeError as error:  # of the way there: that host is not to be asked
+            raise Unanswered(error, paid=False) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
             raise unanswered(module, error, self.key) from error
         reply = self.reply(content, question)
@@ -94,7 +95,7 @@ class ServerProvider(Provider):
         return reply_of(content, raw=self._raw)
 
 
-async def pieces_of(answer: Any, limit: float = math.inf) -> AsyncGenerator[bytes, None]:
+async def pieces_of(answer: Any, limit: int | None = None) -> AsyncGenerator[bytes, None]:
     """The body. Raises :class:`TooLarge` and :class:`CutOff`."""
     length = 0
     pieces = answer.iter_bytes()
@@ -106,7 +107,7 @@ async def pieces_of(answer: Any, limit: float = math.inf) -> AsyncGenerator[byte
         if piece is None:
             return
         length += len(piece)
-        if length > limit:
+        if limit is not None and length > limit:
             raise TooLarge(limit)
         yield piece
 
