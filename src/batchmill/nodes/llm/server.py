@@ -53,7 +53,7 @@ class ServerProvider(Provider):
                 client, place = asked.begin()
                 try:
                     async with self.create(client)(**self.body(question), timeout=request.seconds) as answer:
-                        content = await self._content(answer, request.telling)
+                        content, began = await self._content(answer, request.telling)
                 finally:
                     asked.end(place)
         except AttemptTimeout as error:
@@ -64,18 +64,20 @@ class ServerProvider(Provider):
             raise unanswered(module, error, self.key) from error
         reply = self.reply(content, question)
         if reply.fault and (refusal := refusal_within(content, self.key)) is not None:
-            raise Unanswered(refusal, paid=reply.paid)
+            raise Unanswered(refusal, paid=reply.paid or began)
         return reply
 
-    async def _content(self, answer: Any, telling: Telling | None) -> bytes:
-        """The whole body; of an answer that is a stream what it would be without.
+    async def _content(self, answer: Any, telling: Telling | None) -> tuple[bytes, bool]:
+        """The whole body; of an answer that is a stream what it would be without, and whether it had begun to
+        answer.
 
         Raises :class:`TooLarge` and :class:`CutOff`.
         """
         async with aclosing(pieces_of(answer, self._limit)) as pieces:
             if self._stream and EVENT_STREAM in answer.headers.get("content-type", ""):
-                return await gathered(pieces, self.gathering(telling))
-            return b"".join([piece async for piece in pieces])
+                gathering = self.gathering(telling)
+                return await gathered(pieces, gathering), gathering.began
+            return b"".join([piece async for piece in pieces]), False
 
     def gathering(self, telling: Telling | None) -> Gathering:
         """The collector that assembles a streamed answer."""
