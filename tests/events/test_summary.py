@@ -1,5 +1,7 @@
 """The summary: at most eight lines, and what they say."""
 
+import pytest
+
 from batchmill.events import Bus, NodeFinished, NodeRetried, RunFinished
 from batchmill.events.summary import MOST_LINES, Summary
 
@@ -79,6 +81,24 @@ def test_items_that_were_not_run_are_no_error_group():
         "  b: 1 ok, 1 failed, 1 not run, 1.00 s, 2 items/s",
         '  1 × ValueError in b, first at item 2 ({"n": 2}): bad',
     ]
+
+
+@pytest.mark.parametrize(
+    ("why", "line"),
+    [
+        (
+            "3 items in a row were denied, so the rest were not tried: HTTP401: no",
+            ["    3 items in a row were denied, so the rest were not tried"],
+        ),
+        ("3 items failed and error_handling is fail_fast", []),
+    ],
+)
+def test_it_says_why_the_rest_did_not_run(why, line):
+    batch = NodeFinished(
+        "b", "failed", 1.0, 0, 3, cancelled=5, is_batch=True, error=why, errors=(error(2, "HTTP401"),)
+    )
+    lines = summed(batch, RunFinished("r", "failed", 1.0))
+    assert lines[2:-1] == line
 
 
 def test_a_node_that_ran_often_is_one_node():

@@ -44,3 +44,16 @@ def test_shortened_takes_what_json_cannot():
     cycle.append(cycle)
     assert words.shortened(cycle) == "[[...]]"
     assert words.shortened({(1, 2): 3}) == "{(1, 2): 3}"
+
+
+@pytest.mark.parametrize(
+    ("use", "text"),
+    [
+        ((1, 20, None), "1 call, 20 tokens"),
+        ((14, 840, 0.00084), "14 calls, 840 tokens, 0.00084 USD"),
+        ((14, 840, 0.5, 3, 0.25), "14 calls, 840 tokens, 0.5 USD (3 estimated: 0.25 USD of it)"),
+        ((14, 840, None, 3, 0.0), "14 calls, 840 tokens (3 estimated)"),
+    ],
+)
+def test_spending_says_what_is_estimated(use, text):
+    assert words.spending(*use) == text

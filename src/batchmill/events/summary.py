@@ -129,7 +129,8 @@ class Summary:
     def _batch_lines(self) -> list[str]:
         """A line for each of up to three batches; with more, one line for all together."""
         if len(self.batches) <= MOST_GROUPS:
-            return [f"  {batch.node}: {_counts([batch])}{self._took(batch.node)}" for batch in self.batches]
+            told = ((f"  {one.node}: {_counts([one])}{self._took(one.node)}", one) for one in self.batches)
+            return [line for text, one in told for line in (text, *_why_not_run(one))]
         return [f"  {len(self.batches)} batches: {_counts(self.batches)}"]
 
     def _took(self, node: str) -> str:
@@ -159,6 +160,15 @@ def _counts(batches: list[NodeFinished]) -> str:
     if cancelled:
         parts.append(f"{cancelled:,} not run")
     return f"{', '.join(parts)}, {seconds(wall)}, {rate(done + failed, wall)}"
+
+
+def _why_not_run(batch: NodeFinished) -> list[str]:
+    """A line that says why the rest of the items did not run, up to the example in it, which follows below.
+    Under fail_fast, the error of the failed item says it."""
+    why = batch.error.partition(": ")[0]
+    if not (batch.cancelled and batch.failed and why) or "fail_fast" in why:
+        return []
+    return [f"    {shortened(why, MOST_OF_ITEM)}"]
 
 
 def _described(group: _Group, whole: bool) -> str:

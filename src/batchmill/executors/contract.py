@@ -63,6 +63,10 @@ class Task:
         """Whether all it does is with files in that folder."""
         return False
 
+    def load(self) -> None:
+        """Import what every item needs, in any thread, before limits let the first one start. Raises
+        nothing."""
+
     def prepare(self) -> None:
         """Set up a worker, once before its first item. Raises nothing."""
 

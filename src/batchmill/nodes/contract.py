@@ -230,6 +230,13 @@ class Node(ABC):
         executor."""
         return False
 
+    @classmethod
+    def load(cls, params: BoundParams) -> None:
+        """Import what every attempt needs, before limits let the first one start: attempts that started
+        during the import would reach the service all at once. ``params`` are those without templates. Raises
+        nothing."""
+        return
+
     def hand_in_at(self, desk: Any) -> None:
         """Submit requests that a service answers later at ``desk``, if the run has one. Called once, before
         the first run; nodes without such requests can ignore it."""

@@ -92,10 +92,12 @@ def spent_before(log: SqliteRunLog) -> dict[str, Any] | None:
 
 
 def sum_of(calls: Iterable[dict[str, object]]) -> dict[str, Any] | None:
-    """The sum of some calls; None where there are none."""
+    """The sum of some calls, with the estimated part if there is one; None where there are none."""
     whole: LedgerEntry = total(ledger(calls))
-    told = whole.as_json()
-    return {name: told[name] for name in ("calls", "tokens", "cost")} if whole.calls else None
+    if not whole.calls:
+        return None
+    told, part = whole.as_json(), ("estimated", "estimated_cost") if whole.estimated else ()
+    return {name: told[name] for name in ("calls", "tokens", "cost", *part)}
 
 
 def _listed(calls: Iterable[object]) -> Sequence[Any]:

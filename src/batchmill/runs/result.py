@@ -36,7 +36,8 @@ class RunResult:
       ``stopped_by`` the reason that the caller gave.
     - ``resumed``: the counts of a resumed run: items and nodes ``kept``, ``redone``, ``new``, ``changed`` and
       ``gone``. ``changed_by``: by node, what had changed: params, ``its code``, ``its items``, and so on.
-    - ``spent_before``: ``calls``, ``tokens`` and ``cost`` of the earlier passes, None if they made no calls.
+    - ``spent_before``: ``calls``, ``tokens`` and ``cost`` of the earlier passes, None if they made no calls;
+      with ``estimated`` calls and their ``estimated_cost`` if there are any.
     - ``journal``: the file that holds the run, None if there is none.
     - ``untouched``: True if the run had finished before and there was nothing to do.
     - ``limit``: the budget that stopped the run, in words; None if none did.

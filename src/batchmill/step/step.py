@@ -95,6 +95,9 @@ class Step(Foreseen, Task):
     def only_files(self) -> bool:
         return self._kind.only_files
 
+    def load(self) -> None:
+        self._kind.load(self._params.constants)
+
     def skips(self, scope: Scope) -> bool:
         """Whether the condition is false with the names of ``scope``. Raises
         :class:`~batchmill.errors.TemplateError`."""

@@ -92,10 +92,17 @@ def share(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
-def spending(calls: int, tokens: int, cost: float | None) -> str:
-    """The use by calls of language models: ``14 calls, 840 tokens, 0.00084 USD``."""
+def spending(
+    calls: int, tokens: int, cost: float | None, estimated: int = 0, estimated_cost: float = 0.0
+) -> str:
+    """The use by calls of language models: ``14 calls, 840 tokens, 0.00084 USD``; and the part of it that is
+    ``estimated``, because the service did not report those calls."""
     dollars = "" if cost is None else f", {plain_number(cost)} USD"
-    return f"{count(calls, 'call')}, {count(tokens, 'token')}{dollars}"
+    told = f"{count(calls, 'call')}, {count(tokens, 'token')}{dollars}"
+    if not estimated:
+        return told
+    part = f": {plain_number(estimated_cost)} USD of it" if estimated_cost else ""
+    return f"{told} ({estimated:,} estimated{part})"
 
 
 def plain_number(number: float) -> str:

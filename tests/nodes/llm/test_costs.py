@@ -49,6 +49,21 @@ def test_what_is_read_from_the_cache_and_written_to_it_has_its_price(paid, told)
     assert call["cost"] == pytest.approx((20 * 10 + 30 * 1 + 50 * 12.5 + 10 * 20) / 1e6)
 
 
+@pytest.mark.parametrize("sent", [20, 500])
+def test_what_a_gateway_counts_beside_the_sent_tokens_is_paid_too(paid, sent):
+    """Anthropic's counts: the sent tokens are those that the cache had no part in."""
+    cache = {"cache_read_input_tokens": 300, "cache_creation_input_tokens": 50}
+    total = {} if sent == 20 else {"total_tokens": sent + 350 + 10}
+    call = paid({"prompt_tokens": sent, "completion_tokens": 10, **cache, **total})
+    assert (call["input_tokens"], call["tokens"]) == (sent + 350, sent + 360)
+    assert call["cost"] == pytest.approx((sent * 10 + 300 * 1 + 50 * 12.5 + 10 * 20) / 1e6)
+
+
+def test_a_question_that_came_out_of_the_cache_as_a_whole_has_no_zero_tokens():
+    found = of_responses({"usage": {"input_tokens": 0, "output_tokens": 5, "cache_read_input_tokens": 40}})
+    assert (found["input_tokens"], found["cached_tokens"]) == (40, 40)
+
+
 def test_without_a_price_of_its_own_the_cache_costs_what_is_sent():
     assert Price(10, 20).cost(100, 0, 30, 50) == pytest.approx(100 * 10 / 1e6)
     assert Price(10, 20, cache_write=0).cost(100, 0, 80, 50) == pytest.approx(80 * 10 / 1e6)  # never below 0

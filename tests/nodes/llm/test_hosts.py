@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import batchmill
+from batchmill.attempt import Attempt
 from batchmill.concurrency.resources import close_resources
 from batchmill.errors import InvalidParams, NodeError
 
@@ -74,9 +75,11 @@ def test_a_redirect_to_another_server_has_no_credentials(ask, model, other_model
     assert ask("x", base_url=named(model, "models.example"), api_key=CANARY)["response"] == "hello"
     assert model.headers[0]["authorization"] == f"Bearer {CANARY}"
     assert "authorization" not in other_model.headers[0]
+    attempt = Attempt()
     with pytest.raises(NodeError, match="not in `allow_hosts`"):
-        ask("x", base_url=named(model, "models.example"), allow_hosts=["models.example"])
+        ask("x", base_url=named(model, "models.example"), allow_hosts=["models.example"], attempt=attempt)
     assert len(other_model.asked) == 1
+    assert list(attempt.recorder) == []  # nobody answered, so nothing is paid
 
 
 def test_proxies(ask, model, other_model, monkeypatch):

@@ -63,6 +63,12 @@ def test_repairs_and_other_models_share_it(asked, model):
     assert run.errors[0]["type"] == "ItemBudgetExceeded"
 
 
+def test_it_says_why_another_call_was_due(asked, model):
+    run, count = asked({"requests": 1}, repairs=1)
+    assert count == 1
+    assert "the answer before could not be used: it is not JSON" in run.errors[0]["message"]
+
+
 def test_a_model_without_a_price_is_not_asked_under_one_of_dollars(asked):
     run, count = asked({"usd": 1}, model="free")
     assert count == 0

@@ -189,6 +189,18 @@ def test_what_was_refused_is_not_paid(ask, model, name):
     assert len(model.asked) == 1
 
 
+@pytest.mark.parametrize("status", [504, 524])
+def test_what_a_gateway_gave_up_on_may_be_paid(ask, model, status):
+    """The server behind it may have worked on."""
+    model.answers = [(status, {"error": {"message": "too slow"}}, {})]
+    attempt = Attempt()
+    with pytest.raises(NodeError, match="too slow"):
+        ask(PROMPT, attempt=attempt)
+    assert [(call.estimated, f"answered with {status}" in call.error) for call in attempt.recorder] == [
+        (True, True)
+    ]
+
+
 def test_a_server_that_has_moved_is_not_asked_with_an_empty_hand(ask, model):
     model.answers = [NOT_PAID["moved for good"]]
     with pytest.raises(NodeError, match=r"moved to http://127\.0\.0\.1:9/v2, .* set `base_url`") as caught:
@@ -239,7 +251,9 @@ def test_a_certificate_that_is_not_trusted_is_not_tried_again():
 def test_what_never_left_is_not_paid(cause, paid):
     kind = FakeSDK.APITimeoutError if cause.endswith("Timeout") else FakeSDK.APIConnectionError
     error = raised(kind("x"), type(cause, (Exception,), {})("y"))
-    assert unanswered(FakeSDK, error, "").paid is paid
+    found = unanswered(FakeSDK, error, "")
+    assert found.paid is paid
+    assert cause.endswith("Timeout") or ("the call may be charged" in str(found.error)) is paid
 
 
 @pytest.fixture

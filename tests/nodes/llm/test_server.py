@@ -13,6 +13,7 @@ import batchmill
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
+from batchmill.nodes.llm.node import LlmNode
 
 CANARY = "sk-canary-0123456789"
 PNG = b"\x89PNG\r\n\x1a\n rest"
@@ -275,3 +276,21 @@ def test_refusals_that_come_as_successes_are_waited_for_and_cost_nothing(model):
     run = batchmill.run({"nodes": [node]})
     assert run.status == "success", run.errors
     assert [call["attempt"] for call in run.llm_calls] == [4]
+
+
+@pytest.mark.parametrize(("limit", "loads"), [({"rate_limit": {"per_second": 1000}}, [0]), ({}, [])])
+def test_what_calls_need_is_imported_before_limits_let_the_first_start(model, monkeypatch, limit, loads):
+    """Calls that started during the import would reach the server all at once."""
+    seen = []
+    load = LlmNode.load
+
+    def watched(params):
+        seen.append(len(model.asked))
+        load(params)
+
+    monkeypatch.setattr(LlmNode, "load", watched)
+    params = {"model": "m", "base_url": model.base_url, "prompt": "${item}"}
+    batch = {"items": ["a", "b"], "executor": "thread", **limit}
+    batchmill.run({"nodes": [{"id": "ask", "type": "llm", "params": params, "batch": batch}]})
+    assert len(model.asked) == 2
+    assert seen == loads

@@ -8,6 +8,7 @@ from codecs import BOM_UTF8
 import pytest
 
 import batchmill
+from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
 from batchmill.events import AnswerPart
 from batchmill.nodes.llm.stream import ChatGathering, ServerEvents
@@ -129,11 +130,16 @@ def test_why_it_broke_is_said(ask, model):
     assert caught.value.retryable
 
 
-def test_a_refusal_in_a_stream_is_one(ask, model):
-    model.answers = [stream({"error": {"message": "slow down", "code": 429}}, done=False)]
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_refusal_in_a_stream_is_one(ask, model, begun):
+    """What was said before it may be paid."""
+    before = HELLO[:4] if begun else ()
+    model.answers = [stream(*before, {"error": {"message": "slow down", "code": 429}}, done=False)]
+    attempt = Attempt()
     with pytest.raises(NodeError) as caught:
-        ask("x", stream=True)
+        ask("x", stream=True, attempt=attempt)
     assert caught.value.refused
+    assert [call.estimated for call in attempt.recorder] == [True] * begun
 
 
 def test_servers_that_do_not_stream_are_heard_at_the_end(model):

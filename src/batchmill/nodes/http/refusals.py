@@ -30,6 +30,7 @@ _PART = re.compile(
     rf"({_LENGTH})\s?(ms|milliseconds?|s|sec(?:onds?)?|m|min(?:utes?)?|h|hours?|d|days?)(?![a-z])"
 )
 _HINT = re.compile(r"(?:again|retry|wait)\b(?: (?:after|in|for|at least|about))? ?(?=[0-9])", re.IGNORECASE)
+_TOLD = re.compile(r";\s*([rt])=([0-9]{1,12})")
 _LIMITS = ("x-ratelimit", "x-rate-limit", "ratelimit", "anthropic-ratelimit")
 
 
@@ -100,6 +101,10 @@ def _limits(headers: Mapping[str, str]) -> Iterator[tuple[float | None, float | 
     lower = {name.lower(): value for name, value in headers.items()}
     now = now_there(lower.get("date"))
     for name, value in lower.items():
+        if name == "ratelimit":  # the IETF's: each limit with its name, or the only one
+            for limit in value.split(","):
+                told = dict(_TOLD.findall(limit))
+                yield _number(told.get("r")), _number(told.get("t"))
         start = next((one for one in _LIMITS if name.startswith(one)), None)
         if start is None:
             continue

@@ -14,7 +14,7 @@ from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, NodeError, StorageError
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.estimate import Counted, counted
-from batchmill.nodes.llm.item_budget import require_room
+from batchmill.nodes.llm.item_budget import EXCEEDED, exceeded, require_room
 from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
 from batchmill.nodes.llm.telling import Telling
 from batchmill.policy.budget import BudgetLimits
@@ -87,7 +87,14 @@ class Asking:
                 break
             question = structured.asked_again(question, judged.reply, judged.wrong)
             self.repaired += 1
-            judged = await self._judged(question)
+            try:
+                judged = await self._judged(question)
+            except NodeError as error:
+                if error.type_name != EXCEEDED:
+                    raise
+                raise exceeded(
+                    f"{error}; the answer before could not be used: {'; '.join(judged.wrong)}"
+                ) from error
         reply, wrong = judged.reply, judged.wrong
         if not wrong:
             return reply, judged.value

@@ -34,7 +34,7 @@ _imported = threading.Event()  # the SDK is there, whole
 _importing: dict[asyncio.AbstractEventLoop, asyncio.Future[object]] = {}  # each changed by its loop alone
 
 
-def sdk() -> object:
+def sdk() -> Any:
     """The ``openai`` module. Raises :class:`~batchmill.errors.MissingExtra`."""
     try:
         with loading():
@@ -43,6 +43,14 @@ def sdk() -> object:
         raise MissingExtra("llm", "a node of the type `llm`") from error
     _imported.set()
     return openai
+
+
+def load() -> None:
+    """Import all of the SDK that calls need, also what it imports for its first call."""
+    module = sdk()
+    for name in ("resources.chat", "resources.embeddings"):
+        importlib.import_module(f"{module.__name__}.{name}")
+    _library_below(module).AsyncHTTPTransport(verify=False)  # the library imports what is below it so
 
 
 async def sdk_awaited() -> Any:

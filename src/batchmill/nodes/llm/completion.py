@@ -88,7 +88,21 @@ def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
         **cache_in(usage, mapping_of(usage.get("prompt_tokens_details"))),
         "cost": cost_in(usage),
     }
-    return without_zeros(found)
+    return without_zeros(with_cache(found))
+
+
+def with_cache(told: dict[str, Any]) -> dict[str, Any]:
+    """Counts of tokens in which those of the cache are among the sent ones. Some gateways count them beside,
+    as Anthropic does: then they are more than the sent ones, or the total is the sum of all."""
+    sent, answered, total = (told[name] for name in ("input_tokens", "output_tokens", "total_tokens"))
+    cached = (told["cached_tokens"] or 0) + (told["written_tokens"] or 0)
+    if sent is None or not cached:
+        return told
+    every = sent + (answered or 0) + cached
+    if cached > sent or total == every:
+        told["input_tokens"] = sent + cached
+        told["total_tokens"] = None if answered is None else every
+    return told
 
 
 def without_zeros(told: dict[str, object]) -> dict[str, object]:

@@ -22,6 +22,7 @@ from batchmill.values.redaction import shortened
 _RETRYABLE = frozenset({408, 409, 425, 429})
 DENIED_IN_A_ROW = 3
 _DENIED = {401: DENIED_IN_A_ROW, 403: 5}  # the second may be about what was asked
+_GAVE_UP = frozenset({504, 524})  # a gateway, on a server that may have worked on and charge for it
 _SHOWN_CHARACTERS = 500
 _NEVER_SENT = frozenset(
     {
@@ -71,16 +72,16 @@ def unanswered(module: Any, error: BaseException, key: str) -> Unanswered:
         )
         return Unanswered(_error(message, "ResponseTooLarge", retryable=False), paid=True)
     if isinstance(error, module.APIStatusError):
-        return Unanswered(_of_status(error, key), paid=False)
+        return Unanswered(_of_status(error, key), paid=int(error.status_code) in _GAVE_UP)
     cause = error.__cause__ if isinstance(error, (module.APIConnectionError, CutOff)) else None
     paid = type(cause).__name__ not in _NEVER_SENT
     if isinstance(error, module.APITimeoutError) or type(cause).__name__.endswith("Timeout"):
         return Unanswered(AttemptTimeout("the server did not answer in time"), paid=paid)
-    return Unanswered(_of_connection(module, error, cause, key), paid=paid)
+    return Unanswered(_of_connection(module, error, cause, key, sent=paid), paid=paid)
 
 
 def _of_connection(
-    module: Any, error: BaseException, cause: BaseException | None, key: str
+    module: Any, error: BaseException, cause: BaseException | None, key: str, *, sent: bool
 ) -> BatchmillError:
     if certificate := certificate_fault(error):
         message = f"the certificate of the server is not trusted: {certificate}"
@@ -90,7 +91,11 @@ def _of_connection(
     if isinstance(error, CutOff):
         return _error(said, "ConnectionFailed", retryable=True)
     retryable = isinstance(error, (module.APIConnectionError, module.APIError))
-    kind = "ConnectionFailed" if isinstance(error, module.APIConnectionError) else type(error).__name__
+    broken = isinstance(error, module.APIConnectionError)
+    if broken and sent:
+        said = f"the connection broke before the model's answer came; the call may be charged: {said}"
+        return _error(said, "ConnectionFailed", retryable=True)
+    kind = "ConnectionFailed" if broken else type(error).__name__
     return _error(f"the model could not be asked: {said}", kind, retryable=retryable)
 
 

@@ -14,6 +14,8 @@ from batchmill.outcome import NANO, Spent, nano_usd
 from batchmill.policy.budget import UNITS, Budget, BudgetLimits
 from batchmill.record import LLMCall
 
+EXCEEDED = "ItemBudgetExceeded"
+
 
 def item_limits(given: Mapping[str, Any] | None) -> BudgetLimits | None:
     """The limits of the param, None without any. Raises :class:`NodeError`."""
@@ -25,17 +27,19 @@ def item_limits(given: Mapping[str, Any] | None) -> BudgetLimits | None:
 def require_room(limits: BudgetLimits, call: LLMCall, used: Spent) -> None:
     """Raise :class:`NodeError` for a call that may go beyond ``limits``, after what was ``used`` before."""
     if limits.usd is not None and call.cost is None:
-        raise _refused(f"cannot be held: the model {call.model!r} has no price")
+        raise exceeded(f"the item's budget cannot be held: the model {call.model!r} has no price")
     wanted = Spent(1, call.tokens or 0, nano_usd(call.cost))
     for unit, total, most, added in Budget(limits, "the item").measures(used + wanted, wanted):
         if most is not None and total > most:
             scale = NANO if unit == "usd" else 1
             before, shown = (total - added) / scale, getattr(limits, unit)
-            raise _refused(f"has {shown:,} {unit}: {before:,.6g} are used, and the next call may use more")
+            told = f"has {shown:,} {unit}: {before:,.6g} are used, and the next call may use more"
+            raise exceeded(f"the item's budget {told}")
 
 
-def _refused(words: str) -> NodeError:
-    return NodeError(f"the item's budget {words}", retryable=False, type_name="ItemBudgetExceeded")
+def exceeded(message: str) -> NodeError:
+    """The error of an item whose next call may go beyond its budget."""
+    return NodeError(message, retryable=False, type_name=EXCEEDED)
 
 
 def item_budget_faults(given: object) -> Iterator[str]:

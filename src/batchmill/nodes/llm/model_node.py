@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from batchmill.errors import InvalidParams
+from batchmill.errors import InvalidParams, MissingExtra
 from batchmill.ir.services import Tables
 from batchmill.nodes.access.hosts import host_faults
 from batchmill.nodes.access.policy import access_of
@@ -17,6 +18,7 @@ from batchmill.nodes.credentials import credential, credential_faults
 from batchmill.nodes.llm.batch_api.desk import BatchDesk
 from batchmill.nodes.llm.batch_api.provider import BatchedProvider
 from batchmill.nodes.llm.batch_api.settings import BatchApi, batch_api_faults, price_of
+from batchmill.nodes.llm.clients import load
 from batchmill.nodes.llm.estimate import ANSWER_TOKENS
 from batchmill.nodes.llm.fallback import variants
 from batchmill.nodes.llm.item_budget import item_budget_faults
@@ -52,6 +54,12 @@ class ModelNode(ServiceNode):
     def usual_retry(cls, params: Mapping[str, object]) -> RetryPolicy:
         """With the batch API another attempt takes another day, so whoever resumes the run decides on it."""
         return NO_RETRIES if params.get("batch_api") else USUAL_RETRY
+
+    @classmethod
+    def load(cls, params: Mapping[str, object]) -> None:
+        if (params.get("provider") or "openai") == "openai":
+            with suppress(MissingExtra):  # each attempt tells
+                load()
 
     @classmethod
     def stays(cls, params: Mapping[str, object]) -> bool:

@@ -14,6 +14,7 @@ from batchmill.nodes.llm.completion import (
     mapping_of,
     no_answer,
     said_in,
+    with_cache,
     without_zeros,
 )
 from batchmill.nodes.llm.question import Message, Question, Reply
@@ -174,7 +175,7 @@ def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
         "total_tokens": count_of(usage.get("total_tokens")),
         "reasoning_tokens": count_of(mapping_of(usage.get("output_tokens_details")).get("reasoning_tokens")),
     }
-    return without_zeros(found)
+    return without_zeros(with_cache(found))
 
 
 class ResponseGathering(Gathering):

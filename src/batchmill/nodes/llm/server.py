@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 from batchmill.concurrency.deadline import deadline
-from batchmill.errors import AttemptTimeout
+from batchmill.errors import AttemptTimeout, NodeError
 from batchmill.nodes.access.policy import OPEN, Access
 from batchmill.nodes.llm.clients import client_for, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
@@ -55,27 +54,31 @@ class ServerProvider(Provider):
                 deadline(left, overdue),
                 self.create(client)(**self.body(question), timeout=request.seconds) as answer,
             ):
-                content = await self._content(answer, request.telling)
+                content, began = await self._content(answer, request.telling)
         except AttemptTimeout as error:
             raise Unanswered(error, paid=True) from error
+        except NodeError as error:  # of the way there: that host is not to be asked
+            raise Unanswered(error, paid=False) from error
         except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
             raise unanswered(module, error, self.key) from error
         finally:
             asked.end(place)
         reply = self.reply(content, question)
         if reply.fault and (refusal := refusal_within(content, self.key)) is not None:
-            raise Unanswered(refusal, paid=reply.paid)
+            raise Unanswered(refusal, paid=reply.paid or began)
         return reply
 
-    async def _content(self, answer: Any, telling: Telling | None) -> bytes:
-        """The whole body; of an answer that is a stream what it would be without.
+    async def _content(self, answer: Any, telling: Telling | None) -> tuple[bytes, bool]:
+        """The whole body; of an answer that is a stream what it would be without, and whether it had begun to
+        answer.
 
         Raises :class:`TooLarge` and :class:`CutOff`.
         """
         async with aclosing(pieces_of(answer, self._limit)) as pieces:
             if self._stream and EVENT_STREAM in answer.headers.get("content-type", ""):
-                return await gathered(pieces, self.gathering(telling))
-            return b"".join([piece async for piece in pieces])
+                gathering = self.gathering(telling)
+                return await gathered(pieces, gathering), gathering.began
+            return b"".join([piece async for piece in pieces]), False
 
     def gathering(self, telling: Telling | None) -> Gathering:
         """The collector that assembles a streamed answer."""
@@ -95,7 +98,7 @@ class ServerProvider(Provider):
         return reply_of(content, raw=self._raw)
 
 
-async def pieces_of(answer: Any, limit: float = math.inf) -> AsyncGenerator[bytes, None]:
+async def pieces_of(answer: Any, limit: int | None = None) -> AsyncGenerator[bytes, None]:
     """The body. Raises :class:`TooLarge` and :class:`CutOff`."""
     length = 0
     pieces = answer.iter_bytes()
@@ -107,7 +110,7 @@ async def pieces_of(answer: Any, limit: float = math.inf) -> AsyncGenerator[byte
         if piece is None:
             return
         length += len(piece)
-        if length > limit:
+        if limit is not None and length > limit:
             raise TooLarge(limit)
         yield piece
 

@@ -50,11 +50,11 @@ class ServerEvents:
 
 
 class Gathering(ABC):
-    """One answer that comes in parts. ``over`` says that it is complete."""
+    """One answer that comes in parts. ``over`` says that it is complete, ``began`` that a part had text."""
 
     def __init__(self, telling: Telling | None) -> None:
         self._telling = telling
-        self.over = False
+        self.over = self.began = False
 
     @abstractmethod
     def add(self, part: Mapping[str, object]) -> None:
@@ -66,7 +66,10 @@ class Gathering(ABC):
 
     def tell(self, text: object, kind: Any = "text", choice: int = 0) -> None:
         """Pass further text to the listeners."""
-        if self._telling is not None and isinstance(text, str):
+        if not isinstance(text, str) or not text:
+            return
+        self.began = True
+        if self._telling is not None:
             self._telling.add(text, kind, choice)
 
 

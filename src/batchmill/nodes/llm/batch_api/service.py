@@ -91,6 +91,8 @@ class BatchService:
         client, place = await asked.begin()
         try:
             yield client
+        except NodeError as error:  # that host is not to be asked
+            raise Unanswered(error, paid=False) from error
         except (module.OpenAIError, Moved, CutOff) as error:
             raise unanswered(module, error, self._key) from error
         finally:
