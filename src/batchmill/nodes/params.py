@@ -42,6 +42,7 @@ class _Binder:
     known: frozenset[str]
     plain: dict[str, frozenset[type]]
     containers: dict[str, tuple[str, ...]]
+    declared: dict[str, Param]
 
 
 @lru_cache(maxsize=1024)
@@ -64,6 +65,7 @@ def _binder(node_cls: type[Node]) -> _Binder:
             for param in node_cls.params
             if CONTAINERS.issuperset(param.type.split("|"))
         },
+        declared={param.name: param for param in node_cls.params},
     )
 
 
@@ -111,7 +113,7 @@ def bind_ahead(node_cls: type[Node], constants: Mapping[str, object], to_come: I
         return None
     if not {*constants, *names}.issuperset(binder.required):
         return None
-    declared = {param.name: param for param in node_cls.params}
+    declared = binder.declared
     if any(_fault(declared[name], value) for name, value in constants.items() if name in declared):
         return None
     given = {

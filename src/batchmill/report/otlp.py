@@ -24,6 +24,7 @@ TOGETHER = 200  # spans on a line
 INTERNAL, CLIENT = 1, 3
 ERROR = 2
 _NO_SPANS = '"spans": []'  # a quotation mark within a text is escaped, so nothing else looks like this
+_DIFFERENT = ("traceId", "spanId", "name", "startTimeUnixNano", "endTimeUnixNano")  # in this order
 _INDEX = '{"key": "batchmill.item.index", "value": {"intValue": "'
 Span = dict[str, Any]
 
@@ -81,32 +82,35 @@ def _plain(facts: Facts, nodes: Mapping[str, Node], items: Plain) -> Iterator[tu
     node = nodes.get(items.node)
     place, base = (f"{items.turn}, item 0", items.base) if items.turn else (f"{items.node}[0]", 0)
     # Of a place only its number differs, which is the last nought of the first.
-    name, _, rest_of_name = json.dumps(text.line(place)).rpartition("0")
+    name, _, rest_of_name = json.dumps(text.line(place))[1:-1].rpartition("0")
     hashed, _, rest_hashed = _hashed(facts, (place,)).rpartition("0")
-    attributes = {
-        slot: _around_index(_item(facts, items.row(position), node)["attributes"])
-        for slot, position in {slot: position for position, slot in enumerate(items.slots)}.items()
-    }
-    links = [] if node is None else [_links(facts, node, number) for number in range(len(node.visits))]
-    linked = [f', "links": {json.dumps(one)}' for one in links] or [""]
-    numbers = repeat(0) if len(linked) == 1 else (_visit_of(node, start) for start in items.starts)
-    columns = zip(items.indexes, facts.epochs(items.starts), items.walls, items.slots, numbers, strict=False)
-    for index, epoch, wall, slot, visit in columns:
+    visits = (
+        repeat(0) if node is None or len(node.visits) < 2 else (_visit_of(node, at) for at in items.starts)
+    )
+    forms: dict[tuple[int | None, int | None], list[str]] = {}  # by what else differs: slot and visit
+    columns = zip(items.indexes, facts.epochs(items.starts), items.walls, items.slots, visits, strict=False)
+    for position, (index, epoch, wall, slot, visit) in enumerate(columns):
+        form = forms.get((slot, visit))
+        if form is None:
+            form = forms[slot, visit] = _form(_item(facts, items.row(position), node))
         number = index - base
         parts = f"{hashed}{number}{rest_hashed}".encode()
-        before, after = attributes[slot]
         yield (
-            f'{{"traceId": "{_hex(16, parts)}", "spanId": "{_hex(8, parts)}", '
-            f'"name": {name}{number}{rest_of_name}, "kind": {INTERNAL}, '
-            f'"startTimeUnixNano": "{_nano(epoch)}", "endTimeUnixNano": "{_nano(epoch + wall)}", '
-            f'"attributes": {before}{index}{after}{linked[visit or 0]}}}',
+            f"{form[0]}{_hex(16, parts)}{form[1]}{_hex(8, parts)}{form[2]}{name}{number}{rest_of_name}"
+            f"{form[3]}{_nano(epoch)}{form[4]}{_nano(epoch + wall)}{form[5]}{index}{form[6]}",
         )
 
 
-def _around_index(attributes: list[dict[str, Any]]) -> tuple[str, str]:
-    """The attributes of an item as JSON, before and behind its index."""
-    before, told, rest = json.dumps(attributes).partition(_INDEX)
-    return before + told, rest[rest.index('"') :]
+def _form(span: Span) -> list[str]:
+    """The JSON of an item's span, without what differs from item to item: trace, id, name, begin, end,
+    index."""
+    rest = json.dumps(span)
+    form = []
+    for key in _DIFFERENT:
+        before, _, rest = rest.partition(json.dumps(span[key])[1:-1])
+        form.append(before)
+    before, told, rest = rest.partition(_INDEX)
+    return [*form, before + told, rest[rest.index('"') :]]
 
 
 def _item(facts: Facts, row: Row, node: Node | None) -> Span:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from batchmill.nodes import Node, bind, bind_ahead
@@ -22,6 +23,13 @@ RAW_PARAM = "allow_raw"  # a node that has it set to true lets ``| raw`` paste i
 Readable = Compiled | CommandTemplate | UrlTemplate
 
 
+@lru_cache(maxsize=1024)
+def _treatment(node: type[Node]) -> tuple[dict[str, str], frozenset[str]]:
+    """How the params of a node type are read, by name, and those of them that are addresses."""
+    treatment = {param.name: param.templates for param in node.params}
+    return treatment, frozenset(name for name, kind in treatment.items() if kind == "url")
+
+
 class StepParams:
     """The compiled ``params`` of a node: values that are the same for every item, and templates. ``urls`` are
     the params that are addresses.
@@ -32,8 +40,7 @@ class StepParams:
     def __init__(self, node: type[Node], params: Mapping[str, object]) -> None:
         self.constants: dict[str, object] = {}
         self.templates: list[tuple[str, Readable]] = []
-        treatment = {param.name: param.templates for param in node.params}
-        self.urls = frozenset(name for name, kind in treatment.items() if kind == "url")
+        treatment, self.urls = _treatment(node)
         for name, written in params.items():
             kind = treatment.get(name, "value")
             if kind == "none":

@@ -5,6 +5,8 @@ The sequential executor uses it for a batch of one item without a timeout, at a 
 
 from __future__ import annotations
 
+from math import inf
+
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Chunk, Task
@@ -33,7 +35,7 @@ def run_alone(
         with CtrlC() as ctrl_c:
             job = Job(task, retry, on_retry=on_retry)
             runner = ItemRunner(job, progress, cancel, interrupts=ctrl_c.is_the_users, one_by_one=True)
-            block = runner.run_chunk(Chunk(0, _ALONE), 0.0, block=Block(0, items=_ALONE, worker=0))
+            block = runner.run_chunk(Chunk(0, _ALONE), inf, block=Block(0, items=_ALONE, worker=0))
     finally:
         for each in forget:
             each()

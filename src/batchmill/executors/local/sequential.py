@@ -56,7 +56,7 @@ class SequentialExecutor:
         forget = [channel.on_stop(progress.stop), cancel.on_cancel(channel.stop)]
         try:
             runner.prepare()
-            while (chunk := channel.take(*sizer.next(channel.remaining()), consumes=True)) is not None:
+            while (chunk := channel.take(*sizer.next(None), consumes=True)) is not None:
                 self._run_chunk(runner, channel, chunk, ctrl_c, sizer, worker)
                 yield from channel.ready()
             yield from channel.blocks()

@@ -43,10 +43,10 @@ class FailureScope:
 class Topology:
     """The reachable nodes, gates and edges of a plan by number.
 
-    Per node: ``edges_of`` (its outgoing edges), ``actions_of`` (the actions with an edge), ``sources`` and
-    ``entering`` (where its forward edges come from, and their number), ``loops_of`` (its loops, the innermost
-    first) and ``scope_of``. Per edge: ``source``, ``action``, ``target``, ``round_of`` (the loop of a
-    backward edge, else NONE) and ``leaves`` (the outermost loop that the edge leaves, else NONE).
+    Per node: ``edges_of`` (its outgoing edges), ``sources`` and ``entering`` (where its forward edges come
+    from, and their number), ``loops_of`` (its loops, the innermost first) and ``scope_of``. Per edge:
+    ``source``, ``action``, ``target``, ``round_of`` (the loop of a backward edge, else NONE) and ``leaves``
+    (the outermost loop that the edge leaves, else NONE).
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -73,29 +73,25 @@ class Topology:
 
     def _read_edges(self, plan: Plan) -> None:
         size = len(self.names)
-        self.actions_of: list[set[str]] = [set() for _ in range(size)]
-        self.edges_of: list[list[int]] = [[] for _ in range(size)]
-        self.entering = [0] * size
-        self.sources: list[list[int]] = [[] for _ in range(size)]
+        leaving: list[list[int]] = [[] for _ in range(size)]
+        sources: list[list[int]] = [[] for _ in range(size)]
         self.source: list[int] = []
         self.action: list[str] = []
         self.target: list[int] = []
         self.backward: list[bool] = []
         for edge in plan.edges:
             if edge.source in self.number:
-                self._add(self.number[edge.source], edge.action, self.number[edge.target], edge.backward)
-
-    def _add(self, source: int, action: str, target: int, backward: bool) -> None:
-        edge = len(self.source)
-        self.source.append(source)
-        self.action.append(action)
-        self.target.append(target)
-        self.backward.append(backward)
-        self.actions_of[source].add(action)
-        self.edges_of[source].append(edge)
-        if not backward:
-            self.entering[target] += 1
-            self.sources[target].append(source)
+                source, target = self.number[edge.source], self.number[edge.target]
+                leaving[source].append(len(self.source))
+                self.source.append(source)
+                self.action.append(edge.action)
+                self.target.append(target)
+                self.backward.append(edge.backward)
+                if not edge.backward:
+                    sources[target].append(source)
+        # The collector of cycles does not look into tuples of numbers.
+        self.edges_of, self.sources = list(map(tuple, leaving)), list(map(tuple, sources))
+        self.entering = list(map(len, sources))
 
     def _read_loops(self, plan: Plan) -> None:
         self.loops_of: list[tuple[int, ...]] = [()] * len(self.names)

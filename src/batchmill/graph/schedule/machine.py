@@ -106,7 +106,8 @@ class Machine:
 
     def handles(self, node: str, action: str) -> bool:
         """Whether an edge leads on from ``node`` when it ends with ``action``."""
-        return action in self._graph.actions_of[self._graph.number[node]]
+        graph = self._graph
+        return any(graph.action[edge] == action for edge in graph.edges_of[graph.number[node]])
 
     def survives(self, node: str) -> bool:
         """Whether nodes may run after ``node`` has failed: along its error edge, or beside it in a block
