@@ -315,7 +315,7 @@ def settings_of(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> BatchS
         max_concurrent=wanted if traits.side_by_side else None,
         timeout=spec.timeout if spec.timeout is not None else node.spec.timeout,
         retry=_retry(node, spec),
-        failures=replace(spec.failure_policy(), watches_denials=bool(node.kind.requests)),
+        failures=replace(spec.failure_policy(), watches_denials=node.kind.requests is not False),
         memory_limit_bytes=spec.memory_limit if traits.own_processes else None,
         reason=reason,
         permits=around.services.permits or around.attached.get(node.id, NOTHING_ATTACHED).permits,
