@@ -323,13 +323,21 @@ def outcome_of(row: KnownRow, index: int, files: ValueFiles, codec: Codec) -> tu
         if not more and text is not None:
             return Outcome(index, decode(text), wall=float(wall), kept=True), ""
         detail = decode(more) if more else {}
+        error = _error_of(detail["error"]) if row.state == FAILED else None
         if "value_file" in detail:
             text = files.get(detail["value_file"])
-        if text is None:
+        if text is None and error is None:
             return None
+        value = None if text is None else decode(text)
         records = codec.read(detail.get("records", ()))
         attempts = int(detail.get("attempts", 1))
-        outcome = Outcome(index, decode(text), None, attempts, float(wall), records, kept=True)
+        outcome = Outcome(index, value, error, attempts, float(wall), records, kept=True)
         return outcome, str(detail.get("action", ""))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _error_of(told: dict[str, Any]) -> ErrorInfo:
+    """The error that :meth:`RowWriter._error` has written."""
+    names = ("type", "message", "kind", "traceback", "outputs", "address")
+    return ErrorInfo(**{name: told[name] for name in names}, retryable=False)

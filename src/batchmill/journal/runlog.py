@@ -40,7 +40,8 @@ class SqliteRunLog:
     """A :class:`~batchmill.journal.contract.RunLog`. Holds the run's lock until it is closed.
 
     ``failed_only`` leaves out items that never began; saved results of the nodes ``again``, and of what they
-    run inside, are ignored. A ``temporary`` one only reports the run: nothing in it is reused.
+    run inside, are ignored. A ``temporary`` one only reports the run: nothing in it is reused. ``failures``
+    says that items which failed do not run again.
 
     Concurrency: any thread may call any method. ``_lock`` guards the fields and ``_connection``, which reads,
     and takes ids of visits; the writer's connection writes.
@@ -58,6 +59,7 @@ class SqliteRunLog:
         *,
         failed_only: bool = False,
         again: frozenset[str] = frozenset(),
+        failures: bool = False,
         temporary: bool = False,
         durable: bool = False,
     ) -> None:
@@ -76,6 +78,7 @@ class SqliteRunLog:
         self.masker = rows.masker
         self.ledger = ledger
         self._failed_only = failed_only
+        self._failures = failures
         self._lock = threading.RLock()
         self._occurrences: Counter[str] = Counter()
         self.earlier = EarlierVisits(connection, run, rows, writer)
@@ -261,7 +264,8 @@ class SqliteRunLog:
         """Under the lock: what finds known outcomes, with ``cached`` also in other runs; None without any."""
         matcher = None
         if visits:
-            matcher = Matcher(self._connection, visits, self.run.passes, claims, whole=self._failed_only)
+            how = {"whole": self._failed_only, "failures": self._failures}
+            matcher = Matcher(self._connection, visits, self.run.passes, claims, **how)
         if cached and not self.temporary and (matcher is None or matcher.empty):
             others = self.earlier.of_other_runs(key, is_batch=True)
             return Matcher(self._connection, others, 1 << 62, None, whole=True) if others else matcher
