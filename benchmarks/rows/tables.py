@@ -1,9 +1,10 @@
-"""Rows of tables through a ``code`` node: what a row of CSV costs over plain Python, and Parquet in flat
-memory."""
+"""Rows of tables through a ``code`` node: what a row of CSV or JSONL costs over plain Python, and Parquet in
+flat memory."""
 
 from __future__ import annotations
 
 import csv
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ GROUP, PARQUET_GROUP = 1000, 10_000
 ROW_GROUP = 1 << 17
 WARM_ROWS = 20_000
 ONE = "result = float(item['x']) * 2 + float(item['y'])"
+PLAIN = {"csv": "csv.DictReader", "jsonl": "json.loads"}
 MANY = "result = [float(row['x']) * 2 + float(row['y']) for row in item]"
 
 
@@ -39,16 +41,24 @@ def _passed(path: Path, executor: str, group: int | None, limit: int | None = No
     more: dict[str, Any] = {"executor": executor}
     more |= {} if group is None else {"batch_size": group}
     more |= {} if limit is None else {"limit": limit}
-    found = mappers.our_face("run")(
-        {"nodes": [_node(ONE if group is None else MANY, {"csv": str(path)}, **more)]}
-    )
-    return int(found.outputs["success_count"])
+    node = _node(ONE if group is None else MANY, {path.suffix[1:]: str(path)}, **more)
+    return int(mappers.our_face("run")({"nodes": [node]}).outputs["success_count"])
 
 
 def _plain(path: Path) -> None:
     with path.open(newline="") as file:
-        for row in csv.DictReader(file):
+        for row in csv.DictReader(file) if path.suffix == ".csv" else map(json.loads, file):
             float(row["x"]) * 2 + float(row["y"])
+
+
+def _write(path: Path, n: int) -> None:
+    names = ("id", "name", "x", "y")
+    made = ((i, f"name {i}", i % 97, i / 2) for i in range(n))
+    with path.open("w", newline="") as file:
+        if path.suffix == ".csv":
+            csv.writer(file).writerows((names, *made))
+        else:
+            file.writelines(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in made)
 
 
 def _cpu_of(work: Callable[[], object]) -> float:
@@ -57,15 +67,12 @@ def _cpu_of(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def _opening(executor: str, group: int | None) -> Opening:
+def _opening(form: str, executor: str, group: int | None) -> Opening:
     @contextmanager
     def opening(n: int) -> Iterator[Ready]:
         with TemporaryDirectory() as folder:
-            path = Path(folder) / "table.csv"
-            with path.open("w", newline="") as file:
-                rows = csv.writer(file)
-                rows.writerow(("id", "name", "x", "y"))
-                rows.writerows((i, f"name {i}", i % 97, i / 2) for i in range(n))
+            path = Path(folder) / f"table.{form}"
+            _write(path, n)
 
             def measured() -> Figures:
                 plain = _cpu_of(lambda: _plain(path))
@@ -77,17 +84,17 @@ def _opening(executor: str, group: int | None) -> Opening:
     return opening
 
 
-def _csv_row(executor: str, group: int | None, aim: float) -> Workload:
+def _row(form: str, executor: str, group: int | None, aim: float) -> Workload:
     how = "one by one" if group is None else f"in groups of {group:,}"
     return Workload(
-        name=f"csv-{'rows' if group is None else 'groups'}-{executor}",
-        title=f"rows of CSV through `code`, {how}, {executor}",
-        measures="CPU time a row over csv.DictReader and the same sum in a loop, µs",
+        name=f"{form}-{'rows' if group is None else 'groups'}-{executor}",
+        title=f"rows of {form.upper()} through `code`, {how}, {executor}",
+        measures=f"CPU time a row over {PLAIN[form]} and the same sum in a loop, µs",
         unit="µs",
         better="lower",
         score=figure("added_us"),
         sizes=SIZES,
-        sides=(Side(OURS, _opening(executor, group), "ours"),),
+        sides=(Side(OURS, _opening(form, executor, group), "ours"),),
         aim=(Target(aim),),
         least=(Target(3 * aim),),
     )
@@ -131,8 +138,9 @@ PARQUET = Workload(
 )
 
 ROWS = (
-    _csv_row("sequential", GROUP, 3.0),
-    _csv_row("sequential", None, 12.0),
-    _csv_row("thread", None, 12.0),
+    _row("csv", "sequential", GROUP, 3.0),
+    _row("csv", "sequential", None, 12.0),
+    _row("csv", "thread", None, 12.0),
+    _row("jsonl", "sequential", None, 12.0),
     PARQUET,
 )

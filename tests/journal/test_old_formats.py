@@ -90,6 +90,7 @@ def test_a_run_of_the_fourth_format_is_read_and_gone_on_with(tmp_path):
     connection = sqlite3.connect(path)
     for table in ("command", "sample", "service_batch", "service_request"):
         connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE visit DROP COLUMN source")
     connection.execute("PRAGMA user_version = 4")
     connection.commit()
     connection.close()
@@ -111,6 +112,7 @@ def test_a_run_of_the_fifth_format_is_read_and_gone_on_with(tmp_path):
     connection = sqlite3.connect(path)
     for table in ("service_batch", "service_request"):
         connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE visit DROP COLUMN source")
     connection.execute("PRAGMA user_version = 5")
     connection.commit()
     connection.close()
@@ -130,6 +132,7 @@ def test_a_run_of_the_third_format_is_read_and_gone_on_with(tmp_path, monkeypatc
     connection = sqlite3.connect(path)
     for table in ("wait", "effort", "heartbeat", "command", "sample", "service_batch", "service_request"):
         connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE visit DROP COLUMN source")
     connection.execute("PRAGMA user_version = 3")
     connection.commit()
     connection.close()
@@ -145,3 +148,26 @@ def test_a_run_of_the_third_format_is_read_and_gone_on_with(tmp_path, monkeypatc
     assert (again.status, again.resumed["kept"], again.resumed["redone"]) == ("success", 2, 1)
     with Reader(Journal(path)) as reader:
         assert reader.efforts(reader.run("last"))["a"][0] is not None
+
+
+def test_groups_whose_text_the_sixth_format_stored_are_shown_and_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "runs.sqlite"
+    (tmp_path / "rows.csv").write_text("n\n" + "".join(f"{n}\n" for n in range(400)))
+    batch = {"items": {"csv": "rows.csv"}, "batch_size": 200, "where": "${item.n != ''}"}
+    node = {"id": "a", "type": "code", "params": {"code": "result = len(x)", "inputs": {"x": "${item}"}}}
+    gate = {"id": "b", "type": "shell", "params": {"command": "cat gate"}}
+    document = {"nodes": [{**node, "batch": batch}, gate]}
+    assert batchmill.run(document, journal=path).status == "failed"
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE visit DROP COLUMN source")
+    connection.execute("PRAGMA user_version = 6")
+    connection.commit()
+    connection.close()
+    with Reader(Journal(path)) as reader:
+        visit = reader.visits(reader.run("last"))[0]
+        assert reader.source(visit) is None
+        assert [len(one.item) for one in reader.items(visit)] == [200, 200]
+    (tmp_path / "gate").touch()
+    again = batchmill.resume(journal=path)
+    assert (again.status, again.resumed["kept"]) == ("success", 2)

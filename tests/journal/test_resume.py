@@ -471,3 +471,30 @@ def test_what_the_document_does_not_have_any_more_is_gone(runner, effects):
     runner.run(flow(batch(effects, [1, 2]), last))
     run = runner.resume(flow({**last, "id": "other"}))
     assert run.resumed == {"kept": 0, "redone": 0, "new": 1, "changed": 0, "gone": 3}
+
+
+@pytest.mark.parametrize("largest", [8 << 20, 10], ids=["saved", "too large to save"])
+def test_a_finished_run_keeps_its_failures(effects, journal, monkeypatch, largest):
+    monkeypatch.setattr("batchmill.runs.journaled.LARGEST_RESULT", largest)
+    document = flow(batch(effects, [1, 2, 3], "result = 1 / (x - 2)"))
+    first = batchmill.run(document, journal=journal)
+    assert effects.taken() == ["1", "2", "3"]
+    again = batchmill.resume("last", journal=journal)
+    assert effects.taken() == []
+    assert (again.status, again.errors, again.resumed["kept"]) == ("degraded", first.errors, 2)
+    for name in ("results", "errors", "error_count"):
+        assert again.outputs[name] == first.outputs[name]
+    batchmill.resume("last", journal=journal, failed_only=True)
+    assert effects.taken() == ["2"]
+
+
+def test_failures_run_again_where_something_changed(effects, journal, monkeypatch):
+    monkeypatch.setattr("batchmill.runs.journaled.LARGEST_RESULT", 10)
+    helper = effects.path.parent / "data"
+    helper.write_text("a")
+    read = {"id": "read", "type": "read-file", "params": {"file_path": str(helper)}}
+    batchmill.run(flow(batch(effects, [1, 2, 3], "result = 1 / (x - 2)"), read), journal=journal)
+    assert effects.taken() == ["1", "2", "3"]
+    helper.write_text("b")
+    batchmill.resume("last", journal=journal)
+    assert effects.taken() == ["2"]

@@ -39,6 +39,27 @@ def test_what_it_says(text: str, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "b": "x"}', '{"a":":b","c":1}', '{"a": "12:30", "b": {"c": 1}}', '{"a" :1, "b": 2}', "{}",
+        '[{"a": 1}]', '{"a\\":": 1}', ' {"a": 1}', '{"a": "{:}"}', '[":"]', '":"',
+    ],
+)  # fmt: skip
+def test_rows_are_what_python_reads(text: str) -> None:
+    assert from_json(text) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a":1,"a":2}', '{"a":1,"a":":"}', '{"a":1,"a" :2}', '{"a:":1,"a:":2}', '{"a":"\\":","a":1}',
+     '{"a": {"b": 1, "b": 2}}', '[{"a": 1, "a": 2}]'],
+)  # fmt: skip
+def test_no_key_is_lost(text: str) -> None:
+    with pytest.raises(NotJson, match="stands twice"):
+        from_json(text)
+
+
+@pytest.mark.parametrize(
     ("text", "message", "line", "column", "path"),
     [
         ("", "a value must come here", 1, 1, ()),

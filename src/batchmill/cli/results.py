@@ -10,6 +10,7 @@ import click
 from batchmill.batch.results.csv_table import csv_table
 from batchmill.cli import options
 from batchmill.cli.item_rows import as_shown
+from batchmill.cli.items_again import ItemsAgain
 from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
 from batchmill.cli.show import visit_of
@@ -46,17 +47,13 @@ def command(run: str, node: str | None, form: str, safe: bool, journal_path: str
     with Journals(journal_path) as journals, data_only() as data:
         reader, found, _ = journals.run(run)
         visit = visit_of(reader.visits(found), node)
-        source = _Source(reader, visit, as_shown if is_map(found) else _as_it_is)
+        source = _Source(reader, visit, as_shown if is_map(found) else ItemsAgain(reader, visit).completed)
         lines = form == "jsonl"
         for piece in csv_table(source.rows, safe=safe) if form == "csv" else _json(source, lines=lines):
             data.write(piece)
             if data.broken:
                 break
     return 0
-
-
-def _as_it_is(one: ItemRecord) -> ItemRecord:
-    return one
 
 
 class _Source(NamedTuple):

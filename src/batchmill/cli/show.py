@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
@@ -11,6 +11,7 @@ import click
 from batchmill.cli import options
 from batchmill.cli.faults import error_details
 from batchmill.cli.item_rows import as_shown
+from batchmill.cli.items_again import ItemsAgain
 from batchmill.cli.journals import Journals
 from batchmill.cli.runs import as_json
 from batchmill.cli.streams import DataStream, data_only
@@ -20,7 +21,7 @@ from batchmill.graph.address import address_of
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import LAST
 from batchmill.journal.reading import Reader
-from batchmill.journal.records import ItemRecord, VisitRecord
+from batchmill.journal.records import VisitRecord
 from batchmill.runs.batch_api import as_json as batch_as_json
 from batchmill.runs.batch_api import in_words
 from batchmill.runs.inner_errors import inner_errors
@@ -49,8 +50,7 @@ def command(
         reader, found, _ = journals.run(run)
         visits = reader.visits(found)
         if item is not None:
-            shown = as_shown if is_map(found) else None
-            _show_item(reader, visit_of(visits, node), item, data, json_wanted, shown)
+            _show_item(reader, visit_of(visits, node), item, data, json_wanted, mapped=is_map(found))
             return 0
         if node is not None:
             if node not in _without_visit(reader, found, visits):
@@ -104,13 +104,16 @@ def _show_item(
     index: int,
     data: DataStream,
     as_text: bool,
-    shown: Callable[[ItemRecord], ItemRecord] | None,
+    *,
+    mapped: bool,
 ) -> None:
     found = reader.item(visit, index)
     if found is None:
         raise UnknownRun(f"item {index} of {visit.address} has no outcome; {visit.done} items have one")
-    found = found if shown is None else shown(found)
-    data.write_json({"node": visit.address, **found.as_json()}, indent=None if as_text else 2)
+    again = ItemsAgain(reader, visit)
+    told = (as_shown(found) if mapped else again.completed(found)).as_json()
+    place = {"place": again.place} if again.place else {}
+    data.write_json({"node": visit.address, **place, **told}, indent=None if as_text else 2)
 
 
 def _show_errors(

@@ -31,7 +31,7 @@ from batchmill.items.names import names_in_stdin
 from batchmill.items.parquet_rows import parquet_rows
 from batchmill.items.sources import ChunkedIterable
 from batchmill.items.sqlite_rows import rows_of_query
-from batchmill.items.text_lines import numbered_lines
+from batchmill.items.text_lines import Lines, numbered_lines
 from batchmill.items.together import combinations, side_by_side
 from batchmill.lists import LazyList
 from batchmill.sourced import at_line
@@ -195,7 +195,11 @@ def _texts(stream: Opened, source: str, how: ReadOptions) -> Iterator[list[objec
 def _values(stream: Opened, source: str, how: ReadOptions) -> Iterator[list[object]]:
     with stream() as read:
         for lines in numbered_lines(read, source, keep_bad=how.keep_bad):
-            values: list[Any] = []
+            values = None if how.placed else _values_together(lines, how)
+            if values is not None:
+                yield values
+                continue
+            values = []
             for number, text in lines:
                 if not text or text.isspace():
                     continue
@@ -209,6 +213,17 @@ def _values(stream: Opened, source: str, how: ReadOptions) -> Iterator[list[obje
                     value = BadRow(text, message)
                 values.append(at_line(source, number, value) if how.placed else value)
             yield values
+
+
+def _values_together(lines: Lines, how: ReadOptions) -> list[Any] | None:
+    """The values of lines; None if one of them needs a look at itself."""
+    texts = [text for _, text in lines]
+    if BadRow in set(map(type, texts)):
+        return None
+    try:
+        return list(map(how.decode, filter(None, texts)))
+    except NotJson:  # or a line of blanks
+        return None
 
 
 def open_source(

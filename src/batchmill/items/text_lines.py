@@ -50,9 +50,10 @@ def numbered_lines(
     number = 0
     for raw in _raw_lines(read, source):
         lines: Lines = []
-        if ends and number:  # nearly all: text, of which nothing is to be taken away
+        if number:  # nearly all: text
             try:
-                yield list(enumerate([line.decode() for line in raw], number + 1))
+                bare = raw if ends else map(_without_end, raw)
+                yield list(enumerate([line.decode() for line in bare], number + 1))
                 number += len(raw)
                 continue
             except UnicodeDecodeError:  # the line is told below

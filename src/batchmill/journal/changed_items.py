@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from batchmill.journal.digest import digest_of_text
 from batchmill.values.words import count, shortened
 
 Named = Callable[[Any, int], Sequence[str]]
@@ -25,10 +26,10 @@ class ChangedItems:
         self._other_example = self._same_example = ""
 
     def note(self, index: int, item: object, before: str, now: str | None) -> None:
-        """Note an item without a result that replaces one with the JSON text ``before``; its own is
-        ``now``."""
+        """Note an item without a result that replaces one with the JSON text ``before``, or the digest of
+        that; its own text is ``now``."""
         now = self._mask(now or "")
-        if before != now:
+        if before not in (now, digest_of_text(now)):
             self._others += 1
             if self._others == 1:
                 self._other_example = f"item {index}: {shortened(now, _LONGEST)}"

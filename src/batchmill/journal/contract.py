@@ -208,9 +208,17 @@ class RunLog(Protocol):
         ``cached`` also searches other runs."""
 
     def batch(
-        self, address: str, key: ContentKey, total: int | None, more: KeyMore | None, *, cached: bool
+        self,
+        address: str,
+        key: ContentKey,
+        total: int | None,
+        more: KeyMore | None,
+        *,
+        cached: bool,
+        source: str | None = None,
     ) -> ItemLog:
-        """One visit of a batch node of ``total`` items; ``more`` gives further dependencies of each item."""
+        """One visit of a batch node of ``total`` items; ``more`` gives further dependencies of each item.
+        ``source`` says, as JSON, where the items can be read again: then long ones need not be stored."""
 
     def single_not_kept(self, address: str) -> SingleLog:
         """One visit whose outcome cannot be matched later: only its records are saved."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 APPLICATION_ID = 0x626D696C  # "bmil"
-VERSION = 6
+VERSION = 7
 OLDEST_SQLITE = (3, 35, 0)  # generated columns, RETURNING
 BUSY_SECONDS = 30.0  # how long another process that writes is waited for
 BUSY_LOOK_SECONDS = 0.005

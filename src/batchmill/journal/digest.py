@@ -29,6 +29,11 @@ def digest_of(*values: object) -> bytes:
     return _digest(values, _LEVELS)
 
 
+def digest_of_text(text: str) -> str:
+    """The digest of the JSON text of an item that is not stored, in hexadecimal."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
+
+
 def _digest(values: Iterable[object], levels: int) -> bytes:
     hasher = blake2b(digest_size=DIGEST_BYTES)
     for value in values:

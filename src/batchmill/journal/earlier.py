@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batchmill.journal.contract import OK, ContentKey, KeyMore, RunRecord
 from batchmill.journal.encoding import encode
 from batchmill.journal.matching import Claims
-from batchmill.journal.rows import KnownRow, RowWriter, end_of, first_id, outcome_of
+from batchmill.journal.rows import KnownRow, RowWriter, end_of, first_id, outcome_of, unsaved_digest
 from batchmill.journal.statements import one_row, statement
 from batchmill.journal.visits import Before, Older
 from batchmill.outcome import Outcome
@@ -120,9 +120,10 @@ class EarlierVisits:
         return int(one_row(self._connection, query, (*bounds, self._run.passes))[0])
 
     def texts_in(self, bounds: tuple[int, int]) -> dict[int, str]:
-        """The items of those as JSON, by their offsets."""
+        """The items of those as JSON, by their offsets; the digests of those that are not stored."""
         found = self._connection.execute(statement("items_between"), (*bounds, self._run.passes))
-        return {row[0] - bounds[0]: row[1] for row in found}
+        texts = {identity - bounds[0]: item or unsaved_digest(detail) for identity, item, detail in found}
+        return {offset: text for offset, text in texts.items() if text}
 
     def ids_in(self, bounds: tuple[int, int]) -> Iterator[int]:
         """The ids of those."""

@@ -132,7 +132,14 @@ class InsideLog:
         return InsideNode(self, address, self._key(_inner(address), key.digest.hex()), key)
 
     def batch(
-        self, address: str, key: ContentKey, total: int | None, more: KeyMore | None, *, cached: bool
+        self,
+        address: str,
+        key: ContentKey,
+        total: int | None,
+        more: KeyMore | None,
+        *,
+        cached: bool,
+        source: str | None = None,
     ) -> InsideItems:
         return InsideItems(self, address, self._key(_inner(address), key.digest.hex()), key, more)
 

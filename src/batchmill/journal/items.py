@@ -108,7 +108,7 @@ class SqliteItemLog:
             found = {}
         if self._counts is not None:
             self._note_unknown(start, items, found)
-        self._kept.kept += len(known)
+        self._kept.kept += sum(one.error is None for one in known.values())
         if self._failed_only:
             left_out = [offset for offset in range(len(items)) if offset not in found]
             self.left_out += len(left_out)

@@ -97,11 +97,13 @@ class Journal:
         failed: Callable[[StorageError], None] = lambda fault: None,
         failed_only: bool = False,
         again: frozenset[str] = frozenset(),
+        failures: bool = False,
         order: Sequence[str] = (),
         asks: bool = True,
     ) -> SqliteRunLog:
         """Begin a further pass of the run ``name``, with the present document, inputs and settings in
-        ``run``; takes over ``lock``, that of the run. Raises :class:`StorageError`."""
+        ``run``; takes over ``lock``, that of the run. ``failed_only``, ``again`` and ``failures`` are those
+        of :class:`SqliteRunLog`. Raises :class:`StorageError`."""
         masker = masker or Masker()
         connection = connect(self.path, durable=self.durable, create=False)
         with faults(self.path), _closing_on_error(connection):
@@ -119,6 +121,7 @@ class Journal:
             asks=asks,
             failed_only=failed_only,
             again=again,
+            failures=failures,
         )
 
     def _log(
@@ -134,6 +137,7 @@ class Journal:
         asks: bool,
         failed_only: bool = False,
         again: frozenset[str] = frozenset(),
+        failures: bool = False,
     ) -> SqliteRunLog:
         with _closing_on_error(connection):
             writer = Writer(connect(self.path, durable=self.durable, create=False), self.path, failed)
@@ -157,6 +161,7 @@ class Journal:
             ledger,
             failed_only=failed_only,
             again=again,
+            failures=failures,
             temporary=self.temporary,
             durable=self.durable,
         )

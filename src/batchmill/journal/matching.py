@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchmill.journal.contract import DEGRADED, OK
+from batchmill.journal.contract import DEGRADED, FAILED, OK
 from batchmill.journal.encoding import decode_all
 from batchmill.journal.rows import POSITION_BITS, KnownRow, first_id, known_row
 from batchmill.journal.statements import one_row, statement
@@ -30,11 +30,12 @@ _numbers = itertools.count()
 class Found:
     """The outcome found for one item: the row of a result or of a failure, and its id. ``whole`` says that a
     degraded one is no result, ``foreign`` that it belongs to another run, or to another visit that this one
-    does not continue."""
+    does not continue, ``failures`` that a failure is as good as a result."""
 
     row: KnownRow
     whole: bool = False
     foreign: bool = False
+    failures: bool = False
 
     @property
     def id(self) -> int:
@@ -42,7 +43,8 @@ class Found:
 
     @property
     def has_result(self) -> bool:
-        return self.row.state == OK or (self.row.state == DEGRADED and not self.whole)
+        state = self.row.state
+        return state == OK or (state == DEGRADED and not self.whole) or (state == FAILED and self.failures)
 
 
 class Claims:
@@ -89,7 +91,7 @@ class Matcher:
 
     Used by one thread at a time, with ``connection`` locked by its owner. ``claims`` belongs to all visits of
     the node in this pass; without it (a cache) only results are given, each any number of times. ``whole``
-    says that a degraded outcome is no result.
+    says that a degraded outcome is no result, ``failures`` that a failure is one.
     """
 
     def __init__(
@@ -100,12 +102,14 @@ class Matcher:
         claims: Claims | None,
         *,
         whole: bool = False,
+        failures: bool = False,
     ) -> None:
         self._connection = connection
         self._visits = list(visits)
         self._before = before
         self._claims = claims
         self._whole = whole
+        self._failures = failures
         self._shifts: dict[int, int] = {}
         self._table = ""  # the index, once there is one
         self._left = sum(self._count(visit) for visit in visits) - (claims.count if claims else 0)
@@ -193,7 +197,7 @@ class Matcher:
         return list(map(known_row, found))
 
     def _take(self, offset: int, row: KnownRow, found: dict[int, Found]) -> None:
-        one = Found(row, self._whole, self._claims is None)
+        one = Found(row, self._whole, self._claims is None, self._failures)
         if self._claims is not None:
             if row.id in self._claims:
                 return

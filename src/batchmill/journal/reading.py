@@ -18,11 +18,12 @@ from batchmill.journal.records import (
     Glances,
     ItemRecord,
     MachineSample,
+    UnsavedItem,
     VisitRecord,
     figures_of_rows,
     glances_of,
 )
-from batchmill.journal.rows import end_of, first_id
+from batchmill.journal.rows import UNSAVED, end_of, first_id
 from batchmill.journal.service_batches import batches_in
 from batchmill.journal.statements import one_row, statement
 from batchmill.record import calls_left
@@ -271,6 +272,13 @@ class Reader:
             rows = self._connection.execute(statement("calls_of"), (run.id,))
             yield from with_those_left(rows, left)
 
+    def source(self, visit: VisitRecord) -> dict[str, Any] | None:
+        """Where the items of the visit can be read again, see :class:`~batchmill.items.again.Again`; None if
+        unknown."""
+        with self._reading():
+            text = one_row(self._connection, statement("source_of"), (visit.id,))[0]
+            return None if text is None else dict(decode(text))
+
     def item(self, visit: VisitRecord, index: int) -> ItemRecord | None:
         """The outcome of one item; None if there is none."""
         identity = first_id(visit.id) + index
@@ -291,6 +299,8 @@ class Reader:
         detail = decode(more) if more else {}
         if item is not None or "item_file" in detail:
             item = self._text(item, detail.get("item_file"))
+        if UNSAVED in detail:
+            item = UnsavedItem(*detail[UNSAVED])
         if value is not None or "value_file" in detail:
             value = self._text(value, detail.get("value_file"))
         name = STATES.get(state, "not kept")

@@ -34,10 +34,20 @@ class VisitRecord:
     workers: int = 0
 
 
+class UnsavedItem(NamedTuple):
+    """A long item that is not stored, because the source of its batch still has it: the ``digest`` of its
+    JSON text, see :func:`~batchmill.journal.digest.digest_of_text`, and the number of ``characters`` of
+    that."""
+
+    digest: str
+    characters: int
+
+
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
     """The outcome of an item.
 
+    - ``item``: plain data, or an :class:`UnsavedItem`.
     - ``state``: ``ok``, ``failed``, ``degraded`` (done, but something inside failed) or ``not kept`` (done,
       with a value that JSON cannot hold; ``value`` is what can be shown).
     - ``error``: ``type``, ``message``, ``kind`` and ``traceback``.

@@ -66,8 +66,9 @@ class RecalledLog(RehearsedLog):
         more: KeyMore | None = None,
         *,
         cached: bool = False,
+        source: str | None = None,
     ) -> SqliteItemLog:
-        return super().batch(address, key, total, more, cached=True)
+        return super().batch(address, key, total, more, cached=True, source=source)
 
 
 def recalled(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from batchmill.bad_row import BadRow
 from batchmill.block import Block
 from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK, Codec
-from batchmill.journal.digest import NoDigest, digest_of
+from batchmill.journal.digest import NoDigest, digest_of, digest_of_text
 from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all
 from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.journal.outcome_rows import PLAIN_WIDTH, FullRow, OutcomeRows, PlainRow
@@ -22,6 +22,8 @@ from batchmill.values.masking import Masker
 
 SHORT = 1024  # characters of an item's text up to which it is its own key
 POSITION_BITS = 32
+UNSAVED = "unsaved"
+"""The key of an outcome's detail with digest and length of the text of an item that is not stored."""
 
 _WORTH_JOINING = 8  # values from which on it is quicker to encode them together
 _SMALL = 8 * SHORT  # bytes of an item and its value; the texts of larger ones, joined, might be a lot
@@ -57,7 +59,8 @@ def end_of(visit: int, total: int | None) -> int:
 class RowWriter:
     """Makes the rows of one pass of a run. ``on_file`` is called with the digest of each value that goes into
     a file, before the row that refers to it is written. ``epoch`` is the time, in seconds since the epoch, at
-    which :func:`time.perf_counter` was 0.
+    which :func:`time.perf_counter` was 0. ``rereads`` says that the items of the visit can be read again:
+    then long ones are not stored, see :class:`~batchmill.journal.records.UnsavedItem`.
 
     Concurrency: any thread; it never changes.
     """
@@ -68,6 +71,7 @@ class RowWriter:
     number: int
     on_file: Callable[[str], object]
     epoch: float = 0.0
+    rereads: bool = False
 
     def key_of(self, item: Any, more: Any) -> tuple[bytes | str | None, str | None]:
         """The key that an item is matched by, and its JSON text; None for missing ones."""
@@ -76,11 +80,15 @@ class RowWriter:
             text = encode(item)
         except NOT_JSON:
             return _digest(item, more), None
+        return self._key_of_text(item, text, more), text
+
+    def _key_of_text(self, item: Any, text: str, more: Any) -> bytes | str | None:
+        """The key of an item with this JSON text."""
         if type(item) is BadRow:  # nothing is known of it by the result of an item that has the same text
-            return _digest(text, ["bad row", more]), text
+            return _digest(text, ["bad row", more])
         if more is None and len(text) <= SHORT and self.masker.text(text) == text:
-            return text, text
-        return _digest(text, more), text
+            return text
+        return _digest(text, more)
 
     def texts_as_keys(self, items: Sequence[Any]) -> list[str] | None:
         """The results of :meth:`key_of` for items without further dependencies, in few calls; None if one of
@@ -145,15 +153,8 @@ class RowWriter:
         self, identity: int, value: Any, item: Any, wall: float, began: float | None, worker: int | None
     ) -> PlainRow | FullRow:
         """The results of :meth:`key_of` and :meth:`row`; faster for simple outcomes."""
-        if not self.masker.knows_any:
-            try:
-                text, written = encode(item), encode(value)
-                state = OK if is_exact(value) else NOT_KEPT
-            except NOT_JSON:
-                text, written, state = "", "", NOT_KEPT
-            if 0 < len(text) <= SHORT and len(written) <= LARGE:
-                return (identity, self.number, state, text, written, wall, began, worker)
-        return self.row(identity, *self.key_of(item, None), value, wall, began, worker)
+        key, text = self.key_of(item, None)
+        return self.row(identity, key, text, value, wall, began, worker)
 
     def row_of(
         self, identity: int, key: bytes | str | None, text: str | None, outcome: Outcome
@@ -181,7 +182,8 @@ class RowWriter:
         except NOT_JSON:
             written = None
             state = NOT_KEPT
-        large = written is None or len(written) > LARGE or (text is not None and len(text) > LARGE)
+        most = SHORT if self.rereads else LARGE
+        large = written is None or len(written) > LARGE or (text is not None and len(text) > most)
         if written is None or large or self.masker.knows_any:
             second = None if began is None else began - self.epoch
             plain = Outcome(0, value, wall=wall, began=second, worker=worker)
@@ -211,7 +213,7 @@ class RowWriter:
             state = state if exact else max(state, NOT_KEPT)
         if state == OK and outcome.records and self.codec.degraded(outcome.records):
             state = DEGRADED
-        item = None if text is None else self._masked(text)[0]
+        item = None if text is None else self._item_text(detail, text, state)
         written = self._moved(detail, "value_file", written)
         item = self._moved(detail, "item_file", item)
         own = key if isinstance(key, bytes) else None  # a text is the item's, which stands beside it
@@ -219,6 +221,15 @@ class RowWriter:
         began = None if outcome.began is None else outcome.began + self.epoch
         times = outcome.wall, began, outcome.worker
         return FullRow(identity, self.number, state, item, written, *times, own, more)
+
+    def _item_text(self, detail: dict[str, Any], text: str, state: int) -> str | None:
+        """The text of an item to store; None, and a note in ``detail``, if it is read again instead. Those of
+        failures are stored: they are what one looks at, perhaps after the source was corrected."""
+        masked, whole = self._masked(text)
+        if not (self.rereads and whole and state != FAILED and len(text) > SHORT):
+            return masked
+        detail[UNSAVED] = digest_of_text(text), len(text)
+        return None
 
     def _tried(self, one: Tried) -> list[Any]:
         """An attempt as the journal has it; see the schema."""
@@ -296,6 +307,14 @@ def files_in(detail: str | None) -> list[str]:
         return []
 
 
+def unsaved_digest(detail: str | None) -> str:
+    """The digest of an item that is not stored; empty if there is none."""
+    try:
+        return str(decode(detail)[UNSAVED][0]) if detail else ""
+    except (ValueError, TypeError, LookupError):  # of a damaged row nothing is known
+        return ""
+
+
 def outcome_of(row: KnownRow, index: int, files: ValueFiles, codec: Codec) -> tuple[Outcome, str] | None:
     """The outcome in a row, and its action; None if it cannot be read any more: a file is gone, a text is
     invalid."""
@@ -304,13 +323,21 @@ def outcome_of(row: KnownRow, index: int, files: ValueFiles, codec: Codec) -> tu
         if not more and text is not None:
             return Outcome(index, decode(text), wall=float(wall), kept=True), ""
         detail = decode(more) if more else {}
+        error = _error_of(detail["error"]) if row.state == FAILED else None
         if "value_file" in detail:
             text = files.get(detail["value_file"])
-        if text is None:
+        if text is None and error is None:
             return None
+        value = None if text is None else decode(text)
         records = codec.read(detail.get("records", ()))
         attempts = int(detail.get("attempts", 1))
-        outcome = Outcome(index, decode(text), None, attempts, float(wall), records, kept=True)
+        outcome = Outcome(index, value, error, attempts, float(wall), records, kept=True)
         return outcome, str(detail.get("action", ""))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _error_of(told: dict[str, Any]) -> ErrorInfo:
+    """The error that :meth:`RowWriter._error` has written."""
+    names = ("type", "message", "kind", "traceback", "outputs", "address")
+    return ErrorInfo(**{name: told[name] for name in names}, retryable=False)

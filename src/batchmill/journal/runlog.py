@@ -17,7 +17,7 @@ from batchmill.journal.database import faults
 from batchmill.journal.earlier import EarlierVisits
 from batchmill.journal.encoding import decode, encode
 from batchmill.journal.items import SLOW, SqliteItemLog
-from batchmill.journal.matching import Matcher
+from batchmill.journal.matching import Claims, Matcher
 from batchmill.journal.outcome_rows import OutcomeRows
 from batchmill.journal.rows import RowWriter, files_in, first_id
 from batchmill.journal.statements import one_row, statement
@@ -40,7 +40,8 @@ class SqliteRunLog:
     """A :class:`~batchmill.journal.contract.RunLog`. Holds the run's lock until it is closed.
 
     ``failed_only`` leaves out items that never began; saved results of the nodes ``again``, and of what they
-    run inside, are ignored. A ``temporary`` one only reports the run: nothing in it is reused.
+    run inside, are ignored. A ``temporary`` one only reports the run: nothing in it is reused. ``failures``
+    says that items which failed do not run again.
 
     Concurrency: any thread may call any method. ``_lock`` guards the fields and ``_connection``, which reads,
     and takes ids of visits; the writer's connection writes.
@@ -58,6 +59,7 @@ class SqliteRunLog:
         *,
         failed_only: bool = False,
         again: frozenset[str] = frozenset(),
+        failures: bool = False,
         temporary: bool = False,
         durable: bool = False,
     ) -> None:
@@ -76,6 +78,7 @@ class SqliteRunLog:
         self.masker = rows.masker
         self.ledger = ledger
         self._failed_only = failed_only
+        self._failures = failures
         self._lock = threading.RLock()
         self._occurrences: Counter[str] = Counter()
         self.earlier = EarlierVisits(connection, run, rows, writer)
@@ -120,6 +123,10 @@ class SqliteRunLog:
     def set_total(self, visit: int, total: int | None) -> None:
         """Enter the number of items of a visit, None if unknown so far."""
         self._writer.put("set_total", [(total, visit)])
+
+    def set_source(self, visit: int, source: str | None) -> None:
+        """Enter where the items of a visit can be read again, None if they cannot."""
+        self._writer.put("set_source", [(source, visit)])
 
     def _turn(self, address: str) -> int:
         with self._lock:
@@ -211,6 +218,7 @@ class SqliteRunLog:
         more: KeyMore | None = None,
         *,
         cached: bool = False,
+        source: str | None = None,
     ) -> SqliteItemLog:
         turn = self._turn(address)
         with self._lock, faults(self.path):
@@ -224,29 +232,22 @@ class SqliteRunLog:
             bounds = (
                 self.earlier.bounds(now.id) if now else (0, 0)
             )  # while the total is that of the pass before
-            place = Place(self, address, turn, key, total, own, claims, bounds)
-            whole = self._failed_only
-            matcher = (
-                Matcher(self._connection, visits, self.run.passes, claims, whole=whole) if visits else None
-            )
-            if cached and not (again or self.temporary) and (matcher is None or matcher.empty):
-                others = self.earlier.of_other_runs(key, is_batch=True)
-                matcher = Matcher(self._connection, others, 1 << 62, None, whole=True) if others else matcher
+            place = Place(self, address, turn, key, (total, source), own, claims, bounds)
+            matcher = self._matcher(key, visits, claims, cached=cached and not again)
 
         def count(kept: Kept, reasons: Sequence[str], gone: Sequence[str]) -> None:
             if again:
                 kept = Kept(redone=kept.redone + kept.new + kept.changed)
+            changed = now.changes(key) or reasons or [ITEMS] if kept.changed and now is not None else []
             with self._lock:
                 self.kept = self.kept + kept
-                if kept.changed and now is not None:
-                    self._tell_changes(address, now.changes(key) or reasons or [ITEMS])
-                if gone:
-                    self._tell_changes(address, gone)
+                if changed or gone:
+                    self._tell_changes(address, [*changed, *gone])
 
         return SqliteItemLog(
             place,
             self._writer,
-            self._rows,
+            replace(self._rows, rereads=source is not None),
             more,
             self.ledger.of_visit(address, turn, is_batch=True),
             matcher=matcher,
@@ -256,6 +257,19 @@ class SqliteRunLog:
             missing=key.missing,
             named=key.named,
         )
+
+    def _matcher(
+        self, key: ContentKey, visits: Sequence[int], claims: Claims, *, cached: bool
+    ) -> Matcher | None:
+        """Under the lock: what finds known outcomes, with ``cached`` also in other runs; None without any."""
+        matcher = None
+        if visits:
+            how = {"whole": self._failed_only, "failures": self._failures}
+            matcher = Matcher(self._connection, visits, self.run.passes, claims, **how)
+        if cached and not self.temporary and (matcher is None or matcher.empty):
+            others = self.earlier.of_other_runs(key, is_batch=True)
+            return Matcher(self._connection, others, 1 << 62, None, whole=True) if others else matcher
+        return matcher
 
     def single_not_kept(self, address: str) -> CallsOnly:
         return CallsOnly(self.ledger.of_visit(address, self._turn(address), is_batch=False))

@@ -35,7 +35,8 @@ class Reading:
 
 class Place:
     """The position of a batch: an earlier visit to continue (``before``), or a new one. ``bounds`` are the
-    ids that enclose the outcomes of the last pass's visit in this place."""
+    ids that enclose the outcomes of the last pass's visit in this place, ``items`` the number of the items
+    and where they can be read again, None if unknown."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class Place:
         address: str,
         turn: int,
         key: ContentKey,
-        total: int | None,
+        items: tuple[int | None, str | None],
         before: int | None,
         claims: Claims,
         bounds: tuple[int, int],
@@ -52,15 +53,21 @@ class Place:
         self._log = log
         self._claims = claims
         self._bounds = bounds
-        self._new: Callable[[int], None] = lambda visit: log.add_visit(
-            visit, address, turn, key, total, is_batch=True
-        )
+        total, source = items
+
+        def new(visit: int) -> None:
+            log.add_visit(visit, address, turn, key, total, is_batch=True)
+            if source is not None:
+                log.set_source(visit, source)
+
+        self._new: Callable[[int], None] = new
         self._next = log.new_visit
         if before is None:
             self.visit = self.fork()
         else:
             self.visit = before
             log.set_total(before, total)  # there may be more of them now
+            log.set_source(before, source)
 
     def positions_missing(self) -> Iterator[int]:
         """The positions of outcomes of the pass before that were given to no item; under the log's lock."""

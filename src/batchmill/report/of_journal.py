@@ -17,7 +17,7 @@ from batchmill.journal.contract import RunRecord
 from batchmill.journal.database import faults
 from batchmill.journal.journal import DEFAULT_PATH
 from batchmill.journal.reading import Reader
-from batchmill.journal.records import VisitRecord
+from batchmill.journal.records import UnsavedItem, VisitRecord
 from batchmill.report import text
 from batchmill.report.advice import IN_COMMANDS
 from batchmill.report.commands import call
@@ -29,6 +29,7 @@ from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus
 from batchmill.report.rows import Call, LimitStep, Sample
 from batchmill.report.run_time import RunTime
 from batchmill.traits import TRAITS, Traits
+from batchmill.values.words import count
 
 UNTIMED = "The journal does not say when each item ran, nor on which worker."
 UNMEASURED = "The journal does not say what CPU time and memory items took."
@@ -206,7 +207,11 @@ def _described(reader: Reader, visits: Sequence[VisitRecord], node: str, index: 
     if len(own) != 1:
         return None
     found = reader.item(own[0], index)
-    return None if found is None or found.item is None else text.of_value(found.item)
+    if found is None or found.item is None:
+        return None
+    if isinstance(found.item, UnsavedItem):
+        return f"rows of its source, {count(found.item.characters, 'character')} of JSON"
+    return text.of_value(found.item)
 
 
 def _provenance(record: RunRecord) -> Provenance:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from batchmill.batch import OnBlock
 from batchmill.concurrency.cancel import CancelToken
@@ -178,7 +178,10 @@ def _one_pass(
             document = document_of(found)
             done = is_done(found, document, more, failed_only)
             result = _as_it_was(reader, found, document) if done else None
-        if result is not None and not changed_nodes(kept, found, document, masker):
+        # a look takes as long as making a result again: without a saved one it is only worth it for failures
+        looks = result is not None or (done and found.status == "degraded")
+        same = looks and not changed_nodes(kept, found, document, masker)
+        if result is not None and same:
             return result
         require_folder(found)
         order = order_of(
@@ -192,7 +195,8 @@ def _one_pass(
         )
         require_stdin(kept, found, order.plan)
         require_items(kept, found, order)
-        opening = partial(_opened, kept, found, order, lock, failed_only, part.again(order.plan))
+        how = {"failed_only": failed_only, "again": part.again(order.plan), "failures": same}
+        opening = partial(_opened, kept, found, order, lock, how)
         return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last, room)
     finally:
         lock.release()
@@ -218,12 +222,11 @@ def _opened(
     run: RunRecord,
     order: RunRequest,
     lock: RunLock,
-    failed_only: bool,
-    again: frozenset[str],
+    how: Mapping[str, Any],
     masker: Masker,
     stop: CancelToken,
 ) -> SqliteRunLog:
-    """The opening of a further pass."""
+    """The opening of a further pass; ``how`` says which outcomes count, as for :meth:`Journal.resume`."""
     now = replace(order.record(), id=run.id, source=run.source, folder=run.folder, name=run.name)
     now = replace(now, started_at=run.started_at)
     return journal.resume(
@@ -233,8 +236,7 @@ def _opened(
         codec=CODEC,
         masker=masker,
         failed=lambda fault: stop.cancel(),
-        failed_only=failed_only,
-        again=again,
+        **how,
         order=addresses(order.plan),
         asks=asks_models(order.plan),
     )

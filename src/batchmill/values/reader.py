@@ -7,6 +7,7 @@ lose digits or is too large, and nesting beyond 200 levels. A byte-order mark at
 from __future__ import annotations
 
 import json
+import json.scanner
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NoReturn
@@ -20,6 +21,7 @@ from batchmill.values.scanning import LineIndex, Position, doubled_keys, walk_js
 BOM = "\ufeff"
 _CONSTANTS = ("NaN", "Infinity", "-Infinity")
 _BLANK = " \t\r\n"
+_UNSURE = object()
 
 
 class NotJson(BatchmillError, ValueError):  # named as the errors of the tree are
@@ -50,6 +52,10 @@ class NotJson(BatchmillError, ValueError):  # named as the errors of the tree ar
 def from_json(text: str, number: Callable[[str], float] = exact_float) -> object:
     """The value of a JSON text; ``number`` makes the numbers that are no integers, and raises
     :class:`~batchmill.values.LostDigits`. Raises :class:`NotJson`."""
+    if text.count("{") <= 1 and text.count('":') == (keys := text.count(":")):
+        value = _simple(text, keys, number)
+        if value is not _UNSURE:
+            return value
     if text.startswith(BOM):
         text = text[1:]
     try:
@@ -60,6 +66,20 @@ def from_json(text: str, number: Callable[[str], float] = exact_float) -> object
         raise _first(text, fault) from None
     if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value):
         raise _first(text, RecursionError())
+    return value
+
+
+# Rows are objects without objects inside. To look for duplicate keys with a hook would cost as much as to
+# read such a row, and nothing is doubled if the value has as many keys as the text has colons.
+def _simple(text: str, keys: int, number: Callable[[str], float]) -> object:
+    """The value of a text with at most one object and so many colons; ``_UNSURE`` if it needs a closer
+    look."""
+    try:
+        value, end = _scanning(number)(text, 0)
+    except (ValueError, RecursionError, StopIteration):
+        return _UNSURE
+    if end != len(text) or (len(value) if type(value) is dict else 0) != keys or text.count("[") > MAX_DEPTH:
+        return _UNSURE
     return value
 
 
@@ -110,6 +130,15 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _constant(word: str) -> NoReturn:
     raise ValueError(word)
+
+
+@cache
+def _scanning(number: Callable[[str], float]) -> Callable[[str, int], tuple[object, int]]:
+    """A reader without the checks for white space around a value that ``decode`` makes; raises StopIteration
+    where there is no value. It is the interpreter's own in C, where it has one."""
+    make = getattr(json.scanner, "c_make_scanner", None)
+    decoder = json.JSONDecoder(parse_float=number, parse_constant=_constant)
+    return decoder.raw_decode if make is None else make(decoder)
 
 
 @cache

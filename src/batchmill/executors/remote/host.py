@@ -52,23 +52,25 @@ async def _serve(seats: int, writing: int, folder: str) -> None:
         await asyncio.wait_for(_closed(cluster), END_SECONDS)
 
 
+_SETTINGS = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.worker-saturation": 2.0,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.terminate": False,
+    # Dask's measurements for its web pages, which nobody opens here, take 3 % of two cores.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
+}
+
+
 async def _started(seats: int, folder: str) -> tuple[list[Any], dict[str, str]]:
     logging.disable(logging.CRITICAL)  # who is connected hears of all that matters
-    settings = {
-        "distributed.scheduler.http.routes": [],
-        "distributed.worker.http.routes": [],
-        "distributed.scheduler.allowed-failures": 0,
-        "distributed.scheduler.worker-saturation": 2.0,
-        "distributed.worker.memory.pause": False,
-        "distributed.worker.memory.spill": False,
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.terminate": False,
-        # Dask's measurements for its web pages, which nobody opens here, take 3 % of two cores.
-        "distributed.worker.profile.enabled": False,
-        "distributed.admin.tick.interval": "1s",
-        "distributed.admin.system-monitor.interval": "10s",
-    }
-    dask.config.set(settings)
+    dask.config.set(_SETTINGS)
     security = distributed.Security.temporary()
     scheduler = await distributed.Scheduler(
         host="127.0.0.1",
@@ -87,7 +89,7 @@ async def _started(seats: int, folder: str) -> tuple[list[Any], dict[str, str]]:
         security=security,
         memory_limit=0,
         dashboard=False,
-        config=settings,
+        config=_SETTINGS,
     )
     told = {
         "address": scheduler.address,

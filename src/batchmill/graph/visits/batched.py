@@ -45,6 +45,7 @@ from batchmill.template.presence import ConstantItems, is_large, may_hold_templa
 from batchmill.traits import TRAITS
 from batchmill.values import NotJson, from_json, is_true
 from batchmill.values.redaction import shortened
+from batchmill.warned import Warned
 
 NOTHING_ATTACHED = Attachment()
 
@@ -158,16 +159,18 @@ class NodeBatch:
         unfinished = done.cancelled_count > 0 or ending.unread
         ended = self._around.cancel.cancelled or (ending.stopped and unfinished)
         visit.stopped = ended and not (done.complete and not ending.unread)
-        if not done.count and not visit.failed and not isinstance(self.batch.source, StreamBuffer):
-            warned = no_items(self._spec, self._around)
-            visit.warnings += () if warned is None else (warned,)
         if not visit.failed and not isinstance(self.batch.source, StreamBuffer):
-            warned = first_items(self._spec, self._around, done.count)
-            visit.warnings += () if warned is None else (warned,)
+            visit.warnings += self._warnings(done.count)
         if visit.failed and self._spec.results_path is not None:
             path = visit.outputs[PATH_KEY]
             self._around.services.bus.emit(Noticed(f"its results so far are in {path}", self._place))
         return visit
+
+    def _warnings(self, count: int) -> tuple[Warned, ...]:
+        """What is odd about the number of items."""
+        none = None if count else no_items(self._spec, self._around)
+        first = first_items(self._spec, self._around, count)
+        return tuple(one for one in (none, first) if one is not None)
 
 
 def keys_of(node: PlannedNode, around: NodeFrame) -> tuple[str, ...]:
@@ -315,7 +318,7 @@ def settings_of(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> BatchS
         max_concurrent=wanted if traits.side_by_side else None,
         timeout=spec.timeout if spec.timeout is not None else node.spec.timeout,
         retry=_retry(node, spec),
-        failures=replace(spec.failure_policy(), watches_denials=bool(node.kind.requests)),
+        failures=replace(spec.failure_policy(), watches_denials=node.kind.requests is not False),
         memory_limit_bytes=spec.memory_limit if traits.own_processes else None,
         reason=reason,
         permits=around.services.permits or around.attached.get(node.id, NOTHING_ATTACHED).permits,

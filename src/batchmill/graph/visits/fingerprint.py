@@ -21,6 +21,7 @@ from batchmill.errors import TemplateError
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.visits.files_read import digest_of_file, digest_of_path
+from batchmill.graph.visits.rereading import source_again
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.ir.models.workdirs import Keep
 from batchmill.journal.contract import ContentKey, ItemLog, KeyMore, SingleLog
@@ -78,15 +79,15 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFra
         return None
     if around.anew:
         return around.log.batch_not_kept(around.place(node.id))
-    own = frozenset({spec.as_, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
+    names = frozenset({spec.as_, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     scope = around.namespace.scope(lazy=True)
     more, older_more = _more(node, node.content, spec.as_, scope), None
     same = node.content is node.params and not _reads_files(node)
     if not same:
         older_more = _more(node, node.params, spec.as_, scope, files=False)
-        same = not _reads_files(node) and _item_parts(node.content, own) == _item_parts(node.params, own)
+        same = not _reads_files(node) and _item_parts(node.content, names) == _item_parts(node.params, names)
     try:
-        parts = {**_of_node(node, scope, own), ITEM_NAME: _part(spec.as_)}
+        parts = {**_of_node(node, scope, names), ITEM_NAME: _part(spec.as_)}
         if node.inner_content:
             parts[INSIDE] = _part(node.inner_content)
         if node.spec.workdir is not None:
@@ -98,7 +99,10 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFra
     except NoDigest:
         return around.log.batch_not_kept(around.place(node.id))
     total = len(items) if isinstance(items, Sized) else None
-    log = around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache)
+    attached = around.attached.get(node.id)
+    own = attached is None or attached.items is None
+    source = source_again(spec, items, around) if own else None
+    log = around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache, source=source)
     if around.services.items is None or not issubclass(node.kind, WorkflowNode):
         return log
     return ForgettingLog(log, around.services.items, around.place(node.id))

@@ -41,6 +41,12 @@ SELECT count(*) FROM call WHERE run = ?
 -- name: set_total
 UPDATE visit SET total = ? WHERE id = ?
 
+-- name: set_source
+UPDATE visit SET source = ? WHERE id = ?
+
+-- name: source_of
+SELECT source FROM visit WHERE id = ?
+
 -- name: total_of
 SELECT total FROM visit WHERE id = ?
 
@@ -155,7 +161,8 @@ SELECT id, state, coalesce(key, item), value, wall, detail FROM outcome
 WHERE id >= ? AND id < ? AND pass < ? ORDER BY id
 
 -- name: items_between
-SELECT id, item FROM outcome WHERE id >= ? AND id < ? AND pass < ? AND item IS NOT NULL
+SELECT id, item, detail FROM outcome
+WHERE id >= ? AND id < ? AND pass < ? AND (item IS NOT NULL OR detail IS NOT NULL)
 
 -- name: ids_between
 SELECT id FROM outcome WHERE id >= ? AND id < ? AND pass < ?
