@@ -54,8 +54,8 @@ class Gatherer(Protocol):
     def add(self, block: Block) -> None:
         """Take a block."""
 
-    def add_cancelled(self, items: Sequence[object]) -> None:
-        """Take the items that no worker had taken, at the end."""
+    def add_cancelled(self, items: Sequence[object], start: int) -> None:
+        """Take the items that no worker had taken, at the end; the first one has the index ``start``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ class Batch:
                     gathering.add(block)
         except Exception as error:  # noqa: BLE001  # told in the ending, beside what was done until then
             fault = error
-        gathering.add_cancelled(self.source.rest())
+        gathering.add_cancelled(self.source.rest(), self.window.taken)
         if self._log is not None:
             read = self.window.exhausted
             self._log.close(gathering.count if read else self.total, read=read)

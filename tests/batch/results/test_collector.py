@@ -52,7 +52,7 @@ def test_same_lists_however_they_are_kept(kinds: str, rest: int, size: int, rand
         random.shuffle(blocks)
         for one in blocks:
             done.add(one)
-        done.add_cancelled(range(len(kinds), len(kinds) + rest))
+        done.add_cancelled(range(len(kinds), len(kinds) + rest), len(kinds))
         count = len(kinds) + rest
         assert (done.count, done.success_count) == (count, sum(kind in "or" for kind in kinds))
         assert (done.error_count, done.cancelled_count) == (kinds.count("f"), kinds.count("c") + rest)
@@ -70,10 +70,21 @@ def test_same_lists_however_they_are_kept(kinds: str, rest: int, size: int, rand
         assert list(done.recorded()) == recorded
 
 
+def test_items_that_were_out_when_the_batch_broke_off_are_no_successes() -> None:
+    done = ResultCollector(KeptResults())
+    first, _, third, _ = blocks_of("oooooooo", 2)
+    done.add(third)
+    done.add(first)
+    done.add_cancelled(range(8, 10), 8)
+    assert (done.count, done.success_count, done.error_count, done.cancelled_count) == (10, 4, 0, 2)
+    assert not done.complete
+    assert [one["index"] for one in done.errors] == [8, 9]
+
+
 def test_a_million_items_that_never_started_are_not_held() -> None:
     done = ResultCollector(DroppedResults())
     done.add(blocks_of("of", 2)[0])
-    done.add_cancelled(range(2, 1_000_000))
+    done.add_cancelled(range(2, 1_000_000), 2)
     assert isinstance(done.errors, LazyList)
     assert len(done.errors) == 999_999
     assert done.errors[0]["index"] == 1

@@ -158,8 +158,8 @@ class Gathering:
         for outcome in block.special.values():
             self.special[outcome.index] = outcome
 
-    def add_cancelled(self, items: Iterable[object]) -> None:
-        """Add items at the end that no worker ever read."""
+    def add_cancelled(self, items: Iterable[object], start: int) -> None:
+        """Add items at the end that no worker ever read; the first one has the index ``start``."""
         for item in items:
             self.special[len(self.values)] = cancelled(len(self.values))
             self.values.append(None)

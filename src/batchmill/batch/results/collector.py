@@ -22,6 +22,7 @@ class ResultCollector:
     def __init__(self, results: Results) -> None:
         self.results = results
         self.count = 0
+        self._settled = 0  # items of blocks: fewer than come before the last one if the batch broke off
         self.error_count = 0
         self.cancelled_count = 0
         self.waiting_count = 0  # of those that were cancelled
@@ -35,11 +36,12 @@ class ResultCollector:
     @property
     def complete(self) -> bool:
         """Whether every item has a value."""
-        return not (self.error_count or self.cancelled_count)
+        return self._settled == self.count and not (self.error_count or self.cancelled_count)
 
     @property
     def success_count(self) -> int:
-        return self.count - self.error_count - self.cancelled_count - (self.skipped_count or 0)
+        unstarted = self.cancelled_count - len(self._rest)
+        return self._settled - self.error_count - unstarted - (self.skipped_count or 0)
 
     def note_skipped(self, count: int) -> None:
         """So many of the items that are added next did not run, because their condition is false."""
@@ -48,6 +50,7 @@ class ResultCollector:
     def add(self, block: Block) -> None:
         """Count a block, keep its errors and records, and hand it on to the results."""
         self.count = max(self.count, block.start + len(block))
+        self._settled += len(block)
         errors: dict[int, dict[str, Any]] = {}
         records: dict[int, Any] = {}
         for offset, outcome in block.special.items():
@@ -73,10 +76,10 @@ class ResultCollector:
             self._unstarted[outcome.index] = shown
         return shown
 
-    def add_cancelled(self, items: Sequence[object]) -> None:
-        """Items that no worker had taken, at the end."""
+    def add_cancelled(self, items: Sequence[object], start: int) -> None:
+        """Items that no worker had taken, at the end; the first one has the index ``start``."""
         self._rest = items
-        self.count += len(items)
+        self.count = max(self.count, start) + len(items)
         self.cancelled_count += len(items)
 
     @property
