@@ -48,7 +48,7 @@ class Walls:
     def __call__(self, event: Event) -> None:
         if isinstance(event, ItemsTimed) and not is_inside_item(event.node):
             tally = self._tallies.setdefault(event.node, Tally())
-            for wall in event.walls:
+            for wall in filter(None, event.walls):  # those that were not run took no time
                 tally.add(wall)
 
     def told(self, node: str) -> str:
