@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchmill.journal.contract import DEGRADED, OK
+from batchmill.journal.contract import DEGRADED, NOT_RUN, OK
 from batchmill.journal.encoding import decode_all
 from batchmill.journal.rows import POSITION_BITS, KnownRow, first_id, known_row
 from batchmill.journal.statements import one_row, statement
@@ -42,7 +42,8 @@ class Found:
 
     @property
     def has_result(self) -> bool:
-        return self.row.state == OK or (self.row.state == DEGRADED and not self.whole)
+        """Whether the item need not run again; one that did not run, if its condition is still false."""
+        return self.row.state in (OK, NOT_RUN) or (self.row.state == DEGRADED and not self.whole)
 
 
 class Claims:
