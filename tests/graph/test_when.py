@@ -121,6 +121,28 @@ def test_a_resumed_run_looks_at_the_condition_again_and_keeps_what_ran(tmp_path:
     again = batchmill.resume(first.run, journal=journal, failed_only=True)
     assert [one and one["result"] for one in again.outputs["results"]] == [None, None, 2, 3, 4]
     assert again.nodes["a"]["skipped_count"] == 2
+    assert again.resumed is not None
+    assert (again.resumed["kept"], again.resumed["redone"]) == (4, 1)
+
+
+@pytest.mark.parametrize("when", ["${item > 0}", True, None])
+def test_skipped_items_run_once_their_condition_is_true(tmp_path: Path, when: object) -> None:
+    journal, path = tmp_path / "runs.sqlite", tmp_path / "d.json"
+    node = echo("a", "${item}", batch={"items": {"range": [4]}})
+    outputs = {"results": {"source": "${a.results[*].echo}"}}
+    path.write_text(json.dumps({"nodes": [{**node, "when": "${item > 2}"}], "outputs": outputs}))
+    first = batchmill.run(path, journal=journal)
+    path.write_text(json.dumps({"nodes": [{**node, "when": when}], "outputs": outputs}))
+    again = batchmill.resume(first.run, journal=journal)
+    new = ["0"] if when != "${item > 0}" else []
+    assert again.outputs["results"] == [*new, "1", "2", "3"]
+    assert again.resumed is not None
+    assert (again.resumed["kept"], again.resumed["redone"]) == (2 - len(new), 2 + len(new))
+
+
+@pytest.mark.parametrize("when", [True, False])
+def test_a_condition_may_be_true_or_false(when: bool) -> None:
+    assert run(echo("a", "x", when=when)).nodes["a"]["status"] == ("success" if when else "skipped")
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread"])

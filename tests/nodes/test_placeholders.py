@@ -102,6 +102,8 @@ def test_several_sources():
     assert Placeholder("{1/}", "/", 0).text(items, several=True) == "b.c"
     assert Placeholder("{}").text(items, several=True) == 'a/b.c {"k": 1}'
     assert Placeholder("{k}", keys=("k",), word="k").text(items, several=True) == "1"
+    with pytest.raises(UnresolvedReference, match="the line has 2 columns"):
+        Placeholder("{3}", "", 2).text(items, several=True)
     with pytest.raises(UnresolvedReference):
         Placeholder("{j}", keys=("j",), word="j").text(items, several=True)
 

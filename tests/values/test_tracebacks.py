@@ -82,6 +82,23 @@ def test_what_ours_alone_raised_has_only_a_last_line():
     assert files(trimmed(error))[-1:] != [__file__]
 
 
+def test_frames_of_a_library_between_ours_are_not_of_an_error_of_ours():
+    done = batchmill.run(
+        {
+            "nodes": [
+                {
+                    "id": "a",
+                    "type": "shell",
+                    "params": {"command": "exit ${item}"},
+                    "batch": {"items": ["x", 0], "error_handling": "continue"},
+                }
+            ]
+        }
+    )
+    assert done.errors[0]["type"] == "UnsafeValue"
+    assert files(done.errors[0]["traceback"]) == []
+
+
 async def _ours():
     await asyncio.sleep(30)
 

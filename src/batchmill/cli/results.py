@@ -20,6 +20,8 @@ from batchmill.journal.journal import LAST
 from batchmill.journal.reading import Reader
 from batchmill.journal.records import ItemRecord, VisitRecord
 
+_WITHOUT_RESULT = ("failed", "skipped")  # states of items
+
 
 @click.command("results", short_help="Write the results of a run as JSON, JSON lines or CSV.")
 @click.argument("run", default=LAST)
@@ -68,7 +70,7 @@ class _Source(NamedTuple):
 
     def rows(self) -> Iterator[dict[str, object]]:
         """The results as the rows of a table."""
-        return (_flat(one) for one in self.items() if one.state != "failed")
+        return (_flat(one) for one in self.items() if one.state not in _WITHOUT_RESULT)
 
 
 def _json(source: _Source, *, lines: bool) -> Iterator[str]:
@@ -85,7 +87,7 @@ def _aligned(items: Iterable[ItemRecord], total: int | None) -> Iterator[object]
     place = 0
     for one in items:
         yield from [None] * (one.index - place)
-        yield entry_of(one) if one.state != "failed" else None
+        yield entry_of(one) if one.state not in _WITHOUT_RESULT else None
         place = one.index + 1
     yield from [None] * ((total or 0) - place)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from collections import deque
@@ -16,6 +15,7 @@ from batchmill.items.byte_streams import Opened
 from batchmill.items.csv_bytes import as_utf8, with_line_feeds
 from batchmill.items.text_lines import MAX_LINE, Lines, numbered_lines, quote_left_open
 from batchmill.sourced import at_line
+from batchmill.values.encodings import is_encoding
 
 _LINE = re.compile(r"^line \d+: ")
 """PyPy's words have a line, which counts those alone that its reader was given."""
@@ -58,7 +58,7 @@ class CsvForm:
         _need(_is_mark(self.delimiter), "delimiter", "one character", self.delimiter)
         _need(self.quote is None or _is_mark(self.quote), "quote", "one character or null", self.quote)
         _need(self.quote != self.delimiter, "quote", "another character than `delimiter`", self.quote)
-        _need(_is_encoding(self.encoding), "encoding", "a text encoding such as latin-1", self.encoding)
+        _need(is_encoding(self.encoding), "encoding", "a text encoding such as latin-1", self.encoding)
         _need(isinstance(self.header, bool), "header", "true or false", self.header)
         _need(self.columns is None or _are_names(self.columns), "columns", "different names", self.columns)
         _need(type(self.skip) is int and self.skip >= 0, "skip", "a number of lines from 0", self.skip)
@@ -88,18 +88,6 @@ def _are_names(value: object) -> bool:
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
         return False
     return len(set(value)) == len(value)
-
-
-def _is_encoding(value: Any) -> bool:
-    """Whether it names an encoding of text; Python has others, such as ``hex``."""
-    try:
-        codecs.getincrementaldecoder(value)
-        b"a".decode(value)  # of no bytes at all, Python takes any name
-    except UnicodeError:
-        return True
-    except (LookupError, TypeError, ValueError):
-        return False
-    return True
 
 
 def csv_rows(

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, Protocol
 from batchmill.block import Block
 from batchmill.outcome import Outcome
 
-OK, FAILED, NOT_KEPT, DEGRADED = 0, 1, 2, 3
+OK, FAILED, NOT_KEPT, DEGRADED, NOT_RUN = 0, 1, 2, 3, 4
 """States of an outcome: a result; failed; a result that JSON does not hold exactly, computed again; a result
-of an item inside of which something failed, which counts as failed when failures are run again."""
+of an item inside of which something failed, which counts as failed when failures are run again; no result, as
+the condition of the item was false."""
 
 FLOW = "flow"
 """The key of a run's settings that names its flow."""
@@ -172,6 +173,9 @@ class ItemLog(Protocol):
     def match(self, start: int, items: Sequence[object]) -> Mapping[int, Outcome]:
         """The outcomes that are known of ``items``, which begin at index ``start``, by their offset. Each
         known outcome is given once."""
+
+    def run_again(self, count: int) -> None:
+        """So many of the outcomes that :meth:`match` gave are not used: their items run again."""
 
     def record(self, block: Block) -> None:
         """Keep the outcomes of a block. Those of items that took long are on disk when it returns."""

@@ -225,6 +225,9 @@ class InsideItems:
                 known[offset] = found[0]
         return known
 
+    def run_again(self, count: int) -> None:
+        """Nothing is counted here."""
+
     def record(self, block: Block) -> None:
         for outcome, item in zip(block.outcomes(), block.items, strict=False):
             if outcome.error is None and (key := self._key_of(item, outcome.index)) is not None:
@@ -259,6 +262,9 @@ class NothingKept:
 
     def match(self, start: int, items: Sequence[Any]) -> Mapping[int, Outcome]:
         return {}
+
+    def run_again(self, count: int) -> None:
+        """Does nothing."""
 
     def record(self, outcomes: Block | Outcome, action: str = "") -> None:
         """Save nothing of it."""

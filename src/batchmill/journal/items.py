@@ -17,7 +17,7 @@ from batchmill.journal.outcome_rows import OutcomeRows
 from batchmill.journal.rows import RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.visits import gone_files
 from batchmill.journal.writer import Writer
-from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.outcome import SKIPPED, ErrorInfo, Outcome
 
 SLOW = 0.005  # seconds of an item from which on its outcome is waited for: a fiftieth of what it took
 _LEFT_OUT = "it was not begun before, and only what had failed was to be run again"
@@ -193,7 +193,7 @@ class SqliteItemLog:
 
     def _has_lost_files(self, value: Any) -> bool:
         """Whether a file that belongs to a result is gone; records the loss."""
-        gone = "" if self._missing is None else self._missing(value)
+        gone = "" if self._missing is None or value is SKIPPED else self._missing(value)
         if gone:
             self._lost += 1
             self._first_lost = self._first_lost or gone
@@ -207,6 +207,10 @@ class SqliteItemLog:
 
     def enter(self, index: int, records: Sequence[Any]) -> None:
         self._ledger.enter(index, records)
+
+    def run_again(self, count: int) -> None:
+        self._kept.kept -= count
+        self._kept.redone += count
 
     def record(self, block: Block) -> None:
         self._ledger.enter_block(block)  # before the outcomes: none of them may be kept without its calls

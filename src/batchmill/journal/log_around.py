@@ -30,6 +30,10 @@ class LogAround:
     def match(self, start: int, items: Sequence[object]) -> Mapping[int, Outcome]:
         return {} if self._log is None else self._log.match(start, items)
 
+    def run_again(self, count: int) -> None:
+        if self._log is not None:
+            self._log.run_again(count)
+
     def record(self, block: Block) -> None:
         if self._log is not None:
             self._log.record(block)

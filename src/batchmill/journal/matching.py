@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchmill.journal.contract import DEGRADED, FAILED, OK
+from batchmill.journal.contract import DEGRADED, FAILED, NOT_RUN, OK
 from batchmill.journal.encoding import decode_all
 from batchmill.journal.rows import POSITION_BITS, KnownRow, first_id, known_row
 from batchmill.journal.statements import one_row, statement
@@ -43,8 +43,11 @@ class Found:
 
     @property
     def has_result(self) -> bool:
+        """Whether the item need not run again; one that did not run, if its condition is still false."""
         state = self.row.state
-        return state == OK or (state == DEGRADED and not self.whole) or (state == FAILED and self.failures)
+        if state in (OK, NOT_RUN):
+            return True
+        return (state == DEGRADED and not self.whole) or (state == FAILED and self.failures)
 
 
 class Claims:

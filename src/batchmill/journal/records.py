@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from itertools import islice, repeat
 from typing import Any, NamedTuple
 
-from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK
+from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, NOT_RUN, OK
 from batchmill.journal.encoding import decode
 
-STATES = {OK: "ok", FAILED: "failed", DEGRADED: "degraded"}
-PLAIN = (OK, NOT_KEPT)
+STATES = {OK: "ok", FAILED: "failed", DEGRADED: "degraded", NOT_RUN: "skipped"}
+PLAIN = (OK, NOT_KEPT, NOT_RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ class ItemRecord:
     """The outcome of an item.
 
     - ``item``: plain data, or an :class:`UnsavedItem`.
-    - ``state``: ``ok``, ``failed``, ``degraded`` (done, but something inside failed) or ``not kept`` (done,
-      with a value that JSON cannot hold; ``value`` is what can be shown).
+    - ``state``: ``ok``, ``failed``, ``degraded`` (done, but something inside failed), ``skipped`` (not run,
+      as its condition was false) or ``not kept`` (done, with a value that JSON cannot hold; ``value`` is what
+      can be shown).
     - ``error``: ``type``, ``message``, ``kind`` and ``traceback``.
     - ``began``: seconds since the epoch; ``worker``: the number of its worker. None if unknown.
     - ``tried``: the attempts of an item that had more than one, as in the schema.

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from batchmill.bad_row import BadRow
 from batchmill.block import Block
-from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, OK, Codec
+from batchmill.journal.contract import DEGRADED, FAILED, NOT_KEPT, NOT_RUN, OK, Codec
 from batchmill.journal.digest import NoDigest, digest_of, digest_of_text
 from batchmill.journal.encoding import NOT_JSON, are_exact, decode, encode, encode_all
 from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.journal.outcome_rows import PLAIN_WIDTH, FullRow, OutcomeRows, PlainRow
 from batchmill.lists.weight import weight
-from batchmill.outcome import ErrorInfo, Outcome, Tried
+from batchmill.outcome import SKIPPED, ErrorInfo, Outcome, Tried
 from batchmill.sourced import all_bare, bare
 from batchmill.values import is_exact, noted, shown
 from batchmill.values.masking import Masker
@@ -208,7 +208,9 @@ class RowWriter:
         if outcome.error is not None:
             detail["error"] = self._error(outcome.error)
         written = None
-        if outcome.error is None:
+        if outcome.value is SKIPPED and outcome.error is None:
+            state = NOT_RUN
+        elif outcome.error is None:
             written, exact = self._text(outcome.value)
             state = state if exact else max(state, NOT_KEPT)
         if state == OK and outcome.records and self.codec.degraded(outcome.records):
@@ -320,6 +322,8 @@ def outcome_of(row: KnownRow, index: int, files: ValueFiles, codec: Codec) -> tu
     invalid."""
     text, wall, more = row.value, row.wall, row.detail
     try:
+        if row.state == NOT_RUN:
+            return Outcome(index, SKIPPED, wall=float(wall), kept=True), ""
         if not more and text is not None:
             return Outcome(index, decode(text), wall=float(wall), kept=True), ""
         detail = decode(more) if more else {}

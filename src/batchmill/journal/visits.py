@@ -65,6 +65,9 @@ class CallsOnly:
     def match(self, start: int, items: Sequence[object]) -> Mapping[int, Outcome]:
         return {}
 
+    def run_again(self, count: int) -> None:
+        """None was given."""
+
     def record(self, outcomes: Block | Outcome, action: str = "") -> None:
         if isinstance(outcomes, Block):
             self._ledger.enter_block(outcomes)

@@ -58,14 +58,14 @@ class Placeholder:
         if not several:
             return make(text_of(item))
         if self.source is not None:
-            return make(text_of(item[self.source]))
+            return make(text_of(self._of_source(item, self.source)))
         return " ".join(make(text_of(one)) for one in item)
 
     def _member(self, item: Any, several: bool) -> object:
         """The part of the row that is meant; of several rows the first that has it."""
         rows = item if several else [item]
         if self.source is not None:
-            rows = [item[self.source]]
+            rows = [self._of_source(item, self.source)]
         fault: UnresolvedReference | None = None
         for row in rows:
             try:
@@ -73,6 +73,13 @@ class Placeholder:
             except UnresolvedReference as missing:
                 fault = fault or missing
         raise fault or UnresolvedReference(self.written, "there is no row")
+
+    def _of_source(self, values: Sequence[Any], source: int) -> Any:
+        """The value at a position: a line in columns may have fewer than another."""
+        if source < len(values):
+            return values[source]
+        columns = "1 column" if len(values) == 1 else f"{len(values)} columns"
+        raise MissingValue(self.written, f"the line has {columns}")
 
     def _in(self, row: object) -> object:
         if self.word and isinstance(row, Mapping) and self.word in row:
@@ -84,11 +91,13 @@ class Placeholder:
             elif isinstance(key, int) and isinstance(value, list) and -len(value) <= key < len(value):
                 value = value[key]
             else:
-                raise _MissingKey(self.written, _why_not(value, key))
+                raise MissingValue(self.written, _why_not(value, key))
         return value
 
 
-class _MissingKey(UnresolvedReference):
+class MissingValue(UnresolvedReference):
+    """A placeholder for a part that the item does not have."""
+
     def __str__(self) -> str:
         return f"{self.reference} stands for nothing: {self.reason}"
 

@@ -128,6 +128,8 @@ def _state(item: ItemRecord) -> State:
         return BY_KIND.get(str((item.error or {}).get("kind")), "failed")
     if item.state == "degraded":
         return "degraded"
+    if item.state == "skipped":
+        return "skipped"
     return "retried" if item.attempts > 1 else "ok"
 
 

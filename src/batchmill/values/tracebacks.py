@@ -15,6 +15,7 @@ import sysconfig
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from types import FrameType
 from typing import Any
 
@@ -99,11 +100,15 @@ def _own_frames(error: BaseException) -> list[tuple[FrameType, int]]:
 
 
 def _own(frames: Iterable[object], file_of: Any) -> list[Any]:
-    """The frames that are not ours, from the first one of the user's on. Where all are of libraries, all of
-    them: then what was called is a function of one."""
-    others = [frame for frame in frames if not _is_ours(file_of(frame))]
-    first = next((place for place, frame in enumerate(others) if not _is_library(file_of(frame))), 0)
-    return others[first:]
+    """The frames that are not ours, from the first one of the user's on. Where there is none of the user's,
+    those of the library whose function we called; none if the error is ours."""
+    every = list(frames)
+    others = [frame for frame in every if not _is_ours(file_of(frame))]
+    first = next((place for place, frame in enumerate(others) if not _is_library(file_of(frame))), None)
+    if first is not None:
+        return others[first:]
+    called = takewhile(lambda frame: not _is_ours(file_of(frame)), reversed(every))
+    return list(called)[::-1]
 
 
 def _file_of_frame(frame: tuple[FrameType, int]) -> str:

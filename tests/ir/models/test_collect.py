@@ -27,7 +27,8 @@ def test_where_results_can_go(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["all", None, {}, {"jsonl": 1}, {"jsonl": "a", "x": 1}, [], {"jsonl": "a", "csv": "b"}]
+    "value",
+    ["all", None, {}, {"jsonl": 1}, {"jsonl": "a", "x": 1}, {"errors": "e"}, [], {"jsonl": "a", "csv": "b"}],
 )
 def test_where_results_cannot_go(value: Any) -> None:
     with pytest.raises(PydanticCustomError, match="jsonl"):
@@ -38,8 +39,10 @@ def test_where_results_cannot_go(value: Any) -> None:
     ("value", "words"),
     [
         ({"csv": "a", "selct": {}}, "did you mean `select`"),
-        ({"csv": " "}, "`csv` is a path"),
-        ({"csv": "a", "errors": ""}, "`errors` is a path"),
+        ({"csv": "a", "gz": 1}, 'unknown key "gz"'),
+        ({"csv": "a", "jsonl": "b"}, "has `jsonl` and `csv`"),
+        ({"csv": " "}, '`csv` must be a path, not " "'),
+        ({"csv": "a", "errors": ""}, "`errors` must be a path"),
         ({"csv": "a", "select": {}}, "a template for each column"),
         ({"csv": "a", "select": ["n"]}, "a template for each column"),
         ({"csv": "a", "select": {"${n}": "x"}}, "columns without templates"),

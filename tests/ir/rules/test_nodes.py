@@ -47,6 +47,14 @@ def test_sound_batches(keys):
         ({"items": "${a} and ${b}"}, ("items",), "one template and nothing else"),
         ({"items": "rows: ${a}"}, ("items",), "one template and nothing else"),
         ({"items": {"range": [0, 5, 0]}}, ("items", "range", 2), "must not be 0"),
+        ({"items": {"csv": "f", "encoding": "hex"}}, ("items", "encoding"), "not 'hex'"),
+        (
+            {"items": {"zip": {"a": {"csv": "f", "encoding": "x"}}}},
+            ("items", "zip", "a", "encoding"),
+            "not 'x'",
+        ),
+        ({"items": {"product": {"a": [1]}, "exclude": [{"b": 1}]}}, ("items", "exclude", 0, "b"), "are a"),
+        ({"items": {"zip": {"a": [1], "b": [], "c": "${x}"}}}, ("items", "zip"), "'a' has 1, 'b' has 0"),
     ],
 )
 def test_a_bad_batch_is_a_fault(keys, path, words):

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from batchmill.ir.faults import did_you_mean
-from batchmill.ir.models.fields import _Checked, _fault
+from pydantic_core import PydanticCustomError
+
+from batchmill.ir.faults import did_you_mean, shown
+from batchmill.ir.models.fields import RANGE, _Checked, _fault
 
 FileForm = Literal["jsonl", "csv", "parquet"]
 FILE_FORMS: tuple[FileForm, ...] = get_args(FileForm)
@@ -17,6 +19,10 @@ _KEYS = (*FILE_FORMS, *_OTHERS)
 _MEANT = (
     '`results`, `none`, or `{"jsonl": "path"}` (or `csv`, `parquet`) with or without `select` and `errors`'
 )
+
+
+def _message(words: str) -> PydanticCustomError:
+    return PydanticCustomError(RANGE, "{words}", {"words": words})
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,13 @@ class ResultsTo(_Checked):
         for key in value:
             if key not in _KEYS:
                 hint = did_you_mean(key, _KEYS) if isinstance(key, str) else ""
-                raise _fault(f"{_MEANT}{f' ({hint})' if hint else ''}", value)
+                raise _message(f"unknown key {shown(key)}; {hint or f'it must be {_MEANT}'}")
         if len(forms) != 1:
-            raise _fault(f"{_MEANT}, in one form", value)
+            given = " and ".join(f"`{form}`" for form in forms) or "none of `jsonl`, `csv` and `parquet`"
+            raise _message(f"must be {_MEANT}, in one form, and has {given}")
         for key in (forms[0], "errors"):
             if key in value and not (isinstance(value[key], str) and value[key].strip()):
-                raise _fault(f"an object whose `{key}` is a path", value)
+                raise _message(f"`{key}` must be a path, not {shown(value[key])}")
         self._check_select(value.get("select"), "select" in value)
         if forms[0] == "parquet" and value["parquet"].lower().endswith(_PACKED):
             raise _fault("an object whose `parquet` is not compressed again (Parquet is by itself)", value)

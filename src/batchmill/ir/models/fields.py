@@ -153,6 +153,21 @@ class WholeOrTemplate(Whole):
 
 
 @dataclass(frozen=True)
+class TemplateOrTruth(_Checked):
+    """A template, or true or false, which becomes the template of it."""
+
+    def check(self, value: object) -> str:
+        if isinstance(value, bool):
+            return "${true}" if value else "${false}"
+        if isinstance(value, str) and "${" in value:
+            return value
+        raise _fault("a template such as `${node.results}`, or true or false", value)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": r"\$\{"}]}
+
+
+@dataclass(frozen=True)
 class SchemaValue(_Checked):
     """A JSON Schema: an object, or true or false."""
 

@@ -8,7 +8,17 @@ from pydantic import Field
 
 from batchmill.ir.models.base import Spec
 from batchmill.ir.models.batch import BatchSpec
-from batchmill.ir.models.fields import Attempts, Factor, Name, NonEmpty, Seconds, TemplateText, Timeout, Whole
+from batchmill.ir.models.fields import (
+    Attempts,
+    Factor,
+    Name,
+    NonEmpty,
+    Seconds,
+    TemplateOrTruth,
+    TemplateText,
+    Timeout,
+    Whole,
+)
 from batchmill.ir.models.limits import BudgetSpec, RateLimit
 from batchmill.ir.models.workdirs import FilesKept, FolderPerItem
 from batchmill.policy import NO_RETRIES, RetryPolicy
@@ -62,8 +72,10 @@ class NodeSpec(Spec):
     purpose: str | None = Field(None, description="What the node is for, in words.")
     params: dict[str, Any] = Field(default_factory=dict, description="Params of the node type.")
     LATER = frozenset({"when", "files", "workdir", "keep"})
-    when: TemplateText | None = Field(
-        None, description="Template; where it is false the node is skipped, or with `batch` the item."
+    when: Annotated[str, TemplateOrTruth()] | None = Field(
+        None,
+        description="Template, or true or false; where it is false the node is skipped, or with `batch` the "
+        "item.",
     )
     batch: BatchSpec | None = Field(None, description="Map the node over many items.")
     retry: RetrySpec | None = Field(None, description="Try the node again when it fails.")

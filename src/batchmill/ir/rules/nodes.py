@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from batchmill.errors import TemplateSyntaxError
 from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.models import BatchSpec, LoopSpec, NodeSpec, RangeSource
+from batchmill.ir.models.sources import CsvSource, ProductSource, ZipSource
 from batchmill.ir.parts import NodePart
 from batchmill.template import Expression, parse
+from batchmill.values.encodings import is_encoding
 
 
 def node_faults(node: NodePart) -> Iterator[Fault]:
@@ -66,6 +68,32 @@ def _items_faults(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
         yield Fault(path, "must be one template and nothing else, so that its value is a list")
     if isinstance(batch.items, RangeSource) and batch.items.range[2:] == [0]:
         yield Fault((*path, "range", 2), "the step must not be 0")
+    yield from _source_faults(batch.items, path)
+
+
+def _source_faults(source: object, path: DocumentPath) -> Iterator[Fault]:
+    """What can be told of a source, or of one inside it, before anything is read."""
+    if isinstance(source, CsvSource) and not is_encoding(source.encoding):
+        message = f"`encoding` must be a text encoding such as latin-1, not {source.encoding!r}"
+        yield Fault((*path, "encoding"), message)
+    if isinstance(source, ProductSource):
+        yield from _sides_faults("product", source.product, path)
+        for number, one in enumerate(source.exclude):
+            for name in one:
+                if name not in source.product and "${" not in name:
+                    message = f"`exclude` names {name!r}, and the sides are {', '.join(source.product)}"
+                    yield Fault((*path, "exclude", number, name), message, on_key=True)
+    if isinstance(source, ZipSource):
+        yield from _sides_faults("zip", source.zip, path)
+        lengths = {name: len(side) for name, side in source.zip.items() if isinstance(side, list)}
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
+            yield Fault((*path, "zip"), f"the sides of `zip` are not equally long: {told}")
+
+
+def _sides_faults(key: str, sides: Mapping[str, object], path: DocumentPath) -> Iterator[Fault]:
+    for name, side in sides.items():
+        yield from _source_faults(side, (*path, key, name))
 
 
 def _loop_faults(loop: LoopSpec, path: DocumentPath) -> Iterator[Fault]:
