@@ -155,3 +155,12 @@ def test_a_chunk_is_as_near_to_the_target_as_whole_items_come() -> None:
         sizer = ChunkSizer(2, 0.036, 2048)
         sizer.observe(1, seconds)
         assert sizer.next(1000)[0] == size
+
+
+def test_near_the_end_a_worker_takes_the_larger_a_part_of_what_is_left_the_fewer_the_shares() -> None:
+    by_default, few = ChunkSizer(2, 0.6, 2048), ChunkSizer(2, 0.6, 2048, shares=1.25)
+    for sizer in (by_default, few):
+        for _ in range(4):
+            sizer.observe(30, 0.6)
+    assert (by_default.next(40)[0], few.next(40)[0]) == (10, 16)
+    assert by_default.next(None)[0] == few.next(None)[0] == 30

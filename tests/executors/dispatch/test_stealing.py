@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 import batchmill
+from batchmill.batch.window import Window
 from batchmill.executors.dispatch.driver import Driver
-from batchmill.executors.dispatch.stealing import Watch
+from batchmill.executors.dispatch.stealing import Watch, WorkStealer
 from batchmill.executors.process.pool import shared_pool
+from batchmill.items.sources import as_source
+from batchmill.policy import FailurePolicy, FailureWatch
 
 LONG = 1.0
 
@@ -182,3 +185,12 @@ def test_without_a_thread_nothing_is_looked_at() -> None:
     for _ in range(2):
         with pytest.raises(RuntimeError, match="new thread"):
             watch.add(lambda: True)
+
+
+def test_where_there_can_be_no_other_worker_nobody_watches() -> None:
+    started: list[Callable[[], None]] = []
+    watch = Watch(started.append)
+    window = Window(as_source([1, 2]), FailureWatch(FailurePolicy(), 2), ordered=True)
+    for widen, looks in ((None, 0), (lambda: None, 1)):
+        WorkStealer(window, watch, list, lambda: True, widen).begin()
+        assert len(started) == looks

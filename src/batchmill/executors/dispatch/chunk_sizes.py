@@ -10,6 +10,7 @@ what a hand-over costs. A batch that repeats the work of an earlier one begins w
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ PATIENCE, LEAST_PATIENCE = 5 / 3, 0.002  # of the time a chunk was meant to take
 BYTES_PER_CHUNK = 1 << 20
 SHORT_SECONDS, VERY_SHORT_SECONDS = 0.1, 0.01  # a round trip is 2 % of the latter
 BYTES_AHEAD = 256 << 20
+SHARES = 2.0  # that what is left for a worker is divided into, near the end
 KEPT_PACES = 64
 
 
@@ -82,11 +84,13 @@ class ChunkSizer:
         short: float = SHORT_SECONDS,
         most_bytes: int | None = None,
         known: ItemPace | None = None,
+        shares: float = SHARES,
     ) -> None:
         self._lock = threading.Lock()
         self._workers = workers
         self._target = target
         self._least = least
+        self._shares = shares * workers
         self._most = most
         self._short = short
         self._most_bytes = most_bytes or BYTES_PER_CHUNK
@@ -107,7 +111,7 @@ class ChunkSizer:
         with self._lock:
             size = self._fixed or self._size
             if remaining is not None and not self._fixed and self._workers > 1:
-                share = -(-remaining // (2 * self._workers))
+                share = math.ceil(remaining / self._shares)
                 size = min(size, max(share, int(self._least / self._mean) if self._mean else 0, 1))
             ahead = self._workers * max(WINDOW_PER_WORKER, CHUNKS_AHEAD * size)
             return size, bounded(ahead, 2 * self._workers * size, self._bytes)

@@ -124,7 +124,7 @@ class WorkStealer:
 
     def begin(self) -> None:
         """Watch, if there is anything to share: somebody has nothing to do, or has got several items."""
-        if self._over or not self._several():
+        if self._over or self._widen is None or not self._several():
             return
         with self._lock:
             self._asked = True
@@ -178,7 +178,7 @@ class WorkStealer:
 
     def _wanted(self) -> bool:
         """Whether workers have nothing to do, or could be added that would."""
-        return self._channel.starving or (self._widen is not None and not self._channel.more())
+        return self._channel.starving or not self._channel.more()
 
     def _take_back(self, holders: list[Holder]) -> None:
         for holder in holders:

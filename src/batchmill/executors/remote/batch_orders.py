@@ -30,7 +30,8 @@ from batchmill.outcome import ErrorInfo
 # An order takes scheduler, worker and parent 13 ms of CPU in all while the cores are busy, and its seat idles
 # for 10 to 20 ms if no other order waits there.
 CHUNK_SECONDS = 0.6
-LEAST_SECONDS = 0.05
+LEAST_SECONDS = 0.1
+SHARES = 1.25  # an agent hands in an order that takes too long, so few of them are small
 SHORT_SECONDS = 0.5
 MOST_BYTES = 4 << 20  # Dask warns of 10 MB
 MOST_PER_CHUNK = 16_384
@@ -77,6 +78,7 @@ class BatchOrders:
             short=SHORT_SECONDS,
             most_bytes=MOST_BYTES,
             known=_paces.of(packed.kind),
+            shares=SHARES,
         )
         self._settler = ChunkSettler(job, channel, self._sizer)
         self._lanes = Lanes(settings, same_clock=carrier.here)
