@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import pickle
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +18,9 @@ from batchmill.errors import ClusterLost, ExecutorUnavailable
 from batchmill.executors.remote.contract import Gone, Lost
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+
+import dask
+import distributed
 
 from batchmill.executors.remote import dask_carrier, dask_orders
 from batchmill.executors.remote.dask_side import topic_of
@@ -86,6 +91,20 @@ class Future:
 def test_an_address_that_cannot_be_used_is_refused_at_once(address: str) -> None:
     with pytest.raises(ExecutorUnavailable, match=r"cannot be used: .*; write it as tls://host:port"):
         dask_carrier.connect(address)
+
+
+def test_a_client_that_cannot_connect_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[Any] = []
+    monkeypatch.setattr(distributed.Client, "close", lambda self, *_, **__: closed.append(self))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with (
+            dask.config.set({"distributed.comm.require-encryption": True}),
+            pytest.raises(ExecutorUnavailable, match="encryption required by Dask configuration"),
+        ):
+            dask_carrier.connect(address)
+    gc.collect()
+    assert closed == []
 
 
 @contextlib.contextmanager

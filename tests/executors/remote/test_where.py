@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import batchmill
 from batchmill.errors import ExecutorUnavailable, InvalidSetting, MissingExtra
 from batchmill.executors.remote import where
+from batchmill.executors.remote.futures import FuturesCarrier
 from batchmill.ir.clusters import checked_cluster, written_cluster
 
 
@@ -78,3 +80,14 @@ def test_where_there_is_only_text_a_place_may_be_an_object_in_json(monkeypatch: 
     assert where.said_of("local") == "local"
     with pytest.raises(InvalidSetting, match="is no JSON"):
         written_cluster('{"address"')
+
+
+def test_an_executor_that_cannot_cancel_calls_is_closed_too() -> None:
+    class Plain(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True) -> None:  # type: ignore[override]
+            super().shutdown(wait)
+            ended.append(wait)
+
+    ended: list[bool] = []
+    FuturesCarrier(Plain(1)).close()
+    assert ended == [True]

@@ -100,7 +100,10 @@ class FuturesCarrier:
         """The same."""
 
     def close(self) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        try:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+        except TypeError:  # some, such as loky's, cannot cancel calls that wait
+            self._executor.shutdown(wait=True)
 
 
 class FutureTicket:
