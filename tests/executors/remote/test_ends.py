@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from batchmill.errors import ClusterLost
+from batchmill.errors import ClusterLost, ExecutorUnavailable
 from batchmill.executors.remote.contract import Gone, Lost
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
@@ -78,6 +78,14 @@ class Future:
     def end(self, status: str) -> None:
         self.status = status
         self.call(self)
+
+
+@pytest.mark.parametrize(
+    "address", ["tls://127.0.0.1", "tls://127.0.0.1:port", "https://127.0.0.1:8786", "inproc://1"]
+)
+def test_an_address_that_cannot_be_used_is_refused_at_once(address: str) -> None:
+    with pytest.raises(ExecutorUnavailable, match=r"cannot be used: .*; write it as tls://host:port"):
+        dask_carrier.connect(address)
 
 
 @contextlib.contextmanager

@@ -216,15 +216,19 @@ def test_leaving_a_stream_ends_what_runs() -> None:
     assert not agent._agent._at_work
 
 
-def test_a_lost_worker_costs_no_item(use: Any) -> None:
+@pytest.mark.parametrize(
+    ("size", "hit"),
+    [(20, [(40, 20), (40, 1)]), (1000, [(0, 1000), (31, 31)])],  # long items go on one by one, short ones not
+)
+def test_a_lost_worker_costs_no_item(use: Any, size: int, hit: list[tuple[int, int]]) -> None:
     carrier = use(Interfering(40, Lost("node7"), times=2))
-    assert batchmill.map(same, range(100), executor="dask") == list(range(100))
-    assert [count for _, count in carrier.hit][1:] == [1]  # they go on one by one
+    assert batchmill.map(same, range(1000), executor="dask", chunk_size=size) == list(range(1000))
+    assert carrier.hit == hit
 
 
 def test_what_was_there_when_three_workers_were_lost_is_charged_alone(use: Any) -> None:
     carrier = use(Interfering(40, Lost("node7")))
-    result = batchmill.map(same, range(100), executor="dask", error_handling="continue")
+    result = batchmill.map(same, range(100), executor="dask", error_handling="continue", chunk_size=50)
     assert [error["index"] for error in result.errors] == [40]
     assert result.errors[0]["message"].endswith("(node7, node7, node7)")
     assert result.success_count == 99

@@ -26,6 +26,15 @@ def test_one_that_was_lost_twice_is_a_suspect_until_it_is_charged() -> None:
     assert not losses.suspects(5)
 
 
+def test_a_large_chunk_is_not_taken_apart_at_once() -> None:
+    losses = Losses()
+    assert (losses.part(0, 16_384), losses.part(0, 33), losses.part(0, 32)) == (128, 5, 1)
+    losses.note(0, "a")
+    assert losses.part(0, 16_384) == 128
+    losses.note(0, "b")
+    assert losses.part(0, 128) == 1  # the third loss must be of one item
+
+
 def test_one_loss_is_told_once_however_many_orders_it_cost() -> None:
     losses = Losses()
     assert losses.is_new("w", order=3, last=5)

@@ -234,7 +234,7 @@ class BatchOrders:
             self._reply(chunk, reply, stint, max(len(end), n_bytes))
 
     def _lose(self, number: int, chunk: Chunk, lost: Lost) -> None:
-        """A worker is gone with a chunk: its items continue one by one, or are charged with it."""
+        """A worker is gone with a chunk: its items continue in parts, or are charged with it."""
         if lost.expected:
             self._channel.give_back(chunk)
             return
@@ -245,11 +245,13 @@ class BatchOrders:
             first = chunk.start if len(chunk) else None
             death = WorkerDeath(None, None, reason=reason, item=first, items=len(chunk), host=lost.worker)
             self._tell(death)
-        for offset in range(len(chunk)):
-            with self._changed:
-                error = self._losses.note(chunk.start + offset, lost.worker)
-            one = chunk.part(offset, offset + 1)
-            if error is None:
+        with self._changed:
+            indices = range(chunk.start, chunk.start + len(chunk))
+            errors = [self._losses.note(index, lost.worker) for index in indices]
+            part = self._losses.part(chunk.start, len(chunk))
+        for offset in range(0, len(chunk), part):
+            one = chunk.part(offset, min(offset + part, len(chunk)))
+            if (error := errors[offset]) is None:
                 self._channel.give_back(one)
                 continue
             settled = lost_attempt(self._job, one, 0, chunk.attempts + 1, error)

@@ -19,7 +19,7 @@ import distributed
 from batchmill.errors import ClusterLost, ExecutorUnavailable
 from batchmill.executors.remote.calls import FactsCall, OrderCall, RecallCall, StopCall
 from batchmill.executors.remote.contract import Done, End, Gone, Lost
-from batchmill.executors.remote.dask_client import client_of, quiet, words
+from batchmill.executors.remote.dask_client import check_address, client_of, quiet, words
 from batchmill.executors.remote.dask_orders import Orders, Sent
 from batchmill.executors.remote.dask_workers import known_workers, told_by_workers, within
 from batchmill.executors.remote.local import LocalHost
@@ -64,6 +64,7 @@ def connect(place: str, wait: float = WORKERS_SECONDS, *, whatever: bool = False
 def _of_others(place: str, wait: float, whatever: bool) -> DaskCarrier:
     """The carrier to a cluster that was started elsewhere. Raises :class:`ExecutorUnavailable`."""
     address = address_in(place)
+    check_address(address)
     security = distributed.Security()  # of Dask's configuration
     context = None
     if address.startswith("tls://"):

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import distributed
+from distributed.comm import get_address_host_port
 
 from batchmill.errors import ExecutorUnavailable
 
@@ -23,6 +24,17 @@ def quiet() -> None:
         logger.addHandler(logging.NullHandler())
     # we report versions ourselves, and refuse incompatible ones
     warnings.filterwarnings("ignore", category=distributed.versions.VersionMismatchWarning)
+
+
+def check_address(address: str) -> None:
+    """Raises :class:`ExecutorUnavailable` if it has no host and port, or Dask does not know its scheme: a
+    client of such an address hangs for half a minute, and again when it is closed."""
+    try:
+        get_address_host_port(address)
+    except ValueError as fault:
+        raise ExecutorUnavailable(
+            f"the cluster's address {address} cannot be used: {fault}; write it as tls://host:port"
+        ) from fault
 
 
 def client_of(address: str, security: Any = None) -> Any:

@@ -1,16 +1,19 @@
 """Which items to blame when workers of a cluster are lost: pure counting.
 
 We only know which items a lost worker had, not which of them it was running. So no item is charged for one
-loss. The items continue one by one, and an item that was there twice runs alone: a third loss is then its
-own.
+loss. The items continue in smaller parts, after a second loss one by one, each of them alone: a third loss is
+then its own. An order costs as much as thousands of short items, so a large chunk is not taken apart at once.
 """
 
 from __future__ import annotations
+
+import math
 
 from batchmill.outcome import ErrorInfo
 
 MOST_LOSSES = 3
 SUSPECT = MOST_LOSSES - 1
+SINGLY = 32  # in a chunk of at most so many, each item is long enough for an order of its own
 
 
 class Losses:
@@ -39,6 +42,13 @@ class Losses:
         places = ", ".join(workers)
         message = f"was running when {MOST_LOSSES} workers of the cluster were lost ({places})"
         return ErrorInfo("WorkerDied", message, "worker_died")
+
+    def part(self, index: int, n_items: int) -> int:
+        """How many items continue together of a lost chunk of ``n_items`` that begins at ``index``, once its
+        loss was noted."""
+        if n_items <= SINGLY or self.suspects(index):
+            return 1
+        return math.isqrt(n_items)
 
     def suspects(self, index: int) -> bool:
         """Whether an item must run while no other does."""

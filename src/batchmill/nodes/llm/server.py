@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -70,7 +71,7 @@ class ServerProvider(Provider):
 
         Raises :class:`TooLarge` and :class:`CutOff`.
         """
-        async with aclosing(_pieces(answer, self._limit)) as pieces:
+        async with aclosing(pieces_of(answer, self._limit)) as pieces:
             if self._stream and EVENT_STREAM in answer.headers.get("content-type", ""):
                 return await gathered(pieces, self.gathering(telling))
             return b"".join([piece async for piece in pieces])
@@ -93,7 +94,7 @@ class ServerProvider(Provider):
         return reply_of(content, raw=self._raw)
 
 
-async def _pieces(answer: Any, limit: int) -> AsyncGenerator[bytes, None]:
+async def pieces_of(answer: Any, limit: float = math.inf) -> AsyncGenerator[bytes, None]:
     """The body. Raises :class:`TooLarge` and :class:`CutOff`."""
     length = 0
     pieces = answer.iter_bytes()

@@ -24,6 +24,7 @@ class Backoff:
     def __init__(self, now: float) -> None:
         self.cycle = self.opened_at = now  # the last opening but one, and the last, which may be to come
         self.cut_at = -math.inf  # what began before this was let through under another limit
+        self.closed_at = -math.inf  # the last cut that a call was accepted before
         self.pause = 0.0  # what was asked for with the last cut
         self.taken = 0  # calls that began after the last cut and were accepted
         self._until = 0.0
@@ -65,7 +66,8 @@ class Backoff:
 
     def cut(self, now: float, pause: float) -> None:
         """A cycle is over; the next one begins in ``pause`` seconds."""
-        self.cut_at, self.taken = now, 0
+        self.cut_at = self.closed_at = now
+        self.taken = 0
         self.cycle, self.opened_at = self.opened_at, now
         self.pause = pause
         self.close(now, pause)

@@ -127,7 +127,7 @@ class Adaptive:
             return self._refused(ticket, now, pause)
         self._traffic.accepted(ticket)
         self._openings.accepted(ticket)
-        self._chance.accepted()
+        self._chance.accepted(ticket)
         if self._starting and "number" in self._bound_by:
             self._wide.value = min(self.span.most, self._wide.value + 1)
         if latency is not None and (decision := self._look_at(latency, now)) is not None:
@@ -161,8 +161,11 @@ class Adaptive:
             return None
         if ticket.began < self._openings.cut_at:
             return self._late_news(ticket, now, pause)
+        unexplained = self._chance.unexplained(ticket)
+        if unexplained and self._chance.found():
+            return self._resume(now, pause)
         if self._openings.is_closed():
-            return self._wait_for_opening(ticket, now, pause)
+            return self._wait_for_opening(ticket, now, pause, unexplained=unexplained)
         if self._chance.cut(now, raised=self._wide.raised or self._pace.raised):
             return self._resume(now, pause)
         known = self._traffic.known(now)
@@ -234,12 +237,14 @@ class Adaptive:
         return self._said(f"refused with {ticket.in_flight} in flight too")
 
     # A call that was refused alone cannot have been too many at once: then it is the pace.
-    def _wait_for_opening(self, ticket: CallTicket, now: float, pause: float) -> LimitChange:
+    def _wait_for_opening(
+        self, ticket: CallTicket, now: float, pause: float, *, unexplained: bool
+    ) -> LimitChange:
         """No call was accepted since the last cut: the service accepts none, whatever the limits are."""
-        seconds = self._openings.wait_longer(now, pause, self._pace.value)
+        seconds = self._openings.wait_longer(now, pause, None if unexplained else self._pace.value)
         self._new_round(self._openings.opened_at)
         if ticket.in_flight == 1:
-            self._pace.convict(now)
+            self._pace.convict(now, unexplained=unexplained)
         return self._said(f"no call is accepted, the next try is in {seconds:.3g} s")
 
     def _close(self, now: float, seconds: float) -> None:

@@ -55,9 +55,10 @@ class CallHistory:
         return max(count, 0) / span
 
     def between(self, start: float, end: float) -> float:
-        """Calls a second that began between two times, at least a second apart, and were not refused."""
+        """Calls a second that began after ``start`` and were not refused so far, spread over the time to
+        ``end``, a second at least."""
         count = _after(self._started, start) - _after(self._refused, start)
-        return max(count, 1) / max(end - start, 1.0)
+        return max(count, 0) / max(end - start, 1.0)
 
     def known(self, now: float) -> list[int]:
         """How many were in flight with each call that was lately accepted."""

@@ -88,12 +88,27 @@ class StartRate:
         unsure = self.search is None or self.search.found is None or self._again > 1
         return self._fall_to(self._level(now, unsure), now, unsure)
 
-    def convict(self, now: float) -> None:
-        """A call was refused that was alone: their number cannot be why."""
-        unsure = self.search is None or self.search.found is None
-        level = self._level(now, unsure)
-        if unsure or level < (self.value or 0.0):
-            self._fall_to(level, now, unsure)
+    def convict(self, now: float, *, unexplained: bool = False) -> None:
+        """A call was refused that was alone, while none is accepted: their number cannot be why.
+
+        If that lasts, the tries say nothing new: the service may be down. Then the pace is what was accepted
+        from the last opening to the next one, however often the service was tried; and unknown if that is
+        nothing. If the refusal is ``unexplained`` by any pace, this one stays.
+        """
+        openings = self._openings
+        level = self._traffic.between(openings.cycle, openings.opened_at)
+        if not level:
+            self.forget()
+        elif openings.opened_at - openings.closed_at > LONGEST_RATE_SECONDS:
+            if unexplained:
+                return
+            self._in_force(level, now).find(SLOWER * level, BOLD_STEP)
+            self._apply(now)
+        else:
+            unsure = self.search is None or self.search.found is None
+            level = self._level(now, unsure)
+            if unsure or level < (self.value or 0.0):
+                self._fall_to(level, now, unsure)
 
     def doubt(self, now: float) -> bool:
         """It may have been at fault: start hardly more often than was accepted. True where that is much less
@@ -138,7 +153,7 @@ class StartRate:
         openings = self._openings
         end = openings.cut_at if openings.pause else openings.opened_at
         start = max(end - LONGEST_RATE_SECONDS, min(openings.cycle, end - RATE_SECONDS))
-        cycle = self._traffic.between(start, end)
+        cycle = max(self._traffic.between(start, end), 1 / (end - start))
         if self.search is None or self.search.found is None:
             return cycle
         return max(cycle, (HALF if unsure else SHALLOW) * self.search.value)

@@ -24,7 +24,8 @@ class Provider:
     completion, ``(status, body)``, or None for never. ``written`` makes the lines of the file of answers.
     ``paid`` are the custom ids of answered requests, each
     as often as it was paid. ``hidden`` keeps new batches out of the list, ``broken`` makes (method, path)
-    pairs fail so often, ``silent`` begins that many batches and answers nothing.
+    pairs fail so often, ``silent`` begins that many batches and answers nothing, or ``gateway``, a status.
+    ``cut`` breaks off that many files in the middle.
 
     Concurrency: the server's threads share all of it; ``lock`` guards it.
     """
@@ -36,7 +37,7 @@ class Provider:
         self.seconds = HOUR
         self.answer = lambda body: body["messages"][-1]["content"].upper()
         self.files, self.batches, self.paid = {}, {}, []
-        self.hidden = self.silent = 0
+        self.hidden = self.silent = self.gateway = self.cut = 0
         self.broken = {}
         self.written = list  # the lines of the file of answers, of those that it should have
         self.requests = []
@@ -123,8 +124,18 @@ class Routes:
             answer = self.routed(provider, method, path, body)
             silent = method == "POST" and path == "/batches" and provider.silent > 0
             provider.silent -= silent
-        if silent:
+            cut = path.endswith("/content") and provider.cut > 0
+            provider.cut -= cut
+        if silent and provider.gateway:
+            self.send(provider.gateway, {"error": {"message": "the server did not answer in time"}})
+            return
+        if silent or cut:
             self.close_connection = True
+            if cut:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer[: len(answer) // 2])
             return
         self.send(404 if answer is None else 200, answer or {"error": {"message": f"no {path}"}})
 

@@ -135,6 +135,34 @@ def test_answers_in_another_order_told_twice_or_missing(provider, labelling, go,
     assert len({call["id"] for call in run.llm_calls}) == 3
 
 
+def test_a_lost_file_of_answers_is_paid_all_the_same_and_asked_for_anew(provider, labelling, go, said):
+    """Nobody gets those answers any more, so the run must not look for them for ever."""
+    provider.answer = lambda body: (400, {"error": {"message": "no"}}) if "b" in str(body) else "yes"
+    go(labelling(["a", "b"]))
+    provider.clock.advance(HOUR)
+    lost = provider.look("batch_1")["output_file_id"]
+    provider.files["nowhere"] = provider.files.pop(lost)
+    run = go()
+    assert [error["type"] for error in run.errors] == ["BatchAnswerMissing", "HTTP400"]
+    assert lost in run.errors[0]["message"]
+    assert [(call["index"], call["estimated"]) for call in run.llm_calls] == [(0, True)]
+    assert go().status == "waiting"
+    provider.clock.advance(HOUR)
+    run = go()
+    assert said(run) == ["yes", None]
+    assert len(provider.paid) == len(run.llm_calls) == 2
+
+
+def test_a_file_of_answers_that_breaks_off_is_read_again(provider, labelling, go, said):
+    go(labelling(["a", "b"]))
+    provider.clock.advance(HOUR)
+    provider.cut = 1
+    run = go()
+    assert (run.status, run.errors) == ("waiting", [])
+    assert said(go()) == ["A", "B"]
+    assert len(provider.batches) == 1
+
+
 def test_what_expired_is_asked_for_anew(provider, labelling, go, said):
     slow = {"b"}
     provider.answer = lambda body: None if body["messages"][-1]["content"] in slow else "yes"

@@ -85,9 +85,12 @@ def test_kills_while_it_is_collected(provider, document, journal, go, said, step
     assert len(provider.paid) == len(run.llm_calls) == 3
 
 
-def test_a_batch_whose_beginning_was_not_answered_is_found(provider, labelling, go, said, monkeypatch):
+@pytest.mark.parametrize("gateway", [0, 504, 500])
+def test_a_batch_whose_beginning_was_not_answered_is_found(
+    provider, labelling, go, said, gateway, monkeypatch
+):
     monkeypatch.setattr("batchmill.nodes.llm.batch_api.looks.LIST_SECONDS", 0.01)
-    provider.silent = 1  # it is begun, and the answer is lost
+    provider.silent, provider.gateway = 1, gateway  # it is begun, and the answer is lost
     provider.hidden = 1  # and not listed yet
     listed = provider.listed
 

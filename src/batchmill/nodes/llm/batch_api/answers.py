@@ -19,7 +19,8 @@ _TYPES = {
 }
 
 
-_UNKNOWN = ("BatchAnswerMissing", "BatchGone")
+_MISSING = "BatchAnswerMissing"
+_UNKNOWN = (_MISSING, "BatchGone")
 
 
 class Answer(NamedTuple):
@@ -47,6 +48,7 @@ class Answers:
         self._token = token
         self._told = told
         self.file: IO[bytes] = tempfile.TemporaryFile(prefix="batchmill-answers-")  # noqa: SIM115  # ends with it
+        self.lost: list[str] = []  # files that the server does not have any more
         self._lines: dict[str, tuple[int, int]] = {}
 
     def index(self) -> None:
@@ -86,13 +88,16 @@ class Answers:
         data = mapping_of(self._told.get("errors")).get("data")
         said = [mapping_of(one) for one in data] if isinstance(data, list) else []
         words = "; ".join(f"{one.get('message') or one.get('code')}" for one in said[:3])
+        if self.lost:
+            lost = f"the server does not have the file {self.lost[0]} of the batch {name} any more"
+            return _MISSING, f"{lost}, and there is no answer to the request elsewhere; it may be charged"
         if status in _TYPES:
             how = "is not known to the server any more" if status == "gone" else f"has {_verb(status)}"
             return _TYPES[status], f"the batch {name} {how} and the request was not answered" + (
                 f": {words}" if words else ""
             )
         return (
-            "BatchAnswerMissing",
+            _MISSING,
             f"the batch {name} is {status}, and there is no answer to the request in it",
         )
 

@@ -27,6 +27,7 @@ from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.errors import BatchmillError, NodeError, Waiting
 from batchmill.nodes.llm.batch_api.answers import Answer
 from batchmill.nodes.llm.batch_api.looks import Looks
+from batchmill.nodes.llm.batch_api.service import may_have_begun
 from batchmill.nodes.llm.batch_api.shards import Asked, Gathered, Shard, custom_id
 from batchmill.nodes.llm.question import Unanswered
 from batchmill.record.service_batches import BatchStore, ServiceBatch, ServiceRequest
@@ -192,10 +193,10 @@ class BatchDesk:
         try:
             made = await service.create(file, first.endpoint, window, token, about)
         except Unanswered as unanswered:
-            if not unanswered.paid:
+            if not unanswered.paid and not may_have_begun(unanswered):
                 self._store.drop(number)
                 raise
-            look = await self._looks.at(number, service)  # it may have been begun all the same
+            look = await self._looks.at(number, service)
             if look is None:
                 raise
         else:

@@ -17,6 +17,7 @@ SETTLE_SECONDS = 60.0  # after which a server lists what it was asked to begin
 LIST_SECONDS = 5.0  # between two looks at that list
 CLOCK_SECONDS = 3600.0  # that the clock of a server may be behind ours
 TRIES, TRY_SECONDS = 3, 2.0  # of a question to a server that does not answer
+_LOST = (404, 410)
 _FILES = ("output_file_id", "error_file_id")
 
 
@@ -136,12 +137,21 @@ class Looks:
         try:
             for name in _FILES:
                 if isinstance(file := told.get(name), str) and file:
-                    await service.download(file, answers.file)
+                    await self._download(file, answers, service)
             answers.index()
         except BaseException:
             answers.file.close()
             raise
         return answers
+
+    async def _download(self, file: str, answers: Answers, service: BatchService) -> None:
+        """Add a file to the ``answers``; one that the server has lost stays missing for good."""
+        try:
+            await service.download(file, answers.file)
+        except Unanswered as unanswered:
+            if status_of(unanswered) not in _LOST:
+                raise
+            answers.lost.append(file)
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.to_thread(self._clock.sleep, seconds)

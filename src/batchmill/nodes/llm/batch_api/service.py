@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import IO, Any
 
 from batchmill.errors import NodeError
@@ -12,6 +12,7 @@ from batchmill.nodes.access.policy import Access
 from batchmill.nodes.llm.clients import client_for, leaving_now, sdk_awaited
 from batchmill.nodes.llm.faults import CutOff, Moved, unanswered
 from batchmill.nodes.llm.question import Unanswered
+from batchmill.nodes.llm.server import pieces_of
 
 SECONDS = 600.0  # for one request, such as the upload of a file
 LISTED = 100  # batches in one answer
@@ -77,8 +78,9 @@ class BatchService:
         async with (
             self._client() as client,
             client.files.with_streaming_response.content(file, timeout=SECONDS) as answer,
+            aclosing(pieces_of(answer)) as pieces,
         ):
-            async for piece in answer.iter_bytes():
+            async for piece in pieces:
                 into.write(piece)
 
     @asynccontextmanager
@@ -104,3 +106,10 @@ def status_of(error: Unanswered) -> int | None:
     """The HTTP status with which a server refused; None without an answer."""
     found = error.error.outputs.get("status_code") if isinstance(error.error, NodeError) else None
     return found if isinstance(found, int) else None
+
+
+def may_have_begun(error: Unanswered) -> bool:
+    """Whether a server may have done what it answered with an error: a gateway gives up on a server that
+    works on, and a server may fail after the deed."""
+    status = status_of(error)
+    return status is not None and (status >= 500 or status == 409)
