@@ -17,7 +17,7 @@ ends with it and passes it on to the enclosing branch, and finally to the whole 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batchmill.graph.compile.topology import NONE, ROOT, Topology
@@ -149,7 +149,7 @@ class Machine:
         self._visits[node] += 1
         return True
 
-    def _after(self, node: int) -> list[int]:
+    def _after(self, node: int) -> Sequence[int]:
         if node in self._back:
             return [self._back.pop(node)]
         sources, loop = self._graph.sources[node], self._pass[node]
