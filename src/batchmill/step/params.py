@@ -26,7 +26,7 @@ Readable = Compiled | CommandTemplate | UrlTemplate
 @lru_cache(maxsize=1024)
 def _treatment(node: type[Node]) -> tuple[Mapping[str, str], frozenset[str]]:
     """How the params of a node type are read, by name, and those of them that are addresses."""
-    treatment = {param.name: param.templates for param in node.params}
+    treatment: dict[str, str] = {param.name: param.templates for param in node.params}
     return treatment, frozenset(name for name, kind in treatment.items() if kind == "url")
 
 
