@@ -62,7 +62,8 @@ assert asyncio.run(main(sys.argv[1], n)) == ["hello"] * n
 
 def _document(url: str, n: int) -> dict[str, object]:
     params = {"model": "m", "base_url": url, "prompt": "number ${item}"}
-    batch = {"items": {"range": [n]}, "executor": "thread", "max_concurrent": n}
+    most = n if n <= 1000 else f"{n}-{n}-{n}"  # a number goes up to 1000
+    batch = {"items": {"range": [n]}, "executor": "thread", "max_concurrent": most}
     return {"nodes": [{"id": "each", "type": "llm", "params": params, "batch": batch}]}
 
 

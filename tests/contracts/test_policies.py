@@ -263,7 +263,7 @@ def test_no_more_items_run_at_once_than_allowed(executor: str, tmp_path: Path) -
     "wrong",
     [
         {"max_concurrent": 0},
-        {"max_concurrent": 10_001},
+        {"max_concurrent": 1001},
         {"max_concurrent": True},
         {"max_concurrent": 2.5},
         {"chunk_size": 0},

@@ -242,6 +242,7 @@ def test_a_source_on_every_executor_and_resumed(
         ({"product": {"a": {"stdin": "lines"}}}, "items.product.a: must be a template"),
         ({"product": {}}, "items.product"),
         ({"zip": {"a": [1]}, "exclude": []}, "`exclude` is an option of `product`"),
+        ({"product": {"a": [1]}, "exclude": [{"b": 1}]}, "`exclude` names 'b'"),
         ({"zip": {"a": ["${none}"]}}, "`${none}`"),
         ({"python": "x:y", "arg": []}, "did you mean `args`?"),
         ({"product": {"a": {"lines": "out.jsonl"}}}, "is also read by `e` for its items"),
@@ -258,7 +259,6 @@ def test_what_validation_says_of_other_sources(items: dict[str, Any], words: str
     [
         ({"zip": {"a": [1, 2], "b": "${ab}"}}, "not equally long: 'a' has 2 items, 'b' has 3 items"),
         ({"product": {"a": "${source}"}}, "must be a list"),
-        ({"product": {"a": [1]}, "exclude": [{"b": 1}]}, "`exclude` names 'b'"),
     ],
 )
 def test_what_is_wrong_with_values_fails_the_node(items: dict[str, Any], words: str) -> None:

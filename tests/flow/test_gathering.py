@@ -236,7 +236,7 @@ def test_what_needs_an_executor_says_so(kind):
         {"error_handling": "perhaps"},
         {"on_failure": "ignore"},
         {"executor": "threads"},
-        {"executor": "thread", "max_concurrent": 10_001},
+        {"executor": "thread", "max_concurrent": 1001},
     ],
 )
 def test_options_out_of_range_are_refused_when_the_node_is_made(options):

@@ -101,7 +101,7 @@ def test_a_wrong_value_is_told_at_its_place_with_its_template() -> None:
         batch={"max_concurrent": "${n}", "executor": "${word}", "tolerate": "${none}"}, timeout="${open}"
     )
     assert problems(raw, n=0, word="thred", open=-1, none={"cont": 2}) == {
-        "$.nodes[0].batch.max_concurrent": "must be a whole number from 1 to 10,000, `auto`, or least, first "
+        "$.nodes[0].batch.max_concurrent": "must be a whole number from 1 to 1,000, `auto`, or least, first "
         "and most such as `4-20-100`, not 0; this is the value of `${n}`",
         "$.nodes[0].batch.executor": "must be `sequential`, `thread`, `process`, `auto` or `dask`, not "
         '"thred"; this is the value of `${word}`; did you mean `thread`?',

@@ -51,7 +51,7 @@ def refusal(call):
         ({"executor": ["thread"]}, ["`executor` must be the name of one"]),
         (
             {"max_concurrent": "4"},
-            ["`max_concurrent` must be a whole number from 1 to 10,000, `auto`", '"4"'],
+            ["`max_concurrent` must be a whole number from 1 to 1,000, `auto`", '"4"'],
         ),
         ({"max_concurrent": 2.5}, ["`max_concurrent` must be a whole number", "2.5"]),
         ({"max_concurrent": 0}, ["`max_concurrent` must be a whole number", "not 0"]),
@@ -223,7 +223,7 @@ def test_the_package_shows_what_is_for_others():
     "wanted",
     [
         {"max_concurrent": 1},
-        {"max_concurrent": 10_000, "chunk_size": 1_000_000},
+        {"max_concurrent": 1000, "chunk_size": 1_000_000},
         {"chunk_size": 1, "error_handling": "continue"},
         {"max_retries": 10, "retry_wait": 3600},
         {"max_retries": 1, "retry_wait": 0.5, "error_handling": "fail_fast"},
@@ -240,7 +240,7 @@ def test_settings_that_are_plainly_fine_are_what_the_model_makes_of_them(executo
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"max_concurrent": 10_001},
+        {"max_concurrent": 1001},
         {"max_concurrent": 2.0},
         {"max_concurrent": True},
         {"max_concurrent": "auto"},

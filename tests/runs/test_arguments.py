@@ -43,7 +43,7 @@ def test_what_is_no_document(document, words):
         ({"executor": 3}, "executor must be the name of one, not 3"),
         ({"executor": ["thread"]}, "executor must be the name of one"),
         ({"executor": "proces"}, "did you mean 'process'"),
-        ({"jobs": "3"}, "jobs must be a whole number from 1 to 10,000, not '3'"),
+        ({"jobs": "3"}, "jobs must be a whole number from 1 to 1000, not '3'"),
         ({"jobs": True}, "jobs must be a whole number"),
         ({"jobs": 0}, "jobs must be a whole number"),
         ({"listeners": print}, "`listeners` must be a list of functions"),

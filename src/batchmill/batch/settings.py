@@ -10,13 +10,12 @@ from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidSetting
 from batchmill.executors.contract import Choice, ExecutorSettings, OnDeath, OnWorker
 from batchmill.policy import FailurePolicy, RetryPolicy
+from batchmill.policy.concurrency import MOST_ADAPTIVE
 from batchmill.traits import TRAITS, Traits
 
 if TYPE_CHECKING:  # they import pydantic, and the arithmetic of limits
     from batchmill.batch.admissions.rate_gate import Gate
     from batchmill.ir.models.batch import BatchSpec
-
-MAX_CONCURRENT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class BatchSettings:
         )
 
     def __post_init__(self) -> None:
-        _check("max_concurrent", self.max_concurrent, 1, MAX_CONCURRENT)
+        _check("max_concurrent", self.max_concurrent, 1, MOST_ADAPTIVE)
         _check("chunk_size", self.chunk_size, 1, None)
         _check("memory_limit_bytes", self.memory_limit_bytes, 1, None)
         _check("max_items_per_worker", self.max_items_per_worker, 1, None)

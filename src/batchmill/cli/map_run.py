@@ -13,7 +13,6 @@ import click
 
 from batchmill.batch import OnBlock
 from batchmill.batch.results.table_files import form_of, result_file
-from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.item_feed import ItemFeed, NothingThere
@@ -34,6 +33,7 @@ from batchmill.journal.reading import Reader
 from batchmill.journal.tidying import is_of_map, tidy, tidy_abandoned
 from batchmill.nodes.command import as_typed
 from batchmill.nodes.placeholders import Placeholder
+from batchmill.policy.concurrency import MOST_CONCURRENT
 from batchmill.runs.journaled import begun, nothing_kept
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
@@ -88,7 +88,7 @@ class MapRun:
     def attached(self, printer: ItemPrinter) -> dict[str, Attachment]:
         """The items, with the printer as listener."""
         load = self.job.load
-        permits = None if load is None else FairSemaphore(MAX_CONCURRENT, lambda: os.getloadavg()[0] >= load)
+        permits = None if load is None else FairSemaphore(MOST_CONCURRENT, lambda: os.getloadavg()[0] >= load)
         return {NODE: Attachment(self.items, printer.ended, permits)}
 
     def done(self, printer: ItemPrinter, result: RunResult) -> None:

@@ -15,7 +15,7 @@ from batchmill.ir.clusters import written_cluster
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.runs.settings import ALL
 
-MOST_JOBS = 10_000
+MOST_JOBS = 1000
 ONCE = frozenset(
     {"collect", "results", "joblog", "mark", "journal_path", "params_file", "name", "file", *FILES}
 )

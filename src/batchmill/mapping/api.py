@@ -82,7 +82,7 @@ def map(  # noqa: A001  # the name users expect
     The settings have the names and forms of a batch block:
 
     - ``executor``: ``"thread"``, ``"process"``, ``"sequential"``, ``"auto"`` or ``"dask"``.
-    - ``max_concurrent``: 1 to 10,000 or ``"auto"``; by default 10 threads, or one process per usable core.
+    - ``max_concurrent``: 1 to 1000 or ``"auto"``; by default 10 threads, or one process per usable core.
     - ``chunk_size``: items sent together to a worker process; chosen automatically if omitted.
     - ``max_retries``: 1 to 10 attempts in total.
     - ``retry_wait``, ``retry_max_wait``, ``timeout`` (of one attempt): seconds.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict
 
-from batchmill.batch.settings import MAX_CONCURRENT, BatchSettings
+from batchmill.batch.settings import BatchSettings
 from batchmill.concurrency.promises import awaits
 from batchmill.errors import InvalidSetting, UnknownSetting
 from batchmill.executors.contract import Task
@@ -23,6 +23,7 @@ from batchmill.ir.clusters import checked_cluster
 from batchmill.ir.faults import did_you_mean
 from batchmill.mapping.reporting import ItemResult
 from batchmill.policy import FailurePolicy, RetryPolicy
+from batchmill.policy.concurrency import MOST_CONCURRENT
 from batchmill.policy.retry import MAX_ATTEMPTS
 
 if TYPE_CHECKING:  # only limits need them
@@ -212,7 +213,7 @@ def _of_block(executor: str, keys: Mapping[str, object]) -> BatchSettings:
 
 _COMMON: dict[str, Callable[[Any], bool]] = {
     "executor": lambda value: True,  # looked at before
-    "max_concurrent": lambda value: type(value) is int and 1 <= value <= MAX_CONCURRENT,
+    "max_concurrent": lambda value: type(value) is int and 1 <= value <= MOST_CONCURRENT,
     "chunk_size": lambda value: type(value) is int and 1 <= value <= 1_000_000,
     "max_retries": lambda value: type(value) is int and 1 <= value <= MAX_ATTEMPTS,
     "retry_wait": lambda value: type(value) in (int, float) and 0 <= value <= 3600,

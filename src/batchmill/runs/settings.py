@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchmill.batch.settings import MAX_CONCURRENT
 from batchmill.errors import InvalidSetting
 from batchmill.executors.registry import executor_named
 from batchmill.graph.part import Part
 from batchmill.ir.clusters import checked_cluster, written_cluster
+from batchmill.policy.concurrency import MOST_CONCURRENT
 
 if TYPE_CHECKING:  # it imports pydantic
     from batchmill.ir.models import Workflow
@@ -42,9 +42,9 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         checked_cluster(self.cluster)
-        if self.jobs is not None and (type(self.jobs) is not int or not 1 <= self.jobs <= MAX_CONCURRENT):
+        if self.jobs is not None and (type(self.jobs) is not int or not 1 <= self.jobs <= MOST_CONCURRENT):
             raise InvalidSetting(
-                f"jobs must be a whole number from 1 to {MAX_CONCURRENT:,}, not {self.jobs!r}"
+                f"jobs must be a whole number from 1 to {MOST_CONCURRENT}, not {self.jobs!r}"
             )
         if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
             raise InvalidSetting(f"limit must be a whole number from 1, not {self.limit!r}")

@@ -40,7 +40,7 @@ from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.progress import PACKING, RUNNING
 from batchmill.executors.running.runner import ItemRunner
 
-LAY_DOWN_SECONDS = 0.005  # finished work that dies with a worker is no more than this
+LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
 CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this
 KEPT_JOBS = 4
 IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, servers) is closed

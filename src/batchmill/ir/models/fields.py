@@ -19,7 +19,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from batchmill.errors import InvalidSetting
 from batchmill.ir.faults import shown
-from batchmill.policy.adaptive.concurrency_range import MOST_CONCURRENT, ConcurrencyRange
+from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
+from batchmill.policy.concurrency import MOST_CONCURRENT
 
 MAX_SECONDS = 31_536_000.0
 """A year. No timeout or wait is meant to be longer, and timers of the platform overflow somewhere above."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchmill.errors import InvalidSetting
+from batchmill.policy.concurrency import MOST_ADAPTIVE
 
-MOST_CONCURRENT = 10_000
 AUTO_START, AUTO_MOST = 4, 100  # of "auto": a few to begin with, as many as threads are still cheap
 
 
@@ -19,9 +19,9 @@ class ConcurrencyRange:
     most: int = AUTO_MOST
 
     def __post_init__(self) -> None:
-        if not 1 <= self.least <= self.start <= self.most <= MOST_CONCURRENT:
+        if not 1 <= self.least <= self.start <= self.most <= MOST_ADAPTIVE:
             raise InvalidSetting(
-                f"max_concurrent goes up from least to start to most, within 1 to {MOST_CONCURRENT:,}, "
+                f"max_concurrent goes up from least to start to most, within 1 to {MOST_ADAPTIVE:,}, "
                 f"not {self.least}-{self.start}-{self.most}"
             )
 
