@@ -14,7 +14,7 @@ Kind = Literal["public", "private", "link-local"]
 
 _LEVELS: dict[Kind, int] = {"public": 0, "private": 1, "link-local": 2}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.ip_network("::/96")  # an old form of addresses of version 4, with `::` and `::1` in it
+_COMPATIBLE = ipaddress.ip_network("::/96")  # an old form of version 4; `::` and `::1` are there too
 _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
 """Addresses at which clouds give a machine its credentials, besides 169.254.169.254."""
 
