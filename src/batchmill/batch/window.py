@@ -80,6 +80,7 @@ class Window:
             fail=self.fail,
         )
         self._stop_callbacks: list[Callable[[], None]] = []
+        self._before_first: list[Callable[[], None]] = []
         self._error: BaseException | None = None
         self._broken = False  # by it: what is out may never come back
         if self._admissions:
@@ -137,6 +138,13 @@ class Window:
     def on_idle(self, callback: Callable[[], None]) -> None:
         self._intake.on_idle(callback)
 
+    def before_first(self, callback: Callable[[], None]) -> None:
+        if not self._admissions:
+            callback()
+            return
+        with self._lock:
+            self._before_first.append(callback)
+
     def wait_idle(self, seconds: float) -> bool:
         return self._intake.wait_idle(seconds)
 
@@ -150,7 +158,10 @@ class Window:
         while (chunk := self._intake.take(most, ahead, consumes=consumes)) is not None and len(chunk):
             with self._lock:
                 self._intake.out.waits(chunk.start)
+                callbacks, self._before_first = self._before_first, []
             try:
+                for callback in callbacks:
+                    callback()
                 started = admissions.enter(chunk, seat)
             except BaseException as error:
                 self._return(chunk)

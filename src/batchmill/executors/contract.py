@@ -206,6 +206,10 @@ class Channel(Protocol):
     def on_idle(self, callback: Callable[[], None]) -> None:
         """Each worker that finds nothing to take calls ``callback`` before it waits."""
 
+    def before_first(self, callback: Callable[[], None]) -> None:
+        """Call ``callback``, which raises nothing, once there is an item to run and before limits let it
+        start; at once if the channel has no limits."""
+
     @property
     def starving(self) -> bool:
         """Whether a worker waits for items while there are none."""

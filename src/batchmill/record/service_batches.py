@@ -22,7 +22,8 @@ class ServiceBatch:
     """A batch. ``token`` is ours and unique, ``remote`` the service's id, empty until it is known. ``server``
     is the address of the service, empty for OpenAI's own, without credentials. ``status`` is the last one
     that the service reported, and ``answered`` the number of its ``count`` requests that were answered then.
-    Times are seconds since the epoch."""
+    Times are seconds since the epoch. ``why`` says what keeps this process from the service's answers; it is
+    not stored."""
 
     id: int
     token: str
@@ -36,6 +37,7 @@ class ServiceBatch:
     answered: int = 0
     made_at: float = 0.0
     sent_at: float = 0.0
+    why: str = ""
 
     @property
     def over(self) -> bool:

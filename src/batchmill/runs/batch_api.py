@@ -13,13 +13,14 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
 from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import BatchmillError, InvalidSetting, Stopped
+from batchmill.events import Noticed
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.schedule.run_report import RunReport
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.journal.service_batches import JournalBatches
 from batchmill.outcome import ErrorInfo
-from batchmill.record.service_batches import ServiceBatch
+from batchmill.record.service_batches import OVER, ServiceBatch
 from batchmill.runs.ledger import all_nodes
 
 if TYPE_CHECKING:  # it imports clients of services
@@ -36,24 +37,28 @@ NEEDS_JOURNAL = (
 @dataclass(slots=True)
 class WaitRoom:
     """The state that outlives the passes of a waiting run: the ``desk`` of the last one, and in ``failed``
-    the requests whose answers made items fail. Those are not asked again before the waiting is over."""
+    the requests whose answers made items fail. Those are not asked again before the waiting is over.
+    ``pause`` is the time to the next look; it goes on growing while answers cannot be read."""
 
     clock: Clock = SYSTEM_CLOCK
     desk: BatchDesk | None = None
     failed: list[int] = field(default_factory=list)
     told: Callable[[str], object] = lambda words: None
+    pause: float = FIRST_PAUSE
 
     def waited(self, journal: Any, run: int, stop: CancelToken) -> bool:
         """Wait until the services are done with all batches; False where ``stop`` was cancelled before."""
-        pause = FIRST_PAUSE
         with closing(JournalBatches(journal.path, run)) as store, resource_scope(), suppress(Stopped):
             while self.desk is not None and not stop.cancelled:
                 self.desk.keep_in(store)
-                self.told(in_words(list(map(as_json, self.desk.waiting()))))
-                self._sleep(pause, stop)
-                if not stop.cancelled and self.desk.look_again(stop):
+                waiting = self.desk.waiting()
+                self.told(in_words(list(map(as_json, waiting))))
+                self._sleep(self.pause, stop)
+                over = not stop.cancelled and self.desk.look_again(stop)
+                told = any(one.why for one in waiting)
+                self.pause = FIRST_PAUSE if over and not told else min(LONGEST_PAUSE, self.pause * GROWTH)
+                if over:
                     return True
-                pause = min(LONGEST_PAUSE, pause * GROWTH)
         return False
 
     def _sleep(self, seconds: float, stop: CancelToken) -> None:
@@ -112,7 +117,8 @@ def handed_in(around: NodeFrame, walk: RunReport, log: SqliteRunLog | None) -> l
         return []
     if walk.waiting or around.services.gates.exhausted is not None:
         try:
-            desk.submit(around.cancel)
+            bus = around.services.bus
+            desk.submit(around.cancel, around.stop, lambda words: bus.emit(Noticed(words)))
         except BatchmillError as fault:
             walk.waiting = False
             kind = str(getattr(fault, "type_name", type(fault).__name__))
@@ -136,6 +142,7 @@ def as_json(batch: ServiceBatch) -> dict[str, Any]:
         "model": batch.model,
         "server": batch.server,
         "submitted_at": batch.sent_at or batch.made_at,
+        "why": batch.why,
     }
 
 
@@ -148,4 +155,12 @@ def in_words(batches: Sequence[Mapping[str, Any]]) -> str:
     )
     more = ", ..." if number > MOST_NAMED else ""
     told = f"{answered:,} of {requests:,} requests answered"
-    return f"waiting for {number:,} {'batch' if number == 1 else 'batches'}: {told} ({named}{more})"
+    words = f"waiting for {number:,} {'batch' if number == 1 else 'batches'}: {told} ({named}{more})"
+    if why := next((one["why"] for one in batches if one["why"]), ""):
+        later = "the answers stay there, and a later resume reads them"
+        return f"{words}; the service could not be asked or read now: {why}; {later}"
+    if done := sum(one["status"] in OVER for one in batches):
+        words += (
+            f"; {'it is' if number == 1 else f'{done:,} of them are'} done: resume to collect the answers"
+        )
+    return words

@@ -42,7 +42,8 @@ class RunResult:
     - ``untouched``: True if the run had finished before and there was nothing to do.
     - ``limit``: the budget that stopped the run, in words; None if none did.
     - ``waiting``: for each pending batch the service's id (``batch``), its ``status``, the numbers of
-      ``requests`` and of those ``answered``, ``model``, ``server`` and ``submitted_at``.
+      ``requests`` and of those ``answered``, ``model``, ``server``, ``submitted_at`` and ``why``: what kept
+      this run from the service's answers, empty if nothing did.
     - ``environment``: True if the run failed because of its environment (an unreadable source, a full disk,
       an executor that cannot start here), not because of its nodes.
 

@@ -35,6 +35,9 @@ from batchmill.nodes.access.addresses import Bounds, kind_of, network_of
         ("64:ff9b::a00:1", "private"),  # 10.0.0.1 behind NAT64
         ("64:ff9b::5db8:d822", "public"),
         ("2002:7f00:1::", "private"),  # 127.0.0.1 by 6to4
+        ("::127.0.0.1", "private"),
+        ("fec0::1", "private"),
+        ("192.0.0.192", "link-local"),
     ],
 )
 def test_kinds(address, kind):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchmill.errors import NodeError
-from batchmill.nodes.access.hosts import may_be_host
+from batchmill.nodes.access.hosts import is_one, may_be_host
 from batchmill.nodes.access.policy import (
     OPEN,
     Access,
@@ -51,6 +51,22 @@ def test_an_address_that_is_written_is_named():
     assert METADATA in allowed(OPEN, METADATA)
     assert METADATA not in allowed(OPEN, METADATA, first="other", behind=PRIVATE)
     assert METADATA not in allowed(FOREIGN, METADATA)
+
+
+@pytest.mark.parametrize(
+    ("host", "written"),
+    [
+        ("xn--bcher-kva.de", "bücher.de"),
+        ("bücher.de", "xn--bcher-kva.de."),
+        ("a.xn--bcher-kva.de", "*.BÜCHER.de:443"),
+        ("[0:0:0:0:0:0:0:1]", "::1"),
+        ("::1", "[0:0::1]:443"),
+        ("API.Example.com.", "api.example.com:443"),
+    ],
+)
+def test_a_host_may_be_written_in_several_forms(host, written):
+    assert is_one(host, 443, written)
+    assert not is_one(host, 443, "b" + written)
 
 
 @pytest.mark.parametrize("hosts", [("other",), ("h:80",), ("*.h",), ()])

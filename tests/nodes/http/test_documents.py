@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import threading
 import time
 
 import pytest
 
 import batchmill
+from batchmill.nodes.http import sockets
 
 
 def document(base, executor, **batch):
@@ -48,6 +51,46 @@ def test_a_batch(server, reply, executor):
         1,
         "error_result",
     )
+
+
+def test_calls_wait_for_descriptors(server, reply, monkeypatch):
+    monkeypatch.setattr("batchmill.nodes.http.room.free_descriptors", lambda: 2)
+    both, lock, counts = threading.Barrier(2), threading.Lock(), [0, 0]
+
+    def answer(request, connection):
+        with lock:
+            counts[0] += 1
+            counts[1] = max(counts)
+        both.wait(30)
+        with lock:
+            counts[0] -= 1
+        both.wait(30)
+        return reply(200, {})
+
+    for n in range(12):
+        server.on(f"/n/{n}", answer)
+    result = batchmill.run(document(server.url, "thread", max_concurrent=6))
+    assert (result.status, counts) == ("success", [0, 2])
+    assert [(one["code"], one["message"]) for one in result.warnings] == [
+        ("few-files", "2 calls run at once, as this process may open no more connections")
+    ]
+
+
+def test_idle_connections_make_way_for_others(server, other_server, reply, monkeypatch):
+    answers = [reply(200, {}) for _ in range(2)]
+    urls = [server.on("/a", *answers), other_server.on("/b", *answers)]
+    real, full = sockets.connect, []
+
+    def connect(host, port, *more):
+        if port == other_server.port and not full:
+            full.append(port)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(host, port, *more)
+
+    monkeypatch.setattr("batchmill.nodes.http.connections.connect", connect)
+    nodes = [{"id": f"n{n}", "type": "http", "params": {"url": url}} for n, url in enumerate(urls)]
+    result = batchmill.run({"nodes": nodes, "edges": [{"from": "n0", "to": "n1"}]})
+    assert (result.status, full) == ("success", [other_server.port])
 
 
 def test_retry_after_is_waited_for(server, reply):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import ssl
 
@@ -86,6 +87,8 @@ def test_what_is_no_json_counts_as_an_estimate(ask, model, body):
         ({"prompt_tokens": 70.0, "completion_tokens": 7.0}, (70, 7, 77), 77, False),
         ({"prompt_tokens": "70", "completion_tokens": "7.0", "total_tokens": "77"}, (70, 7, 77), 77, False),
         ({"prompt_tokens": -1, "completion_tokens": "many"}, (None, None, None), 30, True),
+        ({"prompt_tokens": 1e30, "completion_tokens": 10**400}, (None, None, None), 30, True),
+        ({"prompt_tokens": True, "completion_tokens": math.nan, "cost": 1e300}, (None, None, None), 30, True),
     ],
 )
 def test_usage_that_is_not_told_is_estimated_and_shown_as_null(ask, model, usage, told, tokens, estimated):

@@ -294,3 +294,20 @@ def test_what_calls_need_is_imported_before_limits_let_the_first_start(model, mo
     batchmill.run({"nodes": [{"id": "ask", "type": "llm", "params": params, "batch": batch}]})
     assert len(model.asked) == 2
     assert seen == loads
+
+
+def test_what_calls_need_is_not_imported_if_every_answer_is_kept(model, monkeypatch, tmp_path):
+    loads = []
+    monkeypatch.setattr(LlmNode, "load", lambda params: loads.append(params))
+    params = {"model": "m", "base_url": model.base_url, "prompt": "${item}"}
+    batch = {"items": ["a", "b"], "executor": "thread", "rate_limit": {"per_second": 1000}}
+    nodes = [
+        {"id": "ask", "type": "llm", "params": params, "batch": batch},
+        {"id": "fails", "type": "code", "params": {"code": "result = 1 / 0"}},
+    ]
+    journal = tmp_path / "runs.sqlite"
+    edges = [{"from": "ask", "to": "fails"}]
+    assert batchmill.run({"nodes": nodes, "edges": edges}, journal=journal).status == "failed"
+    assert (len(loads), len(model.asked)) == (1, 2)
+    assert batchmill.resume(journal=journal).status == "failed"
+    assert (len(loads), len(model.asked)) == (1, 2)

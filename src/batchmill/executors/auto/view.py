@@ -188,6 +188,9 @@ class ChannelView:
     def on_idle(self, callback: Callable[[], None]) -> None:
         self._channel.on_idle(callback)
 
+    def before_first(self, callback: Callable[[], None]) -> None:
+        self._channel.before_first(callback)
+
     def blocks(self) -> Iterator[Block]:
         """None of them: they go to the consumer of the channel. Ends when the leg is over."""
         with self._lock:

@@ -104,7 +104,7 @@ class EventLoopBatch:
         try:
             self._task = copy_task(self._task)
             if self._settings.by_attempt:
-                self._task.load()
+                self._channel.before_first(self._task.load)
             self._background.call(self._prepare, self._cancel, None, "the initializer")
             while room := self._wait_until_hungry():
                 chunk = self._channel.take(room, bounded(window, self._size, self._bytes))

@@ -115,6 +115,9 @@ class OrderChannel:
     def on_idle(self, callback: Callable[[], None]) -> None:
         """Nothing to do: with one worker there is no other to take items from."""
 
+    def before_first(self, callback: Callable[[], None]) -> None:
+        callback()  # limits are asked where the items come from
+
     def blocks(self) -> Iterator[Block]:
         while True:
             with self._changed:

@@ -14,7 +14,8 @@ Kind = Literal["public", "private", "link-local"]
 
 _LEVELS: dict[Kind, int] = {"public": 0, "private": 1, "link-local": 2}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200")))
+_COMPATIBLE = ipaddress.ip_network("::/96")  # an old form of version 4; `::` and `::1` are there too
+_METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
 """Addresses at which clouds give a machine its credentials, besides 169.254.169.254."""
 
 
@@ -42,12 +43,13 @@ def kind_of(ip: Ip) -> Kind:
         return kind_of(inner)
     if ip.is_link_local or ip.is_multicast or ip in _METADATA:
         return "link-local"
-    return "public" if ip.is_global else "private"
+    site = isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local  # of old; Python takes it for global
+    return "public" if ip.is_global and not site else "private"
 
 
 def _within(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """The address of version 4 that an address of version 6 leads to."""
-    if ip in _NAT64:
+    if ip in _NAT64 or (ip in _COMPATIBLE and int(ip) > 1):
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
 

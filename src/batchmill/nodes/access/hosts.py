@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batchmill.errors import NodeError
-from batchmill.nodes.access.addresses import Network, network_of
+from batchmill.nodes.access.addresses import Network, ip_of, network_of
 
 
 def not_allowed(message: str) -> NodeError:
@@ -28,10 +28,22 @@ def is_one(host: str, port: int, written: str) -> bool:
         if int(number) != port:
             return False
         wanted = name
-    wanted, host = wanted.strip("[]").rstrip("."), host.lower().strip("[]").rstrip(".")
+    wanted, host = _one_form(wanted), _one_form(host.lower())
     if wanted.startswith("*."):
         return host.endswith(wanted[1:]) and host != wanted[2:]
     return bool(wanted) and host == wanted
+
+
+def _one_form(host: str) -> str:
+    """A host in lower case in one of the forms that it may be written in: a name as the domain name system
+    has it, an address in its shortest form."""
+    host = host.strip("[]").rstrip(".")
+    if (ip := ip_of(host)) is not None:
+        return str(ip)
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:  # no name, so nothing can be reached by it
+        return host
 
 
 def host_faults(params: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ request takes more time than everything else around an item.
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import threading
@@ -196,7 +197,7 @@ class Connections:
         head = request.head(length, for_proxy)
         way = (origin, proxy, trust, bounds)
         idle = self._idle_of(way)
-        connection = idle.taken() or self._opened(*way)
+        connection = idle.taken() or self._opened_with_room(*way)
         try:
             answer = connection.asked(request.method, head, body)
         except BaseException:
@@ -226,6 +227,16 @@ class Connections:
         if gone is not None:
             gone.close()
         return found
+
+    def _opened_with_room(self, *way: Any) -> AnyConnection:
+        """A new connection; idle ones to other servers make way for it if this process may open no more."""
+        try:
+            return self._opened(*way)
+        except NewConnectionError as error:
+            if getattr(error.__cause__, "errno", None) != errno.EMFILE:
+                raise
+            self.close()
+        return self._opened(*way)
 
     def _opened(self, origin: Origin, proxy: Proxy | None, trust: Trust, bounds: Bounds) -> AnyConnection:
         """A new connection, on which a request can be sent."""

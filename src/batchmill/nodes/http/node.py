@@ -27,6 +27,7 @@ from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER, is_credential
 from batchmill.nodes.http.payload import payload_faults
 from batchmill.nodes.http.reply import Reply
 from batchmill.nodes.http.request import REDIRECTS, Request, may_repeat, method_fault, request_of
+from batchmill.nodes.http.room import room_for
 from batchmill.nodes.http.sockets import Exchange, exchanging
 from batchmill.policy import RetryPolicy
 
@@ -170,12 +171,14 @@ class HttpNode(Node):
     def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         lookup(params["encoding"])
         request = request_of(params)
-        left = attempt.remaining()
-        seconds = params["timeout"] if left is None else min(params["timeout"], left)
-        began = time.monotonic()
-        with exchanging(attempt, seconds) as exchange:
-            access = access_of(params, params["url"], self.secrets)
-            request, answer = _followed(request, exchange, attempt.given(params["timeout"]), params, access)
+        with room_for(attempt):
+            left = attempt.remaining()
+            seconds = params["timeout"] if left is None else min(params["timeout"], left)
+            limit = attempt.given(params["timeout"])
+            began = time.monotonic()
+            with exchanging(attempt, seconds) as exchange:
+                access = access_of(params, params["url"], self.secrets)
+                request, answer = _followed(request, exchange, limit, params, access)
         took = time.monotonic() - began
         if not answer.ok:
             raise answer.failure(request, took, params["encoding"])

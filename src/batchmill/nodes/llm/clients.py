@@ -21,12 +21,12 @@ from batchmill.errors import MissingExtra
 from batchmill.loading import loading
 from batchmill.nodes.access.policy import Access
 from batchmill.nodes.access.transport import ServiceTransport, lane
+from batchmill.nodes.few_files import warn_of_few_files
 from batchmill.nodes.llm.faults import Moved
 from batchmill.nodes.llm.question import Leaving
 
 NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
 CALLS_PER_LANE = 32
-FEW_FILES = "few-files"
 _ABOUT_THE_MACHINE = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
 _BECOME_GET = frozenset({301, 302, 303})
 _FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, behind the kind of connection
@@ -92,11 +92,7 @@ class Client:
     async def begin(self, attempt: Attempt | None = None) -> tuple[Any, int]:
         """The SDK's client for a call of this task, and its lane, which is passed to :meth:`end`."""
         if attempt is not None and self._room.locked():
-            attempt.warn(
-                FEW_FILES,
-                f"{self._most:,} calls run at once, as this process may open no more connections",
-                "raise the limit of open files before the run, for example with `ulimit -n 16384`",
-            )
+            warn_of_few_files(attempt, self._most)
         await self._room.acquire()
         place = next((n for n, count in enumerate(self._under_way) if count < CALLS_PER_LANE), None)
         if place is None:

@@ -7,7 +7,6 @@ token counts are used.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +17,10 @@ from batchmill.values.redaction import shortened
 _LOOKED_AT_BYTES = 65536  # of an answer, for what is shown of it
 _SHOWN_CHARACTERS = 200
 _WHOLE = re.compile(r"([0-9]{1,15})(?:\.0*)?")
+_MOST_TOKENS, _MOST_DOLLARS = (
+    10**12,
+    1e9,
+)  # of one call: more is a fault of the server and would spoil every sum
 
 
 def reply_of(content: bytes, *, raw: bool = False) -> Reply:
@@ -142,7 +145,7 @@ def cost_in(usage: Mapping[str, object]) -> float | None:
         cost = float(written)
     except (ValueError, OverflowError):
         return None
-    return cost if 0 <= cost < math.inf else None
+    return cost if 0 <= cost <= _MOST_DOLLARS else None
 
 
 def _tool_calls(message: Mapping[str, object]) -> list[dict[str, object]]:
@@ -188,9 +191,12 @@ def mapping_of(value: object) -> Mapping[str, Any]:
 
 
 def count_of(value: object) -> int | None:
-    """A number of tokens; some servers write whole numbers with a point, or as text."""
+    """A number of tokens; some servers write whole numbers with a point, or as text. None for what cannot be
+    one."""
     if isinstance(value, str) and (found := _WHOLE.fullmatch(value.strip())):
-        return int(found[1])
+        value = int(found[1])
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_TOKENS else None

@@ -13,6 +13,9 @@ from batchmill.errors import InvalidSetting
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
 from batchmill.journal.sweeping import forget
+from batchmill.nodes.llm.batch_api import desk
+from batchmill.policy import NO_RETRIES, RetryPolicy
+from batchmill.runs.batch_api import in_words
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -283,7 +286,35 @@ def test_without_a_journal_it_says_that_it_needs_one(provider, labelling):
     assert not provider.files
 
 
-def test_a_file_that_cannot_be_handed_in_fails_the_run_and_nothing_is_lost(provider, labelling, go, said):
+@pytest.mark.parametrize("path", ["/files", "/batches"])
+def test_a_submission_that_is_refused_is_made_again(provider, labelling, go, said, monkeypatch, path):
+    monkeypatch.setattr(desk, "SUBMITTING", RetryPolicy(refused_for=30.0, max_wait=0.0))
+    monkeypatch.setattr("batchmill.nodes.llm.batch_api.looks.SETTLE_SECONDS", 0.0)
+    provider.broken = {("POST", path): 2}
+    told = []
+    run = go(labelling(["a"]), listeners=[lambda event: told.append(getattr(event, "message", ""))])
+    assert (run.status, run.errors) == ("waiting", [])
+    assert sum("503: too busy; it is tried again in" in words for words in told) == 2
+    assert (len(provider.files), len(provider.batches)) == (1, 1)  # the file is sent once
+    provider.clock.advance(HOUR)
+    assert said(go()) == ["A"]
+
+
+def test_answers_that_cannot_be_read_now_are_waited_for_and_it_says_why(provider, labelling, go, said):
+    go(labelling(["a"]))
+    provider.clock.advance(HOUR)
+    provider.broken = {("GET", "/files/file-2/content"): 1}
+    run = go()
+    assert (run.status, run.errors, run.waiting[0]["status"]) == ("waiting", [], "completed")
+    assert "503: too busy" in run.waiting[0]["why"]
+    assert "could not be asked or read now: the server answered with 503: too busy" in in_words(run.waiting)
+    assert said(go()) == ["A"]
+
+
+def test_a_file_that_cannot_be_handed_in_fails_the_run_and_nothing_is_lost(
+    provider, labelling, go, said, monkeypatch
+):
+    monkeypatch.setattr(desk, "SUBMITTING", NO_RETRIES)
     provider.broken = {("POST", "/files"): 1}
     run = go(labelling(["a"]))
     assert run.status == "failed"

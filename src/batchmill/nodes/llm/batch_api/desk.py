@@ -15,9 +15,10 @@ So a process that is killed at any moment makes no batch twice.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,8 +31,12 @@ from batchmill.nodes.llm.batch_api.looks import Looks
 from batchmill.nodes.llm.batch_api.service import may_have_begun
 from batchmill.nodes.llm.batch_api.shards import Asked, Gathered, Shard, custom_id
 from batchmill.nodes.llm.question import Unanswered
+from batchmill.outcome import NO_REFUSALS, ErrorInfo
+from batchmill.policy import RetryPolicy
 from batchmill.record.service_batches import BatchStore, ServiceBatch, ServiceRequest
 
+SUBMITTING = RetryPolicy(3, wait=0.5, backoff=2.0, refused_for=300.0)  # retries of a submission
+SLICE_SECONDS = 0.2  # between two looks whether the run is to stop, while it waits for a retry
 Place = tuple[str, int | None]
 
 
@@ -155,21 +160,25 @@ class BatchDesk:
         return self._gathered.count
 
     def waiting(self) -> list[ServiceBatch]:
-        """The batches that items wait for."""
-        return [one for one in self._store.batches() if one.id in self._waiting]
+        """The batches that items wait for; ``why`` says what keeps us from their answers."""
+        found = [one for one in self._store.batches() if one.id in self._waiting]
+        return [replace(one, why=self._looks.why.get(one.id, "")) for one in found]
 
-    def submit(self, cancel: CancelToken) -> None:
-        """Submit the gathered requests to the servers. Raises :class:`BatchmillError`; requests that could
+    def submit(
+        self, cancel: CancelToken, stop: CancelToken, told: Callable[[str], object] = lambda words: None
+    ) -> None:
+        """Submit the gathered requests to the servers. A server that refuses or fails is asked again, until
+        ``stop`` is cancelled, and ``told`` hears of it. Raises :class:`BatchmillError`; requests that could
         not be submitted are dropped, and the next pass makes them again."""
         if self._gathered.count:
-            run_coroutine(self._submit, cancel)
+            run_coroutine(lambda: self._submit(stop, told), cancel)
 
-    async def _submit(self) -> None:
+    async def _submit(self, stop: CancelToken, told: Callable[[str], object]) -> None:
         fault: BatchmillError | None = None
         for shard in self._gathered.take():
             try:
                 if fault is None:
-                    await self._submitted(shard)
+                    await self._patiently(shard, stop, told)
             except Unanswered as unanswered:
                 fault = unanswered.error
             finally:
@@ -177,21 +186,47 @@ class BatchDesk:
         if fault is not None:
             raise _of_submission(fault)
 
+    async def _patiently(self, shard: Shard, stop: CancelToken, told: Callable[[str], object]) -> None:
+        """Submit a shard, again after failures that may pass. Each of these has left no batch behind."""
+        attempts, refusals = 0, NO_REFUSALS
+        while True:
+            attempts += 1
+            try:
+                return await self._submitted(shard)
+            except Unanswered as unanswered:
+                decision = SUBMITTING.decide(attempts, _info(unanswered.error), before=refusals)
+                if not decision.retry or stop.cancelled:
+                    raise
+                told(f"{_of_submission(unanswered.error)}; it is tried again in {decision.after:.1f} s")
+            refusals = decision.refusals
+            await self._slept(decision.after, stop)
+
+    async def _slept(self, seconds: float, stop: CancelToken) -> None:
+        """Wait on the loop, so that a cancelled run leaves no thread behind that sleeps on."""
+        if self._clock is not SYSTEM_CLOCK:
+            self._clock.sleep(seconds)
+            return
+        end = self._clock.monotonic() + seconds
+        while not stop.cancelled and (left := end - self._clock.monotonic()) > 0:
+            await asyncio.sleep(min(left, SLICE_SECONDS))
+
     async def _submitted(self, shard: Shard) -> None:
         first, count, now = shard.first, len(shard.digests), self._clock.time()
         token, service = secrets.token_hex(12), first.service
         told = ServiceBatch(0, token, service.base_url or "", first.endpoint, first.model, count, made_at=now)
         number = self._store.prepare(told, shard.digests)
         try:
-            shard.file.seek(0)
-            file = await service.upload(f"batchmill-{self._run}-{token}.jsonl", shard.file)
+            if not shard.uploaded:
+                shard.file.seek(0)
+                name = f"batchmill-{self._run}-{token}.jsonl"
+                shard.uploaded = await service.upload(name, shard.file)
         except BaseException:
             self._store.drop(number)
             raise
         self._store.note(number, "sent", sent_at=self._clock.time())
         window, about = first.settings.completion_window, {"run": self._run, "node": first.node[:500]}
         try:
-            made = await service.create(file, first.endpoint, window, token, about)
+            made = await service.create(shard.uploaded, first.endpoint, window, token, about)
         except Unanswered as unanswered:
             if not unanswered.paid and not may_have_begun(unanswered):
                 self._store.drop(number)
@@ -234,6 +269,16 @@ class BatchDesk:
 
 def _nothing() -> None:
     return None
+
+
+def _info(fault: BatchmillError) -> ErrorInfo:
+    """What the decision about a retry depends on."""
+    if not isinstance(fault, NodeError):
+        return ErrorInfo(type(fault).__name__, str(fault))
+    kind = fault.type_name or type(fault).__name__
+    return ErrorInfo(
+        kind, str(fault), retryable=fault.retryable, retry_after=fault.retry_after, refused=fault.refused
+    )
 
 
 def _of_submission(fault: BatchmillError) -> BatchmillError:

@@ -31,12 +31,14 @@ class Look:
 
 
 class Looks:
-    """The states of a run's batches, each polled once. Used on the event loop of services."""
+    """The states of a run's batches, each polled once. ``why`` says of batches that could not be looked
+    at, or whose answers could not be read, what kept us from it. Used on the event loop of services."""
 
     def __init__(self, store: BatchStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._tasks: dict[int, asyncio.Task[Look | None]] = {}
+        self.why: dict[int, str] = {}
 
     def keep_in(self, store: BatchStore) -> None:
         """Note what is found in another store."""
@@ -89,10 +91,12 @@ class Looks:
             look = self._noted(row, told)
             if look.over and reads:
                 look.answers = await self._answers(row, told, service)
+            self.why.pop(batch, None)
             return look
         except Unanswered as unanswered:
             if not _is_trouble(unanswered):
                 raise
+            self.why[batch] = str(unanswered)
             return Look(f"its batch {row.remote or row.token} cannot be looked at now: {unanswered}")
 
     async def _told(self, row: ServiceBatch, service: BatchService) -> dict[str, object] | None:
