@@ -109,6 +109,7 @@ def test_files_that_cannot_be_used_are_told_with_what_is_wrong(tmp_path: Path) -
 
 def test_a_scheduler_without_tls_is_told_apart_with_a_remedy() -> None:
     context = ssl.create_default_context()
+    context.check_hostname = False  # as in Dask's
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
