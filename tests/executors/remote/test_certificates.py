@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import socket
 import ssl
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from batchmill.errors import InvalidSetting, MissingExtra, StorageError
+from batchmill.errors import ExecutorUnavailable, InvalidSetting, MissingExtra, StorageError
 from batchmill.executors.remote.certificates import Certificates, make_certificates
-from batchmill.executors.remote.reach import unusable
+from batchmill.executors.remote.reach import reached, unusable
 
 x509 = pytest.importorskip("cryptography.x509")
 pytestmark = pytest.mark.dask
@@ -103,3 +105,24 @@ def test_files_that_cannot_be_used_are_told_with_what_is_wrong(tmp_path: Path) -
     )
     for files in ((junk, ours.cert, ours.key), (ours.ca, junk, ours.key), (ours.ca, ours.cert, junk)):
         assert "holds no certificate or no key in the form PEM; make new ones with" in said(*files)
+
+
+def test_a_scheduler_without_tls_is_told_apart_with_a_remedy() -> None:
+    context = ssl.create_default_context()
+    context.check_hostname = False  # as in Dask's
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def answer() -> None:
+            with server.accept()[0] as plain:
+                plain.sendall(b"no handshake of TLS\n" * 20)
+                plain.recv(1 << 16)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(ExecutorUnavailable) as raised:
+            reached(f"tls://127.0.0.1:{port}", context)
+        answering.join()
+    what, _, remedy = str(raised.value).partition("; ")  # as `doctor` does
+    assert what.endswith("does not speak TLS")
+    assert remedy.startswith("start its scheduler with `--protocol tls`")

@@ -9,7 +9,6 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -107,13 +106,24 @@ def test_a_client_that_cannot_connect_is_not_waited_for(monkeypatch: pytest.Monk
     assert closed == []
 
 
+class Ends(list[Any]):
+    """The ends of orders, and in ``workers`` those that they came from."""
+
+    def __init__(self) -> None:
+        self.workers: list[str] = []
+
+    def end(self, end: Any, worker: str = "") -> None:
+        self.append(end)
+        self.workers.append(worker)
+
+
 @contextlib.contextmanager
-def connected(client: Client | None = None) -> Iterator[tuple[Client, dask_carrier.DaskCarrier, list[Any]]]:
+def connected(client: Client | None = None) -> Iterator[tuple[Client, dask_carrier.DaskCarrier, Ends]]:
     """A client, the carrier that it connects, and a list for the ends of orders."""
     client = client or Client()
     carrier = dask_carrier.DaskCarrier(client, None)
     try:
-        yield client, carrier, []
+        yield client, carrier, Ends()
     finally:
         carrier.close()
 
@@ -129,23 +139,35 @@ def connected(client: Client | None = None) -> Iterator[tuple[Client, dask_carri
 )
 def test_each_status_has_its_end(status: str, end: Any, gone: bool) -> None:
     with connected() as (client, carrier, ends):
-        carrier.send(b"order", ends.append)
+        carrier.send(b"order", ends.end)
         client.future.end(status)
         assert ends == [end]
         assert client.future.released
         assert carrier.gone is gone
 
 
-def test_a_worker_without_batchmill_is_told_of() -> None:
+def test_a_worker_without_batchmill_can_run_nothing() -> None:
     with connected() as (client, carrier, ends):
-        carrier.send(b"order", ends.append)
+        carrier.send(b"order", ends.end)
         client.future.end("error")
-        assert "batchmill cannot be imported by its workers" in ends[0].reason
+        reply = pickle.loads(ends[0])
+        assert (reply.status, reply.host, ends.workers) == ("unable", "tls://a", ["tls://a"])
+        assert "batchmill cannot be imported there" in reply.reason
+
+
+def test_an_order_avoids_workers_that_can_run_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = {f"tls://{name}": {"nthreads": 2, "last_seen": 1.0} for name in "abc"}
+    monkeypatch.setattr(Client, "workers", workers)
+    with connected() as (client, carrier, ends):
+        for _ in range(6):
+            carrier.send(b"order", ends.end, {"tls://a", "tls://c"})
+        assert {options["workers"][0] for options in client.asked} == {"tls://b"}
+        assert carrier.seats({"tls://a", "tls://c"}) == 2
 
 
 def test_a_lost_worker_gives_back_what_it_had_and_the_scheduler_is_not_lost(soon: Any) -> None:
     with connected() as (client, carrier, ends):
-        carrier.send(b"order", ends.append)
+        carrier.send(b"order", ends.end)
         told = {"action": "remove-worker", "worker": "tls://a", "expected": False}
         client.heard((0.0, {**told, "processing-tasks": {client.future.key: 1}}))
         assert ends == [Lost("tls://a")]
@@ -162,7 +184,7 @@ LEAVING = {"action": "remove-worker", "worker": "tls://a", "expected": True}
 )
 def test_a_worker_that_was_asked_to_leave_hands_in_what_it_has(reply: Any, end: Any, soon: Any) -> None:
     with connected() as (client, carrier, ends):
-        carrier.send(b"order", ends.append)
+        carrier.send(b"order", ends.end)
         order = client.future.key
         assert client.asked[0]["workers"] == ["tls://a"]
         assert not client.asked[0]["allow_other_workers"]
@@ -181,7 +203,7 @@ def test_a_worker_that_leaves_and_hands_in_nothing_is_not_waited_for_too_long(
     monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(dask_orders, "LEFT_SECONDS", 0.1)
     with connected() as (client, carrier, ends):
-        carrier.send(b"order", ends.append)
+        carrier.send(b"order", ends.end)
         monkeypatch.setattr(client, "workers", {})
         client.heard((0.0, {**LEAVING, "processing-tasks": {client.future.key: 1}}))
         assert soon(lambda: ends)
@@ -193,7 +215,7 @@ def test_an_order_goes_to_the_worker_with_the_fewest_for_its_seats(monkeypatch: 
     monkeypatch.setattr(Client, "workers", workers)
     with connected() as (client, carrier, _):
         for _ in range(8):
-            carrier.send(b"order", [].append)
+            carrier.send(b"order", Ends().end)
         sent = Counter(options["workers"][0] for options in client.asked)
         assert sent == {"tls://1": 2, "tls://3": 6}
 
@@ -202,7 +224,7 @@ def test_what_a_silent_worker_has_is_lost(monkeypatch: pytest.MonkeyPatch, soon:
     monkeypatch.setattr(dask_carrier, "SILENT_SECONDS", 0.02)
     monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)
     with connected() as (_, carrier, ends):
-        carrier.send(b"order", ends.append)
+        carrier.send(b"order", ends.end)
         assert soon(lambda: ends)
         assert ends == [Lost("tls://a, silent for 0.02 s")]
         assert soon(lambda: carrier.seats() == 0)
@@ -214,14 +236,14 @@ def test_a_silent_scheduler_is_lost_with_all_orders(monkeypatch: pytest.MonkeyPa
     silence = threading.Event()
     with connected() as (client, carrier, ends), contextlib.ExitStack() as at_the_end:
         at_the_end.callback(silence.set)
-        carrier.send(b"order", ends.append)
+        carrier.send(b"order", ends.end)
         monkeypatch.setattr(dask_carrier, "SILENT_SECONDS", 0.02)
         monkeypatch.setattr(client, "scheduler_info", lambda n_workers: silence.wait(20))
         assert soon(lambda: ends)
         assert ends == [Gone("its scheduler has not answered for 0.02 s")]
         assert carrier.gone
         with pytest.raises(ClusterLost):
-            carrier.send(b"order", ends.append)
+            carrier.send(b"order", ends.end)
 
 
 def test_orders_that_wait_at_a_slow_worker_go_to_others(monkeypatch: pytest.MonkeyPatch, soon: Any) -> None:
@@ -240,7 +262,10 @@ def test_orders_that_wait_at_a_slow_worker_go_to_others(monkeypatch: pytest.Monk
     monkeypatch.setattr(client, "workers", workers, raising=False)
     monkeypatch.setattr(client, "run", run, raising=False)
     with connected(client) as (_, carrier, _):
-        sent = [carrier.send(b"order", partial(ends.__setitem__, number)) for number in range(4)]
+        sent = [
+            carrier.send(b"order", lambda end, worker="", number=number: ends.update({number: end}))
+            for number in range(4)
+        ]
         assert asked == []  # one has as much to do as the other
         at_b = [one for one in sent if one.worker == "tls://b"]
         assert len(at_b) == 2

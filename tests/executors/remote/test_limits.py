@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -27,15 +27,15 @@ class Holding(LoopCarrier):
         self.sizes: list[int] = []
         self.go = threading.Event()
 
-    def send(self, order: bytes, done: Done) -> FutureTicket:
+    def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> FutureTicket:
         told: Order = pickle.loads(order)
         self.sizes.append(told.n_items)
-        return super().send(order, done if told.n_items else self._held(done))
+        return super().send(order, done if told.n_items else self._held(done), without)
 
     def _held(self, done: Done) -> Done:
-        def ended(end: End) -> None:
+        def ended(end: End, worker: str = "") -> None:
             assert self.go.wait(60)
-            done(end)
+            done(end, worker)
 
         return ended
 

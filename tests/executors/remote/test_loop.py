@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +84,14 @@ class Interfering(LoopCarrier):
         self.at_work: set[int] = set()
         self.beside: list[int] = []  # how many other orders were at work at each hit
 
-    def send(self, order: bytes, done: Done) -> Any:
+    def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> Any:
         one: Order = pickle.loads(order)
         number = one.start
         self.at_work.add(number)
 
-        def ended(end: End) -> None:
+        def ended(end: End, worker: str = "") -> None:
             self.at_work.discard(number)
-            done(end)
+            done(end, worker)
 
         if one.start <= self.index < one.start + one.n_items and len(self.hit) < self.times:
             self.hit.append((one.start, one.n_items))
@@ -123,9 +123,9 @@ def test_a_batch_begins_at_the_pace_of_the_last_one_of_its_kind(use: Any) -> Non
     sizes: list[int] = []
 
     class Counting(LoopCarrier):
-        def send(self, order: bytes, done: Done) -> Any:
+        def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> Any:
             sizes.append(pickle.loads(order).n_items)
-            return super().send(order, done)
+            return super().send(order, done, without)
 
     use(Counting(2))
     batchmill.map(same, range(400), executor="dask")
@@ -252,6 +252,38 @@ def test_a_worker_that_can_run_nothing_ends_the_batch(use: Any) -> None:
     use(Interfering(40, reply))
     with pytest.raises(ExecutorUnavailable, match="the worker on node7 runs nothing: no room"):
         batchmill.map(same, range(100), executor="dask")
+
+
+class WithUnable(LoopCarrier):
+    """Two workers: ``good`` runs all, ``bad`` nothing; ``told`` are those that each order must avoid."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.told: list[frozenset[str]] = []
+
+    def seats(self, without: Collection[str] = ()) -> int:
+        return 2 - len({"good", "bad"} & set(without))
+
+    def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> Any:
+        self.told.append(frozenset(without))
+        if "bad" in without:
+            return super().send(order, lambda end, worker="": done(end, "good"), without)
+        reply = pickle.dumps(Reply("unable", "node7", reason="no room"))
+        threading.Timer(0.01, done, (reply, "bad")).start()
+        return self
+
+    def drop(self) -> None:
+        """As a ticket: nothing runs."""
+
+
+def test_a_worker_that_can_run_nothing_is_left_out_while_others_can(use: Any) -> None:
+    carrier = use(WithUnable())
+    assert batchmill.map(same, range(100), executor="dask") == list(range(100))
+    assert carrier.told[0] == frozenset()
+    assert carrier.told[-1] == {"bad"}
+    carrier.told.clear()
+    batchmill.map(same, range(3), executor="dask")
+    assert carrier.told[0] == frozenset()  # it may be able to run another batch
 
 
 def test_a_large_job_is_sent_again_to_who_has_forgotten_it(use: Any) -> None:

@@ -8,12 +8,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ClusterLost, ExecutorUnavailable, InternalError
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, WorkerDeath
-from batchmill.executors.describe import describe
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer, Paces
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.pickling import pickler
@@ -21,7 +21,7 @@ from batchmill.executors.process.logs import handle
 from batchmill.executors.process.sealing import sealed_error
 from batchmill.executors.remote.arrived import blocks_of, rest_of
 from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Ticket
-from batchmill.executors.remote.jobs import PackedBatch, check_items, guarded
+from batchmill.executors.remote.jobs import PackedBatch, check_items, guarded, packed_items
 from batchmill.executors.remote.lanes import Lanes, Stint
 from batchmill.executors.remote.losses import Losses
 from batchmill.executors.running.attempts import Job, lost_attempt
@@ -50,7 +50,7 @@ class BatchOrders:
 
     Concurrency: a thread of its own takes and sends, the carrier's threads settle, and the threads that stop,
     cancel or close the batch call in. ``_changed`` guards ``_out``, ``_tickets``, ``_busy``, ``_sent``,
-    ``_losses``, ``_known`` and ``_over``.
+    ``_losses``, ``_known``, ``_unable`` and ``_over``.
     """
 
     def __init__(
@@ -69,6 +69,8 @@ class BatchOrders:
         self._channel = channel
         self._guarded = guarded(carrier, settings)
         self._most = settings.max_concurrent
+        self._changed = threading.Condition()
+        self._unable: set[str] = set()  # workers that run nothing of this batch
         self._sizer = ChunkSizer(
             self._seats(),
             CHUNK_SECONDS,
@@ -84,7 +86,6 @@ class BatchOrders:
         self._lanes = Lanes(settings, same_clock=carrier.here)
         self._on_death = settings.on_death
         self._sent = 0
-        self._changed = threading.Condition()
         self._out: dict[int, tuple[Chunk, float, int]] = {}  # when it was sent, and its bytes
         self._tickets: dict[int, Ticket] = {}
         self._busy = 0  # orders that are out, or about to be settled
@@ -136,13 +137,14 @@ class BatchOrders:
 
     def _seats(self) -> int:
         """How many orders can be at work at once, as far as is known now."""
-        seats = max(1, self._carrier.seats())
+        with self._changed:
+            seats = max(1, self._carrier.seats(self._unable))
         return min(seats, self._most or seats)
 
     def _room(self) -> int:
         """How many orders may be out: one a seat, and as many that wait there while items are short."""
-        seats = max(1, self._carrier.seats())
-        room = seats if self._job.by_attempt else seats * self._sizer.depth(self._channel.remaining())
+        depth = 1 if self._job.by_attempt else self._sizer.depth(self._channel.remaining())
+        room = self._seats() * depth
         return min(room, self._most or room)
 
     def _wait_until(self, there: Callable[[], bool]) -> None:
@@ -157,7 +159,7 @@ class BatchOrders:
             except ExecutorUnavailable:
                 self._channel.give_back(chunk)
                 raise
-        items = self._pack(chunk)
+        items = packed_items(chunk)
         if isinstance(items, ErrorInfo):
             self._settler.split(chunk, items)
             return
@@ -167,6 +169,7 @@ class BatchOrders:
             self._out[number] = chunk, time.perf_counter(), len(items)
             self._busy += 1
             known = self._known and len(self._packed.job) > SMALL_JOB_BYTES
+            unable = frozenset(self._unable)
         order = Order(
             WIRE,
             self._batch,
@@ -182,7 +185,7 @@ class BatchOrders:
             max(PATIENCE_SECONDS, self._sizer.patience(len(chunk))),
         )
         try:
-            ticket = self._carrier.send(pickle.dumps(order, 5), lambda end: self._done(number, end))
+            ticket = self._carrier.send(pickle.dumps(order, 5), partial(self._done, number), unable)
         except BaseException:
             self._return([number])
             raise
@@ -190,14 +193,7 @@ class BatchOrders:
             if number in self._out:
                 self._tickets[number] = ticket
 
-    def _pack(self, chunk: Chunk) -> bytes | ErrorInfo:
-        """The items as they travel, or why they cannot."""
-        try:
-            return bytes(pickler.dumps(list(chunk.items), [], in_band=True))
-        except BaseException as fault:  # noqa: BLE001  # whatever pickling raises is an error of the items
-            return describe(pickler.refusal(chunk.items[0], fault, "item"))
-
-    def _done(self, number: int, end: End) -> None:
+    def _done(self, number: int, end: End, worker: str = "") -> None:
         """In a thread of the carrier's: an order ended. One that returned before is ignored."""
         received = time.perf_counter()
         with self._changed:
@@ -207,7 +203,7 @@ class BatchOrders:
             return
         chunk, sent, n_bytes = out
         try:
-            self._settle(number, chunk, end, sent, received, n_bytes)
+            self._settle(number, chunk, end, sent, received, n_bytes, worker)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
             self._channel.fail(fault)
             with contextlib.suppress(InternalError):  # where it was settled before the fault
@@ -221,7 +217,7 @@ class BatchOrders:
             self._changed.notify_all()
 
     def _settle(
-        self, number: int, chunk: Chunk, end: End, sent: float, received: float, n_bytes: int
+        self, number: int, chunk: Chunk, end: End, sent: float, received: float, n_bytes: int, worker: str
     ) -> None:
         if isinstance(end, Gone):
             self._channel.give_back(chunk)
@@ -230,6 +226,8 @@ class BatchOrders:
             self._lose(number, chunk, end)
         else:
             reply: Reply = pickle.loads(end)  # noqa: S301  # from our own agents
+            if reply.status == "unable":
+                self._leave_out(worker, reply)
             stint = None
             if reply.stay is not None:
                 stint = self._lanes.stint(reply.stay, sent, received, self._seats())
@@ -273,10 +271,6 @@ class BatchOrders:
             with self._changed:
                 self._known = False
             self._channel.give_back(chunk)
-            if reply.status == "unable":
-                self._channel.fail(
-                    ExecutorUnavailable(f"the worker on {reply.host} runs nothing: {reply.reason}")
-                )
             return
         blocks = blocks_of(reply, chunk, stint, elsewhere=not self._carrier.here)
         with self._changed:
@@ -288,6 +282,19 @@ class BatchOrders:
             self._channel.deliver(block)
         for rest in rest_of(reply, chunk, stint):
             self._channel.give_back(rest)
+
+    def _leave_out(self, worker: str, reply: Reply) -> None:
+        """A worker runs nothing of this batch: others get the orders. Fails the batch if there are none."""
+        with self._changed:
+            new = worker not in self._unable
+            self._unable.add(worker)
+            others = worker and self._carrier.seats(self._unable)
+        if not others:
+            told = f"the worker on {reply.host} runs nothing: {reply.reason}"
+            self._channel.fail(ExecutorUnavailable(told))
+        elif new:
+            reason = f"it runs nothing: {reply.reason}"
+            self._tell(WorkerDeath(None, None, reason=reason, item=None, items=0, host=reply.host))
 
     def _return(self, numbers: list[int]) -> None:
         """Return what these orders hold, unless they have come to an end."""

@@ -7,7 +7,7 @@ with them there, and brings back the returned bytes, or the news that they will 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from batchmill.executors.contract import Chunk, WorkerDeath
@@ -78,7 +78,8 @@ class Stay(NamedTuple):
 class Reply(NamedTuple):
     """The reply to an order: ``done``, with ``blocks`` and the ``rest``, the ``deaths`` of worker processes
     and its ``stay``; ``no_job`` if the job is missing; ``unable``, with the ``reason``, if this worker can
-    run nothing. ``seconds`` is the time of the items, ``logs`` holds the pickles of their log records."""
+    run nothing of the batch. ``seconds`` is the time of the items, ``logs`` holds the pickles of their log
+    records."""
 
     status: str
     host: str
@@ -105,7 +106,13 @@ class Gone(NamedTuple):
 
 
 End = bytes | Lost | Gone
-Done = Callable[[End], None]
+
+
+class Done(Protocol):
+    """What an order's sender is called with at its end."""
+
+    def __call__(self, end: End, worker: str = "") -> None:
+        """``worker`` is the carrier's name for the worker that replied, "" if it cannot tell."""
 
 
 class Ticket(Protocol):
@@ -134,8 +141,9 @@ class Carrier(Protocol):
     def gone(self) -> bool:
         """Whether it no longer works: the next batch connects anew."""
 
-    def seats(self) -> int:
-        """How many orders can be at work at once, as far as is known now; 0 while there are no workers."""
+    def seats(self, without: Collection[str] = ()) -> int:
+        """How many orders can be at work at once, as far as is known now, on workers that are not in
+        ``without``; 0 while there are none."""
 
     def offer(self, call: bytes) -> Offer:
         """The present workers. ``call`` is the pickle of an
@@ -145,9 +153,9 @@ class Carrier(Protocol):
         Raises :class:`~batchmill.errors.ExecutorUnavailable`.
         """
 
-    def send(self, order: bytes, done: Done) -> Ticket:
-        """Send an order; ``done`` is called once with its result, in any thread, unless it was dropped.
-        Raises :class:`~batchmill.errors.ClusterLost`."""
+    def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> Ticket:
+        """Send an order, to none of the workers ``without``; ``done`` is called once with its result, in any
+        thread, unless it was dropped. Raises :class:`~batchmill.errors.ClusterLost`."""
 
     def stop(self, batch: str) -> None:
         """Prevent further items of a batch from starting; orders come back with their results so far."""

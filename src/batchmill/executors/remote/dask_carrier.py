@@ -8,7 +8,7 @@ import pickle
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ import distributed
 
 from batchmill.errors import ClusterLost, ExecutorUnavailable
 from batchmill.executors.remote.calls import FactsCall, OrderCall, RecallCall, StopCall
-from batchmill.executors.remote.contract import Done, End, Gone, Lost
+from batchmill.executors.remote.contract import Done, End, Gone, Lost, Reply
 from batchmill.executors.remote.dask_client import check_address, client_of, quiet, words
 from batchmill.executors.remote.dask_orders import Orders, Sent
 from batchmill.executors.remote.dask_workers import known_workers, told_by_workers, within
@@ -153,14 +153,14 @@ class DaskCarrier:
             distributed.__version__,
         )
 
-    def seats(self) -> int:
-        return self._orders.seats()
+    def seats(self, without: Collection[str] = ()) -> int:
+        return self._orders.seats(without)
 
-    def send(self, order: bytes, done: Done) -> Sent:
+    def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> Sent:
         with self._lock:
             if self._closed or self.gone:
                 raise ClusterLost("the cluster is lost: its connection is closed")
-            sent = self._orders.new(done, self._forget)
+            sent = self._orders.new(done, self._forget, without)
         where = {"workers": [sent.worker], "allow_other_workers": False} if sent.worker else {}
         try:
             # workers and dashboards show the repr of a task, which says nothing about a file
@@ -232,7 +232,7 @@ class DaskCarrier:
             reply = self._result(future)
         sent = self._orders.take(name)
         if sent is not None:
-            sent.done(self._end_of(future) if reply is None else reply)
+            sent.done(self._end_of(future, sent.worker) if reply is None else reply, sent.worker)
         future.release()
 
     def _result(self, future: Any) -> bytes | Lost:
@@ -242,14 +242,15 @@ class DaskCarrier:
         except Exception as fault:  # noqa: BLE001  # the worker that held it is gone, or has handed it in
             return Lost(words(fault))
 
-    def _end_of(self, future: Any) -> End:
+    def _end_of(self, future: Any, worker: str) -> End:
         if future.status == "error":
             raised = future.exception()
             if isinstance(raised, distributed.scheduler.KilledWorker):
                 return Lost(getattr(raised.last_worker, "address", "?"))
+            reason = f"it cannot run what it is sent: {words(raised)}"
             if isinstance(raised, ImportError):
-                return Gone(f"batchmill cannot be imported by its workers ({raised}): install it there")
-            return Gone(f"its workers cannot run what they are sent: {words(raised)}")
+                reason = f"batchmill cannot be imported there ({raised}): install it"
+            return pickle.dumps(Reply("unable", worker, reason=reason), 5)
         if future.status != "cancelled":  # it had ended, and its result went with the worker before we had it
             return Lost("one that had a result")
         self._lose()

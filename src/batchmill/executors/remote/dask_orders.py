@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from batchmill.executors.remote.contract import Done
@@ -54,16 +54,17 @@ class Orders:
         self._names = (f"batchmill-{prefix}-{number}" for number in itertools.count())
         self.topic = topic_of(f"batchmill-{prefix}-0")
 
-    def seats(self) -> int:
-        """How many orders the workers that are there can have at work."""
+    def seats(self, without: Collection[str]) -> int:
+        """How many orders the workers that are there, and not ``without``, can have at work."""
         with self._lock:
-            return sum(self._seats.values())
+            return sum(seats for worker, seats in self._seats.items() if worker not in without)
 
-    def new(self, done: Done, forget: Callable[[Sent], None]) -> Sent:
-        """An order that is out, for the worker with the fewest for each of its seats."""
+    def new(self, done: Done, forget: Callable[[Sent], None], without: Collection[str]) -> Sent:
+        """An order that is out, for the worker not ``without`` that has the fewest for each of its seats."""
         with self._lock:
-            free = self._load
-            worker = min(self._seats, key=lambda one: (free[one] + 1) / max(1, self._seats[one]), default="")
+            free, seats = self._load, self._seats
+            able = (worker for worker in seats if worker not in without)
+            worker = min(able, key=lambda one: (free[one] + 1) / max(1, seats[one]), default="")
             sent = Sent(next(self._names), worker, done, forget)
             self._out[sent.name] = sent
             self._load[worker] += 1

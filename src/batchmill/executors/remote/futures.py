@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import pickle
 import threading
+from collections.abc import Collection
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
 from typing import Any
 
@@ -40,7 +41,7 @@ class FuturesCarrier:
         told = (getattr(executor, name, None) for name in SEATS)
         self._seats = next((one for one in told if isinstance(one, int) and one > 0), None) or usable_cores()
 
-    def seats(self) -> int:
+    def seats(self, without: Collection[str] = ()) -> int:
         return int(self._seats)
 
     def offer(self, call: bytes) -> Offer:
@@ -52,7 +53,7 @@ class FuturesCarrier:
         name = type(self._executor).__name__
         return Offer(name, [Worker(name, self.seats(), facts=facts, fault=fault)])
 
-    def send(self, order: bytes, done: Done) -> FutureTicket:
+    def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> FutureTicket:
         try:
             future = self._executor.submit(pickle.load, io.BytesIO(pickle.dumps(OrderCall(order), 5)))
         except Exception as fault:

@@ -14,6 +14,7 @@ from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ExecutorUnavailable, NotPicklable
 from batchmill.executors.contract import Channel, Choice, Chunk, ExecutorSettings, Task
+from batchmill.executors.describe import describe
 from batchmill.executors.local.thread import ThreadExecutor
 from batchmill.executors.pickling import pickler
 from batchmill.executors.process.environment import ProcessEnvironment
@@ -24,6 +25,7 @@ from batchmill.executors.remote.loaded_jobs import RemoteJob
 from batchmill.executors.remote.modules import travelling
 from batchmill.executors.remote.where import said_of
 from batchmill.ir.clusters import variables_of
+from batchmill.outcome import ErrorInfo
 from batchmill.policy import RetryPolicy
 from batchmill.values.told_secrets import told_secret
 
@@ -57,6 +59,14 @@ def packed_job(task: Task, settings: ExecutorSettings, carrier: Carrier, probe: 
     job = RemoteJob(stream, retry, there, around, carrier.here, cwd, probe, task.needs_folder, modules, env)
     packed = pickle.dumps(job, 5)
     return PackedBatch(packed, _digest(packed), _digest(stream))
+
+
+def packed_items(chunk: Chunk) -> bytes | ErrorInfo:
+    """The items as they travel, or why they cannot."""
+    try:
+        return bytes(pickler.dumps(list(chunk.items), [], in_band=True))
+    except BaseException as fault:  # noqa: BLE001  # whatever pickling raises is an error of the items
+        return describe(pickler.refusal(chunk.items[0], fault, "item"))
 
 
 def _digest(packed: bytes) -> bytes:

@@ -137,6 +137,6 @@ def _tls_words(fault: ssl.SSLError) -> str:
         return f"refuses your certificate: it is of another authority; {SAME_FILES}"
     if "WRONG_VERSION" in text or "RECORD_LAYER" in text or "UNEXPECTED" in text:
         return (
-            "does not speak TLS: start its scheduler with `--protocol tls`, or write tcp:// if you mean that"
+            "does not speak TLS; start its scheduler with `--protocol tls`, or write tcp:// if you mean that"
         )
     return f"cannot be talked to over TLS: {fault}"
