@@ -21,7 +21,7 @@ MAX_CONCURRENT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """Seconds and bytes. ``max_concurrent`` is 1 to 10,000 items in flight, None for the executor's default (10
+    """Seconds and bytes. ``max_concurrent`` is 1 to 10,000 in flight, None for the executor's default (10
     threads, or one process per usable core). ``reason`` says why the executor differs from the one asked for.
     ``gate`` decides when items start; with None they start as workers become free. ``permits`` and ``slots``
     are shared with other batches of a run: they limit the running chunks and the worker processes.
