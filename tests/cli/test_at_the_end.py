@@ -47,6 +47,21 @@ def test_of_documents_and_of_runs_that_are_resumed(batchmill_command, tmp_path):
     assert 'batchmill_run_status{status="success"} 1' in (tmp_path / "m.prom").read_text()
 
 
+def test_the_log_of_jobs_of_documents(batchmill_command, tmp_path):
+    batch = {"items": [0, 1], "error_handling": "continue"}
+    node = {"id": "a", "type": "shell", "params": {"command": "test ${item} = 1 -o -e gate"}, "batch": batch}
+    (tmp_path / "flow.json").write_text(json.dumps({"nodes": [node]}))
+    codes = []
+    for command in (["run", "flow.json"], ["resume", "--failed"]):
+        assert batchmill_command(*command, "-q", "--joblog", "jobs.log")[0] == (
+            3 if command[0] == "run" else 0
+        )
+        head, *lines = (tmp_path / "jobs.log").read_text().splitlines()
+        codes.append([line.split("\t")[head.split("\t").index("Exitval")] for line in lines])
+        (tmp_path / "gate").touch()
+    assert codes == [["1", "0"], ["0", "0"]]
+
+
 def figures(trace):
     """What a trace tells of each attempt, but for times. A slow machine is measured while it runs."""
     found = json.loads(Path(trace).read_text())["traceEvents"]

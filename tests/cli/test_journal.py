@@ -100,6 +100,16 @@ def test_the_journal_is_where_it_is_said_to_be(batchmill, tmp_path):
     assert "there is no journal" in err
 
 
+def test_show_tells_skipped_items(batchmill):
+    document = flow(error_handling="continue")
+    document["nodes"][0]["when"] = "${__index__ > 0}"
+    batchmill.write(document)
+    batchmill("run", "flow.json", "-q")
+    (node,) = json.loads(batchmill("show", "--json")[1])["nodes"]
+    assert (node["done"], node["failed"], node["skipped"]) == (4, 1, 1)
+    assert "4 of 4 items done, 1 failed, 1 skipped, " in batchmill("show")[1]
+
+
 def test_runs_and_show(batchmill):
     batchmill.write(flow(error_handling="continue"))
     batchmill("run", "flow.json", "-q")

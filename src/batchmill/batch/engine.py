@@ -241,7 +241,7 @@ class Batch:
         cut_short = stopped and not (gathering.complete and self.window.exhausted)
         failure = self.watch.verdict(self.waiting) if fault is None else f"{type(fault).__name__}: {fault}"
         if failure is None and self._log is not None and self._log.left_out:
-            failure = f"{self._log.left_out} items were left out: only what had failed was run again"
+            failure = f"{_were(self._log.left_out)} left out: only what had failed was run again"
         waiting = failure is None and self.waiting > 0
         if waiting:
             failure = waits_in_words(self.waiting)
@@ -277,6 +277,10 @@ class Batch:
 
 def _errors(block: Block) -> Iterator[ErrorInfo]:
     return (one.error for one in block.special.values() if one.error is not None)
+
+
+def _were(items: int) -> str:
+    return "1 item was" if items == 1 else f"{items:,} items were"
 
 
 def waits_in_words(items: int) -> str:

@@ -20,8 +20,9 @@ FILES = {
     "trace": "Write a trace of the run for Perfetto; FILE may end in .gz.",
     "summary": "Add a summary in Markdown to FILE when the run has ended.",
     "metrics": "Write OpenMetrics text of the run, for Prometheus' textfile collector.",
+    "joblog": "Write GNU parallel's log of jobs, with a line for each item.",
 }
-"""The options by name, with their help."""
+"""The options by name, with their help. The ``joblog`` of ``map`` is its own: it grows while items end."""
 
 
 @dataclass(frozen=True)

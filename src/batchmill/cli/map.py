@@ -165,7 +165,7 @@ def _of_results(command: Command) -> Command:
 @_of_results
 @options.keeping
 @options.json_flag("Print each result as one line of JSON.")
-@options.at_the_end
+@options.at_the_end_of_map
 @options.cluster
 @options.talk
 @click.argument("command_words", nargs=-1, required=True, metavar="[--] COMMAND...", type=click.UNPROCESSED)
@@ -209,7 +209,7 @@ def command(
     journal = options.kept_in(journal_path, no_journal, durable, partial(own_map_journal, working_folder()))
     remembered = options.remembered(name, json_wanted, progress)
     with (
-        FilesAtTheEnd.asked(asked, journal) as at_the_end,
+        FilesAtTheEnd.asked({**asked, "joblog": None}, journal) as at_the_end,  # that of `map` is its own
         map_run(job, journal, json_wanted, remembered, cluster, at_the_end.journal) as (run, begin),
     ):
         request = RunRequest(

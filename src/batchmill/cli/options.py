@@ -16,9 +16,7 @@ from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.runs.settings import ALL
 
 MOST_JOBS = 1000
-ONCE = frozenset(
-    {"collect", "results", "joblog", "mark", "journal_path", "params_file", "name", "file", *FILES}
-)
+ONCE = frozenset({"collect", "results", "mark", "journal_path", "params_file", "name", "file", *FILES})
 """Options that would lose data if a second one silently replaced the first."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -168,10 +166,17 @@ def kept_in(
 
 def at_the_end(command: Command) -> Command:
     """An option for each of :data:`FILES`, and ``--exit-zero``."""
+    return click.option("--joblog", metavar="FILE", help=FILES["joblog"])(at_the_end_of_map(command))
+
+
+def at_the_end_of_map(command: Command) -> Command:
+    """:func:`at_the_end` for ``map``, which has a ``--joblog`` of its own."""
     command = click.option("--exit-zero", is_flag=True, help="Exit with 0 if only some items failed.")(
         command
     )
     for name, told in reversed(FILES.items()):
+        if name == "joblog":
+            continue
         command = click.option(f"--{name}", name, metavar="FILE", help=told)(command)
     return command
 

@@ -91,6 +91,7 @@ AT_THE_END = {
     "trace": TRACES["chrome"],
     "summary": Format("", MARKDOWN.pieces, added=True),
     "metrics": METRICS,
+    "joblog": TRACES["joblog"],
 }
 
 

@@ -187,6 +187,7 @@ def _show_run(
                 "done": visit.done,
                 "failed": visit.failed,
                 "degraded": visit.degraded,
+                "skipped": visit.skipped,
                 "wall": round(visit.wall, 6),
             }
             for visit in visits
@@ -217,7 +218,8 @@ def _show_run(
 def _as_visit(name: str, told: Mapping[str, object]) -> dict[str, Any]:
     """A node without outcomes in the form of a visit, with its status."""
     failed = told.get("status") == "failed"
-    counts = {"done": int(told.get("status") != "skipped"), "failed": int(failed), "degraded": 0}
+    counts = {"done": int(told.get("status") != "skipped"), "failed": int(failed)}
+    counts |= {"degraded": 0, "skipped": 0}
     node = {"node": name, "batch": "count" in told, "total": told.get("count"), **counts}
     return {**node, "wall": told.get("wall", 0.0), "status": told.get("status")}
 
@@ -241,4 +243,5 @@ def _counts(visit: VisitRecord) -> str:
     every = "" if visit.total is None else f" of {visit.total:,}"
     failed = f", {visit.failed:,} failed" if visit.failed else ""
     degraded = f", {visit.degraded:,} degraded" if visit.degraded else ""
-    return f"{visit.done:,}{every} items done{failed}{degraded}, {seconds(visit.wall)} of work"
+    skipped = f", {visit.skipped:,} skipped" if visit.skipped else ""
+    return f"{visit.done:,}{every} items done{failed}{degraded}{skipped}, {seconds(visit.wall)} of work"

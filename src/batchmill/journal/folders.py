@@ -26,7 +26,9 @@ def make_private(folder: Path) -> bool:
             for one in reversed(missing):
                 one.mkdir(mode=0o700, exist_ok=True)
     if not folder.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "a folder above it was removed again and again", str(folder))
+        # Some file systems (/proc) refuse with this error; it also comes if a parent keeps being removed.
+        there = next(above for above in folder.absolute().parents if above.is_dir())
+        raise FileNotFoundError(errno.ENOENT, f"no folder can be made in {there}", str(folder))
     return made
 
 

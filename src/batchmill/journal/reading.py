@@ -142,8 +142,9 @@ class Reader:
     def _visit(self, visit: int, address: str, turn: int, is_batch: int, total: int | None) -> VisitRecord:
         bounds = (first_id(visit), end_of(visit, total))
         found = one_row(self._connection, statement("counts_of"), bounds)
-        done, failed, degraded, wall, timed, worker = found
-        counts = (done, failed or 0, wall or 0.0, degraded or 0, timed, 0 if worker is None else worker + 1)
+        done, failed, degraded, skipped, wall, timed, worker = found
+        workers = 0 if worker is None else worker + 1
+        counts = (done, failed or 0, wall or 0.0, degraded or 0, timed, workers, skipped or 0)
         return VisitRecord(visit, address, turn, bool(is_batch), total, *counts)
 
     def last_end(self, visits: Sequence[VisitRecord], number: int) -> float | None:

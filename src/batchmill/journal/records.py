@@ -18,8 +18,9 @@ PLAIN = (OK, NOT_KEPT, NOT_RUN)
 @dataclass(frozen=True, slots=True)
 class VisitRecord:
     """One visit of a node: ``total`` items, None if unknown, of which ``done`` have an outcome; ``failed`` of
-    those have failed, and ``degraded`` ones had a failure inside. ``wall`` is their sum in seconds. ``timed``
-    outcomes have a start time; the highest number of a worker is ``workers - 1``."""
+    those have failed, ``degraded`` ones had a failure inside, and ``skipped`` ones were not run because of
+    ``when``. ``wall`` is their sum in seconds. ``timed`` outcomes have a start time; the highest number of a
+    worker is ``workers - 1``."""
 
     id: int
     address: str
@@ -32,6 +33,7 @@ class VisitRecord:
     degraded: int = 0
     timed: int = 0
     workers: int = 0
+    skipped: int = 0
 
 
 class UnsavedItem(NamedTuple):

@@ -200,7 +200,7 @@ SELECT max(id), address, occurrence, is_batch, total FROM visit WHERE run = ? AN
 GROUP BY address, occurrence ORDER BY min(id)
 
 -- name: counts_of
-SELECT count(*), sum(state = 1), sum(state = 3), sum(wall), count(began), max(worker) FROM outcome
+SELECT count(*), sum(state = 1), sum(state = 3), sum(state = 4), sum(wall), count(began), max(worker) FROM outcome
 WHERE id >= ? AND id < ?
 
 -- When the last outcome was that a pass made between two ids.
