@@ -20,13 +20,13 @@ if TYPE_CHECKING:  # they import pydantic, and the arithmetic of limits
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """Seconds and bytes. ``max_concurrent`` is 1 to 1000 in flight, more at the top of a range, None for the
-    executor's default (10 threads, or one process per usable core). ``reason`` says why the executor differs
-    from the one asked for. ``gate`` decides when items start; with None they start as workers become free. ``permits`` and ``slots``
-    are shared with other batches of a run: they limit the running chunks and the worker processes.
-    ``keep_exceptions`` keeps the exceptions of failed items. A worker process is replaced after
-    ``max_items_per_worker`` items. ``cluster`` says where workers on other machines are. Raises
-    :class:`InvalidSetting` out of range."""
+    """Seconds and bytes. ``max_concurrent`` is 1 to 1000 in flight, more at the top of a range, None for
+    the executor's default (10 threads, or one process per usable core). ``reason`` says why the executor
+    differs from the one asked for. ``gate`` decides when items start; with None they start as workers
+    become free. ``permits`` and ``slots`` are shared with other batches of a run: they limit the running
+    chunks and the worker processes. ``keep_exceptions`` keeps the exceptions of failed items. A worker
+    process is replaced after ``max_items_per_worker`` items. ``cluster`` says where workers on other
+    machines are. Raises :class:`InvalidSetting` out of range."""
 
     executor: str = "thread"
     max_concurrent: int | None = None
