@@ -22,7 +22,7 @@ import hypothesis
 import pytest
 
 PROCESSES = 4  # more than small machines have cores: many tests wait for something
-PATIENCE = 5.0  # seconds that what is ending may take to be gone; nothing waits where nothing is left
+PATIENCE = 20.0  # seconds that what is ending may take to be gone; nothing waits where nothing is left
 # in the command lines of pool workers and of what they start
 WARM_PROCESSES = ("batchmill.executors.process.boot", "loky", "resource_tracker", "multiprocessing")
 WARM_THREADS = ("batchmill-pool", "QueueFeederThread", "QueueManagerThread", "ExecutorManagerThread")
