@@ -208,26 +208,6 @@ def test_a_full_window_makes_workers_wait_for_the_consumer() -> None:
     assert taken[0].start == 10
 
 
-def test_a_patient_consumer_wakes_when_a_worker_waits_for_it_and_at_the_end(
-    soon: Callable[[Any], bool],
-) -> None:
-    window = Window(as_source(range(9)), FailureWatch(TOLERANT, 9), ordered=False, patient=True)
-    blocks: list[Block] = []
-    consumer = threading.Thread(target=lambda: blocks.extend(window.blocks()), daemon=True)
-    consumer.start()
-    took: list[int] = []
-
-    def work() -> None:
-        while (chunk := window.take(1, 4)) is not None:  # never more than 4 ahead of the consumer
-            took.append(chunk.start)
-            window.deliver(done(chunk))
-
-    worker = threading.Thread(target=work, daemon=True)
-    worker.start()
-    assert soon(lambda: len(blocks) == 9 and not consumer.is_alive() and not worker.is_alive())
-    assert took == list(range(9))
-
-
 def test_what_the_source_raises_comes_after_what_it_gave() -> None:
     def items() -> Iterator[int]:
         yield from range(5)

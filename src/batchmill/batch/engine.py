@@ -120,7 +120,7 @@ class Batch:
             admissions=tuple(self._admissions()),
             log=log,
             judge=judge,
-            patient=not at_once and not settings.traits.chooses,
+            reads_on=not at_once and not settings.traits.chooses,
         )
         self.timing = Timing()
         self._executor, self._running_with = self._run_by(apart)

@@ -107,9 +107,7 @@ class Intake:
         if self.stopped or supply.returned or supply.exhausted or supply.reading or self._held:
             return False
         held = supply.taken - self._results.handed_out
-        if held >= ahead:
-            self._behind = True
-            self._look()  # a patient consumer does not wake for each block
+        self._behind = self._behind or held >= ahead
         return held < ahead
 
     def _source_gives(self, most: int, consumes: bool) -> bool:

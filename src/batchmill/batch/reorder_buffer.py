@@ -26,10 +26,6 @@ class ReorderBuffer:
         """Whether the block whose turn it is has arrived."""
         return self.handed_out in self._early if self._ordered else bool(self._came)
 
-    def __len__(self) -> int:
-        """How many blocks have arrived, and were not handed out."""
-        return len(self._early) if self._ordered else len(self._came)
-
     def put(self, block: Block) -> bool:
         """Add a block. Returns whether it can be delivered now."""
         if not self._ordered:

@@ -32,8 +32,6 @@ from batchmill.items.sources import Source
 from batchmill.journal.contract import ItemLog
 from batchmill.policy import FailureWatch
 
-BLOCKS_TOGETHER = 16  # for which a consumer wakes whose results nobody looks at before the end
-
 
 class Window:
     """See the module. ``ordered`` hands blocks out in index order, otherwise as they come.
@@ -44,9 +42,8 @@ class Window:
     it. ``admissions`` must let items start, in that order. If one of them starts attempts, a worker makes one
     at a time: a failed one is delivered, and a lost one given back, with what happens next.
 
-    ``patient``: nobody looks at outcomes before the end. So the consumer wakes for several blocks together,
-    and one that runs the items itself may read an item when the one before it was run, and not only once its
-    outcome is out.
+    ``reads_on``: nobody looks at outcomes before the end, so a consumer that runs the items itself may read
+    an item when the one before it was run, and not only once its outcome is out.
     """
 
     def __init__(
@@ -58,9 +55,8 @@ class Window:
         admissions: Sequence[Admission] = (),
         log: ItemLog | None = None,
         judge: Judge | None = None,
-        patient: bool = False,
+        reads_on: bool = False,
     ) -> None:
-        self._patient = patient
         self._lock = threading.Lock()
         self._ready = threading.Condition(self._lock)
         self._admissions = Admissions(admissions, lambda: self.stopped)
@@ -74,7 +70,7 @@ class Window:
             Supply(source, log, judge),
             self._outlet.results,
             reads_here=self._attempts is None,
-            reads_on=patient and log is None and judge is None and not self._admissions,
+            reads_on=reads_on and log is None and judge is None and not self._admissions,
             file=self._file,
             look=self._ready.notify_all,
             fail=self.fail,
@@ -247,10 +243,7 @@ class Window:
 
     def _file(self, block: Block) -> None:
         """Under the lock: final outcomes are there, for the consumer to find."""
-        ready = self._outlet.put(block)
-        if self._patient:
-            ready = len(self._outlet.results) >= BLOCKS_TOGETHER
-        if ready or self._finished():
+        if self._outlet.put(block) or self._finished():
             self._ready.notify_all()
 
     def fail(self, error: BaseException) -> None:
