@@ -35,6 +35,7 @@ from batchmill.journal.contract import ItemLog
 from batchmill.outcome import ErrorInfo
 from batchmill.policy import FailureWatch
 from batchmill.traits import TRAITS
+from batchmill.values.words import count
 
 OnBlock = Callable[[Block], None]
 CUT_SHORT = "stopped before all items were done"  # what failed where somebody stopped the batch
@@ -241,7 +242,9 @@ class Batch:
         cut_short = stopped and not (gathering.complete and self.window.exhausted)
         failure = self.watch.verdict(self.waiting) if fault is None else f"{type(fault).__name__}: {fault}"
         if failure is None and self._log is not None and self._log.left_out:
-            failure = f"{_were(self._log.left_out)} left out: only what had failed was run again"
+            left_out = self._log.left_out
+            were = f"{count(left_out, 'item')} {'was' if left_out == 1 else 'were'}"
+            failure = f"{were} left out: only what had failed was run again"
         waiting = failure is None and self.waiting > 0
         if waiting:
             failure = waits_in_words(self.waiting)
@@ -257,9 +260,9 @@ class Batch:
             waiting=waiting and not cut_short,
         )
 
-    def metadata(self, seconds: float, count: int) -> dict[str, object]:
-        """The ``batch_metadata`` of a batch node; ``seconds`` is the batch's wall time, ``count`` the number
-        of items."""
+    def metadata(self, seconds: float, n_items: int) -> dict[str, object]:
+        """The ``batch_metadata`` of a batch node; ``seconds`` is the batch's wall time for
+        ``n_items`` items."""
         settings, choice = self.settings, self.choice
         sequential = not TRAITS[choice.executor].side_by_side
         return {
@@ -271,7 +274,7 @@ class Batch:
             "timing": {**self.timing.as_json(), "wall_ms": round(seconds * 1e3, 3)},
             "executor": choice.executor,
             "reason": choice.reason,
-            "workers": min(choice.workers, count),
+            "workers": min(choice.workers, n_items),
         }
 
 
@@ -279,15 +282,9 @@ def _errors(block: Block) -> Iterator[ErrorInfo]:
     return (one.error for one in block.special.values() if one.error is not None)
 
 
-def _were(items: int) -> str:
-    return "1 item was" if items == 1 else f"{items:,} items were"
-
-
 def waits_in_words(items: int) -> str:
     """That so many items wait for a service."""
-    return (
-        f"{items:,} item{'' if items == 1 else 's'} wait{'s' if items == 1 else ''} for batches of a service"
-    )
+    return f"{count(items, 'item')} wait{'s' if items == 1 else ''} for batches of a service"
 
 
 def run_batch(

@@ -80,15 +80,11 @@ class RowWriter:
             text = encode(item)
         except NOT_JSON:
             return _digest(item, more), None
-        return self._key_of_text(item, text, more), text
-
-    def _key_of_text(self, item: Any, text: str, more: Any) -> bytes | str | None:
-        """The key of an item with this JSON text."""
         if type(item) is BadRow:  # nothing is known of it by the result of an item that has the same text
-            return _digest(text, ["bad row", more])
+            return _digest(text, ["bad row", more]), text
         if more is None and len(text) <= SHORT and self.masker.text(text) == text:
-            return text
-        return _digest(text, more)
+            return text, text
+        return _digest(text, more), text
 
     def texts_as_keys(self, items: Sequence[Any]) -> list[str] | None:
         """The results of :meth:`key_of` for items without further dependencies, in few calls; None if one of
@@ -152,9 +148,8 @@ class RowWriter:
     def _plain_row(
         self, identity: int, value: Any, item: Any, wall: float, began: float | None, worker: int | None
     ) -> PlainRow | FullRow:
-        """The results of :meth:`key_of` and :meth:`row`; faster for simple outcomes."""
-        key, text = self.key_of(item, None)
-        return self.row(identity, key, text, value, wall, began, worker)
+        """The row of an item without further dependencies."""
+        return self.row(identity, *self.key_of(item, None), value, wall, began, worker)
 
     def row_of(
         self, identity: int, key: bytes | str | None, text: str | None, outcome: Outcome

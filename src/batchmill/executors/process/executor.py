@@ -33,11 +33,11 @@ from batchmill.executors.process.slot import GRACE_SECONDS as CANCEL_SECONDS
 from batchmill.executors.process.slot import NO_MODULES, Heard
 from batchmill.executors.running.attempts import Job
 from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.policy.concurrency import MOST_CONCURRENT
 
 CHUNK_SECONDS = 0.06  # a chunk takes parent and worker 0.9 ms besides the items: 1.5 % of that
 HAND_OVER_SECONDS = 0.0002  # from sending a chunk until its reply is settled, beside the items themselves
 MOST_PER_CHUNK = 2048
-MOST_WORKERS = 1000  # however many are asked for
 GRACE_SECONDS = 0.5  # for a node that honours its deadline to report the timeout itself
 WATCH_SECONDS = 0.05
 CLOSE_SECONDS = 1.0
@@ -68,7 +68,7 @@ class ProcessExecutor:
         self._chunk = chunk_seconds, chunk_bytes
 
     def workers(self, settings: ExecutorSettings) -> int:
-        return min(settings.max_concurrent or usable_cores(), MOST_WORKERS)
+        return min(settings.max_concurrent or usable_cores(), MOST_CONCURRENT)
 
     def run(
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken

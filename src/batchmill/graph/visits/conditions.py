@@ -39,20 +39,15 @@ class ConditionLog(LogAround):
         known = super().match(start, items)
         if self._skips is None and isinstance(known, AllKnown):  # they all have results
             return known
-        left_out = {offset for offset in known if self._is_false(items[offset], start + offset)}
-        to_run = {offset for offset, one in known.items() if one.value is SKIPPED} - left_out
-        self.run_again(len(to_run))
-        return {
-            offset: Outcome(start + offset, SKIPPED, kept=True)
-            if self._replaces(one, offset in left_out)
-            else one
-            for offset, one in known.items()
-            if offset not in to_run
-        }
-
-    def _is_false(self, item: object, index: int) -> bool:
-        return self._skips is not None and self._skips(item, index)
-
-    @staticmethod
-    def _replaces(one: Outcome, left_out: bool) -> bool:
-        return left_out and one.error is None and one.value is not SKIPPED
+        found: dict[int, Outcome] = {}
+        for offset, one in known.items():
+            skipped = one.value is SKIPPED
+            if self._skips is None or not self._skips(items[offset], start + offset):
+                if not skipped:
+                    found[offset] = one
+            elif skipped or one.error is not None:
+                found[offset] = one
+            else:
+                found[offset] = Outcome(start + offset, SKIPPED, kept=True)
+        self.run_again(len(known) - len(found))
+        return found

@@ -17,10 +17,8 @@ from batchmill.values.redaction import shortened
 _LOOKED_AT_BYTES = 65536  # of an answer, for what is shown of it
 _SHOWN_CHARACTERS = 200
 _WHOLE = re.compile(r"([0-9]{1,15})(?:\.0*)?")
-_MOST_TOKENS, _MOST_DOLLARS = (
-    10**12,
-    1e9,
-)  # of one call: more is a fault of the server and would spoil every sum
+_MOST_TOKENS = 10**12  # of one call: more is a fault of the server and would spoil every sum
+_MOST_DOLLARS = 1e9  # likewise
 
 
 def reply_of(content: bytes, *, raw: bool = False) -> Reply:
