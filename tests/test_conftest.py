@@ -1,6 +1,7 @@
 """The fixture that looks for what tests leave behind: it must find each kind, and nothing else."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,9 @@ LEAVERS = {
 def report(tmp_path_factory):
     """What pytest says of a session of leavers and one test that leaves nothing."""
     folder = tmp_path_factory.mktemp("leavers")
-    (folder / "conftest.py").write_text(CONFTEST.replace("PATIENCE = 5.0", "PATIENCE = 0.1"))
+    impatient, replaced = re.subn(r"^PATIENCE = [\d.]+", "PATIENCE = 0.1", CONFTEST, flags=re.MULTILINE)
+    assert replaced == 1
+    (folder / "conftest.py").write_text(impatient)
     tests = [f"def test_{name}():\n    global KEPT_{name}\n    {code.replace('KEPT', f'KEPT_{name}')}\n"
              for name, (_, code) in LEAVERS.items()]  # fmt: skip
     (folder / "test_leavers.py").write_text("\n".join([*tests, "def test_clean():\n    pass\n"]))

@@ -79,7 +79,7 @@ def test_a_cancelled_batch_ends_running_items(executor: str) -> None:
 def test_a_task_hears_that_its_batch_is_cancelled() -> None:
     task, cancel = Waits(), CancelToken()
     threading.Thread(target=lambda: task.begun.wait(10) and cancel.cancel()).start()
-    result = run_batch(task, range(6), BatchSettings("thread", 2), cancel=cancel)
+    result = run_batch(task, range(6), BatchSettings("thread", 1), cancel=cancel)
     assert list(result)[:3] == [0, 1, 2]
     assert {error["kind"] for error in result.errors} <= {"cancelled"}
 
