@@ -23,6 +23,9 @@ from batchmill.nodes.http.fields import is_credential
 
 PORTS = {"http": 80, "https": 443}
 STAGGER = 0.25  # seconds that one address of a host has before the next is tried as well (RFC 8305)
+CONNECTING = 64
+"""Connections of a client that are made at the same time. One takes 9 KB until it is made, which stay the
+process's, and making so many takes a CPU longer than a server takes to accept them."""
 
 _FIRST, _PEER = "batchmill_first", "batchmill_peer"  # of a request and those that redirects make of it
 lane: ContextVar[int] = ContextVar("lane", default=0)
@@ -45,6 +48,7 @@ class ServiceTransport:
         self._limits = limits or library.Limits()
         self._ways: dict[tuple[Proxy | None, bool, int], Any] = {}
         self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._connecting = asyncio.Semaphore(CONNECTING)
         self._context(False)  # now, and not in the time of the first request: it reads all authorities
 
     async def __aenter__(self) -> ServiceTransport:
@@ -113,7 +117,7 @@ class ServiceTransport:
         if proxy is None:
             pool = made._pool  # neither library has a public way to say where names are looked up
             core = importlib.import_module(type(pool).__module__.partition(".")[0])
-            pool._network_backend = _Checked(pool._network_backend, core)
+            pool._network_backend = _Checked(pool._network_backend, core, self._connecting)
         return made
 
 
@@ -125,11 +129,12 @@ def _peer_of(answer: Any) -> str:
 
 class _Checked:
     """The library's connection backend, limited to allowed addresses. ``core`` is the module whose errors it
-    raises."""
+    raises; each connection that is being made has a place in ``connecting``."""
 
-    def __init__(self, below: Any, core: Any) -> None:
+    def __init__(self, below: Any, core: Any, connecting: asyncio.Semaphore) -> None:
         self._below = below
         self._core = core
+        self._connecting = connecting
 
     async def connect_tcp(
         self,
@@ -144,12 +149,13 @@ class _Checked:
         async def connect(address: str) -> object:
             return await self._below.connect_tcp(address, port, timeout, local_address, socket_options)
 
-        if ip_of(host) is None:
-            found = await self._resolved(host, port, timeout)
-        else:
-            found = [host.strip("[]")]
-        addresses = require_within(_bounds.get(ANYWHERE), host, found)
-        return await connect(addresses[0]) if len(addresses) == 1 else await _first(connect, addresses)
+        async with self._connecting:
+            if ip_of(host) is None:
+                found = await self._resolved(host, port, timeout)
+            else:
+                found = [host.strip("[]")]
+            addresses = require_within(_bounds.get(ANYWHERE), host, found)
+            return await connect(addresses[0]) if len(addresses) == 1 else await _first(connect, addresses)
 
     async def _resolved(self, host: str, port: int, timeout: float | None) -> list[str]:
         try:
