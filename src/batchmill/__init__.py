@@ -56,12 +56,16 @@ if TYPE_CHECKING:
     from batchmill.mapping.api import imap, map, starmap  # noqa: A004  # named like executor.map
     from batchmill.mapping.awaited import aimap, amap
     from batchmill.mapping.reporting import ItemResult
-    from batchmill.runs import RunResult, resume, run
+    from batchmill.runs.result import RunResult
+    from batchmill.runs.resume import resume
+    from batchmill.runs.run import run
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "batchmill.runs": ("RunResult", "resume", "run"),
+    "batchmill.runs.result": ("RunResult",),
+    "batchmill.runs.resume": ("resume",),
+    "batchmill.runs.run": ("run",),
     "batchmill.batch": ("BatchResult",),
     "batchmill.mapping.api": ("imap", "map", "starmap"),
     "batchmill.mapping.awaited": ("aimap", "amap"),

@@ -13,7 +13,6 @@ from batchmill.cli.journals import Found
 from batchmill.cli.outputs import temporary_folder
 from batchmill.errors import StorageError
 from batchmill.journal.journal import Journal
-from batchmill.journal.reading import Reader
 
 FILES = {
     "report": "Write a page about the run (extra `report`).",
@@ -53,6 +52,8 @@ class FilesAtTheEnd:
         """Raises :class:`~batchmill.errors.StorageError`."""
         if not self.files or self.journal is None:
             return
+        from batchmill.journal.reading import Reader
+
         with Reader(self.journal) as reader:
             _writers().write_at_the_end(self.files, Found(reader, reader.run(run), 0))
         if self.journal.temporary and self.journal.fault is not None:

@@ -15,8 +15,7 @@ from batchmill.events.summary import Summary
 from batchmill.graph.visits.first_items import CODE as LIMITED
 from batchmill.runs.batch_api import in_words
 from batchmill.runs.ledger import sum_of
-from batchmill.runs.result import RunResult
-from batchmill.runs.resume import NOT_LOOKED_AT
+from batchmill.runs.result import NOT_LOOKED_AT, RunResult
 from batchmill.values.words import count, is_inside_item, spending
 
 EVERY_ITEM = "add --limit all to run the others"

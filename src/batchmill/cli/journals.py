@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchmill.errors import StorageError, UnknownRun
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import LAST, Journal, chosen, chosen_to_resume
 from batchmill.journal.places import all_map_journals, default_journals, maps_folder, own_map_journal
-from batchmill.journal.reading import Reader
+
+if TYPE_CHECKING:  # a run that is only written reads no journal
+    from batchmill.journal.reading import Reader
 
 VARIABLE = "BATCHMILL_JOURNAL"
 
@@ -49,6 +51,8 @@ class Journals:
         self._opened.close()
 
     def _reader(self, path: Path) -> Reader:
+        from batchmill.journal.reading import Reader
+
         if self._path is None and path.parent == maps_folder():
             own_map_journal(working_folder())  # which complains of one that others can write
         return self._opened.enter_context(Reader(Journal(path), only=self._only_read))

@@ -20,7 +20,6 @@ from batchmill.cli.own_files import own_files
 from batchmill.events.progress import ProgressKind
 from batchmill.graph.part import Part
 from batchmill.runs.result import RunResult
-from batchmill.runs.resume import resume
 from batchmill.runs.run import run
 from batchmill.runs.settings import RunSettings
 
@@ -107,6 +106,7 @@ def command(
         if wait and journal is None:
             raise click.UsageError("--wait needs a journal, which has the batches to wait for")
         if wait and journal is not None:
+            resume = import_module("batchmill.runs.resume").resume  # few runs wait
             go_on = partial(resume, params=wanted.values, text_params=wanted.text, journal=journal, wait=True)
             begin = partial(_waited, begin, go_on)
         request = RunRequest(

@@ -21,10 +21,11 @@ from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.node_run import NodeRun, faulty_visit
 from batchmill.graph.visits.batched import items_at, keys_of, step_of
-from batchmill.graph.visits.collecting import batch_visit, entries, files_gone, skipped_in
+from batchmill.graph.visits.collecting import batch_visit, entries, skipped_in
 from batchmill.graph.visits.conditions import looked_at_again
 from batchmill.graph.visits.fingerprint import batch_log
 from batchmill.graph.visits.looping import run_loop
+from batchmill.graph.visits.result_files import files_gone
 from batchmill.graph.visits.single import run_single
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.items.sources import as_source

@@ -31,7 +31,6 @@ from batchmill.lists import materialize
 from batchmill.nodes import NodeResult
 from batchmill.nodes.access.secrets import bound_secrets
 from batchmill.nodes.bound import BoundParams
-from batchmill.nodes.process import END_SECONDS
 from batchmill.outcome import ErrorInfo
 from batchmill.step import Namespace
 from batchmill.step.namespace import RUN_KEY
@@ -169,6 +168,8 @@ def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
     cancel = CancelToken()
 
     def end() -> None:
+        from batchmill.nodes.process import END_SECONDS  # few sub-workflows run out of time
+
         attempt.ending(END_SECONDS)
         cancel.cancel()
 

@@ -9,6 +9,7 @@ from typing import Any
 from batchmill.concurrency.promises import awaited
 from batchmill.errors import BatchmillError, InvalidSetting, NodeError
 from batchmill.items.byte_streams import InputStopped
+from batchmill.items.readers import Options, ReadOptions
 from batchmill.nodes.functions import load_function, misspelt
 from batchmill.template.filters import kind_of
 from batchmill.values.tracebacks import at_own_line, trimmed
@@ -50,6 +51,11 @@ class FunctionItems(Iterable[Any]):
             message = f"{self._function} failed{after}: {type(fault).__name__}: {fault}"
             where = at_own_line(trimmed(fault))
             raise NodeError(f"{message}{where}", retryable=False, type_name=type(fault).__name__) from fault
+
+
+def of_function(function: object, options: Options, how: ReadOptions) -> FunctionItems:
+    """The reader of the source ``python``."""
+    return FunctionItems(function, options.get("args", ()), options.get("inputs", {}))
 
 
 def _each(made: Any, name: str) -> Iterator[object]:

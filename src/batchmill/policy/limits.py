@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from batchmill.errors import InvalidSetting
 from batchmill.policy.adaptive.concurrency_range import ConcurrencyRange
-from batchmill.policy.adaptive.controller import Adaptive, LimitChange
-from batchmill.policy.adaptive.history import CallTicket
 from batchmill.policy.bucket import TokenBucket, paced
+
+if TYPE_CHECKING:  # what only adaptive limits need
+    from batchmill.policy.adaptive.controller import Adaptive, LimitChange
+    from batchmill.policy.adaptive.history import CallTicket
 
 MAX_PER_SECOND, MAX_TOKENS = 10**6, 10**12
 Number = TypeVar("Number", int, float)
@@ -191,6 +193,8 @@ class Limiter:
         if limits.adaptive is None:
             self._adaptive = None
         elif self._adaptive is None:
+            from batchmill.policy.adaptive.controller import Adaptive
+
             self._adaptive = Adaptive(limits.adaptive, now)
 
     def wait(self, tokens: float, now: float) -> float:

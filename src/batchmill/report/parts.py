@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from batchmill.report.durations import Durations, Histogram
 from batchmill.report.rows import State
 
 RunStatus = Literal["success", "degraded", "failed", "running", "interrupted", "waiting"]
@@ -79,32 +80,6 @@ class Provenance:
     gil: bool = True
     versions: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """Counts over durations in buckets that grow by ``ratio``: bucket ``i`` is that from ``first * ratio**i``
-    to ``first * ratio**(i + 1)`` seconds. ``ok`` and ``failed`` are aligned."""
-
-    first: float
-    ratio: float
-    ok: list[int]
-    failed: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Durations:
-    """How long something took, in seconds, over ``count`` items. ``total``, ``least`` and ``most`` are exact;
-    the percentiles are too up to a thousand values, and within 1.1 % above."""
-
-    count: int
-    total: float
-    least: float
-    p50: float
-    p90: float
-    p95: float
-    p99: float
-    most: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from batchmill.report.parts import Durations, Histogram
+from batchmill.report.durations import Durations, Histogram
 
 STEPS = 32  # buckets an octave
 MOST_EXACT = 1000

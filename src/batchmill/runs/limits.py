@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from batchmill.batch.admissions.gates import Gates
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.events import Bus, LimitChanged
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.schedule.run_report import RunReport
 from batchmill.outcome import ErrorInfo
-from batchmill.policy.adaptive.controller import LimitChange
 from batchmill.policy.budget import Budget
+
+if TYPE_CHECKING:  # few runs have adaptive limits
+    from batchmill.policy.adaptive.controller import LimitChange
 
 
 def gates_of(bus: Bus, stop: CancelToken) -> Gates:

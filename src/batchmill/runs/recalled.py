@@ -10,10 +10,8 @@ from dataclasses import replace
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.part import before
-from batchmill.graph.rehearsal import Rehearsal
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.journal import Journal
-from batchmill.journal.rehearsing import recalled
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.runs.ledger import addresses
 from batchmill.step.namespace import NodeOutputs
@@ -25,6 +23,10 @@ def recall(plan: Plan, around: NodeFrame, log: SqliteRunLog | None, masker: Mask
     names = before(plan)
     if log is None or plan.whole is None or not names:
         return
+    # most runs are of whole documents
+    from batchmill.graph.rehearsal import Rehearsal
+    from batchmill.journal.rehearsing import recalled
+
     known = recalled(Journal(log.path), log.run, CODEC, masker, addresses(plan))
     try:
         rehearsal = Rehearsal()

@@ -10,6 +10,8 @@ from batchmill.journal.contract import RUN_SCHEMA as SCHEMA
 from batchmill.lists import materialize
 
 RunStatus = Literal["success", "degraded", "failed", "waiting"]
+NOT_LOOKED_AT = "not-looked-at"
+"""Code of a warning: it is unknown whether the files of a finished run have changed."""
 
 
 @dataclass(frozen=True, slots=True)

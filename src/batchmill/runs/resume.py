@@ -25,7 +25,7 @@ from batchmill.runs.batch_api import WaitRoom
 from batchmill.runs.journaled import RunRequest
 from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.rehearse import changed_nodes
-from batchmill.runs.result import RunResult
+from batchmill.runs.result import NOT_LOOKED_AT, RunResult
 from batchmill.runs.resumable import (
     document_of,
     is_done,
@@ -42,9 +42,6 @@ from batchmill.runs.resumable import (
 from batchmill.runs.run import execute
 from batchmill.values.masking import Masker
 from batchmill.warned import Warned
-
-NOT_LOOKED_AT = "not-looked-at"
-"""Code of a warning: it is unknown whether the files of a finished run have changed."""
 
 
 def resume(

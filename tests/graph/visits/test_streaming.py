@@ -22,7 +22,7 @@ from batchmill.errors import NodeError
 from batchmill.events import Event, NodeFinished, NodeStarted
 from batchmill.graph.visits.stage import RunningStage
 from batchmill.nodes import Node, NodeResult, Output, Param, Registry, default_registry
-from batchmill.runs import RunResult
+from batchmill.runs.result import RunResult
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

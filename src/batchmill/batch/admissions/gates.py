@@ -7,15 +7,17 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchmill.batch.admissions.shared_limits import SharedLimits
 from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
-from batchmill.policy.adaptive.controller import LimitChange
 from batchmill.policy.budget import Budget, BudgetLimits
 from batchmill.policy.limits import Limiter, Limits
 
-OnDecision = Callable[[str, LimitChange], None]
+if TYPE_CHECKING:  # few runs have adaptive limits
+    from batchmill.policy.adaptive.controller import LimitChange
+
+OnDecision = Callable[[str, "LimitChange"], None]
 
 
 class Expected(NamedTuple):

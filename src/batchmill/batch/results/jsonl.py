@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from batchmill.batch.results.sinks import Errors, is_unstarted
+from batchmill.batch.results.sinks import ERRORS_PATH_KEY, PATH_KEY, Errors, is_unstarted
 from batchmill.batch.results.staged import StagedFile
 from batchmill.batch.results.table_files import ResultFile
 from batchmill.block import Block
 from batchmill.lists import Rows
 
-PATH_KEY = "results_path"
-ERRORS_PATH_KEY = "errors_path"
 EARLY_BYTES = 4 << 20  # of lines whose turn has not come, in memory
 _TOGETHER = 256  # early results that are read back at once
 

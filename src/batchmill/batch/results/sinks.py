@@ -12,6 +12,8 @@ from batchmill.block import Block
 from batchmill.lists import ABSENT, Rows
 from batchmill.values import all_plain
 
+PATH_KEY = "results_path"  # outputs of a node whose results are in files
+ERRORS_PATH_KEY = "errors_path"
 Errors = Mapping[int, dict[str, Any]]
 """Error entries by offset into a block."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from batchmill.batch.results.jsonl import ERRORS_PATH_KEY, PATH_KEY
+from batchmill.batch.results.sinks import ERRORS_PATH_KEY, PATH_KEY
 from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.ir.faults import Fault, all_of, did_you_mean
 from batchmill.ir.parts import NodePart

@@ -9,8 +9,7 @@ from typing import Any
 
 from batchmill.batch import Batch, BatchSettings, OnBlock
 from batchmill.batch.results.collector import ResultCollector
-from batchmill.batch.results.jsonl import PATH_KEY
-from batchmill.batch.results.sinks import DroppedResults
+from batchmill.batch.results.sinks import PATH_KEY, DroppedResults
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from batchmill.errors import InvalidParams, MissingExtra
 from batchmill.ir.services import Tables
@@ -15,8 +15,6 @@ from batchmill.nodes.access.policy import access_of
 from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.contract import ExpectedCall, NodeClass, ServiceNode
 from batchmill.nodes.credentials import credential, credential_faults
-from batchmill.nodes.llm.batch_api.desk import BatchDesk
-from batchmill.nodes.llm.batch_api.provider import BatchedProvider
 from batchmill.nodes.llm.batch_api.settings import BatchApi, batch_api_faults, price_of
 from batchmill.nodes.llm.clients import load
 from batchmill.nodes.llm.estimate import ANSWER_TOKENS
@@ -28,6 +26,9 @@ from batchmill.nodes.llm.server import ServerProvider
 from batchmill.policy import NO_RETRIES, RetryPolicy
 from batchmill.record import PriceTable
 from batchmill.values.redaction import shortened
+
+if TYPE_CHECKING:  # few nodes use the batch API
+    from batchmill.nodes.llm.batch_api.desk import BatchDesk
 
 USUAL_RETRY = RetryPolicy(3, wait=0.5, backoff=2.0, refused_for=600.0)
 ECHO_MODEL = "echo"
@@ -73,6 +74,8 @@ class ModelNode(ServiceNode):
         settings = BatchApi.of(params["batch_api"])
         if settings is None or not isinstance(server, ServerProvider):
             return server
+        from batchmill.nodes.llm.batch_api.provider import BatchedProvider
+
         return BatchedProvider(server, settings, self._desk, self.prices_of(params))
 
     def prices_of(self, params: Mapping[str, object]) -> PriceTable:

@@ -12,8 +12,6 @@ from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, NodeResult, character
 from batchmill.nodes.files import full_path, paths_in
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.asking import Asking
-from batchmill.nodes.llm.batch_api.provider import BatchedProvider
-from batchmill.nodes.llm.echo import EchoProvider
 from batchmill.nodes.llm.estimate import IMAGE_TOKENS
 from batchmill.nodes.llm.fallback import answered, content_of, kind_faults, model_faults, variants
 from batchmill.nodes.llm.item_budget import item_limits
@@ -21,8 +19,6 @@ from batchmill.nodes.llm.messages import is_url, message_fault, messages_of
 from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
 from batchmill.nodes.llm.params import OUTPUTS, PARAMS
 from batchmill.nodes.llm.question import Provider, Question, Reply
-from batchmill.nodes.llm.replay import ReplayProvider
-from batchmill.nodes.llm.responses import ResponsesServer
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.params import bind
 from batchmill.record import LLMCall
@@ -98,6 +94,8 @@ class LlmNode(ModelNode):
     def is_booked(self, params: Mapping[str, object]) -> bool:
         if not params.get("batch_api"):
             return False
+        from batchmill.nodes.llm.batch_api.provider import BatchedProvider
+
         try:
             bound = variants(bind(LlmNode, params))[0]
             server = self._server(bound)
@@ -131,21 +129,33 @@ class LlmNode(ModelNode):
         return asking, question
 
     def _provider(self, params: Mapping[str, Any]) -> Provider:
+        """The provider to ask; all but the usual one are imported for the nodes that name them."""
         kind = params["provider"]
         if kind == "echo":
+            from batchmill.nodes.llm.echo import EchoProvider
+
             return EchoProvider()
         if kind == "openai":
             return self._server(params)
         if not params["replay_file"]:
             raise InvalidParams("llm: the provider replay needs `replay_file`")
+        from batchmill.nodes.llm.replay import ReplayProvider
+
         path = full_path(params["replay_file"], "replay_file")
         return ReplayProvider(
             path, (lambda: self._server(params)) if params["on_missing"] == "record" else None
         )
 
     def _server(self, params: Mapping[str, object]) -> Provider:
-        kind = ResponsesServer if params["api"] == "responses" else ServerProvider
-        return self.by_batches(server_of(params, kind, self.secrets), params)
+        return self.by_batches(server_of(params, _kind_of(params), self.secrets), params)
+
+
+def _kind_of(params: Mapping[str, object]) -> type[ServerProvider]:
+    if params["api"] != "responses":
+        return ServerProvider
+    from batchmill.nodes.llm.responses import ResponsesServer
+
+    return ResponsesServer
 
 
 def _result(asking: Asking, question: Question, answer: tuple[Reply, object]) -> NodeResult:
