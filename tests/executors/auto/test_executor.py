@@ -39,8 +39,8 @@ def auto(function, items, **settings):
 
 
 def first_choice(executor, function, items, **settings):
-    """The result of a batch that chose ``executor``, or of the tenth: on a crowded machine an item that is put
-    aside looks as if it had waited."""
+    """The result of a batch that chose ``executor``, or of the tenth one: an item that had to wait for a core
+    looks as if it had waited."""
     for _ in range(9):
         done = auto(function, items, **settings)
         if done.metadata["executor"] == executor:
