@@ -24,8 +24,9 @@ from batchmill.nodes.http.fields import is_credential
 PORTS = {"http": 80, "https": 443}
 STAGGER = 0.25  # seconds that one address of a host has before the next is tried as well (RFC 8305)
 CONNECTING = 64
-"""Connections of a client that are made at the same time. One takes 9 KB until it is made, which stay the
-process's, and making so many takes a CPU longer than a server takes to accept them."""
+"""The number of connections that a client makes at the same time. Until it is made, one takes 9 KB, and the
+process keeps that memory. So few cost no time up to a round trip of 0.2 s: a CPU needs that for the requests
+of so many."""
 
 _FIRST, _PEER = "batchmill_first", "batchmill_peer"  # of a request and those that redirects make of it
 lane: ContextVar[int] = ContextVar("lane", default=0)
