@@ -103,10 +103,10 @@ class LoopShare:
         """CPU seconds of the steps of an item; None if unknown so far."""
         return self._seconds / self._sampled if self._sampled else None
 
-    def end_item(self, now: float, *, last: bool = False) -> float | None:
-        """An item ended at that second of :func:`time.perf_counter`. Returns the CPU seconds of this user's
-        items that are due now, None for none. The ``last`` item returns the rest."""
-        self.ended += 1
+    def end_items(self, count: int, now: float, *, last: bool = False) -> float | None:
+        """So many items ended by that second of :func:`time.perf_counter`. Returns the CPU seconds of this
+        user's items that are due now, None for none. The ``last`` ones return the rest."""
+        self.ended += count
         self._meter.ended(self, now, last)
         if not self.owed:
             return None

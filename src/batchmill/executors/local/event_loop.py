@@ -17,8 +17,9 @@ import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block
@@ -45,8 +46,8 @@ CLOSE_SECONDS = 1.0
 class EventLoopBatch:
     """The items of one batch on an event loop, and the thread that feeds it.
 
-    Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_bytes``, ``_fed`` and ``_over``.
-    ``_running``, ``_at_work`` and ``_cpu`` belong to the loop's thread alone.
+    Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_in_hand``, ``_bytes``, ``_fed`` and
+    ``_over``. ``_running``, ``_ended`` and ``_cpu`` belong to the loop's thread alone.
     """
 
     def __init__(
@@ -63,18 +64,18 @@ class EventLoopBatch:
         self._weigh_every = weigh_every(size)
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
-        self._buffer: deque[Chunk] = deque()  # of one item each
+        self._buffer: deque[tuple[Chunk, int]] = deque()  # items, as offsets into their chunks
         self._in_hand = 0  # taken and not delivered, where the channel starts attempts
         self._bytes = 0.0  # that a result takes
         self._fed = False
         self._over = False
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[int, asyncio.Task[None]] = {}  # by index of the item
+        self._ended: list[Block] = []  # in this turn of the loop
         self._background = background()
         self._loop = self._background.loop
         # items see the context variables of the caller
         self._context = self._background.inside(contextvars.copy_context())
         self._cpu: LoopShare | None = None
-        self._at_work = 0  # items whose outcome is not known yet; some tasks of ``_running`` are about to end
         self._done = threading.Event()
         self._stopping = asyncio.Event()
         self._feeder = threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True)
@@ -112,7 +113,7 @@ class EventLoopBatch:
                     break
                 with self._lock:
                     self._in_hand += len(chunk)
-                    self._buffer.extend(chunk.part(n, n + 1) for n in range(len(chunk)))
+                    self._buffer.extend((chunk, offset) for offset in range(len(chunk)))
                 self._call(self._pump)
         except Stopped:  # before the first item
             pass
@@ -146,50 +147,74 @@ class EventLoopBatch:
 
     def _pump(self) -> None:
         """Start items while there are some and there is room."""
-        while len(self._running) < self._size:
+        started: list[tuple[Chunk, int]] = []
+        if not self._channel.stopped:
             with self._lock:
-                if not self._buffer or self._channel.stopped:
-                    break
-                chunk = self._buffer.popleft()
-                if len(self._buffer) == self._ahead // 2:
+                room = min(self._size - len(self._running), len(self._buffer))
+                started = [self._buffer.popleft() for _ in range(room)]
+                if len(self._buffer) <= self._ahead // 2:
                     self._hungry.notify()
-            if self._cpu is None:
-                self._cpu = self._background.cpu.join()
-            run = self._sampled if self._cpu.samples else self._run
-            running = self._loop.create_task(run(chunk, self._cpu), context=self._context.copy())
-            self._running.add(running)
-            self._at_work += 1
-            running.add_done_callback(self._ended)
+        if started and self._cpu is None:
+            self._cpu = self._background.cpu.join()
+        for chunk, offset in started:
+            self._start_item(chunk, offset)
         self._finish_if_idle()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        if self._settings.by_attempt:
-            with self._lock:
-                self._in_hand -= 1
-                self._hungry.notify()
-        if not task.cancelled() and (fault := task.exception()) is not None:
+    def _start_item(self, chunk: Chunk, offset: int) -> None:
+        run = self._run(chunk, offset)
+        if self._cpu is not None and self._cpu.samples:
+            run = self._sampled(run, self._cpu)
+        self._running[chunk.start + offset] = self._loop.create_task(run, context=self._context.copy())
+
+    def _end_item(self, block: Block) -> None:
+        """Have what ends in this turn of the loop delivered together, and as many items started."""
+        if not self._ended:
+            self._loop.call_soon(self._turn)
+        self._ended.append(block)
+
+    def _turn(self) -> None:
+        ended, self._ended = self._ended, []
+        try:
+            self._deliver(ended)
+        except BaseException as fault:  # noqa: BLE001  # the batch must hear of it
             self._channel.fail(fault)
         self._pump()
 
+    def _deliver(self, ended: list[Block]) -> None:
+        if self._cpu is not None:
+            now = time.perf_counter()
+            ended[-1].cpu = self._cpu.end_items(len(ended), now, last=not self._running)
+        for block in ended:
+            block.shares_cpu = True
+            if not block.start % self._weigh_every:
+                n_bytes = bytes_of(block)
+                with self._lock:
+                    self._bytes = max(0.9 * self._bytes, n_bytes)
+            self._channel.deliver(block)
+        if self._settings.by_attempt:
+            with self._lock:
+                self._in_hand -= len(ended)
+                self._hungry.notify()
+
     def _finish_if_idle(self) -> None:
         with self._lock:
-            idle = not self._running and not self._buffer and (self._fed or self._over)
+            at_work = self._running or self._ended
+            idle = not at_work and not self._buffer and (self._fed or self._over)
         if idle:
             if self._cpu is not None:
                 self._cpu.leave()
                 self._cpu = None
             self._done.set()
 
-    async def _sampled(self, chunk: Chunk, share: LoopShare) -> None:
+    async def _sampled(self, run: Coroutine[Any, Any, None], share: LoopShare) -> None:
         """The same, and measure its steps."""
-        measured = MeteredCoroutine(self._run(chunk, share))
+        measured = MeteredCoroutine(run)
         await measured
         share.sample(measured.cpu)
 
-    async def _run(self, chunk: Chunk, share: LoopShare) -> None:
-        """Run the one item of ``chunk``."""
-        item, index = chunk.items[0], chunk.start
+    async def _run(self, chunk: Chunk, offset: int) -> None:
+        """Run the item at ``offset`` of ``chunk``."""
+        item, index = chunk.items[offset], chunk.start + offset
         worker = self._settings.worker_numbers.acquire()
         recorder = Recorder()
         outcome: Outcome | None = None  # None for a plain value
@@ -198,7 +223,7 @@ class EventLoopBatch:
         try:
             then: Wait | Outcome | None = None
             if self._timed or chunk.lost is not None:
-                attempts = self._attempts_of(chunk, recorder, began)
+                attempts = self._attempts_of(chunk, index, recorder, began)
                 then = attempts.lost() if attempts.resumes else await self._attempt(item, index, attempts)
             else:
                 # What nearly all items take: one attempt, without a deadline, that comes to a value. Each
@@ -207,7 +232,7 @@ class EventLoopBatch:
                 try:
                     value = await self._task.run_async(item, index, Attempt(1, None, recorder, self._cancel))
                 except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-                    attempts = self._attempts_of(chunk, recorder, began)
+                    attempts = self._attempts_of(chunk, index, recorder, began)
                     then = self._caught(fault, attempts)
                 else:
                     if records := recorder.drain():
@@ -216,24 +241,21 @@ class EventLoopBatch:
                 outcome = await self._to_the_end(item, index, attempts, then)
         except asyncio.CancelledError:
             outcome = cancelled(index, attempts.number)
-        now = time.perf_counter()
-        wall = now - began
-        self._at_work -= 1
+        except BaseException as fault:  # noqa: BLE001  # of deciding what is next: the batch must hear of it
+            self._channel.fail(fault)
+            outcome = cancelled(index)
+        wall = time.perf_counter() - began
+        del self._running[index]
         self._settings.worker_numbers.release(worker)
         if outcome is None or outcome.plain:
             value = value if outcome is None else outcome.value
             block = Block.of_value(index, value, item, wall=wall, began=began, worker=worker)
         else:
             block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), item)
-        block.cpu, block.shares_cpu = share.end_item(now, last=not self._at_work), True
-        if not index % self._weigh_every:
-            n_bytes = bytes_of(block)
-            with self._lock:
-                self._bytes = max(0.9 * self._bytes, n_bytes)
-        self._channel.deliver(block)
+        self._end_item(block)
 
-    def _attempts_of(self, chunk: Chunk, recorder: Recorder, began: float) -> Attempts:
-        return Attempts(self._job, chunk.start, recorder, self._cancel, began, chunk)
+    def _attempts_of(self, chunk: Chunk, index: int, recorder: Recorder, began: float) -> Attempts:
+        return Attempts(self._job, index, recorder, self._cancel, began, chunk)
 
     async def _to_the_end(
         self, item: object, index: int, attempts: Attempts, then: Wait | Outcome
@@ -289,8 +311,8 @@ class EventLoopBatch:
             self._buffer.clear()
             self._in_hand -= len(left)
             self._hungry.notify_all()
-        for chunk in left:
-            self._channel.give_back(chunk)
+        for chunk, offset in left:
+            self._channel.give_back(chunk.part(offset, offset + 1))
         self._call(self._stopping.set)
         self._call(self._finish_if_idle)
 
@@ -298,4 +320,10 @@ class EventLoopBatch:
         self._channel.stop()
         with self._lock:
             self._over = True
-        self._call(lambda: [task.cancel() for task in self._running])
+        # After the first steps of those that were started just now: a task that is cancelled before does not
+        # begin, and nobody would hear of its item.
+        self._call(lambda: self._loop.call_soon(self._cancel_running))
+
+    def _cancel_running(self) -> None:
+        for task in self._running.values():
+            task.cancel()
