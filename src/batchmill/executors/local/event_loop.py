@@ -17,7 +17,7 @@ import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,12 +42,18 @@ WINDOW_PER_ITEM = 4  # items an ordered consumer may be behind, for each one in 
 LEAST_WINDOW = 256
 CLOSE_SECONDS = 1.0
 
+# The index of an item, the item, the index of the first item that was taken with it, and the chunk of an item
+# whose earlier attempt was lost or failed.
+Taken = tuple[int, object, int, Chunk | None]
+# The same first index, the item's own, value, item, seconds, when it began, and its worker.
+Ended = tuple[int, int, object, object, float, float, int]
+
 
 class EventLoopBatch:
     """The items of one batch on an event loop, and the thread that feeds it.
 
     Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_in_hand``, ``_bytes``, ``_fed`` and
-    ``_over``. ``_running``, ``_ended`` and ``_cpu`` belong to the loop's thread alone.
+    ``_over``. ``_running``, ``_ended``, ``_turns``, ``_due`` and ``_cpu`` belong to the loop's thread alone.
     """
 
     def __init__(
@@ -64,13 +70,15 @@ class EventLoopBatch:
         self._weigh_every = weigh_every(size)
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
-        self._buffer: deque[tuple[Chunk, int]] = deque()  # items, as offsets into their chunks
+        self._buffer: deque[Taken] = deque()
         self._in_hand = 0  # taken and not delivered, where the channel starts attempts
         self._bytes = 0.0  # that a result takes
         self._fed = False
         self._over = False
-        self._running: dict[int, asyncio.Task[None]] = {}  # by index of the item
-        self._ended: list[Block] = []  # in this turn of the loop
+        self._running: dict[int, asyncio.Task[None]] = {}  # by number of the worker
+        self._ended: list[Ended] = []  # plain values, in this turn of the loop
+        self._turns = 0
+        self._due = False  # a turn
         self._background = background()
         self._loop = self._background.loop
         # items see the context variables of the caller
@@ -113,7 +121,8 @@ class EventLoopBatch:
                     break
                 with self._lock:
                     self._in_hand += len(chunk)
-                    self._buffer.extend((chunk, offset) for offset in range(len(chunk)))
+                    start, lost = chunk.start, None if chunk.lost is None else chunk
+                    self._buffer.extend((n, item, start, lost) for n, item in enumerate(chunk.items, start))
                 self._call(self._pump)
         except Stopped:  # before the first item
             pass
@@ -145,60 +154,86 @@ class EventLoopBatch:
         """Run on the loop, because objects that it creates are used there."""
         self._task.prepare()
 
+    def _turn(self) -> None:
+        """Once in a turn of the loop in which something ended: deliver it, and start workers."""
+        self._turns += 1
+        self._due = False
+        if self._ended:
+            self._deliver()
+        self._pump()
+
+    def _turn_soon(self) -> None:
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._turn)
+
     def _pump(self) -> None:
-        """Start items while there are some and there is room."""
-        started: list[tuple[Chunk, int]] = []
+        """Start workers while there are items and there is room."""
+        taken: list[Taken] = []
         if not self._channel.stopped:
             with self._lock:
                 room = min(self._size - len(self._running), len(self._buffer))
-                started = [self._buffer.popleft() for _ in range(room)]
-                if len(self._buffer) <= self._ahead // 2:
-                    self._hungry.notify()
-        if started and self._cpu is None:
-            self._cpu = self._background.cpu.join()
-        for chunk, offset in started:
-            self._start_item(chunk, offset)
+                taken = [self._take() for _ in range(room)]
+        for one in taken:
+            self._start_worker(one)
         self._finish_if_idle()
 
-    def _start_item(self, chunk: Chunk, offset: int) -> None:
-        run = self._run(chunk, offset)
+    def _take(self) -> Taken:
+        """Under the lock."""
+        if len(self._buffer) <= self._ahead // 2 + 1:
+            self._hungry.notify()
+        return self._buffer.popleft()
+
+    def _start_worker(self, first: Taken) -> None:
+        share = self._cpu = self._cpu or self._background.cpu.join()
+        context = self._context.copy()
+        number = self._settings.worker_numbers.acquire()
+        sampled = share.samples
+        work = self._work(first, context, number, once=sampled)
+        work = _sampled(work, share) if sampled else work
+        self._running[number] = self._loop.create_task(work, context=context)
+
+    def _next(self, task: asyncio.Task[None], context: contextvars.Context) -> Taken | None:
+        """The next item for a worker; None for none, or if another task must take it: this one is as the last
+        item left it, with a context variable that was set, or a cancellation that was asked for."""
+        if self._channel.stopped or task.cancelling() or not _same(context, self._context):
+            return None
+        with self._lock:
+            if not self._buffer:
+                return None
+            one = self._take()
         if self._cpu is not None and self._cpu.samples:
-            run = self._sampled(run, self._cpu)
-        self._running[chunk.start + offset] = self._loop.create_task(run, context=self._context.copy())
+            self._start_worker(one)
+            return None
+        return one
 
-    def _end_item(self, block: Block) -> None:
-        """Have what ends in this turn of the loop delivered together, and as many items started."""
-        if not self._ended:
-            self._loop.call_soon(self._turn)
-        self._ended.append(block)
-
-    def _turn(self) -> None:
-        ended, self._ended = self._ended, []
+    def _deliver(self, special: Block | None = None) -> None:
+        """Deliver what has ended, and a ``special`` outcome."""
+        blocks, self._ended = blocks_of(self._ended), []
+        if special is not None:
+            blocks.append(special)
+        count = sum(map(len, blocks))
+        if self._cpu is not None:  # the worker of a special outcome has not ended
+            last = len(self._running) <= (special is not None)
+            blocks[-1].cpu = self._cpu.end_items(count, time.perf_counter(), last=last)
         try:
-            self._deliver(ended)
+            for block in blocks:
+                block.shares_cpu = True
+                if len(block) > 1 or not block.start % self._weigh_every:
+                    n_bytes = bytes_of(block) / len(block)
+                    with self._lock:
+                        self._bytes = max(0.9 * self._bytes, n_bytes)
+                self._channel.deliver(block)
         except BaseException as fault:  # noqa: BLE001  # the batch must hear of it
             self._channel.fail(fault)
-        self._pump()
-
-    def _deliver(self, ended: list[Block]) -> None:
-        if self._cpu is not None:
-            now = time.perf_counter()
-            ended[-1].cpu = self._cpu.end_items(len(ended), now, last=not self._running)
-        for block in ended:
-            block.shares_cpu = True
-            if not block.start % self._weigh_every:
-                n_bytes = bytes_of(block)
-                with self._lock:
-                    self._bytes = max(0.9 * self._bytes, n_bytes)
-            self._channel.deliver(block)
         if self._settings.by_attempt:
             with self._lock:
-                self._in_hand -= len(ended)
+                self._in_hand -= count
                 self._hungry.notify()
 
     def _finish_if_idle(self) -> None:
         with self._lock:
-            at_work = self._running or self._ended
+            at_work = self._running or self._due
             idle = not at_work and not self._buffer and (self._fed or self._over)
         if idle:
             if self._cpu is not None:
@@ -206,56 +241,59 @@ class EventLoopBatch:
                 self._cpu = None
             self._done.set()
 
-    async def _sampled(self, run: Coroutine[Any, Any, None], share: LoopShare) -> None:
-        """The same, and measure its steps."""
-        measured = MeteredCoroutine(run)
-        await measured
-        share.sample(measured.cpu)
-
-    async def _run(self, chunk: Chunk, offset: int) -> None:
-        """Run the item at ``offset`` of ``chunk``."""
-        item, index = chunk.items[offset], chunk.start + offset
-        worker = self._settings.worker_numbers.acquire()
-        recorder = Recorder()
-        outcome: Outcome | None = None  # None for a plain value
-        value: object = None
-        began = time.perf_counter()
-        try:
-            then: Wait | Outcome | None = None
-            if self._timed or chunk.lost is not None:
-                attempts = self._attempts_of(chunk, index, recorder, began)
-                then = attempts.lost() if attempts.resumes else await self._attempt(item, index, attempts)
-            else:
-                # What nearly all items take: one attempt, without a deadline, that comes to a value. Each
-                # coroutine around another one costs at every turn of the loop, and the collector looks at
-                # what all those hold that wait.
-                try:
-                    value = await self._task.run_async(item, index, Attempt(1, None, recorder, self._cancel))
-                except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-                    attempts = self._attempts_of(chunk, index, recorder, began)
-                    then = self._caught(fault, attempts)
+    async def _work(
+        self, one: Taken | None, context: contextvars.Context, worker: int, *, once: bool
+    ) -> None:
+        """Run items one after another, ``one`` first, or only it ``once``. A new task for each item would
+        cost more than most of what is done here."""
+        task = self._running[worker]
+        turn = -1
+        while one is not None:
+            index, item, first, lost = one
+            one = value = outcome = attempts = then = None  # thousands may wait here: keep nothing alive
+            recorder = Recorder()
+            began = time.perf_counter()
+            try:
+                if self._turns == turn:  # the last item waited for nothing: let others have a turn
+                    await asyncio.sleep(0)
+                    began = time.perf_counter()
+                turn = self._turns
+                if self._timed or lost is not None:
+                    attempts = self._attempts_of(index, lost, recorder, began)
+                    then = attempts.lost() if attempts.resumes else await self._attempt(item, index, attempts)
                 else:
-                    if records := recorder.drain():
-                        outcome = Outcome(index, value, records=records)
-            if then is not None:
-                outcome = await self._to_the_end(item, index, attempts, then)
-        except asyncio.CancelledError:
-            outcome = cancelled(index, attempts.number)
-        except BaseException as fault:  # noqa: BLE001  # of deciding what is next: the batch must hear of it
-            self._channel.fail(fault)
-            outcome = cancelled(index)
-        wall = time.perf_counter() - began
-        del self._running[index]
+                    # What nearly all items take: one attempt, without a deadline, that comes to a value. Each
+                    # coroutine around another one costs at every turn of the loop, and the collector looks at
+                    # what all those hold that wait.
+                    try:
+                        attempt = Attempt(1, None, recorder, self._cancel)
+                        value = await self._task.run_async(item, index, attempt)
+                    except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
+                        attempts = self._attempts_of(index, lost, recorder, began)
+                        then = self._caught(fault, attempts)
+                    else:
+                        if records := recorder.drain():
+                            outcome = Outcome(index, value, records=records)
+                if then is not None and attempts is not None:
+                    outcome = await self._to_the_end(item, index, attempts, then)
+            except asyncio.CancelledError:
+                outcome = cancelled(index, 0 if attempts is None else attempts.number)
+            except BaseException as fault:  # noqa: BLE001  # of deciding what is next: the batch must hear
+                self._channel.fail(fault)
+                outcome = cancelled(index)
+            wall = time.perf_counter() - began
+            if outcome is None or outcome.plain:
+                value = value if outcome is None else outcome.value
+                self._ended.append((first, index, value, item, wall, began, worker))
+            else:
+                self._deliver(Block.of(replace(outcome, wall=wall, began=began, worker=worker), item))
+            self._turn_soon()
+            one = None if once else self._next(task, context)
+        del self._running[worker]
         self._settings.worker_numbers.release(worker)
-        if outcome is None or outcome.plain:
-            value = value if outcome is None else outcome.value
-            block = Block.of_value(index, value, item, wall=wall, began=began, worker=worker)
-        else:
-            block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), item)
-        self._end_item(block)
 
-    def _attempts_of(self, chunk: Chunk, index: int, recorder: Recorder, began: float) -> Attempts:
-        return Attempts(self._job, index, recorder, self._cancel, began, chunk)
+    def _attempts_of(self, index: int, lost: Chunk | None, recorder: Recorder, began: float) -> Attempts:
+        return Attempts(self._job, index, recorder, self._cancel, began, lost)
 
     async def _to_the_end(
         self, item: object, index: int, attempts: Attempts, then: Wait | Outcome
@@ -311,8 +349,8 @@ class EventLoopBatch:
             self._buffer.clear()
             self._in_hand -= len(left)
             self._hungry.notify_all()
-        for chunk, offset in left:
-            self._channel.give_back(chunk.part(offset, offset + 1))
+        for index, item, _, lost in left:
+            self._channel.give_back(lost or Chunk(index, [item]))
         self._call(self._stopping.set)
         self._call(self._finish_if_idle)
 
@@ -327,3 +365,30 @@ class EventLoopBatch:
     def _cancel_running(self) -> None:
         for task in self._running.values():
             task.cancel()
+
+
+async def _sampled(work: Coroutine[Any, Any, None], share: LoopShare) -> None:
+    """The same, and measure its steps."""
+    measured = MeteredCoroutine(work)
+    await measured
+    share.sample(measured.cpu)
+
+
+def _same(context: contextvars.Context, other: contextvars.Context) -> bool:
+    """Whether all variables have the same values."""
+    try:
+        return context == other
+    except Exception:  # noqa: BLE001  # a value that cannot be compared, such as an array
+        return False
+
+
+def blocks_of(ended: Sequence[Ended]) -> list[Block]:
+    """Plain values as blocks, each of neighbours that were taken together and ended one after another."""
+    blocks: list[Block] = []
+    begin = 0
+    for end, (first, index, *_) in enumerate(ended, 1):
+        if end == len(ended) or ended[end][:2] != (first, index + 1):
+            _, indices, *columns = zip(*ended[begin:end], strict=True)
+            blocks.append(Block.of_values(indices[0], *columns))
+            begin = end
+    return blocks
