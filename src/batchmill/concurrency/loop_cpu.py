@@ -93,6 +93,13 @@ class LoopShare:
         """Whether to measure the steps of the item that begins now, and pass them to :meth:`sample`."""
         return self._meter.samples()
 
+    async def sampled(self, item: Coroutine[Any, Any, T]) -> T:
+        """Await an item and measure its steps."""
+        measured = MeteredCoroutine(item)
+        value = await measured
+        self.sample(measured.cpu)
+        return value
+
     def sample(self, seconds: float) -> None:
         """The steps of an item took so many CPU seconds."""
         self._sampled += 1

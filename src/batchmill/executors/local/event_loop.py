@@ -6,6 +6,11 @@ A task with ``run_async`` waits without a thread of its own, so a thousand items
 takes items ahead, because taking may wait for a slow source or a slow consumer and the loop must not. Items
 share one copy of the task: each attempt keeps its state in local variables.
 
+A worker is a task of the loop that runs items one after another, for about two thirds of what a task for each
+item costs: that has a first step, and more that the collector of cycles has to look through. An item must not
+notice: if the last one left a context variable or a cancellation, a fresh worker runs the next one. What ends
+in one turn of the loop is delivered together, neighbours in one block.
+
 The loop is that of the process (:mod:`batchmill.concurrency.event_loop`), which other batches and the clients
 of services share.
 """
@@ -17,24 +22,22 @@ import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.event_loop import background
-from batchmill.concurrency.loop_cpu import LoopShare, MeteredCoroutine
+from batchmill.concurrency.loop_cpu import LoopShare
 from batchmill.errors import Stopped
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
+from batchmill.executors.local.awaited_attempts import AwaitedAttempts
 from batchmill.executors.pickling.copying import copy_task
-from batchmill.executors.running.attempts import Attempts, Job, Wait
-from batchmill.executors.running.runner import LATE_SECONDS
+from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.weighing import bytes_of, weigh_every
-from batchmill.outcome import ErrorInfo, Outcome, cancelled
+from batchmill.outcome import Outcome, cancelled
 from batchmill.record import Recorder
 
 LEAST_AHEAD = 16
@@ -59,11 +62,12 @@ class EventLoopBatch:
     def __init__(
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken, size: int
     ) -> None:
-        self._task = task
         self._channel = channel
         self._settings = settings
-        self._job = Job.of(task, settings)
+        self._attempts = AwaitedAttempts(task, Job.of(task, settings), channel, cancel)
         self._timed = settings.timeout is not None
+        # a result may be a failure, after which nothing may start
+        self._at_once = settings.judges_results and (settings.stop_on_failure or settings.judges_failures)
         self._cancel = cancel
         self._size = size
         self._ahead = max(LEAST_AHEAD, size // 2)
@@ -85,7 +89,6 @@ class EventLoopBatch:
         self._context = self._background.inside(contextvars.copy_context())
         self._cpu: LoopShare | None = None
         self._done = threading.Event()
-        self._stopping = asyncio.Event()
         self._feeder = threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True)
         self._forget = [channel.on_stop(self._stop), cancel.on_cancel(self._cancel_all)]
 
@@ -100,6 +103,7 @@ class EventLoopBatch:
             self._cancel_all()
         for forget in self._forget:
             forget()
+        self._attempts.over = True
         with self._lock:
             self._over = True
             self._hungry.notify_all()
@@ -111,9 +115,9 @@ class EventLoopBatch:
         """In the feeder's thread: keep the buffer filled."""
         window = max(LEAST_WINDOW, WINDOW_PER_ITEM * self._size)
         try:
-            self._task = copy_task(self._task)
+            task = self._attempts.task = copy_task(self._attempts.task)
             if self._settings.by_attempt:
-                self._channel.before_first(self._task.load)
+                self._channel.before_first(task.load)
             self._background.call(self._prepare, self._cancel, None, "the initializer")
             while room := self._wait_until_hungry():
                 chunk = self._channel.take(room, bounded(window, self._size, self._bytes))
@@ -152,14 +156,14 @@ class EventLoopBatch:
 
     async def _prepare(self) -> None:
         """Run on the loop, because objects that it creates are used there."""
-        self._task.prepare()
+        self._attempts.task.prepare()
 
     def _turn(self) -> None:
         """Once in a turn of the loop in which something ended: deliver it, and start workers."""
         self._turns += 1
         self._due = False
         if self._ended:
-            self._deliver()
+            self._deliver(in_turn=True)
         self._pump()
 
     def _turn_soon(self) -> None:
@@ -190,7 +194,7 @@ class EventLoopBatch:
         number = self._settings.worker_numbers.acquire()
         sampled = share.samples
         work = self._work(first, context, number, once=sampled)
-        work = _sampled(work, share) if sampled else work
+        work = share.sampled(work) if sampled else work
         self._running[number] = self._loop.create_task(work, context=context)
 
     def _next(self, task: asyncio.Task[None], context: contextvars.Context) -> Taken | None:
@@ -207,14 +211,15 @@ class EventLoopBatch:
             return None
         return one
 
-    def _deliver(self, special: Block | None = None) -> None:
-        """Deliver what has ended, and a ``special`` outcome."""
+    def _deliver(self, special: Block | None = None, *, in_turn: bool = False) -> None:
+        """Deliver what has ended, and a ``special`` outcome of an item."""
         blocks, self._ended = blocks_of(self._ended), []
         if special is not None:
             blocks.append(special)
         count = sum(map(len, blocks))
-        if self._cpu is not None:  # the worker of a special outcome has not ended
-            last = len(self._running) <= (special is not None)
+        if self._cpu is not None:
+            others = len(self._running) - (not in_turn)  # a worker that delivers has not ended
+            last = not others
             blocks[-1].cpu = self._cpu.end_items(count, time.perf_counter(), last=last)
         try:
             for block in blocks:
@@ -246,7 +251,7 @@ class EventLoopBatch:
     ) -> None:
         """Run items one after another, ``one`` first, or only it ``once``. A new task for each item would
         cost more than most of what is done here."""
-        task = self._running[worker]
+        task, awaited = self._running[worker], self._attempts
         turn = -1
         while one is not None:
             index, item, first, lost = one
@@ -259,23 +264,24 @@ class EventLoopBatch:
                     began = time.perf_counter()
                 turn = self._turns
                 if self._timed or lost is not None:
-                    attempts = self._attempts_of(index, lost, recorder, began)
-                    then = attempts.lost() if attempts.resumes else await self._attempt(item, index, attempts)
+                    attempts = awaited.of_item(index, lost, recorder, began)
+                    resumes = attempts.resumes
+                    then = attempts.lost() if resumes else await awaited.make(item, index, attempts)
                 else:
                     # What nearly all items take: one attempt, without a deadline, that comes to a value. Each
                     # coroutine around another one costs at every turn of the loop, and the collector looks at
                     # what all those hold that wait.
                     try:
                         attempt = Attempt(1, None, recorder, self._cancel)
-                        value = await self._task.run_async(item, index, attempt)
+                        value = await awaited.task.run_async(item, index, attempt)
                     except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-                        attempts = self._attempts_of(index, lost, recorder, began)
-                        then = self._caught(fault, attempts)
+                        attempts = awaited.of_item(index, lost, recorder, began)
+                        then = awaited.caught(fault, attempts)
                     else:
                         if records := recorder.drain():
                             outcome = Outcome(index, value, records=records)
                 if then is not None and attempts is not None:
-                    outcome = await self._to_the_end(item, index, attempts, then)
+                    outcome = await awaited.to_the_end(item, index, attempts, then)
             except asyncio.CancelledError:
                 outcome = cancelled(index, 0 if attempts is None else attempts.number)
             except BaseException as fault:  # noqa: BLE001  # of deciding what is next: the batch must hear
@@ -285,62 +291,14 @@ class EventLoopBatch:
             if outcome is None or outcome.plain:
                 value = value if outcome is None else outcome.value
                 self._ended.append((first, index, value, item, wall, began, worker))
+                if self._at_once:
+                    self._deliver()
             else:
                 self._deliver(Block.of(replace(outcome, wall=wall, began=began, worker=worker), item))
             self._turn_soon()
             one = None if once else self._next(task, context)
         del self._running[worker]
         self._settings.worker_numbers.release(worker)
-
-    def _attempts_of(self, index: int, lost: Chunk | None, recorder: Recorder, began: float) -> Attempts:
-        return Attempts(self._job, index, recorder, self._cancel, began, lost)
-
-    async def _to_the_end(
-        self, item: object, index: int, attempts: Attempts, then: Wait | Outcome
-    ) -> Outcome:
-        """Do what is next for an item until its end. Not called where an exception is being handled: it would
-        become the context of those that further attempts raise."""
-        while isinstance(then, Wait):
-            if await self._stopped_within(then.seconds):
-                return attempts.stopped()
-            attempts.begin()
-            then = await self._attempt(item, index, attempts)
-        return then
-
-    async def _attempt(self, item: object, index: int, attempts: Attempts) -> Wait | Outcome:
-        try:
-            return attempts.returned(await self._value(item, index, attempts))
-        except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-            return self._caught(fault, attempts)
-
-    def _caught(self, fault: BaseException, attempts: Attempts) -> Wait | Outcome:
-        if not isinstance(fault, asyncio.CancelledError):
-            return attempts.raised(fault)
-        if self._cancel.cancelled or self._over:
-            return attempts.ended_by_force()
-        return attempts.failed(ErrorInfo("CancelledError", "the item cancelled itself"))
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        """Wait before another attempt; True as soon as nothing may start any more."""
-        if not seconds:
-            await asyncio.sleep(0)
-            return self._channel.stopped
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return self._channel.stopped
-        return True
-
-    async def _value(self, item: object, index: int, attempts: Attempts) -> object:
-        """The result of an attempt."""
-        number, recorder = attempts.number, attempts.recorder
-        timeout = self._settings.timeout
-        if timeout is None:
-            return await self._task.run_async(item, index, Attempt(number, None, recorder, self._cancel))
-        attempt = Attempt(number, time.monotonic() + timeout, recorder, self._cancel, timeout)
-        async with deadline(timeout + LATE_SECONDS, f"no result within {timeout:g} s"):  # as on threads
-            return await self._task.run_async(item, index, attempt)
 
     def _stop(self) -> None:
         """Return what was taken and not started."""
@@ -351,11 +309,12 @@ class EventLoopBatch:
             self._hungry.notify_all()
         for index, item, _, lost in left:
             self._channel.give_back(lost or Chunk(index, [item]))
-        self._call(self._stopping.set)
+        self._call(self._attempts.stopping.set)
         self._call(self._finish_if_idle)
 
     def _cancel_all(self) -> None:
         self._channel.stop()
+        self._attempts.over = True
         with self._lock:
             self._over = True
         # After the first steps of those that were started just now: a task that is cancelled before does not
@@ -365,13 +324,6 @@ class EventLoopBatch:
     def _cancel_running(self) -> None:
         for task in self._running.values():
             task.cancel()
-
-
-async def _sampled(work: Coroutine[Any, Any, None], share: LoopShare) -> None:
-    """The same, and measure its steps."""
-    measured = MeteredCoroutine(work)
-    await measured
-    share.sample(measured.cpu)
 
 
 def _same(context: contextvars.Context, other: contextvars.Context) -> bool:
