@@ -73,7 +73,7 @@ def test_items_that_wait_for_nothing_let_others_have_a_turn() -> None:
         order.append(number)
 
     batchmill.map(item, range(200), executor="thread", max_concurrent=2)
-    assert order.index(0) < 100
+    assert order.index(0) < 10  # after three turns; 16 items are taken ahead
 
 
 class CancelsAtTheStart(WorkerNumbers):
