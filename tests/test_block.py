@@ -127,6 +127,20 @@ def test_parts_put_together_are_the_whole(at: int) -> None:
     assert first.special == filled().special
 
 
+@pytest.mark.parametrize("at", range(1, 3))
+def test_neighbours_of_several_workers_keep_theirs(at: int) -> None:
+    block = Block.of_values(10, "abc", "xyz", (0.5, 0.25, 1.0), (100.0, 100.1, 100.2), (4, 2, 3))
+    whole = [(10, "a", 0.5, 100.0, 4), (11, "b", 0.25, 100.1, 2), (12, "c", 1.0, 100.2, 3)]
+    assert told(block) == whole
+    first, rest = block.part(0, at), block.part(at)
+    assert told(first) + told(rest) == whole
+    assert rest.worker == (4, 2, 3)[at]
+    first.extend(rest)
+    assert told(first) == whole
+    first.move(1.0, 7)
+    assert first.each_worker() == [7, 7, 7]
+
+
 def test_items_whose_begin_nobody_knows_do_not_get_that_of_others() -> None:
     block = filled()
     block.extend(Block(14, ["e", "f"], [1.0, 1.0]))

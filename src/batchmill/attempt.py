@@ -21,7 +21,7 @@ def _no_one_waits(seconds: float) -> None:
     """Does nothing: without a timeout an attempt is never abandoned."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Attempt:
     """One attempt of one item.
 

@@ -39,7 +39,8 @@ class Block:
     ``began`` maps an offset to the second, of :func:`time.perf_counter`, at which that item began, None if
     unknown; an item without an entry began when the one before it ended. So one entry covers all items that a
     worker ran one right after another. ``worker`` is the number of the worker that ran them, from 0, which
-    runs one item at a time; None without a worker. ``waits`` maps offsets to the waits of items that had to
+    runs one item at a time; None without a worker. ``workers`` are those of each item, if there were several;
+    ``worker`` is the first one then. ``waits`` maps offsets to the waits of items that had to
     wait, ``commands`` to the resources of the commands that items ran. ``cpu`` is the CPU seconds of all of
     them together, and ``peak`` the most memory, in bytes, that the process of their worker had used by then;
     None if unknown. ``shares_cpu`` says that ``cpu`` also covers other items of the batch that ran at the
@@ -61,6 +62,7 @@ class Block:
     peak: int | None = None
     commands: dict[int, Commands] = field(default_factory=dict)
     shares_cpu: bool = False
+    workers: Sequence[int | None] = ()
 
     @classmethod
     def of(cls, outcome: Outcome, item: object) -> Block:
@@ -68,12 +70,20 @@ class Block:
         return cls.made(outcome.index, [outcome], (item,))
 
     @classmethod
-    def of_value(
-        cls, index: int, value: Any, item: Any, *, wall: float, began: float, worker: int | None
+    def of_values(
+        cls,
+        start: int,
+        values: Sequence[Any],
+        items: Sequence[Any],
+        walls: Sequence[float],
+        begins: Sequence[float],
+        workers: Sequence[int],
     ) -> Block:
-        """A block of one item that succeeded with a value at its first attempt, with nothing else
-        to report."""
-        return cls(index, [value], [wall], {}, (item,), {0: began}, worker)
+        """A block of neighbouring items that succeeded at their first attempts, with nothing else to report.
+        All columns are aligned, with at least one item."""
+        block = cls(start, list(values), list(walls), {}, items, dict(enumerate(begins)), workers[0])
+        block.workers = workers if len(workers) > 1 else ()
+        return block
 
     @classmethod
     def made(cls, start: int, outcomes: Sequence[Outcome], items: Sequence[object]) -> Block:
@@ -117,6 +127,8 @@ class Block:
     def extend(self, other: Block) -> None:
         """Add the items that follow these."""
         offset = len(self.values)
+        if self.workers or other.workers:
+            self.workers = [*self.each_worker(), *other.each_worker()]
         self.values.extend(other.values)
         self.walls.extend(other.walls)
         for place, outcome in other.special.items():
@@ -144,7 +156,9 @@ class Block:
         special, waits = _cut(self.special, start, end), _cut(self.waits, start, end)
         effort = (None, None) if start else (self.cpu, self.peak)
         took = waits, *effort, _cut(self.commands, start, end), self.shares_cpu
-        return Block(self.start + start, values, walls, special, items, began, self.worker, *took)
+        workers = self.workers[start:end]
+        worker = workers[0] if workers else self.worker
+        return Block(self.start + start, values, walls, special, items, began, worker, *took, workers)
 
     def wait_before(self, offset: int, waits: Waits) -> None:
         """The item at ``offset`` waited so long before the attempt in this block."""
@@ -187,7 +201,7 @@ class Block:
         """Assign the items to ``worker``, whose clock is behind this one by so many seconds."""
         for offset, second in self.began.items():
             self.began[offset] = None if second is None else second + seconds
-        self.worker = worker
+        self.worker, self.workers = worker, ()
         for offset, outcome in self.special.items():
             began = None if outcome.began is None else outcome.began + seconds
             tried = moved(outcome.tried, seconds, worker)
@@ -207,6 +221,10 @@ class Block:
             begins.append(None if at is None else at + zero)
             at = None if at is None else at + wall
         return begins
+
+    def each_worker(self) -> Sequence[int | None]:
+        """The number of the worker of each item."""
+        return self.workers or [self.worker] * len(self.values)
 
     @property
     def done(self) -> int:
@@ -231,7 +249,7 @@ class Block:
         figures: _Figures = {
             "wall": self.walls[offset],
             "began": began,
-            "worker": self.worker,
+            "worker": self.workers[offset] if self.workers else self.worker,
             "waits": self.waits.get(offset, NO_WAITS),
             "cpu": None if offset else self.cpu,
             "commands": self.commands.get(offset),

@@ -37,7 +37,7 @@ def test_all_of_it_belongs_to_the_only_user_and_is_told_seldom(clock: Clock) -> 
     told = []
     for number in range(1000):
         clock.now += 0.001
-        told.append(share.end_item(number * EVERY_SECONDS / 100, last=number == 999))
+        told.append(share.end_items(1, number * EVERY_SECONDS / 100, last=number == 999))
     some = [one for one in told if one is not None]
     assert sum(some) == pytest.approx(1.0)
     assert 10 <= len(some) <= 12
@@ -49,12 +49,12 @@ def test_several_users_get_parts_by_the_steps_of_some_of_their_items(clock: Cloc
     assert [heavy.samples for _ in range(32)].count(True) == 2
     heavy.sample(0.09)
     light.sample(0.01)
-    light.end_item(1.0)  # the first one is told at once
+    light.end_items(1, 1.0)  # the first one is told at once
     clock.now += 3.0
     for _ in range(9):
-        assert light.end_item(1.05) is None
-    assert heavy.end_item(1.05, last=True) == pytest.approx(3.0 * 0.09 / 0.18)
-    assert light.end_item(1.06, last=True) == pytest.approx(3.0 * 0.09 / 0.18)
+        assert light.end_items(1, 1.05) is None
+    assert heavy.end_items(1, 1.05, last=True) == pytest.approx(3.0 * 0.09 / 0.18)
+    assert light.end_items(1, 1.06, last=True) == pytest.approx(3.0 * 0.09 / 0.18)
 
 
 def test_what_an_idle_loop_did_is_nobodys(clock: Clock) -> None:
@@ -64,7 +64,7 @@ def test_what_an_idle_loop_did_is_nobodys(clock: Clock) -> None:
     clock.now += 100.0
     second = meter.join()
     clock.now += 1.0
-    assert second.end_item(1.0, last=True) == pytest.approx(1.0)
+    assert second.end_items(1, 1.0, last=True) == pytest.approx(1.0)
 
 
 def test_measured_coroutines_return_raise_and_are_cancelled_as_others() -> None:

@@ -124,7 +124,7 @@ class Batch:
             reads_on=not at_once and not settings.traits.chooses,
         )
         self.timing = Timing()
-        self._executor, self._running_with = self._run_by(apart)
+        self._executor, self._running_with = self._run_by(apart, judge is not None)
         self.workers = self._executor.workers(self._running_with)
         self.choice = Choice(
             settings.executor, settings.reason or f"{settings.executor} was asked for", self.workers
@@ -136,10 +136,11 @@ class Batch:
         self._stop = stop or CancelToken()
         self.waiting = 0  # items that wait for a service which answers later
 
-    def _run_by(self, apart: bool) -> tuple[Executor, ExecutorSettings]:
+    def _run_by(self, apart: bool, judges: bool) -> tuple[Executor, ExecutorSettings]:
         """The executor that runs the items, and its settings."""
         settings = self.settings
         given = settings.for_executor(self._chosen, self._died, self._placed)
+        given = replace(given, judges_results=judges)
         if apart and not settings.traits.side_by_side:
             return executor_named("thread"), replace(given, max_concurrent=1)
         return executor_named(settings.executor), given

@@ -190,7 +190,7 @@ class _Call(Generic[T]):
             if self._measured is not None:
                 self._share.sample(self._measured.cpu)
                 self._measured.close()
-            self.cpu = self._share.end_item(time.perf_counter(), last=True) or 0.0
+            self.cpu = self._share.end_items(1, time.perf_counter(), last=True) or 0.0
             self._share.leave()
         if task.cancelled():
             self._give_up()

@@ -93,6 +93,13 @@ class LoopShare:
         """Whether to measure the steps of the item that begins now, and pass them to :meth:`sample`."""
         return self._meter.samples()
 
+    async def sampled(self, item: Coroutine[Any, Any, T]) -> T:
+        """Await an item and measure its steps."""
+        measured = MeteredCoroutine(item)
+        value = await measured
+        self.sample(measured.cpu)
+        return value
+
     def sample(self, seconds: float) -> None:
         """The steps of an item took so many CPU seconds."""
         self._sampled += 1
@@ -103,10 +110,10 @@ class LoopShare:
         """CPU seconds of the steps of an item; None if unknown so far."""
         return self._seconds / self._sampled if self._sampled else None
 
-    def end_item(self, now: float, *, last: bool = False) -> float | None:
-        """An item ended at that second of :func:`time.perf_counter`. Returns the CPU seconds of this user's
-        items that are due now, None for none. The ``last`` item returns the rest."""
-        self.ended += 1
+    def end_items(self, count: int, now: float, *, last: bool = False) -> float | None:
+        """So many items ended by that second of :func:`time.perf_counter`. Returns the CPU seconds of this
+        user's items that are due now, None for none. The ``last`` ones return the rest."""
+        self.ended += count
         self._meter.ended(self, now, last)
         if not self.owed:
             return None

@@ -251,7 +251,8 @@ class ExecutorSettings:
     - ``chunk_size``: items that travel together, None sizes chunks by time.
     - ``max_items_per_worker``: a worker process is replaced after this many items, of all batches.
     - ``stop_on_failure``: start nothing after a failure. ``judges_failures``: a chunk ends with a failed
-      item, so that the failure is counted before the next item starts.
+      item, so that the failure is counted before the next item starts. ``judges_results``: the channel may
+      find that a delivered result is a failure.
     - ``memory_limit_bytes``: the limit of one worker process.
     - ``on_choice``: called, from any thread, with the executor that ``auto`` has chosen. ``on_death``: called
       with each worker process that died, except those ended with the batch. ``on_worker``: called with each
@@ -273,6 +274,7 @@ class ExecutorSettings:
     retry: Decides = field(default_factory=RetryPolicy)
     stop_on_failure: bool = False
     judges_failures: bool = False
+    judges_results: bool = False
     memory_limit_bytes: int | None = None
     on_choice: Callable[[Choice], None] | None = None
     on_death: OnDeath | None = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from batchmill.concurrency.deadline import deadline
 from batchmill.flow.async_flow import AsyncFlow
-from batchmill.flow.async_node import AsyncNode, read_out_async
+from batchmill.flow.async_node import AsyncNode
 from batchmill.flow.batch import BatchFlow, BatchNode
 from batchmill.flow.calls import NodeCall
 from batchmill.flow.engine import exec_batch, flow_batch, off_the_loop
@@ -25,8 +25,8 @@ class _OfItems(AsyncNode[SharedT, ParamsT, Any, Any], BatchNode[SharedT, ParamsT
         with batch_visit(call):
             return await self._exec(prep_res)
 
-    async def _tried_async(self, prep_res: object, result_of: Callable[[Any], Awaitable[object]]) -> Any:
-        return await super()._tried_async(prep_res, read_out_async)  # of an item, whatever asks for it
+    async def _tried_async(self, prep_res: object, *, of_item: bool) -> Any:
+        return await super()._tried_async(prep_res, of_item=True)  # whatever asks for it
 
 
 class AsyncBatchNode(_OfItems[SharedT, ParamsT]):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from types import CoroutineType
 from typing import Any, Unpack, cast
 
 from batchmill.concurrency.deadline import deadline
-from batchmill.concurrency.promises import settled
+from batchmill.concurrency.promises import KEPT_AS_THEY_ARE, settled
 from batchmill.executors.contract import Task
 from batchmill.flow.calls import NodeAttempts, NodeCall
 from batchmill.flow.item_tasks import AsyncOwnRetriesTask
@@ -23,13 +24,10 @@ from batchmill.flow.warned import class_of
 from batchmill.values.tracebacks import warn
 
 
-def _as_it_is(work: object) -> Awaitable[Any]:
-    return settled(pieces(work)) if isinstance(work, AsyncGenerator) else cast(Awaitable[Any], work)
-
-
-def read_out_async(work: object) -> Awaitable[Any]:
+def _read_out(work: object, of_item: bool) -> Awaitable[Any]:
     """The result of ``exec_async``; values that a generator yields are published."""
-    return settled(pieces(work))
+    read = of_item or isinstance(work, AsyncGenerator)
+    return settled(pieces(work)) if read else cast(Awaitable[Any], work)
 
 
 class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
@@ -56,14 +54,14 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
         return None
 
     async def _exec(self, prep_res: Any) -> Any:
-        return await self._tried_async(prep_res, _as_it_is)
+        return await self._tried_async(prep_res, of_item=False)
 
-    async def _item_async(self, item: object) -> Any:
+    def _item_async(self, item: object) -> Coroutine[Any, Any, Any]:
         """``exec_async`` of an item of a batch; its result must be a plain value afterwards."""
-        return await self._tried_async(item, read_out_async)
+        return self._tried_async(item, of_item=True)
 
-    async def _tried_async(self, prep_res: Any, result_of: Callable[[Any], Awaitable[object]]) -> Any:
-        """The result of ``exec_async`` after its retries; ``result_of`` awaits the value that it returned."""
+    async def _tried_async(self, prep_res: Any, *, of_item: bool) -> Any:
+        """The result of ``exec_async`` after its retries; ``of_item``: it must be a plain value."""
         limit = options_of(self).timeout
         with NodeAttempts(self):
             tries: Tries | None = None
@@ -71,9 +69,15 @@ class AsyncNode(Node[SharedT, ParamsT, PrepT, ExecT]):
                 self.cur_retry = retry
                 try:
                     if limit is None:
-                        return await result_of(self.exec_async(prep_res))
-                    async with deadline(limit, f"no result within {limit:g} s"):
-                        return await result_of(self.exec_async(prep_res))
+                        work: Any = self.exec_async(prep_res)
+                        # Each coroutine around it would cost at every turn of the loop.
+                        value = await (work if type(work) is CoroutineType else _read_out(work, of_item))
+                    else:
+                        async with deadline(limit, f"no result within {limit:g} s"):
+                            value = await _read_out(self.exec_async(prep_res), of_item)
+                    if of_item and type(value) not in KEPT_AS_THEY_ARE:
+                        value = await settled(value)
+                    return value
                 except Exception as error:  # noqa: BLE001  # a try ends here; the last one's error goes on
                     tries = tries or Tries(self.max_retries, self.wait)
                     wait = tries.again(max(retry, self.cur_retry), error)

@@ -36,6 +36,7 @@ class NodeCall:
     """
 
     __slots__ = (
+        "_token",
         "around",
         "index",
         "last",
@@ -68,7 +69,7 @@ class NodeCall:
             self.shared = around.shared if self.shared is None else self.shared
             self.recorder = around.recorder if self.recorder is None else self.recorder
             self.run = around.run if self.run is None else self.run
-        _innermost.set(self)
+        self._token = _innermost.set(self)
         return self
 
     def tell(self, result: object) -> None:
@@ -79,7 +80,7 @@ class NodeCall:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _innermost.set(self.around)
+        _innermost.reset(self._token)
 
 
 class NodeAttempts(NodeCall):
@@ -93,7 +94,7 @@ class NodeAttempts(NodeCall):
         around = self.around
         if around is not None and around.node is self.node and not isinstance(around, NodeAttempts):
             around.retry = self.retry
-        _innermost.set(around)
+        _innermost.reset(self._token)
 
 
 def call_of(node: object) -> NodeCall | None:

@@ -106,14 +106,14 @@ class RowWriter:
         """The rows of a block of plain successes without further dependencies; ``first`` is the id of the
         first."""
         values, walls, items = block.values, block.walls, all_bare(block.items[: len(block)])
-        begins = block.begins(self.epoch)
+        begins, workers = block.begins(self.epoch), block.each_worker()
         if len(values) >= _WORTH_JOINING and not self.masker.knows_any:
-            flat = self._rows_at_once(first, values, walls, items, begins, block.worker)
+            flat = self._rows_at_once(first, values, walls, items, begins, workers)
             if flat:
                 return OutcomeRows(flat)
         rows = OutcomeRows()
-        for identity, one in enumerate(zip(values, items, walls, begins, strict=False), first):
-            rows.add(self._plain_row(identity, *one, block.worker))
+        for identity, one in enumerate(zip(values, items, walls, begins, workers, strict=False), first):
+            rows.add(self._plain_row(identity, *one))
         return rows
 
     def _rows_at_once(
@@ -123,7 +123,7 @@ class RowWriter:
         walls: Sequence[float],
         items: Sequence[Any],
         begins: Sequence[float | None],
-        worker: int | None,
+        workers: Sequence[int | None],
     ) -> list[Any]:
         """What :meth:`key_of` and :meth:`row` make of small values, one row behind another and in few calls:
         this runs for every item. Nothing if one of the rows needs more."""
@@ -138,8 +138,9 @@ class RowWriter:
         of_items, of_values = texts[:count], texts[count:]
         if max(map(len, of_items)) > SHORT or max(map(len, of_values)) > LARGE:
             return []
-        columns = (range(first, first + count), None, states, of_items, of_values, walls[:count], begins)
-        flat: list[Any] = [None, self.number, None, None, None, None, None, worker] * count
+        ids = range(first, first + count)
+        columns = (ids, None, states, of_items, of_values, walls[:count], begins, workers)
+        flat: list[Any] = [None, self.number, None, None, None, None, None, None] * count
         for place, column in enumerate(columns):
             if column is not None:
                 flat[place::PLAIN_WIDTH] = column

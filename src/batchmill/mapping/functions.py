@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
 
 from batchmill.attempt import Attempt
@@ -49,9 +49,9 @@ class AsyncFunctionTask(FunctionTask[T, R]):
     def run(self, item: T, index: int, attempt: Attempt) -> Any:
         return kept(self.run_async(item, index, attempt), attempt.cancel, attempt.remaining())
 
-    async def run_async(self, item: T, index: int, attempt: Attempt) -> object:
+    def run_async(self, item: T, index: int, attempt: Attempt) -> Coroutine[Any, Any, object]:
         """One attempt, to be awaited."""
-        return await settled(self.function(item))
+        return settled(self.function(item))
 
 
 class StarTask(FunctionTask[Any, R]):
@@ -64,8 +64,8 @@ class StarTask(FunctionTask[Any, R]):
 class AsyncStarTask(AsyncFunctionTask[Any, R]):
     """The same, to be awaited."""
 
-    async def run_async(self, item: Any, index: int, attempt: Attempt) -> object:
-        return await settled(self.function(*item))
+    def run_async(self, item: Any, index: int, attempt: Attempt) -> Coroutine[Any, Any, object]:
+        return settled(self.function(*item))
 
 
 def as_star_task(function: object) -> Task:

@@ -6,6 +6,11 @@ A task with ``run_async`` waits without a thread of its own, so a thousand items
 takes items ahead, because taking may wait for a slow source or a slow consumer and the loop must not. Items
 share one copy of the task: each attempt keeps its state in local variables.
 
+A worker is a task of the loop that runs items one after another, for about two thirds of what a task for each
+item costs: that has a first step, and more that the collector of cycles has to look through. An item must not
+notice: if the last one left a context variable or a cancellation, a fresh worker runs the next one. What ends
+in one turn of the loop is delivered together, neighbours in one block.
+
 The loop is that of the process (:mod:`batchmill.concurrency.event_loop`), which other batches and the clients
 of services share.
 """
@@ -17,23 +22,22 @@ import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.deadline import deadline
 from batchmill.concurrency.event_loop import background
-from batchmill.concurrency.loop_cpu import LoopShare, MeteredCoroutine
+from batchmill.concurrency.loop_cpu import LoopShare
 from batchmill.errors import Stopped
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
+from batchmill.executors.local.awaited_attempts import AwaitedAttempts
 from batchmill.executors.pickling.copying import copy_task
-from batchmill.executors.running.attempts import Attempts, Job, Wait
-from batchmill.executors.running.runner import LATE_SECONDS
+from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.weighing import bytes_of, weigh_every
-from batchmill.outcome import ErrorInfo, Outcome, cancelled
+from batchmill.outcome import Outcome, cancelled
 from batchmill.record import Recorder
 
 LEAST_AHEAD = 16
@@ -41,42 +45,50 @@ WINDOW_PER_ITEM = 4  # items an ordered consumer may be behind, for each one in 
 LEAST_WINDOW = 256
 CLOSE_SECONDS = 1.0
 
+# The index of an item, the item, the index of the first item that was taken with it, and the chunk of an item
+# whose earlier attempt was lost or failed.
+Taken = tuple[int, object, int, Chunk | None]
+# The same first index, the item's own, value, item, seconds, when it began, and its worker.
+Ended = tuple[int, int, object, object, float, float, int]
+
 
 class EventLoopBatch:
     """The items of one batch on an event loop, and the thread that feeds it.
 
-    Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_bytes``, ``_fed`` and ``_over``.
-    ``_running``, ``_at_work`` and ``_cpu`` belong to the loop's thread alone.
+    Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_in_hand``, ``_bytes``, ``_fed`` and
+    ``_over``. ``_running``, ``_ended``, ``_turns``, ``_due`` and ``_cpu`` belong to the loop's thread alone.
     """
 
     def __init__(
         self, task: Task, channel: Channel, settings: ExecutorSettings, cancel: CancelToken, size: int
     ) -> None:
-        self._task = task
         self._channel = channel
         self._settings = settings
-        self._job = Job.of(task, settings)
+        self._attempts = AwaitedAttempts(task, Job.of(task, settings), channel, cancel)
         self._timed = settings.timeout is not None
+        # a result may be a failure, after which nothing may start
+        self._at_once = settings.judges_results and (settings.stop_on_failure or settings.judges_failures)
         self._cancel = cancel
         self._size = size
         self._ahead = max(LEAST_AHEAD, size // 2)
         self._weigh_every = weigh_every(size)
         self._lock = threading.Lock()
         self._hungry = threading.Condition(self._lock)
-        self._buffer: deque[Chunk] = deque()  # of one item each
+        self._buffer: deque[Taken] = deque()
         self._in_hand = 0  # taken and not delivered, where the channel starts attempts
         self._bytes = 0.0  # that a result takes
         self._fed = False
         self._over = False
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[int, asyncio.Task[None]] = {}  # by number of the worker
+        self._ended: list[Ended] = []  # plain values, in this turn of the loop
+        self._turns = 0
+        self._due = False  # a turn
         self._background = background()
         self._loop = self._background.loop
         # items see the context variables of the caller
         self._context = self._background.inside(contextvars.copy_context())
         self._cpu: LoopShare | None = None
-        self._at_work = 0  # items whose outcome is not known yet; some tasks of ``_running`` are about to end
         self._done = threading.Event()
-        self._stopping = asyncio.Event()
         self._feeder = threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True)
         self._forget = [channel.on_stop(self._stop), cancel.on_cancel(self._cancel_all)]
 
@@ -91,6 +103,7 @@ class EventLoopBatch:
             self._cancel_all()
         for forget in self._forget:
             forget()
+        self._attempts.over = True
         with self._lock:
             self._over = True
             self._hungry.notify_all()
@@ -102,9 +115,9 @@ class EventLoopBatch:
         """In the feeder's thread: keep the buffer filled."""
         window = max(LEAST_WINDOW, WINDOW_PER_ITEM * self._size)
         try:
-            self._task = copy_task(self._task)
+            task = self._attempts.task = copy_task(self._attempts.task)
             if self._settings.by_attempt:
-                self._channel.before_first(self._task.load)
+                self._channel.before_first(task.load)
             self._background.call(self._prepare, self._cancel, None, "the initializer")
             while room := self._wait_until_hungry():
                 chunk = self._channel.take(room, bounded(window, self._size, self._bytes))
@@ -112,7 +125,8 @@ class EventLoopBatch:
                     break
                 with self._lock:
                     self._in_hand += len(chunk)
-                    self._buffer.extend(chunk.part(n, n + 1) for n in range(len(chunk)))
+                    start, lost = chunk.start, None if chunk.lost is None else chunk
+                    self._buffer.extend((n, item, start, lost) for n, item in enumerate(chunk.items, start))
                 self._call(self._pump)
         except Stopped:  # before the first item
             pass
@@ -142,145 +156,149 @@ class EventLoopBatch:
 
     async def _prepare(self) -> None:
         """Run on the loop, because objects that it creates are used there."""
-        self._task.prepare()
+        self._attempts.task.prepare()
+
+    def _turn(self) -> None:
+        """Once in a turn of the loop in which something ended: deliver it, and start workers."""
+        self._turns += 1
+        self._due = False
+        if self._ended:
+            self._deliver(in_turn=True)
+        self._pump()
+
+    def _turn_soon(self) -> None:
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._turn)
 
     def _pump(self) -> None:
-        """Start items while there are some and there is room."""
-        while len(self._running) < self._size:
+        """Start workers while there are items and there is room."""
+        taken: list[Taken] = []
+        if not self._channel.stopped:
             with self._lock:
-                if not self._buffer or self._channel.stopped:
-                    break
-                chunk = self._buffer.popleft()
-                if len(self._buffer) == self._ahead // 2:
-                    self._hungry.notify()
-            if self._cpu is None:
-                self._cpu = self._background.cpu.join()
-            run = self._sampled if self._cpu.samples else self._run
-            running = self._loop.create_task(run(chunk, self._cpu), context=self._context.copy())
-            self._running.add(running)
-            self._at_work += 1
-            running.add_done_callback(self._ended)
+                room = min(self._size - len(self._running), len(self._buffer))
+                taken = [self._take() for _ in range(room)]
+        for one in taken:
+            self._start_worker(one)
         self._finish_if_idle()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+    def _take(self) -> Taken:
+        """Under the lock."""
+        if len(self._buffer) <= self._ahead // 2 + 1:
+            self._hungry.notify()
+        return self._buffer.popleft()
+
+    def _start_worker(self, first: Taken) -> None:
+        share = self._cpu = self._cpu or self._background.cpu.join()
+        context = self._context.copy()
+        number = self._settings.worker_numbers.acquire()
+        sampled = share.samples
+        work = self._work(first, context, number, once=sampled)
+        work = share.sampled(work) if sampled else work
+        self._running[number] = self._loop.create_task(work, context=context)
+
+    def _next(self, task: asyncio.Task[None], context: contextvars.Context) -> Taken | None:
+        """The next item for a worker; None for none, or if another task must take it: this one is as the last
+        item left it, with a context variable that was set, or a cancellation that was asked for."""
+        if self._channel.stopped or task.cancelling() or not _same(context, self._context):
+            return None
+        with self._lock:
+            if not self._buffer:
+                return None
+            one = self._take()
+        if self._cpu is not None and self._cpu.samples:
+            self._start_worker(one)
+            return None
+        return one
+
+    def _deliver(self, special: Block | None = None, *, in_turn: bool = False) -> None:
+        """Deliver what has ended, and a ``special`` outcome of an item."""
+        blocks, self._ended = blocks_of(self._ended), []
+        if special is not None:
+            blocks.append(special)
+        count = sum(map(len, blocks))
+        if self._cpu is not None:
+            others = len(self._running) - (not in_turn)  # a worker that delivers has not ended
+            last = not others
+            blocks[-1].cpu = self._cpu.end_items(count, time.perf_counter(), last=last)
+        try:
+            for block in blocks:
+                block.shares_cpu = True
+                if len(block) > 1 or not block.start % self._weigh_every:
+                    n_bytes = bytes_of(block) / len(block)
+                    with self._lock:
+                        self._bytes = max(0.9 * self._bytes, n_bytes)
+                self._channel.deliver(block)
+        except BaseException as fault:  # noqa: BLE001  # the batch must hear of it
+            self._channel.fail(fault)
         if self._settings.by_attempt:
             with self._lock:
-                self._in_hand -= 1
+                self._in_hand -= count
                 self._hungry.notify()
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            self._channel.fail(fault)
-        self._pump()
 
     def _finish_if_idle(self) -> None:
         with self._lock:
-            idle = not self._running and not self._buffer and (self._fed or self._over)
+            at_work = self._running or self._due
+            idle = not at_work and not self._buffer and (self._fed or self._over)
         if idle:
             if self._cpu is not None:
                 self._cpu.leave()
                 self._cpu = None
             self._done.set()
 
-    async def _sampled(self, chunk: Chunk, share: LoopShare) -> None:
-        """The same, and measure its steps."""
-        measured = MeteredCoroutine(self._run(chunk, share))
-        await measured
-        share.sample(measured.cpu)
-
-    async def _run(self, chunk: Chunk, share: LoopShare) -> None:
-        """Run the one item of ``chunk``."""
-        item, index = chunk.items[0], chunk.start
-        worker = self._settings.worker_numbers.acquire()
-        recorder = Recorder()
-        outcome: Outcome | None = None  # None for a plain value
-        value: object = None
-        began = time.perf_counter()
-        try:
-            then: Wait | Outcome | None = None
-            if self._timed or chunk.lost is not None:
-                attempts = self._attempts_of(chunk, recorder, began)
-                then = attempts.lost() if attempts.resumes else await self._attempt(item, index, attempts)
-            else:
-                # What nearly all items take: one attempt, without a deadline, that comes to a value. Each
-                # coroutine around another one costs at every turn of the loop, and the collector looks at
-                # what all those hold that wait.
-                try:
-                    value = await self._task.run_async(item, index, Attempt(1, None, recorder, self._cancel))
-                except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-                    attempts = self._attempts_of(chunk, recorder, began)
-                    then = self._caught(fault, attempts)
+    async def _work(
+        self, one: Taken | None, context: contextvars.Context, worker: int, *, once: bool
+    ) -> None:
+        """Run items one after another, ``one`` first, or only it ``once``. A new task for each item would
+        cost more than most of what is done here."""
+        task, awaited = self._running[worker], self._attempts
+        turn = -1
+        while one is not None:
+            index, item, first, lost = one
+            one = value = outcome = attempts = then = None  # thousands may wait here: keep nothing alive
+            recorder = Recorder()
+            began = time.perf_counter()
+            try:
+                if self._turns == turn:  # the last item waited for nothing: let others have a turn
+                    await asyncio.sleep(0)
+                    began = time.perf_counter()
+                turn = self._turns
+                if self._timed or lost is not None:
+                    attempts = awaited.of_item(index, lost, recorder, began)
+                    resumes = attempts.resumes
+                    then = attempts.lost() if resumes else await awaited.make(item, index, attempts)
                 else:
-                    if records := recorder.drain():
-                        outcome = Outcome(index, value, records=records)
-            if then is not None:
-                outcome = await self._to_the_end(item, index, attempts, then)
-        except asyncio.CancelledError:
-            outcome = cancelled(index, attempts.number)
-        now = time.perf_counter()
-        wall = now - began
-        self._at_work -= 1
+                    # What nearly all items take: one attempt, without a deadline, that comes to a value. Each
+                    # coroutine around another one costs at every turn of the loop, and the collector looks at
+                    # what all those hold that wait.
+                    try:
+                        attempt = Attempt(1, None, recorder, self._cancel)
+                        value = await awaited.task.run_async(item, index, attempt)
+                    except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
+                        attempts = awaited.of_item(index, lost, recorder, began)
+                        then = awaited.caught(fault, attempts)
+                    else:
+                        if records := recorder.drain():
+                            outcome = Outcome(index, value, records=records)
+                if then is not None and attempts is not None:
+                    outcome = await awaited.to_the_end(item, index, attempts, then)
+            except asyncio.CancelledError:
+                outcome = cancelled(index, 0 if attempts is None else attempts.number)
+            except BaseException as fault:  # noqa: BLE001  # of deciding what is next: the batch must hear
+                self._channel.fail(fault)
+                outcome = cancelled(index)
+            wall = time.perf_counter() - began
+            if outcome is None or outcome.plain:
+                value = value if outcome is None else outcome.value
+                self._ended.append((first, index, value, item, wall, began, worker))
+                if self._at_once:
+                    self._deliver()
+            else:
+                self._deliver(Block.of(replace(outcome, wall=wall, began=began, worker=worker), item))
+            self._turn_soon()
+            one = None if once else self._next(task, context)
+        del self._running[worker]
         self._settings.worker_numbers.release(worker)
-        if outcome is None or outcome.plain:
-            value = value if outcome is None else outcome.value
-            block = Block.of_value(index, value, item, wall=wall, began=began, worker=worker)
-        else:
-            block = Block.of(replace(outcome, wall=wall, began=began, worker=worker), item)
-        block.cpu, block.shares_cpu = share.end_item(now, last=not self._at_work), True
-        if not index % self._weigh_every:
-            n_bytes = bytes_of(block)
-            with self._lock:
-                self._bytes = max(0.9 * self._bytes, n_bytes)
-        self._channel.deliver(block)
-
-    def _attempts_of(self, chunk: Chunk, recorder: Recorder, began: float) -> Attempts:
-        return Attempts(self._job, chunk.start, recorder, self._cancel, began, chunk)
-
-    async def _to_the_end(
-        self, item: object, index: int, attempts: Attempts, then: Wait | Outcome
-    ) -> Outcome:
-        """Do what is next for an item until its end. Not called where an exception is being handled: it would
-        become the context of those that further attempts raise."""
-        while isinstance(then, Wait):
-            if await self._stopped_within(then.seconds):
-                return attempts.stopped()
-            attempts.begin()
-            then = await self._attempt(item, index, attempts)
-        return then
-
-    async def _attempt(self, item: object, index: int, attempts: Attempts) -> Wait | Outcome:
-        try:
-            return attempts.returned(await self._value(item, index, attempts))
-        except BaseException as fault:  # noqa: BLE001  # whatever an item raises is its error
-            return self._caught(fault, attempts)
-
-    def _caught(self, fault: BaseException, attempts: Attempts) -> Wait | Outcome:
-        if not isinstance(fault, asyncio.CancelledError):
-            return attempts.raised(fault)
-        if self._cancel.cancelled or self._over:
-            return attempts.ended_by_force()
-        return attempts.failed(ErrorInfo("CancelledError", "the item cancelled itself"))
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        """Wait before another attempt; True as soon as nothing may start any more."""
-        if not seconds:
-            await asyncio.sleep(0)
-            return self._channel.stopped
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return self._channel.stopped
-        return True
-
-    async def _value(self, item: object, index: int, attempts: Attempts) -> object:
-        """The result of an attempt."""
-        number, recorder = attempts.number, attempts.recorder
-        timeout = self._settings.timeout
-        if timeout is None:
-            return await self._task.run_async(item, index, Attempt(number, None, recorder, self._cancel))
-        attempt = Attempt(number, time.monotonic() + timeout, recorder, self._cancel, timeout)
-        async with deadline(timeout + LATE_SECONDS, f"no result within {timeout:g} s"):  # as on threads
-            return await self._task.run_async(item, index, attempt)
 
     def _stop(self) -> None:
         """Return what was taken and not started."""
@@ -289,13 +307,40 @@ class EventLoopBatch:
             self._buffer.clear()
             self._in_hand -= len(left)
             self._hungry.notify_all()
-        for chunk in left:
-            self._channel.give_back(chunk)
-        self._call(self._stopping.set)
+        for index, item, _, lost in left:
+            self._channel.give_back(lost or Chunk(index, [item]))
+        self._call(self._attempts.stopping.set)
         self._call(self._finish_if_idle)
 
     def _cancel_all(self) -> None:
         self._channel.stop()
+        self._attempts.over = True
         with self._lock:
             self._over = True
-        self._call(lambda: [task.cancel() for task in self._running])
+        # After the first steps of those that were started just now: a task that is cancelled before does not
+        # begin, and nobody would hear of its item.
+        self._call(lambda: self._loop.call_soon(self._cancel_running))
+
+    def _cancel_running(self) -> None:
+        for task in self._running.values():
+            task.cancel()
+
+
+def _same(context: contextvars.Context, other: contextvars.Context) -> bool:
+    """Whether all variables have the same values."""
+    try:
+        return context == other
+    except Exception:  # noqa: BLE001  # a value that cannot be compared, such as an array
+        return False
+
+
+def blocks_of(ended: Sequence[Ended]) -> list[Block]:
+    """Plain values as blocks, each of neighbours that were taken together and ended one after another."""
+    blocks: list[Block] = []
+    begin = 0
+    for end, (first, index, *_) in enumerate(ended, 1):
+        if end == len(ended) or ended[end][:2] != (first, index + 1):
+            _, indices, *columns = zip(*ended[begin:end], strict=True)
+            blocks.append(Block.of_values(indices[0], *columns))
+            begin = end
+    return blocks
