@@ -197,15 +197,17 @@ class Block:
         second = None if known is None else self.began[known]
         return None if second is None else second + sum(self.walls[known:offset])
 
-    def move(self, seconds: float, worker: int) -> None:
-        """Assign the items to ``worker``, whose clock is behind this one by so many seconds."""
+    def move(self, place: Place) -> None:
+        """Tell of items and their attempts by the clock and the numbers of this process."""
+        there = self.worker
+        seconds, self.worker = place(there)
+        self.workers = ()
         for offset, second in self.began.items():
             self.began[offset] = None if second is None else second + seconds
-        self.worker, self.workers = worker, ()
         for offset, outcome in self.special.items():
             began = None if outcome.began is None else outcome.began + seconds
-            tried = moved(outcome.tried, seconds, worker)
-            self.special[offset] = replace(outcome, began=began, worker=worker, tried=tried)
+            tried = moved(outcome.tried, place, there)
+            self.special[offset] = replace(outcome, began=began, worker=self.worker, tried=tried)
 
     def begins(self, zero: float = 0.0) -> Sequence[float | None]:
         """When each item began, by a clock that was ``zero`` when :func:`time.perf_counter` was 0."""
@@ -271,9 +273,18 @@ def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
     return {offset - start: one for offset, one in column.copy().items() if start <= offset < end}
 
 
-def moved(tried: tuple[Tried, ...], seconds: float, worker: int) -> tuple[Tried, ...]:
-    """Assign attempts to ``worker``, whose clock is behind this one by so many seconds."""
-    return tuple(one._replace(began=one.began + seconds, worker=worker) for one in tried)
+Place = Callable[[int | None], tuple[float, int]]
+"""Tells of a worker of another process by its number there, None if none ran an item: by how many seconds its
+clock is behind this one, and its number here."""
+
+
+def moved(tried: tuple[Tried, ...], place: Place, worker: int | None = None) -> tuple[Tried, ...]:
+    """Attempts by the clock and the numbers of this process; those that name no worker are of ``worker``."""
+    found = []
+    for one in tried:
+        seconds, number = place(worker if one.worker is None else one.worker)
+        found.append(one._replace(began=one.began + seconds, worker=number))
+    return tuple(found)
 
 
 def together(seconds: Iterable[float | None]) -> float | None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import heapq
 import threading
+from collections.abc import Iterable
 
 
 class WorkerNumbers:
     """Gives each worker that runs items the lowest free number from 0, like a table of file descriptors: so a
-    batch has as many numbers as it ever had workers at once, with any sequence of executors.
+    batch has as many numbers as it ever had workers at once, with any sequence of executors. Those that are
+    ``free`` are given before others.
 
     Concurrency: any thread; ``_lock`` guards all fields.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, free: Iterable[int] = ()) -> None:
         self._lock = threading.Lock()
-        self._free: list[int] = []  # a heap
+        self._free = sorted(free)  # a heap
         self._known = 0
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -33,3 +35,10 @@ class WorkerNumbers:
         """The worker with this number runs nothing more."""
         with self._lock:
             heapq.heappush(self._free, number)
+
+    def withdraw(self, number: int) -> None:
+        """Give this number to nobody, if it is free."""
+        with self._lock:
+            if number in self._free:
+                self._free.remove(number)
+                heapq.heapify(self._free)

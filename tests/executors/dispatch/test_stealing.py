@@ -191,6 +191,6 @@ def test_where_there_can_be_no_other_worker_nobody_watches() -> None:
     started: list[Callable[[], None]] = []
     watch = Watch(started.append)
     window = Window(as_source([1, 2]), FailureWatch(FailurePolicy(), 2), ordered=True)
-    for widen, looks in ((None, 0), (lambda: None, 1)):
-        WorkStealer(window, watch, list, lambda: True, widen).begin()
+    for several, looks in ((False, 0), (True, 1)):
+        WorkStealer(window, watch, list, functools.partial(bool, several)).begin()
         assert len(started) == looks

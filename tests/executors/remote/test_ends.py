@@ -220,6 +220,24 @@ def test_an_order_goes_to_the_worker_with_the_fewest_for_its_seats(monkeypatch: 
         assert sent == {"tls://1": 2, "tls://3": 6}
 
 
+def test_help_goes_to_the_worker_of_an_order_and_only_to_a_free_seat(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = {f"tls://{n}": {"nthreads": n, "last_seen": 1.0} for n in (1, 2)}
+    monkeypatch.setattr(Client, "workers", workers)
+    with connected() as (client, carrier, _):
+        first, other = carrier.send(b"order", Ends().end), carrier.send(b"order", Ends().end)
+        assert (first.worker, other.worker) == ("tls://2", "tls://1")
+        assert carrier.beside(other, b"help", Ends().end) is None
+        helper = carrier.beside(first, b"help", Ends().end)
+        assert helper is not None
+        assert helper.worker == "tls://2"
+        assert client.asked[-1]["workers"] == ["tls://2"]
+        assert carrier.beside(first, b"help", Ends().end) is None
+        helper.drop()
+        first.drop()
+        assert carrier.beside(first, b"help", Ends().end) is None  # it is no longer out
+        assert len(client.asked) == 3
+
+
 def test_what_a_silent_worker_has_is_lost(monkeypatch: pytest.MonkeyPatch, soon: Any) -> None:
     monkeypatch.setattr(dask_carrier, "SILENT_SECONDS", 0.02)
     monkeypatch.setattr(dask_carrier, "LOOK_SECONDS", 0.01)

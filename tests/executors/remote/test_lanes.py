@@ -78,3 +78,21 @@ def test_numbers_are_free_again_at_the_end() -> None:
     assert settings.worker_numbers.acquire() == 1
     of.close()
     assert settings.worker_numbers.acquire() == 0
+
+
+def test_items_of_an_order_that_was_helped_are_those_of_two_workers() -> None:
+    told: list[WorkerPlace] = []
+    of = lanes(told)
+    of.stint(Stay("a", "x", 1, 1.0, 2.0), 1.0, 2.0, 2)
+    stay = Stay("a", "x", 0, 1.5, 9.0)  # it came before the other slot had ended its own
+    stint = of.stint(stay, 1.5, 9.0, 2)
+    assert of.beside(stay, stint, 2, 0) == of.beside(stay, stint, 2, None) == stint
+    assert of.beside(stay, stint, 2, 1) == (stint.behind, 0)
+    assert of.beside(stay, stint, 2, 2) == (stint.behind, 2)  # a helper whose own reply is yet to come
+    assert [place.slot for place in told] == [0, 1, 2]
+
+
+def test_slots_that_were_swapped_shift_no_times() -> None:
+    of = lanes()
+    of.stint(Stay("a", "x", 0, 5.0, 8.0), 5.0, 8.0, 2)  # the helper left with the slot of who it helped
+    assert of.stint(Stay("a", "x", 0, 1.0, 9.0), 1.0, 9.0, 2).behind == 0.0

@@ -66,7 +66,7 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     gate = Gate()
-    monkeypatch.setattr(Agent, "run", lambda self, order, waiting: gate(order, waiting))
+    monkeypatch.setattr(Agent, "run", lambda self, order, waiting, hold: gate(order, waiting))
     return gate
 
 

@@ -121,3 +121,41 @@ def test_a_fault_is_raised_where_the_blocks_are_read() -> None:
     one.fail(ValueError("no"))
     with pytest.raises(ValueError, match="no"):
         list(one.blocks())
+
+
+def test_with_more_time_what_is_late_is_handed_out_after_all() -> None:
+    one = channel(seconds=0.0)
+    first = taken(one, 1)
+    assert not one.more()
+    assert one.wait_until_fewer(2, 0.0)  # only the first runs
+    assert one.extend(60.0)
+    assert not one.wait_until_fewer(4, 0.0)
+    second = taken(one, 1)
+    for chunk in (first, second, taken(one)):
+        one.deliver(done(chunk))
+    assert one.wait_until_fewer(1, 0.0)
+    assert not one.extend(60.0)  # it is over: nothing may begin while its batch is being closed
+
+
+def test_an_order_that_was_stopped_gets_no_more_time() -> None:
+    one = channel()
+    taken(one, 1)
+    one.stop()
+    assert not one.extend(60.0)
+    assert one.wait_until_fewer(2, 0.0)
+
+
+def test_who_waits_for_items_is_told_to_look_for_some_elsewhere() -> None:
+    one, told = channel(1), threading.Event()
+    one.on_idle(told.set)
+    first = taken(one)
+    waiting = threading.Thread(target=one.take, args=(1, 1))
+    waiting.start()
+    assert told.wait(30)
+    end = time.monotonic() + 30
+    while not one.starving and time.monotonic() < end:
+        time.sleep(0.001)
+    assert one.starving
+    one.deliver(done(first))
+    waiting.join()
+    assert not one.starving

@@ -90,7 +90,7 @@ class ChunkSizer:
         self._workers = workers
         self._target = target
         self._least = least
-        self._shares = shares * workers
+        self._shares = shares  # for each of them
         self._most = most
         self._short = short
         self._most_bytes = most_bytes or BYTES_PER_CHUNK
@@ -106,12 +106,17 @@ class ChunkSizer:
         with self._lock:
             return ItemPace(self._mean, self._bytes) if self._mean else None
 
+    def share(self, workers: int) -> None:
+        """From now on so many workers share what is left."""
+        with self._lock:
+            self._workers = workers
+
     def next(self, remaining: int | None) -> tuple[int, int]:
         """How many items to take, and how many may be ahead of the consumer when taking them."""
         with self._lock:
             size = self._fixed or self._size
             if remaining is not None and not self._fixed and self._workers > 1:
-                share = math.ceil(remaining / self._shares)
+                share = math.ceil(remaining / (self._shares * self._workers))
                 size = min(size, max(share, int(self._least / self._mean) if self._mean else 0, 1))
             ahead = self._workers * max(WINDOW_PER_WORKER, CHUNKS_AHEAD * size)
             return size, bounded(ahead, 2 * self._workers * size, self._bytes)

@@ -9,7 +9,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 
-from batchmill.errors import ExecutorUnavailable, InternalError
+from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.executors.dispatch.link import (
     TIMED_OUT,
@@ -19,8 +19,10 @@ from batchmill.executors.dispatch.link import (
     Lender,
     LinkBroken,
     WorkerLink,
+    no_thread,
 )
 from batchmill.executors.dispatch.seat import WorkerSeat
+from batchmill.executors.dispatch.sent import Sent
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.running.progress import Position
 
@@ -29,13 +31,11 @@ RunThread = Callable[[Callable[[], None]], None]
 
 
 class Driver:
-    """Feeds one worker of ``lender`` at a time. It calls ``share`` when it sends several items while other
-    workers have none; ``worker`` is the number of its worker in the batch, which is replaced after
-    ``max_items``.
+    """Feeds one worker of ``lender`` at a time. It calls ``share`` when it sends several items while others
+    have none; ``worker`` is its worker's number in the batch, which is replaced after ``max_items``.
 
-    Concurrency: its own thread, from ``run``, sends; one of the link's settles; that of
-    :class:`~batchmill.executors.dispatch.stealing.WorkStealer` takes back. ``_lock`` (through the condition
-    ``_changed``) guards ``_link``, ``_sent``, ``_driving`` and ``_held``.
+    Concurrency: its own thread, from ``run``, sends; one of the link's settles; that of a ``WorkStealer``
+    takes back. ``_lock`` (through ``_changed``) guards ``_link``, ``_sent``, ``_driving`` and ``_held``.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class Driver:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._link: WorkerLink | None = None
-        self._sent: dict[int, Chunk] = {}  # by its number
+        self._sent = Sent()
         self._driving = True  # a thread is, or will be, at it
         self._held = False  # the worker was told to begin nothing more of what it has
         self._ended = threading.Event()
 
     def send_first(self) -> None:
-        """Send the first chunk from the caller's thread, because waking another would take longer; only if
-        items are there without waiting, and a worker too. :meth:`start` must follow."""
+        """Send the first chunk from the caller's thread, which is quicker; only if items are there without
+        waiting, and a worker too. :meth:`start` must follow."""
         try:
             self._next()
         except BaseException as fault:  # noqa: BLE001  # raised again where the results are consumed
@@ -74,7 +74,7 @@ class Driver:
     def start(self) -> None:
         """Feed the worker, in a thread; none is needed where all items have been sent.
 
-        Raises :class:`ExecutorUnavailable` when the system has no thread to give."""
+        Raises :class:`~batchmill.errors.ExecutorUnavailable` when the system has no thread to give."""
         with self._lock:
             sent = bool(self._sent)
             self._driving = not sent or self._channel.more()
@@ -88,11 +88,14 @@ class Driver:
                 idle = not self._sent
             if idle:
                 self._end()
-            raise _no_thread(fault) from fault
+            raise no_thread(fault) from fault
 
     def join(self, seconds: float) -> None:
-        """Wait for the driver's end; one that is stuck in the source of items is left behind."""
-        self._ended.wait(seconds)
+        """Wait for the driver's end. Left behind is one that is stuck in the source of items, or that waits
+        for a worker to start which has nothing to run any more."""
+        with self._lock:
+            left = self._held and self._starts() and bool(self._sent) and not self._sent.n_items
+        self._ended.wait(0.0 if left else seconds)
 
     def _drive(self) -> None:
         try:
@@ -124,12 +127,13 @@ class Driver:
         if by_attempt and not self._lender.shared:
             self.warm_up()
         self._wait_for_room()
-        most, ahead = self._sizer.next(self._channel.remaining())
         seat = WorkerSeat(self.warm_up, self.lend) if by_attempt else None
-        chunk = self._channel.take(most, ahead, seat=seat)
+        chunk = self._channel.take(*self._sizer.next(self._channel.remaining()), seat=seat)
         if chunk is None:
             return False
-        if self._is_held():  # since we began to wait; it may be what was taken back from this very worker
+        with self._lock:
+            held = self._held and bool(self._sent)
+        if held:  # since we began to wait; it may be what was taken back from this very worker
             self._channel.give_back(chunk)
             return True
         try:
@@ -212,7 +216,7 @@ class Driver:
         return link
 
     def _send(self, link: WorkerLink, chunk: Chunk) -> None:
-        """Send a chunk. Where that cannot be done it is returned."""
+        """Send a chunk, or return it."""
         self._let_begin(link)
         number = link.next_number
         try:
@@ -235,11 +239,6 @@ class Driver:
             self._channel.give_back(left)
             if not isinstance(fault, LinkBroken):  # else it had died unnoticed, idle
                 raise
-
-    def _is_held(self) -> bool:
-        """Whether the worker would begin none of the items sent to it."""
-        with self._lock:
-            return self._held and bool(self._sent)
 
     def _let_begin(self, link: WorkerLink) -> None:
         """Have the worker begin items again that was held, unless the batch is over."""
@@ -277,21 +276,36 @@ class Driver:
                 self._run(self._drive)
                 return
             except RuntimeError as fault:
-                self._channel.fail(_no_thread(fault))
+                self._channel.fail(no_thread(fault))
         self._end()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the worker has items."""
+        with self._lock:
+            return bool(self._sent.n_items)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has a worker that could begin items at once."""
+        with self._lock:
+            return self._link is not None and not self._sent and not self._starts()
 
     def spare(self) -> bool:
         """Whether the worker has more items than the one it can be on."""
         with self._lock:
-            return sum(map(len, self._sent.values())) > 1
+            return self._sent.n_items > (0 if self._starts() else 1)
 
     def at(self) -> Position | None:
-        """Which item of which chunk the worker is on; None while it is on none or was held."""
+        """See :class:`~batchmill.executors.dispatch.stealing.Holder`."""
         with self._lock:
             if self._link is None or self._held:
                 return None
             at = self._link.position()
-            return at if at.seq in self._sent and at.begun else None
+            return at if not at.seq or (at.seq in self._sent and at.begun) else None
+
+    def _starts(self) -> bool:
+        return self._link is not None and not self._link.position().seq
 
     def hold(self) -> None:
         """Prevent the worker from beginning further items, so :meth:`take_back` can have them."""
@@ -300,29 +314,19 @@ class Driver:
                 self._link.hold()
                 self._held = True
 
-    # The worker continues meanwhile, and no thread may wait for it: it may be in an item that takes an hour.
-    # One word of its progress and the order of its stores make this safe. The worker writes that it begins an
-    # item, and only then checks whether it is held. We have held it, waited longer than any store takes to
-    # become visible, and now read that word once. An item that is not in it by now was not begun, and will
-    # not be: the worker that takes it over runs it alone. Chunks before the current one are done, even if
-    # their replies were not read; chunks behind it are given back whole. Results of items that are given back
-    # here can never come from this worker, and a reply that has them is an error (`ChunkSettler._deliver`).
     def take_back(self) -> None:
-        """Return what a worker that was held a little while ago has not begun."""
+        """Return what a worker that was held a little while ago has not begun. Results of that can never come
+        from this worker: a reply that has them is an error (``ChunkSettler._deliver``)."""
         with self._lock:
             if self._link is None or not self._held:
                 return
-            at, unbegun = self._link.position(), []
-            for number, chunk in self._sent.items():
-                begun = at.begun if at.seq == number else len(chunk) if at.seq > number else 0
-                self._sent[number] = chunk.part(0, begun)
-                unbegun.append(chunk.part(begun))
+            unbegun = self._sent.keep_begun(self._link.position())
         for rest in unbegun:
             self._channel.give_back(rest)
 
     def stop_items(self) -> None:
         """Prevent the worker from beginning further items."""
-        with self._lock:  # held, so that the worker is not in another batch's hands by then
+        with self._lock:  # so that the worker is not in another batch's hands by then
             if self._link is not None:
                 self._link.stop_items()
 
@@ -344,7 +348,3 @@ class Driver:
         with self._lock:
             if self._link is not None and self._sent and self._link.resident() > limit:
                 self._link.kill(TOO_LARGE)
-
-
-def _no_thread(fault: RuntimeError) -> ExecutorUnavailable:
-    return ExecutorUnavailable(f"no thread can be started to feed a worker process: {fault}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from batchmill.errors import BatchmillError
+from batchmill.errors import BatchmillError, ExecutorUnavailable
 
 if TYPE_CHECKING:  # a first worker process is started before these are imported
     from batchmill.block import Block
@@ -87,6 +87,11 @@ class CannotTravel(Exception):  # says what it is
     def __init__(self, error: ErrorInfo) -> None:
         super().__init__(error.message)
         self.error = error
+
+
+def no_thread(fault: RuntimeError) -> ExecutorUnavailable:
+    """The error where the system has no thread to give."""
+    return ExecutorUnavailable(f"no thread can be started to feed a worker process: {fault}")
 
 
 class WorkerLink(Protocol):

@@ -7,7 +7,11 @@ is given back.
 
 The moment replaces a memory barrier: a worker writes which item it is on before it checks whether it is held.
 So either it sees the hold, or the stealer, which looks much later than any write takes to become visible,
-finds the item begun.
+finds the item begun. The worker continues meanwhile, and no thread waits for it: it may be in an item that
+takes an hour.
+
+A worker that still starts has begun nothing. Its items go to others that are free: starting an interpreter
+takes many seconds on a crowded machine.
 """
 
 from __future__ import annotations
@@ -35,7 +39,8 @@ class Holder(Protocol):
         """Whether it has."""
 
     def at(self) -> Position | None:
-        """Which item of which chunk it is on; None while it is on none or was held."""
+        """Which item of which chunk it is on, chunk 0 while it still starts; None while it is on none or was
+        held."""
 
     def hold(self) -> None:
         """Prevent it from beginning further items, so :meth:`take_back` can have them."""
@@ -95,8 +100,8 @@ class WorkStealer:
     """Shares the items of one batch while one worker waits for items and another has several.
 
     ``holders`` are the active workers, ``several`` says quickly whether one of them may have more than one
-    item, ``widen`` adds one if workers may be idle that have none yet; None if there can be no other worker.
-    ``watch`` has the thread.
+    item and there can be another worker, ``idle`` whether one that is up has none. ``widen`` adds workers if
+    there may be more. ``watch`` has the thread.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_watched``, ``_asked`` and ``_over``. The
     thread of the watch looks, under ``_looking``, and alone has ``_before``.
@@ -108,13 +113,15 @@ class WorkStealer:
         watch: Watch,
         holders: Callable[[], Sequence[Holder]],
         several: Callable[[], bool],
-        widen: Callable[[], None] | None = lambda: None,
+        widen: Callable[[], None] = lambda: None,
+        idle: Callable[[], bool] = lambda: False,
     ) -> None:
         self._channel = channel
         self._watch = watch
         self._holders = holders
         self._several = several
         self._widen = widen
+        self._idle = idle
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._watched = False
@@ -124,7 +131,7 @@ class WorkStealer:
 
     def begin(self) -> None:
         """Watch, if there is anything to share: somebody has nothing to do, or has got several items."""
-        if self._over or self._widen is None or not self._several():
+        if self._over or not self._several():
             return
         with self._lock:
             self._asked = True
@@ -136,6 +143,16 @@ class WorkStealer:
         except RuntimeError:  # the system has no thread to give: each worker keeps what it has
             with self._lock:
                 self._watched = False
+
+    def share(self) -> None:
+        """Take back what no worker has begun, and add workers for it, without waiting for a look."""
+        with self._looking:
+            with self._lock:
+                over = self._over
+            if over:
+                return
+            self._take_back([holder for holder in self._holders() if holder.spare()])
+        self.begin()
 
     def end(self) -> None:
         """The batch is over: when this returns, the watch no longer looks at it."""
@@ -153,6 +170,8 @@ class WorkStealer:
             try:
                 now = {holder: at for holder in self._holders() if holder.spare() and (at := holder.at())}
                 stuck = [holder for holder, at in now.items() if self._before.get(holder) == at]
+                if any(not now[holder].seq for holder in stuck) and not self._idle():
+                    stuck = [holder for holder in stuck if now[holder].seq]  # nobody would be quicker
                 self._before = now
                 if stuck and self._wanted():
                     self._take_back(stuck)
@@ -186,5 +205,4 @@ class WorkStealer:
         time.sleep(HOLD_SECONDS)
         for holder in holders:
             holder.take_back()
-        if self._widen is not None:
-            self._widen()
+        self._widen()

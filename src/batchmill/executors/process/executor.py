@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
@@ -49,7 +49,7 @@ class ProcessExecutor:
     ``around`` is the pickle of the environment for the items, None for that of this process; ``heard`` gets
     their log records. ``modules`` are the files of the user's modules that came with the task, with their
     content: workers that may have imported others do not run it. Chunks are meant to take
-    ``chunk_seconds`` and to travel as ``chunk_bytes``.
+    ``chunk_seconds`` and to travel as ``chunk_bytes``. ``begun`` gets the batch once it has begun.
     """
 
     name = "process"
@@ -61,11 +61,13 @@ class ProcessExecutor:
         modules: frozenset[str] = NO_MODULES,
         chunk_seconds: float = CHUNK_SECONDS,
         chunk_bytes: int = BYTES_PER_CHUNK,
+        begun: Callable[[ProcessBatch], None] = lambda batch: None,
     ) -> None:
         self._around = around
         self._heard = heard
         self._modules = modules
         self._chunk = chunk_seconds, chunk_bytes
+        self._begun = begun
 
     def workers(self, settings: ExecutorSettings) -> int:
         return min(settings.max_concurrent or usable_cores(), MOST_CONCURRENT)
@@ -86,6 +88,7 @@ class ProcessExecutor:
         crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, size, *self._chunk)
         try:
             crew.start()
+            self._begun(crew)
             yield from channel.blocks()
         finally:
             crew.close()
@@ -114,8 +117,8 @@ def refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:
 class ProcessBatch:
     """The drivers of one batch.
 
-    Concurrency: ``_lock`` guards ``_drivers`` and ``_taken``. The watcher, and the threads that stop, cancel
-    or close the batch, call in from their own threads.
+    Concurrency: ``_lock`` guards ``_drivers``, ``_taken`` and ``_size``. The watcher, and the threads that
+    stop, cancel or close the batch, call in from their own threads.
     """
 
     def __init__(
@@ -154,8 +157,9 @@ class ProcessBatch:
         self._drivers: list[Driver] = []
         self._numbers = settings.worker_numbers
         self._taken: list[int] = []  # of them
-        widen = self._widen if size > 1 else None
-        self._sharing = WorkStealer(channel, pool.watch, self._now, self._several, widen)
+        self._sharing = WorkStealer(
+            channel, pool.watch, self._now, self._several, self._widen, self._has_idle
+        )
         channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
         self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]
@@ -191,8 +195,32 @@ class ProcessBatch:
             self._taken.append(number)
         return driver
 
+    def resize(self, size: int) -> None:
+        """From now on have up to ``size`` workers with items."""
+        with self._lock:
+            self._size = size
+        self._sizer.share(size)
+
+    def share(self) -> None:
+        """Have what no worker has begun run by as many workers as there may be now."""
+        self._sharing.share()
+
+    @property
+    def unbegun(self) -> bool:
+        """Whether there are items that no worker has begun."""
+        return self._channel.more() or any(driver.spare() for driver in self._now())
+
+    def busy(self) -> set[int]:
+        """The numbers of the workers that have items."""
+        return {driver.worker for driver in self._now() if driver.busy}
+
     def _several(self) -> bool:
-        return any(driver.spare() for driver in self._now())
+        return self._size > 1 and any(driver.spare() for driver in self._now())
+
+    def _has_idle(self) -> bool:
+        """Whether a worker that is up has nothing to do, or could be leased."""
+        now = [driver for driver in self._now() if not driver.over]
+        return any(driver.idle for driver in now) or (len(now) < self._size and self._pool.idle() > 0)
 
     def _widen(self) -> None:
         """Add drivers for returned items, if fewer are working than allowed: they replace drivers that ended

@@ -16,11 +16,10 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from batchmill.block import Block
-from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError
 from batchmill.executors.contract import Chunk, WorkerDeath
 from batchmill.executors.own_time import Effort, Took, own_seconds
@@ -30,7 +29,8 @@ from batchmill.executors.process.executor import ProcessExecutor
 from batchmill.executors.process.logs import Logged
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.slot import NO_MODULES
-from batchmill.executors.remote.contract import WIRE, Ended, Order, Reply, Rest, Stay
+from batchmill.executors.remote.at_work import AtWork, SlotHold
+from batchmill.executors.remote.contract import WIRE, Ended, Help, Order, Reply, Rest, Stay
 from batchmill.executors.remote.dask_side import Waiting, who_waits
 from batchmill.executors.remote.library import Library
 from batchmill.executors.remote.loaded_jobs import LoadedJob, RemoteJob, loaded
@@ -42,14 +42,6 @@ KEPT_JOBS = 8
 REMEMBERED = 256  # batches that were stopped, for orders of theirs that come later
 LOOK_SECONDS = 0.1
 FORGET_SECONDS = 60.0
-
-
-@dataclass(slots=True)
-class _AtWork:
-    batch: str
-    channel: OrderChannel
-    waiting: Waiting
-    cancel: CancelToken = field(default_factory=CancelToken)
 
 
 class Agent:
@@ -65,23 +57,26 @@ class Agent:
         self._lock = threading.Lock()
         self._jobs: OrderedDict[bytes, LoadedJob] = OrderedDict()
         self._library = Library()
-        self._at_work: list[_AtWork] = []
+        self._at_work: list[AtWork] = []
         self._stopped: deque[str] = deque(maxlen=REMEMBERED)
         self._watching = False
         self._serving: list[str] = []
         self._recalled: deque[str] = deque(maxlen=REMEMBERED)
         self._replies: dict[str, tuple[Waiting, bytes]] = {}  # that may still be asked for
 
-    def serve(self, order: Order, came: float) -> bytes:
+    def serve(self, order: Order | Help, came: float) -> bytes:
         """Run an order that ``came`` at that second; returns the pickle of its :class:`Reply`."""
         waiting = who_waits(self)
-        slot = self._slots.acquire()
+        hold = SlotHold(self._slots.acquire())
         with self._lock:
             recalled = waiting.key in self._recalled
             self._serving.append(waiting.key)
         try:
-            reply = _unbegun(order) if recalled else self.run(order, waiting)
-            stay = Stay(reply.host, self.name, slot, came, time.perf_counter())
+            if isinstance(order, Help):
+                reply = Reply("done", socket.gethostname(), helped=not recalled and self._help(order, hold))
+            else:
+                reply = _unbegun(order) if recalled else self.run(order, waiting, hold)
+            stay = Stay(reply.host, self.name, hold.slot, came, time.perf_counter())
             packed = pickle.dumps(reply._replace(stay=stay), 5)
             with self._lock:
                 self._forget_replies()
@@ -92,10 +87,15 @@ class Agent:
         finally:
             with self._lock:
                 self._serving.remove(waiting.key)
-            self._slots.release(slot)
+            self._slots.release(hold.slot)
 
-    def run(self, order: Order, waiting: Waiting) -> Reply:
-        """Run an order for the caller that waits for it."""
+    def _help(self, help_: Help, hold: SlotHold) -> bool:
+        wanted = help_.batch, help_.start
+        found = next((one for one in self._now() if (one.batch, one.start) == wanted), None)
+        return found is not None and found.help(hold, help_.seconds)
+
+    def run(self, order: Order, waiting: Waiting, hold: SlotHold) -> Reply:
+        """Run an order for the caller that waits for it, in the slot that it holds."""
         host = socket.gethostname()
         try:
             known = self._job(order)
@@ -103,7 +103,7 @@ class Agent:
                 return Reply("no_job", host)
             _allow_children()
             with nullcontext() if known.copy is None else self._library.holding(known.copy):
-                return self._run(order, known, waiting, host)
+                return self._run(order, known, waiting, hold, host)
         except (BatchmillError, OSError) as fault:
             return Reply("unable", host, reason=f"{type(fault).__name__}: {fault}")
 
@@ -124,27 +124,28 @@ class Agent:
                 self._jobs.popitem(last=False)
         return found
 
-    def _run(self, order: Order, known: LoadedJob, waiting: Waiting, host: str) -> Reply:
+    def _run(self, order: Order, known: LoadedJob, waiting: Waiting, hold: SlotHold, host: str) -> Reply:
         job = known.job
         deaths: list[WorkerDeath] = []
         retry = SealedRetry(job.retry, job.settings.retry)
-        settings = replace(job.settings, retry=retry, on_death=deaths.append)
         sealed = SealedItems(order.items, 0, order.n_items)
         items = pickler.loads(order.items) if order.plain else sealed
         channel = OrderChannel(
             Chunk(order.start, items, order.attempts, order.lost, wait=order.wait),
             order.seconds,
-            alone=settings.stop_on_failure or settings.judges_failures,
-            by_attempt=settings.by_attempt,
+            alone=job.settings.stop_on_failure or job.settings.judges_failures,
+            by_attempt=job.settings.by_attempt,
         )
-        at_work = _AtWork(order.batch, channel, waiting)
+        at_work = AtWork(order.batch, order.start, channel, waiting, hold)
+        numbers = at_work.numbers
+        settings = replace(job.settings, retry=retry, on_death=deaths.append, worker_numbers=numbers)
         logs: list[bytes] = []
         files = NO_MODULES if job.modules is None else job.modules.files
         heard = partial(_keep, logs)
         # All items in one chunk: their number was chosen for it, and each part of sealed items carries all.
-        executor = ProcessExecutor(known.around, heard, files, order.seconds, sys.maxsize)
+        executor = ProcessExecutor(known.around, heard, files, order.seconds, sys.maxsize, at_work.begun)
         done: list[Block] = []
-        with self._entered(at_work):
+        with self._entered(at_work, hold):
             done.extend(executor.run(SealedTask(job.task), channel, settings, at_work.cancel))
         done += channel.finished()
         seconds = sum(own_seconds(_took(block)) for block in done)
@@ -153,7 +154,7 @@ class Agent:
         return Reply("done", host, ended, rest, seconds, tuple(logs), deaths=tuple(deaths))
 
     @contextmanager
-    def _entered(self, at_work: _AtWork) -> Iterator[None]:
+    def _entered(self, at_work: AtWork, hold: SlotHold) -> Iterator[None]:
         with self._lock:
             self._at_work.append(at_work)
             stopped = at_work.batch in self._stopped
@@ -166,6 +167,7 @@ class Agent:
         try:
             yield
         finally:
+            at_work.end(hold)
             with self._lock:
                 self._at_work.remove(at_work)
 
@@ -222,7 +224,7 @@ class Agent:
         for key in [key for key, (waiting, _) in self._replies.items() if not waiting.kept()]:
             del self._replies[key]
 
-    def _now(self) -> list[_AtWork]:
+    def _now(self) -> list[AtWork]:
         with self._lock:
             return list(self._at_work)
 
@@ -243,7 +245,7 @@ _agent = Agent()
 def run(packed: bytes) -> bytes:
     """Run a pickled :class:`Order`; the pickled :class:`Reply`."""
     came = time.perf_counter()
-    order: Order = pickle.loads(packed)  # noqa: S301  # from who may have us run anything
+    order: Order | Help = pickle.loads(packed)  # noqa: S301  # from who may have us run anything
     if order[0] != WIRE:
         reason = (
             f"batchmill there expects orders of form {WIRE}, not {order[0]}: install the same version of it, "
@@ -290,7 +292,7 @@ def _placed(block: Block, host: str) -> Block:
 
 
 def _ended(block: Block) -> Ended:
-    return Ended(block.start, frames.packed(block), block.cpu, block.peak)
+    return Ended(block.start, frames.packed(block), block.cpu, block.peak, block.worker)
 
 
 def _keep(logs: list[bytes], logged: Logged) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from batchmill.block import Block, moved
@@ -14,15 +14,19 @@ from batchmill.executors.remote.lanes import Stint
 from batchmill.executors.remote.missing import explained
 from batchmill.outcome import Tried
 
+StintAt = Callable[[int | None], Stint]
+"""Gives the worker at a slot of the agent that replied."""
 
-def blocks_of(reply: Reply, chunk: Chunk, stint: Stint, *, elsewhere: bool) -> list[Block]:
+
+def blocks_of(reply: Reply, chunk: Chunk, stint_at: StintAt, *, elsewhere: bool) -> list[Block]:
     """The outcomes of the items of ``chunk`` that have ended. ``elsewhere`` says that the worker may lack
     modules that are here. Raises :class:`InternalError` if the reply has other items."""
     blocks = []
     for one in reply.blocks:
         block = frames.unpacked(one.columns, one.start)
         block.cpu, block.peak = one.cpu, one.peak
-        block.move(*stint)
+        block.worker = one.slot
+        block.move(stint_at)
         offset = block.start - chunk.start
         block.items = chunk.items[offset : offset + len(block)]
         if elsewhere:
@@ -33,10 +37,10 @@ def blocks_of(reply: Reply, chunk: Chunk, stint: Stint, *, elsewhere: bool) -> l
     return blocks
 
 
-def rest_of(reply: Reply, chunk: Chunk, stint: Stint) -> Iterator[Chunk]:
+def rest_of(reply: Reply, chunk: Chunk, stint_at: StintAt) -> Iterator[Chunk]:
     """The parts of ``chunk`` that came back unfinished."""
     for rest in reply.rest:
-        yield _part(chunk, rest, moved(rest.tried, *stint))
+        yield _part(chunk, rest, moved(rest.tried, stint_at))
 
 
 def _part(chunk: Chunk, rest: Rest, tried: tuple[Tried, ...]) -> Chunk:

@@ -7,7 +7,6 @@ import pickle
 import secrets
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 
 from batchmill.block import Block
@@ -20,10 +19,20 @@ from batchmill.executors.pickling import pickler
 from batchmill.executors.process.logs import handle
 from batchmill.executors.process.sealing import sealed_error
 from batchmill.executors.remote.arrived import blocks_of, rest_of
-from batchmill.executors.remote.contract import WIRE, Carrier, End, Gone, Lost, Order, Reply, Ticket
+from batchmill.executors.remote.contract import (
+    WIRE,
+    Carrier,
+    End,
+    Gone,
+    Help,
+    Lost,
+    Order,
+    Reply,
+)
 from batchmill.executors.remote.jobs import PackedBatch, check_items, guarded, packed_items
-from batchmill.executors.remote.lanes import Lanes, Stint
+from batchmill.executors.remote.lanes import Lanes
 from batchmill.executors.remote.losses import Losses
+from batchmill.executors.remote.out import Out, OutOrders
 from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.outcome import ErrorInfo
 
@@ -37,6 +46,8 @@ MOST_BYTES = 4 << 20  # Dask warns of 10 MB
 MOST_PER_CHUNK = 16_384
 WARM_SEATS = 16  # at most, before items whose starts are limited
 PATIENCE_SECONDS = 0.5  # at least, after which an agent hands in what it has
+HELP_SECONDS = 1.0  # that an order with help begins items for, before it hands in what it has
+LATE_LOOK_SECONDS = 0.05  # between looks for orders that need help
 OPENED_BYTES = 64 << 10  # of plain items, by agents: more is quicker to pass on than to unpickle
 SMALL_JOB_BYTES = 32 << 10  # what travels with every order
 CLOSE_SECONDS = 1.0
@@ -49,8 +60,7 @@ class BatchOrders:
     """Sends and settles the orders of one batch; see the module.
 
     Concurrency: a thread of its own takes and sends, the carrier's threads settle, and the threads that stop,
-    cancel or close the batch call in. ``_changed`` guards ``_out``, ``_tickets``, ``_busy``, ``_sent``,
-    ``_losses``, ``_known``, ``_unable`` and ``_over``.
+    cancel or close the batch call in. ``_lock`` guards ``_losses``, ``_known`` and ``_unable``.
     """
 
     def __init__(
@@ -68,8 +78,10 @@ class BatchOrders:
         self._carrier = carrier
         self._channel = channel
         self._guarded = guarded(carrier, settings)
+        self._helps = not (settings.by_attempt or settings.by_permit)  # else each start is permitted here
         self._most = settings.max_concurrent
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._out = OutOrders(channel.give_back)
         self._unable: set[str] = set()  # workers that run nothing of this batch
         self._sizer = ChunkSizer(
             self._seats(),
@@ -85,13 +97,8 @@ class BatchOrders:
         self._settler = ChunkSettler(job, channel, self._sizer)
         self._lanes = Lanes(settings, same_clock=carrier.here)
         self._on_death = settings.on_death
-        self._sent = 0
-        self._out: dict[int, tuple[Chunk, float, int]] = {}  # when it was sent, and its bytes
-        self._tickets: dict[int, Ticket] = {}
-        self._busy = 0  # orders that are out, or about to be settled
         self._losses = Losses()
         self._known = False  # whether some agent has the job
-        self._over = False
         self._thread = threading.Thread(target=self._feed, name="batchmill-dispatch", daemon=True)
         self._forget = [channel.on_stop(self._stop_items), cancel.on_cancel(self._cancel)]
 
@@ -114,30 +121,32 @@ class BatchOrders:
         remaining = self._channel.remaining()
         for _ in range(min(self._room(), WARM_SEATS, WARM_SEATS if remaining is None else remaining)):
             self._send(Chunk(0, ()))
-        self._wait_until(lambda: not self._busy or self._channel.stopped)
+        self._out.wait_until(lambda: not self._out.busy or self._channel.stopped)
 
     def _next(self) -> bool:
         """Take a chunk and send it. Returns False if no more chunks will come."""
-        self._wait_until(lambda: self._busy < self._room())
+        self._out.wait_until(lambda: self._out.busy < self._room())
+        if self._helps:
+            self._help_late()
         most, ahead = self._sizer.next(self._channel.remaining())
         chunk = self._channel.take(most, ahead)
         if chunk is None:
             return False
-        with self._changed:
+        with self._lock:
             alone = self._losses.suspects(chunk.start)
         if alone:
-            self._wait_until(lambda: not self._busy)
-        if self._over or self._channel.stopped:
+            self._out.wait_until(lambda: not self._out.busy)
+        if self._out.over or self._channel.stopped:
             self._channel.give_back(chunk)
-            return not self._over
+            return not self._out.over
         self._send(chunk)
         if alone:
-            self._wait_until(lambda: not self._busy)
+            self._out.wait_until(lambda: not self._out.busy)
         return True
 
     def _seats(self) -> int:
         """How many orders can be at work at once, as far as is known now."""
-        with self._changed:
+        with self._lock:
             seats = max(1, self._carrier.seats(self._unable))
         return min(seats, self._most or seats)
 
@@ -146,11 +155,6 @@ class BatchOrders:
         depth = 1 if self._job.by_attempt else self._sizer.depth(self._channel.remaining())
         room = self._seats() * depth
         return min(room, self._most or room)
-
-    def _wait_until(self, there: Callable[[], bool]) -> None:
-        with self._changed:
-            while not (self._over or there()):
-                self._changed.wait(1.0)  # seats may have come meanwhile
 
     def _send(self, chunk: Chunk) -> None:
         if self._guarded:
@@ -163,11 +167,7 @@ class BatchOrders:
         if isinstance(items, ErrorInfo):
             self._settler.split(chunk, items)
             return
-        with self._changed:
-            self._sent += 1
-            number = self._sent
-            self._out[number] = chunk, time.perf_counter(), len(items)
-            self._busy += 1
+        with self._lock:
             known = self._known and len(self._packed.job) > SMALL_JOB_BYTES
             unable = frozenset(self._unable)
         order = Order(
@@ -184,68 +184,80 @@ class BatchOrders:
             chunk.wait,
             max(PATIENCE_SECONDS, self._sizer.patience(len(chunk))),
         )
-        try:
-            ticket = self._carrier.send(pickle.dumps(order, 5), partial(self._done, number), unable)
-        except BaseException:
-            self._return([number])
-            raise
-        with self._changed:
-            if number in self._out:
-                self._tickets[number] = ticket
+        packed = pickle.dumps(order, 5)
+        self._out.post(
+            Out(chunk, time.perf_counter(), len(items)),
+            lambda number: self._carrier.send(packed, partial(self._done, number), unable),
+        )
+
+    def _help_late(self) -> None:
+        """While nothing is left to send, let free seats help orders that take too long."""
+
+        def no_more() -> bool:
+            return not self._out.busy or self._channel.stopped or self._channel.more()
+
+        while not (self._out.over or no_more()):
+            late = self._late_ones() if self._out.busy < self._seats() else []
+            any(map(self._help, late))  # the first that can be helped
+            self._out.wait_until(no_more, LATE_LOOK_SECONDS)
+
+    def _late_ones(self) -> list[Out]:
+        pace = self._sizer.pace
+        return self._out.late(pace.seconds if pace is not None else 0.0, time.perf_counter())
+
+    def _help(self, late: Out) -> bool:
+        """Send help to the worker that has an order; False if it has no free seat."""
+        ticket, start = late.ticket, late.chunk.start
+        if ticket is None:
+            return False
+        packed = pickle.dumps(Help(WIRE, self._batch, start, HELP_SECONDS), 5)
+        return self._out.post(
+            Out(Chunk(start, ()), time.perf_counter(), helps=late),
+            lambda number: self._carrier.beside(ticket, packed, partial(self._done, number)),
+        )
 
     def _done(self, number: int, end: End, worker: str = "") -> None:
         """In a thread of the carrier's: an order ended. One that returned before is ignored."""
         received = time.perf_counter()
-        with self._changed:
-            out = self._out.pop(number, None)
-            self._tickets.pop(number, None)
+        out = self._out.take(number)
         if out is None:
             return
-        chunk, sent, n_bytes = out
         try:
-            self._settle(number, chunk, end, sent, received, n_bytes, worker)
+            self._settle(number, out, end, received, worker)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
             self._channel.fail(fault)
             with contextlib.suppress(InternalError):  # where it was settled before the fault
-                self._channel.give_back(chunk)
+                self._channel.give_back(out.chunk)
         finally:
-            self._free(1)
+            self._out.settled()
 
-    def _free(self, count: int) -> None:
-        with self._changed:
-            self._busy -= count
-            self._changed.notify_all()
-
-    def _settle(
-        self, number: int, chunk: Chunk, end: End, sent: float, received: float, n_bytes: int, worker: str
-    ) -> None:
+    def _settle(self, number: int, out: Out, end: End, received: float, worker: str) -> None:
         if isinstance(end, Gone):
-            self._channel.give_back(chunk)
+            self._channel.give_back(out.chunk)
             self._channel.fail(ClusterLost(f"the cluster is lost: {end.reason}"))
         elif isinstance(end, Lost):
-            self._lose(number, chunk, end)
+            self._lose(number, out.chunk, end)
         else:
             reply: Reply = pickle.loads(end)  # noqa: S301  # from our own agents
             if reply.status == "unable":
                 self._leave_out(worker, reply)
-            stint = None
-            if reply.stay is not None:
-                stint = self._lanes.stint(reply.stay, sent, received, self._seats())
-            self._reply(chunk, reply, stint, max(len(end), n_bytes))
+            if out.helps is not None:
+                self._out.helped(out.helps, received, helped=reply.helped)
+            self._reply(out, reply, received, max(len(end), out.n_bytes))
 
     def _lose(self, number: int, chunk: Chunk, lost: Lost) -> None:
         """A worker is gone with a chunk: its items continue in parts, or are charged with it."""
         if lost.expected:
             self._channel.give_back(chunk)
             return
-        with self._changed:
-            died = self._losses.is_new(lost.worker, number, self._sent)
+        with self._lock:
+            died = self._losses.is_new(lost.worker, number, self._out.sent)
         if died:
             reason = "the cluster lost it"
             first = chunk.start if len(chunk) else None
             death = WorkerDeath(None, None, reason=reason, item=first, items=len(chunk), host=lost.worker)
             self._tell(death)
-        with self._changed:
+        with self._lock:
             indices = range(chunk.start, chunk.start + len(chunk))
             errors = [self._losses.note(index, lost.worker) for index in indices]
             part = self._losses.part(chunk.start, len(chunk))
@@ -264,28 +276,31 @@ class BatchOrders:
         if self._on_death is not None:
             self._on_death(death)
 
-    def _reply(self, chunk: Chunk, reply: Reply, stint: Stint | None, n_bytes: int) -> None:
+    def _reply(self, out: Out, reply: Reply, received: float, n_bytes: int) -> None:
         for packed in reply.logs:
             handle(pickle.loads(packed))  # noqa: S301  # from our own agents
-        if reply.status != "done" or stint is None:
-            with self._changed:
+        chunk, stay, workers = out.chunk, reply.stay, self._seats()
+        if reply.status != "done" or stay is None:
+            with self._lock:
                 self._known = False
             self._channel.give_back(chunk)
             return
-        blocks = blocks_of(reply, chunk, stint, elsewhere=not self._carrier.here)
-        with self._changed:
+        stint = self._lanes.stint(stay, out.sent, received, workers)
+        stint_at = partial(self._lanes.beside, stay, stint, workers)
+        blocks = blocks_of(reply, chunk, stint_at, elsewhere=not self._carrier.here)
+        with self._lock:
             self._known = True
         self._sizer.observe(sum(map(len, blocks)), reply.seconds, max(n_bytes, 1))
         for death in reply.deaths:  # before anybody hears of the items that they cost an attempt
-            self._tell(death._replace(worker=stint.number, host=reply.host))
+            self._tell(death._replace(worker=stint_at(death.worker).number, host=reply.host))
         for block in blocks:
             self._channel.deliver(block)
-        for rest in rest_of(reply, chunk, stint):
+        for rest in rest_of(reply, chunk, stint_at):
             self._channel.give_back(rest)
 
     def _leave_out(self, worker: str, reply: Reply) -> None:
         """A worker runs nothing of this batch: others get the orders. Fails the batch if there are none."""
-        with self._changed:
+        with self._lock:
             new = worker not in self._unable
             self._unable.add(worker)
             others = worker and self._carrier.seats(self._unable)
@@ -296,29 +311,13 @@ class BatchOrders:
             reason = f"it runs nothing: {reply.reason}"
             self._tell(WorkerDeath(None, None, reason=reason, item=None, items=0, host=reply.host))
 
-    def _return(self, numbers: list[int]) -> None:
-        """Return what these orders hold, unless they have come to an end."""
-        for number in numbers:
-            with self._changed:
-                out = self._out.pop(number, None)
-                ticket = self._tickets.pop(number, None)
-            if ticket is not None:
-                ticket.drop()
-            if out is not None:
-                self._channel.give_back(out[0])
-                self._free(1)
-
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then they are ended, and then given up."""
         self._channel.stop()
         if not self._channel.wait_idle(CLOSE_SECONDS):
             self._carrier.cancel(self._batch)
             self._channel.wait_idle(CANCEL_SECONDS)
-        with self._changed:
-            self._over = True
-            left = list(self._out)
-            self._changed.notify_all()
-        self._return(left)
+        self._out.end()
         for forget in self._forget:
             forget()
         if self._thread.ident is not None:
@@ -328,10 +327,8 @@ class BatchOrders:
             _paces.keep(self._packed.kind, pace)
 
     def _stop_items(self) -> None:
-        with self._changed:
-            busy = self._busy
-            self._changed.notify_all()
-        if busy:
+        self._out.wake()
+        if self._out.busy:
             self._carrier.stop(self._batch)
 
     def _cancel(self) -> None:
@@ -341,9 +338,5 @@ class BatchOrders:
 
     def _give_up(self) -> None:
         """After a cancel, no longer wait for agents that do not answer."""
-        end = time.monotonic() + CANCEL_SECONDS
-        with self._changed:
-            while self._busy and time.monotonic() < end:
-                self._changed.wait(max(0.0, end - time.monotonic()))
-            left = list(self._out)
-        self._return(left)
+        self._out.wait_until(lambda: not self._out.busy, CANCEL_SECONDS)
+        self._out.take_back()

@@ -14,7 +14,7 @@ from batchmill.executors.contract import Chunk, WorkerDeath
 from batchmill.executors.remote.offer import Offer
 from batchmill.outcome import ErrorInfo, Tried
 
-FORM = 3  # raised with every change of what travels
+FORM = 4  # raised with every change of what travels
 WIRE = f"{FORM} of Python {sys.version_info[0]}.{sys.version_info[1]}"
 """The format that both sides must share: code can only travel to the same minor version of Python."""
 
@@ -38,6 +38,17 @@ class Order(NamedTuple):
     seconds: float
 
 
+class Help(NamedTuple):
+    """Lends a seat to the order of a ``batch`` whose first item is ``start``, at the agent that has it: it
+    runs items which nobody has begun there, and the order begins items for ``seconds`` more. Their outcomes
+    come with the reply to that order."""
+
+    wire: str
+    batch: str
+    start: int
+    seconds: float
+
+
 class Rest(NamedTuple):
     """The unfinished items of an order: by index, with the state of their retries."""
 
@@ -55,13 +66,14 @@ class Rest(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """Outcomes of neighbouring items: the index of the first, the packed columns, and ``cpu`` and ``peak`` of
-    their block."""
+    """Outcomes of neighbouring items: the index of the first, the packed columns, ``cpu`` and ``peak`` of
+    their block, and the ``slot`` of the agent that ran them, None if none did."""
 
     start: int
     columns: bytes
     cpu: float | None
     peak: int | None
+    slot: int | None
 
 
 class Stay(NamedTuple):
@@ -79,7 +91,7 @@ class Reply(NamedTuple):
     """The reply to an order: ``done``, with ``blocks`` and the ``rest``, the ``deaths`` of worker processes
     and its ``stay``; ``no_job`` if the job is missing; ``unable``, with the ``reason``, if this worker can
     run nothing of the batch. ``seconds`` is the time of the items, ``logs`` holds the pickles of their log
-    records."""
+    records. ``helped`` says of a :class:`Help` that there was something to do."""
 
     status: str
     host: str
@@ -90,6 +102,7 @@ class Reply(NamedTuple):
     reason: str = ""
     deaths: tuple[WorkerDeath, ...] = ()
     stay: Stay | None = None
+    helped: bool = False
 
 
 class Lost(NamedTuple):
@@ -156,6 +169,10 @@ class Carrier(Protocol):
     def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> Ticket:
         """Send an order, to none of the workers ``without``; ``done`` is called once with its result, in any
         thread, unless it was dropped. Raises :class:`~batchmill.errors.ClusterLost`."""
+
+    def beside(self, ticket: Ticket, order: bytes, done: Done) -> Ticket | None:
+        """Send an order to the very worker that has the one of ``ticket``. None if that is not known, or the
+        worker has no seat without an order. Raises :class:`~batchmill.errors.ClusterLost`."""
 
     def stop(self, batch: str) -> None:
         """Prevent further items of a batch from starting; orders come back with their results so far."""

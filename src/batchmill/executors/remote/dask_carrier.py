@@ -18,7 +18,7 @@ import distributed
 
 from batchmill.errors import ClusterLost, ExecutorUnavailable
 from batchmill.executors.remote.calls import FactsCall, OrderCall, RecallCall, StopCall
-from batchmill.executors.remote.contract import Done, End, Gone, Lost, Reply
+from batchmill.executors.remote.contract import Done, End, Gone, Lost, Reply, Ticket
 from batchmill.executors.remote.dask_client import check_address, client_of, quiet, words
 from batchmill.executors.remote.dask_orders import Orders, Sent
 from batchmill.executors.remote.dask_workers import known_workers, told_by_workers, within
@@ -161,6 +161,16 @@ class DaskCarrier:
             if self._closed or self.gone:
                 raise ClusterLost("the cluster is lost: its connection is closed")
             sent = self._orders.new(done, self._forget, without)
+        return self._submitted(sent, order)
+
+    def beside(self, ticket: Ticket, order: bytes, done: Done) -> Sent | None:
+        with self._lock:
+            if self._closed or self.gone:
+                raise ClusterLost("the cluster is lost: its connection is closed")
+            sent = self._orders.beside(ticket, done, self._forget)
+        return None if sent is None else self._submitted(sent, order)
+
+    def _submitted(self, sent: Sent, order: bytes) -> Sent:
         where = {"workers": [sent.worker], "allow_other_workers": False} if sent.worker else {}
         try:
             # workers and dashboards show the repr of a task, which says nothing about a file

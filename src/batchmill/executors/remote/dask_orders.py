@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from batchmill.executors.remote.contract import Done
+from batchmill.executors.remote.contract import Done, Ticket
 from batchmill.executors.remote.dask_side import LEAVING_SECONDS, topic_of
 
 WAITED_SECONDS = 1.0  # that an order may wait at a worker while others have nothing to do
@@ -65,10 +65,21 @@ class Orders:
             free, seats = self._load, self._seats
             able = (worker for worker in seats if worker not in without)
             worker = min(able, key=lambda one: (free[one] + 1) / max(1, seats[one]), default="")
-            sent = Sent(next(self._names), worker, done, forget)
-            self._out[sent.name] = sent
-            self._load[worker] += 1
-            return sent
+            return self._new(worker, done, forget)
+
+    def beside(self, other: Ticket, done: Done, forget: Callable[[Sent], None]) -> Sent | None:
+        """An order for the worker that has the ``other`` one; None if it has no seat without an order."""
+        with self._lock:
+            out = next((sent for sent in self._out.values() if sent is other), None)
+            if out is None or out.ending or self._load[out.worker] >= self._seats.get(out.worker, 0):
+                return None
+            return self._new(out.worker, done, forget)
+
+    def _new(self, worker: str, done: Done, forget: Callable[[Sent], None]) -> Sent:
+        sent = Sent(next(self._names), worker, done, forget)
+        self._out[sent.name] = sent
+        self._load[worker] += 1
+        return sent
 
     def take(self, name: str) -> Sent | None:
         """Take the order, which is then no longer out; None if it was taken before."""

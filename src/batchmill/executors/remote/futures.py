@@ -14,7 +14,7 @@ from batchmill.errors import ClusterLost
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.remote import agent
 from batchmill.executors.remote.calls import OrderCall
-from batchmill.executors.remote.contract import Done, Gone, Lost
+from batchmill.executors.remote.contract import Done, Gone, Lost, Ticket
 from batchmill.executors.remote.offer import Offer, Worker
 
 SEATS = (
@@ -61,6 +61,10 @@ class FuturesCarrier:
             raise ClusterLost(f"{type(fault).__name__}: {fault}") from fault
         future.add_done_callback(lambda one: self._ended(one, done))
         return FutureTicket(future)
+
+    def beside(self, ticket: Ticket, order: bytes, done: Done) -> Ticket | None:
+        """Sends nothing: it is not known who has which order."""
+        return None
 
     def _ended(self, future: Future[Any], done: Done) -> None:
         try:
@@ -128,6 +132,9 @@ class LoopCarrier(FuturesCarrier):
     def __init__(self, seats: int) -> None:
         self._lock = threading.Lock()
         super().__init__(ThreadPoolExecutor(seats, thread_name_prefix="batchmill-pool-loop"))
+
+    def beside(self, ticket: Ticket, order: bytes, done: Done) -> Ticket | None:
+        return FuturesCarrier.send(self, order, done)
 
     def stop(self, batch: str) -> None:
         agent.stop(batch, cancel=False)

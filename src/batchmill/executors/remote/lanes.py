@@ -21,13 +21,14 @@ from batchmill.executors.remote.contract import Stay
 @dataclass(slots=True)
 class Lane:
     """Worker ``number`` of the batch: the ``slot`` of an ``agent`` on ``host``, busy ``until`` a second of
-    :func:`time.perf_counter` here."""
+    :func:`time.perf_counter` here, which was the second ``left`` there."""
 
     number: int
     host: str
     agent: str
     slot: int
     until: float = -math.inf
+    left: float = -math.inf
 
 
 class Stint(NamedTuple):
@@ -57,18 +58,38 @@ class Lanes:
         :func:`time.perf_counter`, ``workers`` is how many orders may run now."""
         with self._lock:
             behind = self._difference(stay, sent, received)
-            lane = self._lanes.get((stay.agent, stay.slot))
-            new = lane is None
-            if lane is None:
-                lane = self._taken_over(stay, behind, workers) or self._opened(stay)
-                self._lanes[stay.agent, stay.slot] = lane
-                new = lane.until == -math.inf
-            # as the difference gets smaller, an order must not seem to begin before the last one ended
-            behind = max(behind, lane.until - stay.came)
+            lane, new = self._lane(stay, behind, workers)
+            # As the difference gets smaller, an order must not seem to begin before the last one ended. One
+            # that was helped may have swapped slots with its helper, and began before that one left.
+            if stay.came >= lane.left:
+                behind = max(behind, lane.until - stay.came)
             lane.until = max(lane.until, stay.left + behind)
+            lane.left = max(lane.left, stay.left)
+        self._announce(lane, new, workers)
+        return Stint(behind, lane.number)
+
+    def beside(self, stay: Stay, stint: Stint, workers: int, slot: int | None) -> Stint:
+        """The worker at a ``slot`` that ran items of the order with this ``stay`` and ``stint``; None for
+        items that none ran."""
+        if slot is None or slot == stay.slot:
+            return stint
+        with self._lock:
+            lane, new = self._lane(stay._replace(slot=slot), stint.behind, workers)
+        self._announce(lane, new, workers)
+        return Stint(stint.behind, lane.number)
+
+    def _lane(self, stay: Stay, behind: float, workers: int) -> tuple[Lane, bool]:
+        """Under the lock: the lane of a stay, and whether nobody was told of it."""
+        lane = self._lanes.get((stay.agent, stay.slot))
+        if lane is not None:
+            return lane, False
+        over = self._taken_over(stay, behind, workers)
+        lane = self._lanes[stay.agent, stay.slot] = over or self._opened(stay)
+        return lane, over is None
+
+    def _announce(self, lane: Lane, new: bool, workers: int) -> None:
         if new and self._tell is not None:
             self._tell(WorkerPlace(lane.number, lane.host, lane.slot, workers))
-        return Stint(behind, lane.number)
 
     def _difference(self, stay: Stay, sent: float, received: float) -> float:
         if self._same_clock:

@@ -13,16 +13,17 @@ from batchmill.executors.contract import Chunk, Seat
 
 class OrderChannel:
     """A :class:`~batchmill.executors.contract.Channel` without a source and without order: one chunk at the
-    start, blocks as they come. It hands out no more items ``seconds`` after the first part was taken.
+    start, blocks as they come. It hands out no more items ``seconds`` after the first part was taken, unless
+    :meth:`extend` says otherwise.
     ``alone`` says that no item begins after a failed one, ``by_attempt`` that attempts are started elsewhere.
     :meth:`rest` has the remaining items at the end. A chunk without items is taken like any other, by a
     worker that is ready to run one.
 
-    Concurrency: any thread may call any method; ``_changed`` guards all fields.
+    Concurrency: any thread may call any method; ``_changed`` guards all fields but ``_on_idle``, which is set
+    before items are taken.
     """
 
     instant = True
-    starving = False
 
     def __init__(self, chunk: Chunk, seconds: float, *, alone: bool, by_attempt: bool) -> None:
         self._changed = threading.Condition()
@@ -37,6 +38,13 @@ class OrderChannel:
         self._stopped = False
         self._fault: BaseException | None = None
         self._callbacks: dict[int, Callable[[], None]] = {}
+        self._idle = 0  # workers that wait in take
+        self._on_idle: Callable[[], None] = lambda: None
+
+    @property
+    def starving(self) -> bool:
+        with self._changed:
+            return self._idle > 0 and not self._waiting
 
     @property
     def stopped(self) -> bool:
@@ -46,11 +54,15 @@ class OrderChannel:
     def take(
         self, most: int, ahead: int, *, consumes: bool = False, seat: Seat | None = None
     ) -> Chunk | None:
+        if not self.more():
+            self._on_idle()
         with self._changed:
             while not self._more():
                 if self._stopped or self._late() or not self._out:
                     return None
+                self._idle += 1
                 self._changed.wait()
+                self._idle -= 1
             self._end = self._end or time.monotonic() + self._seconds
             chunk = self._waiting.popleft()
             if len(chunk) > most:
@@ -113,7 +125,7 @@ class OrderChannel:
         return remove
 
     def on_idle(self, callback: Callable[[], None]) -> None:
-        """Nothing to do: with one worker there is no other to take items from."""
+        self._on_idle = callback
 
     def before_first(self, callback: Callable[[], None]) -> None:
         callback()  # limits are asked where the items come from
@@ -154,6 +166,25 @@ class OrderChannel:
     def wait_idle(self, seconds: float) -> bool:
         with self._changed:
             return self._changed.wait_for(lambda: not self._out, seconds)
+
+    def extend(self, seconds: float) -> bool:
+        """Hand out items for so many ``seconds`` more, from now on; False if no item will run any more."""
+        with self._changed:
+            if self._over():
+                return False
+            if self._end is not None:
+                self._end = max(self._end, time.monotonic() + seconds)
+                self._changed.notify_all()
+            return not self._stopped
+
+    def wait_until_fewer(self, than: int, seconds: float) -> bool:
+        """Wait at most ``seconds`` until fewer items run, or may still run. Returns whether it is so: it then
+        stays so, unless :meth:`extend` is called."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._may_run() < than, seconds)
+
+    def _may_run(self) -> int:
+        return self._out + (sum(map(len, self._waiting)) if self._more() else 0)
 
     def finished(self) -> list[Block]:
         """Blocks that were not taken from :meth:`blocks`."""
