@@ -29,6 +29,7 @@ NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insist
 CALLS_PER_LANE = 32
 _ABOUT_THE_MACHINE = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
 _BECOME_GET = frozenset({301, 302, 303})
+_TUNNEL = b"CONNECT"  # asks a proxy for a way to the server, which learns nothing of it
 _FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, behind the kind of connection
 _imported = threading.Event()  # the SDK is there, whole
 _importing: dict[asyncio.AbstractEventLoop, asyncio.Future[object]] = {}  # each changed by its loop alone
@@ -139,8 +140,8 @@ async def _watch(request: Any) -> None:
     """Make the transport report the moment before a request's first byte: then there is a connection."""
     leaving = leaving_now.get()
 
-    async def trace(event: str, info: object) -> None:
-        if event.endswith(_FIRST_BYTE):
+    async def trace(event: str, info: Any) -> None:
+        if event.endswith(_FIRST_BYTE) and info["request"].method != _TUNNEL:
             leaving()
 
     request.extensions = {**request.extensions, "trace": trace}
