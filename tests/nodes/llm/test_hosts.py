@@ -44,6 +44,11 @@ def test_the_first_address_that_answers(ask, model, names):
     assert ask("x", base_url=named(model, "models.example"))["response"] == "hello"
 
 
+def test_addresses_that_are_none(ask):
+    with pytest.raises(InvalidParams, match="`base_url` cannot be read"):
+        ask("x", base_url="http://0177.0.0.1/v1")
+
+
 def test_names_that_nobody_knows(ask, model, names):
     with pytest.raises(NodeError, match="not known") as caught:
         ask("x", base_url="http://nowhere.example/v1")

@@ -17,7 +17,7 @@ from batchmill.attempt import Attempt
 from batchmill.concurrency.descriptors import free_descriptors
 from batchmill.concurrency.event_loop import BackgroundLoop, current
 from batchmill.concurrency.resources import process_resource
-from batchmill.errors import MissingExtra
+from batchmill.errors import InvalidParams, MissingExtra
 from batchmill.loading import loading
 from batchmill.nodes.access.policy import Access
 from batchmill.nodes.access.transport import ServiceTransport, lane
@@ -86,9 +86,11 @@ class Client:
         )
         hooks = {"request": [_watch], "response": [_stay_a_post]}
         http = module.DefaultAsyncHttpxClient(event_hooks=hooks, transport=transport)
-        self._client = module.AsyncOpenAI(
-            base_url=base_url, api_key=key, max_retries=0, http_client=http, default_headers=_unsent(module)
-        )
+        told = {"api_key": key, "max_retries": 0, "http_client": http, "default_headers": _unsent(module)}
+        try:
+            self._client = module.AsyncOpenAI(base_url=base_url, **told)
+        except library.InvalidURL as error:
+            raise InvalidParams(f"llm: `base_url` cannot be read: {error}") from error
 
     async def begin(self, attempt: Attempt | None = None) -> tuple[Any, int]:
         """The SDK's client for a call of this task, and its lane, which is passed to :meth:`end`."""
