@@ -14,16 +14,15 @@ from contextvars import ContextVar
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.concurrency.descriptors import free_descriptors
 from batchmill.concurrency.event_loop import BackgroundLoop, current
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import InvalidParams, MissingExtra
 from batchmill.loading import loading
 from batchmill.nodes.access.policy import Access
 from batchmill.nodes.access.transport import ServiceTransport, lane
-from batchmill.nodes.few_files import warn_of_few_files
 from batchmill.nodes.llm.faults import Moved
 from batchmill.nodes.llm.question import Leaving
+from batchmill.nodes.room import room
 
 NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
 CALLS_PER_LANE = 32
@@ -78,8 +77,7 @@ class Client:
     ) -> None:
         self._loop = loop
         self._under_way: list[int] = []
-        self._most = free_descriptors()
-        self._room = asyncio.Semaphore(self._most)
+        self._room = room()
         library = _library_below(module)
         transport = ServiceTransport(
             library, access, library.Limits(max_keepalive_connections=CALLS_PER_LANE)
@@ -94,9 +92,7 @@ class Client:
 
     async def begin(self, attempt: Attempt | None = None) -> tuple[Any, int]:
         """The SDK's client for a call of this task, and its lane, which is passed to :meth:`end`."""
-        if attempt is not None and self._room.locked():
-            warn_of_few_files(attempt, self._most)
-        await self._room.acquire()
+        await self._room.entered(attempt)
         place = next((n for n, count in enumerate(self._under_way) if count < CALLS_PER_LANE), None)
         if place is None:
             place = len(self._under_way)
@@ -108,7 +104,7 @@ class Client:
     def end(self, place: int) -> None:
         """The call in that lane is over."""
         self._under_way[place] -= 1
-        self._room.release()
+        self._room.leave()
 
     def close(self) -> None:
         self._loop.settle(self._client.close)
