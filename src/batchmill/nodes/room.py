@@ -1,7 +1,7 @@
 """Room for calls of services: as many at once as this process may open connections; the others wait.
 
 One count is for all node types, whether their calls block a thread or are awaited, because all of them take
-from the same limit of open files.
+from the same limit of open files. Idle connections that a node type keeps after its calls are not counted.
 """
 
 from __future__ import annotations
