@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from batchmill.bad_row import as_text
+from batchmill.errors import NodeError
 from batchmill.sourced import bare
 
 V = TypeVar("V")
@@ -79,6 +80,21 @@ class ErrorInfo:
     refusals: Refusals = NO_REFUSALS
     used: Spent = NOTHING_SPENT
     cause: object = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of_node(cls, error: NodeError, message: str) -> ErrorInfo:
+        """The description of an error result; ``message`` is its message as far as it is kept."""
+        return cls(
+            error.type_name,
+            message,
+            "error_result",
+            retryable=error.retryable,
+            retry_after=error.retry_after,
+            refused=error.refused or error.retry_after is not None,
+            denied=error.denied,
+            outputs=error.outputs,
+            address=error.address,
+        )
 
     @property
     def waiting(self) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import Protocol
+
+from batchmill.concurrency.cancel import CancelToken
 
 
 class Clock(Protocol):
@@ -64,3 +67,15 @@ class FakeClock:
 
 
 SYSTEM_CLOCK = SystemClock()
+SLICE_SECONDS = 0.2  # between two looks whether a wait is to end
+
+
+async def slept(clock: Clock, seconds: float, stop: CancelToken | None = None) -> None:
+    """Wait on the event loop, until ``stop`` is cancelled at the latest. No thread waits, so a cancelled task
+    leaves none behind."""
+    if clock is not SYSTEM_CLOCK:
+        clock.sleep(seconds)
+        return
+    end = clock.monotonic() + seconds
+    while not (stop is not None and stop.cancelled) and (left := end - clock.monotonic()) > 0:
+        await asyncio.sleep(left if stop is None else min(left, SLICE_SECONDS))

@@ -40,17 +40,7 @@ def describe(error: BaseException) -> ErrorInfo:
 def outline(error: BaseException) -> ErrorInfo:
     """The same without the traceback."""
     if isinstance(error, NodeError):
-        return ErrorInfo(
-            error.type_name,
-            _shorten(error.message, MAX_MESSAGE),
-            "error_result",
-            retryable=error.retryable,
-            retry_after=error.retry_after,
-            refused=error.refused or error.retry_after is not None,
-            denied=error.denied,
-            outputs=error.outputs,
-            address=error.address,
-        )
+        return ErrorInfo.of_node(error, _shorten(error.message, MAX_MESSAGE))
     retry_after = _seconds(getattr(error, "retry_after", None))
     stopped = WAITING if isinstance(error, Waiting) else "Cancelled"
     return ErrorInfo(

@@ -230,3 +230,13 @@ def test_a_key_can_get_another_limit_in_the_same_process():
     batchmill.map(abs, [1], rate_limit=limited)
     done = batchmill.map(abs, range(50), rate_limit={**limited, "per_second": 10_000})
     assert list(done) == list(range(50))
+
+
+def test_calls_at_once_teach_what_calls_use_no_more_than_one_does():
+    """Each is compared with its own estimate, and not with what others have shown since it started."""
+    way = gate(budget=BudgetLimits(tokens=10_000), expect=lambda item, index: 25)
+    way.leave(enter(way, [("a", 0)], never)[0], EndedAttempt(tokens=25), calls=1)
+    leaves = [enter(way, [("b", index)], never)[0] for index in range(8)]
+    for leave in leaves:
+        way.leave(leave, EndedAttempt(tokens=100), calls=1)
+    assert enter(way, [("c", 9)], never)[0].reserved[0].tokens == 100

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -15,7 +16,7 @@ from batchmill.batch.admissions import shared_limits
 from batchmill.batch.admissions.gates import Expected, Gates
 from batchmill.batch.admissions.rate_gate import Gate
 from batchmill.batch.admissions.shared_limits import SharedLimits
-from batchmill.concurrency.clock import FakeClock
+from batchmill.concurrency.clock import SYSTEM_CLOCK, FakeClock
 from batchmill.errors import InvalidDocument, StorageError
 from batchmill.policy.limits import EndedAttempt, Limits
 
@@ -198,3 +199,21 @@ def test_three_runs_at_once(tmp_path, executor):
     for first, start in enumerate(starts):
         for last in range(first + 10, len(starts)):
             assert last - first + 1 <= 10 * (starts[last] - start + late) + 2
+
+
+def test_a_run_hears_of_what_another_one_gives_back():
+    """Whoever waits for tokens has computed its wait from a reservation that may be far too high."""
+    one, two = (gate(SYSTEM_CLOCK, Limits(tokens_per_minute=60_000)) for _ in range(2))
+    (leave,) = two.let_through([Expected(10.0**8, 0.0, free=False)], lambda: False)
+    through, waiter = [], one.join()
+    expected = Expected(10.0, 0.0, free=False)
+    waiting = threading.Thread(
+        target=lambda: through.append(one.wait_turn(waiter, expected, lambda: False)), daemon=True
+    )
+    waiting.start()
+    waiting.join(0.05)  # it may have begun to wait; if not, it passes all the same
+    assert not through
+    two.leave(leave, EndedAttempt(tokens=10), calls=1)
+    waiting.join(30)
+    assert through == [True]
+    one.part(waiter)

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from batchmill.nodes.access.addresses import Bounds, kind_of, network_of
+from batchmill.nodes.access.addresses import Bounds, kind_of, network_of, written_ip
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,17 @@ def test_bounds():
     assert Bounds("public").allowed(addresses) == ["8.8.8.8"]
     assert Bounds("private", (network_of("127.0.0.0/8"),)).allowed(addresses) == ["127.0.0.1"]
     assert Bounds("public", (network_of("127.0.0.0/8"),)).allowed(addresses) == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.1", "0177.0.0.1", "0x7f.1", "2130706433", "017700000001", "localhost", "LocalHost."],
+)
+def test_addresses_in_other_words(host):
+    assert str(written_ip(host)) == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["example.com", "1e100.net", "localhost.example", "4294967296", "a", ""])
+def test_names_are_none(host):
+    assert written_ip(host) is None
+    assert str(written_ip("[::1]")) == "::1"

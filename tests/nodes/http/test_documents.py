@@ -54,7 +54,7 @@ def test_a_batch(server, reply, executor):
 
 
 def test_calls_wait_for_descriptors(server, reply, monkeypatch):
-    monkeypatch.setattr("batchmill.nodes.http.room.free_descriptors", lambda: 2)
+    monkeypatch.setattr("batchmill.nodes.room.free_descriptors", lambda: 2)
     both, lock, counts = threading.Barrier(2), threading.Lock(), [0, 0]
 
     def answer(request, connection):

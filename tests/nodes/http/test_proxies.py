@@ -171,3 +171,12 @@ def test_an_encrypted_answer_that_does_not_come_is_not_waited_for(run, proxy, se
     proxy.on("only.the.proxy.knows:443", tunnel(secure.port))
     with pytest.raises(AttemptTimeout):
         run("http", url="https://only.the.proxy.knows/x", timeout=0.5)
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.0.0.1", "localhost"])
+def test_addresses_in_other_words_are_known_before_the_proxy_is_asked(run, proxy, monkeypatch, host):
+    monkeypatch.delenv("no_proxy")
+    with pytest.raises(NodeError, match="was not asked") as caught:
+        run("http", url=f"http://{host}/x", allow_private=False)
+    assert caught.value.type_name == "HostNotAllowed"
+    assert proxy.received == []

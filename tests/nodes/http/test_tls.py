@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
+from contextlib import suppress
 
 import pytest
 
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError
+from batchmill.nodes.http.connections import _Limits
 
 
 @pytest.fixture
@@ -118,3 +121,86 @@ def test_files_that_hold_no_certificate(run, secure, reply, tmp_path, param, con
         run("http", url=secure.on("/x", reply(200, b"x")), **{param: str(path)})
     with pytest.raises(InvalidParams, match="needs `client_cert`"):
         run("http", url=secure.url, client_key=str(path))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("shown", ["none", "unknown"])
+def test_a_server_that_wants_a_certificate_it_knows(
+    run, secure, certificate, make_certificate, reply, version, shown
+):
+    """With TLS 1.3 the server says so after the request was sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    context.load_verify_locations(certificate[0])
+    context.minimum_version = context.maximum_version = version
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def wrap(connection):
+        wrapped = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        with suppress(ssl.SSLError):
+            wrapped.do_handshake()
+        while socket.socket.recv(wrapped, 65536):  # until the client goes: what it was told arrives then
+            pass
+        wrapped.close()
+        return
+
+    secure.wrap = wrap
+    own = {"ca_file": certificate[0]}
+    if shown == "unknown":
+        own |= dict(zip(("client_cert", "client_key"), make_certificate("someone.else"), strict=True))
+    with pytest.raises(NodeError, match="rejects the client's certificate, or asks for one") as caught:
+        run("http", url=secure.on("/x", reply(200, b"x")), body="x" * 100_000, **own)
+    assert not caught.value.retryable
+    assert "`client_cert`" in str(caught.value)
+    assert secure.received == []
+
+
+def test_an_answer_before_all_was_sent(run, secure, certificate, reply, monkeypatch):
+    """A server that closes once it has answered is written to in vain."""
+    usual = _Limits._send
+
+    def send(self, head, body):
+        usual(self, head, body)
+        raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+
+    monkeypatch.setattr(_Limits, "_send", send)
+    with pytest.raises(NodeError, match="413") as caught:
+        run("http", url=secure.on("/x", reply(413, b"too much")), ca_file=certificate[0])
+    assert caught.value.outputs["response"] == "too much"
+
+
+def test_a_server_that_speaks_no_tls(run, server):
+    def plain(connection):
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        return
+
+    server.wrap = plain
+    with pytest.raises(NodeError, match="does not speak TLS at this port") as caught:
+        run("http", url=server.url.replace("http://", "https://"))
+    assert (caught.value.type_name, caught.value.retryable) == ("ConnectionFailed", False)
+
+
+def test_an_untrusted_certificate_says_what_to_set(run, secure):
+    with pytest.raises(NodeError, match="`ca_file` names the authorities to trust"):
+        run("http", url=f"{secure.url}/x")
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_variable_that_names_no_certificates(run, secure, tmp_path, monkeypatch, content):
+    path = tmp_path / "authorities.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(InvalidParams, match="the file of SSL_CERT_FILE cannot be used"):
+        run("http", url=f"{secure.url}/x")
+
+
+def test_keys_that_cannot_be_read(run, secure, certificate, tmp_path):
+    encrypted = tmp_path / "key.pem"
+    encrypted.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n")
+    own = {"ca_file": certificate[0], "client_cert": certificate[0]}
+    with pytest.raises(InvalidParams, match="`client_key` names the file of its key"):
+        run("http", url=secure.url, **own)
+    with pytest.raises(InvalidParams, match="the key is encrypted"):
+        run("http", url=secure.url, client_key=str(encrypted), **own)

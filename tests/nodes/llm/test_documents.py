@@ -146,7 +146,7 @@ def test_a_missing_extra_is_a_fault_of_the_environment(monkeypatch):
 
 def test_calls_wait_for_descriptors(model, monkeypatch):
     pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
-    monkeypatch.setattr("batchmill.nodes.llm.clients.free_descriptors", lambda: 2)
+    monkeypatch.setattr("batchmill.nodes.room.free_descriptors", lambda: 2)
     model.together = 2
     result = batchmill.run(document("thread", {"model": "m", "base_url": model.base_url}))
     assert (result.status, model.most_at_once) == ("success", 2)

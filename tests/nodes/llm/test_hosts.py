@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import contextmanager
+
 import pytest
 
 import batchmill
@@ -38,6 +42,11 @@ def test_names_are_looked_up_once(ask, model, names):
 def test_the_first_address_that_answers(ask, model, names):
     names["models.example"] = ["127.0.0.2", "127.0.0.1"]  # nobody listens at the first
     assert ask("x", base_url=named(model, "models.example"))["response"] == "hello"
+
+
+def test_addresses_that_are_none(ask):
+    with pytest.raises(InvalidParams, match="`base_url` cannot be read"):
+        ask("x", base_url="http://0177.0.0.1/v1")
 
 
 def test_names_that_nobody_knows(ask, model, names):
@@ -96,6 +105,55 @@ def test_proxies(ask, model, other_model, monkeypatch):
     with pytest.raises(NodeError, match="was not asked"):
         ask("x", base_url="http://10.0.0.1/v1", allow_private=False)
     assert len(other_model.asked) == 1
+
+
+@contextmanager
+def proxy_that_says(answer):
+    """The URL of a proxy that gives each connection this answer."""
+
+    def served():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # closed
+                return
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=served)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "retryable", "words"),
+    [
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", False, "407.*wants credentials"),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", False, "403 Forbidden"),
+        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", True, "502 Bad Gateway"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", True, "SSH"),
+    ],
+)
+def test_proxies_that_make_no_tunnel(ask, monkeypatch, answer, retryable, words):
+    """The server has not been asked, so that nothing is charged."""
+    attempt, model = Attempt(), {"base_url": "https://models.example/v1"}
+    with proxy_that_says(answer) as url:
+        monkeypatch.setenv("HTTPS_PROXY", url.replace("http://", "http://me:canary-pass@"))
+        with pytest.raises(NodeError, match=words) as caught:
+            ask("x", attempt=attempt, **model)
+    assert caught.value.retryable == retryable
+    if answer.startswith(b"HTTP"):
+        assert caught.value.type_name == "ProxyFailed"
+    assert "canary" not in str(caught.value)
+    monkeypatch.setenv("HTTPS_PROXY", url)  # where nobody is any more
+    with pytest.raises(NodeError, match="the proxy on the way there failed") as caught:
+        ask("x", attempt=attempt, **model)
+    assert (caught.value.type_name, caught.value.retryable) == ("ProxyFailed", True)
+    assert list(attempt.recorder) == []
 
 
 def test_certificates_of_ones_own(ask, run, model, secure_model, certificate):

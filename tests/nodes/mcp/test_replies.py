@@ -111,6 +111,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         method, told = message.get("method"), {}
+        self.server.methods.append(method)
+        if method in self.server.unanswered:
+            self.server.unanswered.discard(method)
+            self.close_connection = True
+            return
         if method == "initialize":
             self.server.sessions += 1
             version = message["params"]["protocolVersion"]
@@ -148,10 +153,12 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web():
-    """A server over HTTP that needs no SDK; ``.answers`` has the answer to calls of its tool."""
+    """A server over HTTP that needs no SDK; ``.answers`` has the answer to calls of its tool. It closes the
+    connection on the first message of each method in ``.unanswered``."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.url = f"http://127.0.0.1:{server.server_port}/mcp"
         server.sessions, server.by_text = 0, {}
+        server.methods, server.unanswered = [], set()
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -187,6 +194,18 @@ def test_statuses_are_told_and_refusals_are_refusals(call, web, status, headers,
         refused,
     )
     assert error.outputs["status_code"] == status
+
+
+def test_connections_that_were_closed_meanwhile(call, web):
+    """As by a server that keeps none: only a call of a tool is not sent again, as it may have arrived."""
+    web.unanswered |= {"initialize", "notifications/initialized", "tools/list"}
+    web.answers = [(200, {"Content-Type": "application/json"}, GOOD.encode())]
+    assert call("say", server={"url": web.url}, text="x")["result"] == "fine"
+    web.unanswered.add("tools/call")
+    with pytest.raises(NodeError) as caught:
+        call("say", text="x")
+    assert caught.value.retryable
+    assert web.methods.count("tools/call") == 2
 
 
 def test_after_a_refusal_the_session_goes_on(call, web):

@@ -21,6 +21,7 @@ from batchmill.policy.budget import Budget
 from batchmill.policy.limits import EndedAttempt, Limits, Reservation
 
 CHUNK_SECONDS = 0.005  # starts that may travel together: later than this none of them begins
+LOOK_SECONDS = 0.5  # between two looks at a limit to which other runs may give back what they did not use
 RECENT = 0.05  # weight of one call in what calls are expected to cost
 
 Expect = Callable[[Any, int], float]
@@ -30,13 +31,15 @@ Expect = Callable[[Any, int], float]
 class AttemptPass:
     """Permission for one attempt, with its reservation in each budget. ``guess`` is the use to count if it
     never reports any; ``uncounted`` says that budgets have counted it before. ``slot`` is its number among
-    the attempts running in all runs of the machine, None if those are not counted."""
+    the attempts running in all runs of the machine, None if those are not counted. ``expected`` are the
+    tokens of its estimate, before what calls have shown of estimates."""
 
     permit: Reservation
     reserved: list[Spent] = field(default_factory=list)
     guess: Spent = field(default_factory=Spent)
     slot: int | None = None
     uncounted: bool = False
+    expected: float = 0.0
 
 
 class Gate:
@@ -144,6 +147,8 @@ class Gate:
                     if seconds == 0.0:
                         return True
                 if refusal is None:
+                    if seconds is not None and self._lane.shared is not None:
+                        seconds = min(seconds, LOOK_SECONDS)
                     waiter.wait(seconds)
         if refusal is not None:
             self._gates.exhaust(refusal)
@@ -204,7 +209,8 @@ class Gate:
         usd = self._nano_usd if self._known and not self._by_estimate else nano_usd(expected.usd)
         guess = Spent(1, round(tokens), round(usd))
         start = self._lane.limiter.start(tokens, self._gates.clock.monotonic())
-        return AttemptPass(start, reserved, guess, expected.booked and not self._counts_booked)
+        uncounted = expected.booked and not self._counts_booked
+        return AttemptPass(start, reserved, guess, uncounted=uncounted, expected=expected.tokens)
 
     def _amounts(self, tokens: float, usd: float) -> Iterator[tuple[Budget, Spent]]:
         """The reservation in each budget. While the cost of a call is unknown, it is all that is left, so the
@@ -261,7 +267,7 @@ class Gate:
                 requests = max(calls, int(ended.asked and (every or self._requests)))
                 real = Spent(requests, round(tokens), nano_usd)
                 budget.settle(reserved, Spent() if leave.uncounted else real)
-            self._learn(leave.permit.tokens, tokens, calls, nano_usd)
+            self._learn(leave.expected, tokens, calls, nano_usd)
             self._settled()
         if decision is not None:
             self._gates.on_decision(self._lane.key, decision)
@@ -287,6 +293,6 @@ class Gate:
             return
         self._known = True
         if expected > 0:
-            ratio = real / (expected / self._factor)
+            ratio = real / expected
             self._factor = max(ratio, self._factor + RECENT * (ratio - self._factor))
         self._nano_usd = max(nano_usd, self._nano_usd + RECENT * (nano_usd - self._nano_usd))

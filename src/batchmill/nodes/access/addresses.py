@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,6 +14,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Kind = Literal["public", "private", "link-local"]
 
 _LEVELS: dict[Kind, int] = {"public": 0, "private": 1, "link-local": 2}
+_THIS_MACHINE = ipaddress.IPv4Address("127.0.0.1")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.ip_network("::/96")  # an old form of version 4; `::` and `::1` are there too
 _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
@@ -25,6 +27,20 @@ def ip_of(host: str) -> Ip | None:
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
+        return None
+
+
+def written_ip(host: str) -> Ip | None:
+    """The address that ``host`` means to whoever looks it up, in each of the ways to write it: ``127.1``,
+    ``0x7f.0.0.1``, ``2130706433``, ``localhost``. None for a name."""
+    if (ip := ip_of(host)) is not None:
+        return ip
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, 6.3
+        return _THIS_MACHINE
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(name)) if name[:1].isdigit() else None
+    except OSError:
         return None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from batchmill.nodes.access.addresses import ANYWHERE, Bounds, Kind, Network, ip_of, kind_of
+from batchmill.nodes.access.addresses import ANYWHERE, Bounds, Kind, Network, ip_of, kind_of, written_ip
 from batchmill.nodes.access.hosts import is_one, networks_in, not_allowed
 from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.access.trust import SYSTEM, Trust, trust_of
@@ -110,8 +110,8 @@ def require_within(bounds: Bounds, host: str, addresses: list[str]) -> list[str]
 
 def require_written_within(bounds: Bounds, host: str) -> None:
     """The same for a host that a proxy looks up: only an address that is written in the URL is known."""
-    if ip_of(host) is not None:
-        require_within(bounds, host, [host.strip("[]")])
+    if (ip := written_ip(host)) is not None:
+        require_within(bounds, host, [str(ip)])
     elif bounds.in_networks:
         words = "a proxy looks its address up, and `allow_hosts` has only networks that may hold it"
         raise not_allowed(f"the host {host!r} was not asked: {words}; name the host there")

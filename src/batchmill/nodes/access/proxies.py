@@ -7,13 +7,14 @@ proxy makes a tunnel (CONNECT): it learns only host and port.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]  # the second is not in the stubs
 
-from batchmill.errors import InvalidParams
+from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.access.addresses import ip_of, network_of
 
 _NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method")
@@ -24,6 +25,10 @@ _NAMING = {
 }
 _PORTS = {"http": 80, "https": 443}
 _SOCKS = ("socks5", "socks5h")
+_STATUS = re.compile(r"\b4\d\d\b")  # with which a proxy refuses a tunnel
+_NO_CREDENTIALS = "407"
+_REMEDY = "; the variable that names the proxy may hold them: http://USER:PASSWORD@HOST:PORT"
+_DENIED_IN_A_ROW = 3  # all items go through the proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,22 @@ def _found(values: tuple[str | None, ...], scheme: str, host: str, port: int, so
     if not written or proxy_bypass_environment(f"{host}:{port}", proxies):
         return None
     return None if _in_networks(host, proxies.get("no", "")) else _read(written, socks)
+
+
+def proxy_failed(asked: str, reason: str) -> NodeError:
+    """The error for a proxy that cannot be reached, or that rejected the request ``asked``."""
+    status = _STATUS.search(reason)
+    wants = status is not None and status[0] == _NO_CREDENTIALS
+    message = f"{asked}: the proxy on the way there failed: {reason}"
+    if wants:
+        message += f"; it wants credentials that it knows{_REMEDY}"
+    return NodeError(
+        message,
+        retryable=status is None,
+        denied=_DENIED_IN_A_ROW if wants else 0,
+        type_name="ProxyFailed",
+        outputs={"error": message},
+    )
 
 
 def _in_networks(host: str, excepted: str) -> bool:

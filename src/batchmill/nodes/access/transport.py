@@ -18,7 +18,8 @@ from typing import Any
 
 from batchmill.nodes.access.addresses import ANYWHERE, Bounds, ip_of
 from batchmill.nodes.access.policy import Access, require_within, require_written_within
-from batchmill.nodes.access.proxies import Proxy, proxy_for
+from batchmill.nodes.access.proxies import Proxy, proxy_failed, proxy_for
+from batchmill.nodes.connection_faults import tls_fault
 from batchmill.nodes.http.fields import is_credential
 
 PORTS = {"http": 80, "https": 443}
@@ -33,6 +34,7 @@ lane: ContextVar[int] = ContextVar("lane", default=0)
 """Which of several pools of connections the request of this task goes through. A pool looks at each of its
 connections whenever a request begins or ends, so that many calls at once are quicker in several."""
 _bounds: ContextVar[Bounds] = ContextVar("bounds")  # of the request whose task this is
+_OF_THE_PROXY = ("ProxyError", "ConnectError")  # what both libraries call it
 
 Origin = tuple[str, str, int]
 
@@ -85,6 +87,10 @@ class ServiceTransport:
         token = _bounds.set(bounds)
         try:
             answer = await self._way(proxy, origin != first).handle_async_request(request)
+        except Exception as error:  # whatever the library raises
+            if proxy is not None and _failed_there(error):
+                raise proxy_failed(f"{origin[1]}:{origin[2]}", f"{error}") from error
+            raise
         finally:
             _bounds.reset(token)
         request.extensions[_PEER] = "" if proxy is not None else _peer_of(answer)
@@ -120,6 +126,11 @@ class ServiceTransport:
             core = importlib.import_module(type(pool).__module__.partition(".")[0])
             pool._network_backend = _Checked(pool._network_backend, core, self._connecting)
         return made
+
+
+def _failed_there(error: Exception) -> bool:
+    """Whether a proxy cannot be reached or refused a tunnel; errors behind the tunnel are those of TLS."""
+    return type(error).__name__ in _OF_THE_PROXY and tls_fault(error) is None
 
 
 def _peer_of(answer: Any) -> str:

@@ -75,8 +75,8 @@ class _Limits:
         exchange.use(_limited(self.sock))
         try:
             self._send(head, body)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it may have answered before it closed
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+            pass  # it may have answered before it closed, or have said what it has against our certificate
         answer = HTTPResponse(self.sock, method=method)
         try:
             answer.begin()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, IncompleteRead
@@ -10,11 +9,10 @@ from http.client import HTTPException, IncompleteRead
 from urllib3 import exceptions as lib
 
 from batchmill.errors import AttemptTimeout, InvalidParams, NodeError, Stopped
-from batchmill.nodes.certificates import certificate_fault, inner_error
+from batchmill.nodes.access.proxies import proxy_failed
+from batchmill.nodes.connection_faults import inner_error, tls_fault
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import Exchange
-
-_REFUSED_BY_PROXY = re.compile(r"\b4\d\d\b")  # such as 407: it wants credentials
 
 
 @contextmanager
@@ -47,24 +45,15 @@ def _is_timeout(error: BaseException) -> bool:
 
 
 def _failure(asked: str, error: BaseException) -> NodeError:
-    certificate = certificate_fault(error)
-    if certificate:
-        message = f"{asked}: the certificate of the server is not trusted: {certificate}"
-        return NodeError(message, retryable=False, type_name="CertificateError", outputs={"error": message})
+    if (fault := tls_fault(error)) is not None:
+        message = f"{asked}: {fault.words}"
+        return NodeError(message, retryable=False, type_name=fault.type_name, outputs={"error": message})
     if isinstance(error, lib.LocationValueError):
         return InvalidParams(f"http: {asked} cannot be sent: {error}")
     if isinstance(error, lib.ProxyError):
-        return _of_proxy(asked, error)
+        return proxy_failed(asked, _reason(error.original_error))
     message = f"{asked} failed: {_reason(error)}"
     return NodeError(message, type_name="ConnectionFailed", outputs={"error": message})
-
-
-def _of_proxy(asked: str, error: lib.ProxyError) -> NodeError:
-    """The error for a proxy of the environment that could not be reached, or that rejected the request."""
-    reason = _reason(error.original_error)
-    refused = _REFUSED_BY_PROXY.search(reason) is not None
-    message = f"{asked}: the proxy on the way there failed: {reason}"
-    return NodeError(message, retryable=not refused, type_name="ProxyFailed", outputs={"error": message})
 
 
 def _reason(error: BaseException) -> str:

@@ -27,8 +27,8 @@ from batchmill.nodes.http.fields import DEFAULT_KEY_HEADER, is_credential
 from batchmill.nodes.http.payload import payload_faults
 from batchmill.nodes.http.reply import Reply
 from batchmill.nodes.http.request import REDIRECTS, Request, may_repeat, method_fault, request_of
-from batchmill.nodes.http.room import room_for
 from batchmill.nodes.http.sockets import Exchange, exchanging
+from batchmill.nodes.room import room_for
 from batchmill.policy import RetryPolicy
 
 TIMEOUT = 30.0

@@ -14,21 +14,21 @@ from contextvars import ContextVar
 from typing import Any
 
 from batchmill.attempt import Attempt
-from batchmill.concurrency.descriptors import free_descriptors
 from batchmill.concurrency.event_loop import BackgroundLoop, current
 from batchmill.concurrency.resources import process_resource
-from batchmill.errors import MissingExtra
+from batchmill.errors import InvalidParams, MissingExtra
 from batchmill.loading import loading
 from batchmill.nodes.access.policy import Access
 from batchmill.nodes.access.transport import ServiceTransport, lane
-from batchmill.nodes.few_files import warn_of_few_files
 from batchmill.nodes.llm.faults import Moved
 from batchmill.nodes.llm.question import Leaving
+from batchmill.nodes.room import room
 
 NO_KEY = "none"  # what is sent to a server that asks for no key; the SDK insists on one
 CALLS_PER_LANE = 32
 _ABOUT_THE_MACHINE = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
 _BECOME_GET = frozenset({301, 302, 303})
+_TUNNEL = b"CONNECT"  # asks a proxy for a way to the server, which learns nothing of it
 _FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, behind the kind of connection
 _imported = threading.Event()  # the SDK is there, whole
 _importing: dict[asyncio.AbstractEventLoop, asyncio.Future[object]] = {}  # each changed by its loop alone
@@ -77,23 +77,22 @@ class Client:
     ) -> None:
         self._loop = loop
         self._under_way: list[int] = []
-        self._most = free_descriptors()
-        self._room = asyncio.Semaphore(self._most)
+        self._room = room()
         library = _library_below(module)
         transport = ServiceTransport(
             library, access, library.Limits(max_keepalive_connections=CALLS_PER_LANE)
         )
         hooks = {"request": [_watch], "response": [_stay_a_post]}
         http = module.DefaultAsyncHttpxClient(event_hooks=hooks, transport=transport)
-        self._client = module.AsyncOpenAI(
-            base_url=base_url, api_key=key, max_retries=0, http_client=http, default_headers=_unsent(module)
-        )
+        told = {"api_key": key, "max_retries": 0, "http_client": http, "default_headers": _unsent(module)}
+        try:
+            self._client = module.AsyncOpenAI(base_url=base_url, **told)
+        except library.InvalidURL as error:
+            raise InvalidParams(f"llm: `base_url` cannot be read: {error}") from error
 
     async def begin(self, attempt: Attempt | None = None) -> tuple[Any, int]:
         """The SDK's client for a call of this task, and its lane, which is passed to :meth:`end`."""
-        if attempt is not None and self._room.locked():
-            warn_of_few_files(attempt, self._most)
-        await self._room.acquire()
+        await self._room.entered(attempt)
         place = next((n for n, count in enumerate(self._under_way) if count < CALLS_PER_LANE), None)
         if place is None:
             place = len(self._under_way)
@@ -105,7 +104,7 @@ class Client:
     def end(self, place: int) -> None:
         """The call in that lane is over."""
         self._under_way[place] -= 1
-        self._room.release()
+        self._room.leave()
 
     def close(self) -> None:
         self._loop.settle(self._client.close)
@@ -139,8 +138,8 @@ async def _watch(request: Any) -> None:
     """Make the transport report the moment before a request's first byte: then there is a connection."""
     leaving = leaving_now.get()
 
-    async def trace(event: str, info: object) -> None:
-        if event.endswith(_FIRST_BYTE):
+    async def trace(event: str, info: Any) -> None:
+        if event.endswith(_FIRST_BYTE) and info["request"].method != _TUNNEL:
             leaving()
 
     request.extensions = {**request.extensions, "trace": trace}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.errors import AttemptTimeout, BatchmillError, NodeError
-from batchmill.nodes.certificates import certificate_fault
+from batchmill.nodes.connection_faults import tls_fault, words_of
 from batchmill.nodes.credentials import masked
 from batchmill.nodes.http.refusals import (
     PAYMENT_REQUIRED,
@@ -73,6 +73,8 @@ def unanswered(module: Any, error: BaseException, key: str) -> Unanswered:
         return Unanswered(_error(message, "ResponseTooLarge", retryable=False), paid=True)
     if isinstance(error, module.APIStatusError):
         return Unanswered(_of_status(error, key), paid=int(error.status_code) in _GAVE_UP)
+    if (fault := tls_fault(error)) is not None:  # also one that TLS 1.3 tells after the question was sent
+        return Unanswered(_error(fault.words, fault.type_name, retryable=False), paid=False)
     cause = error.__cause__ if isinstance(error, (module.APIConnectionError, CutOff)) else None
     paid = type(cause).__name__ not in _NEVER_SENT
     if isinstance(error, module.APITimeoutError) or type(cause).__name__.endswith("Timeout"):
@@ -83,11 +85,8 @@ def unanswered(module: Any, error: BaseException, key: str) -> Unanswered:
 def _of_connection(
     module: Any, error: BaseException, cause: BaseException | None, key: str, *, sent: bool
 ) -> BatchmillError:
-    if certificate := certificate_fault(error):
-        message = f"the certificate of the server is not trusted: {certificate}"
-        return _error(message, "CertificateError", retryable=False)
     words = f"{error}".rstrip(".")
-    said = masked(f"{words}: {cause}" if cause is not None and f"{cause}" else words, key)
+    said = masked(words if cause is None else f"{words}: {words_of(cause)}", key)
     if isinstance(error, CutOff):
         return _error(said, "ConnectionFailed", retryable=True)
     retryable = isinstance(error, (module.APIConnectionError, module.APIError))

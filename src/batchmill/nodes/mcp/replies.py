@@ -109,14 +109,24 @@ def error_text(identity: int | str, words: str, data: dict[str, Any]) -> bytes:
 
 def request_id(request: Any) -> int | str | None:
     """The id of the request in a POST; None if it is no request and so gets no reply."""
+    message = _message_in(request)
+    found = message.get("id") if "method" in message else None
+    return found if isinstance(found, (int, str)) else None
+
+
+def calls_tool(request: Any) -> bool:
+    """Whether a POST calls a tool, which may have an effect; all other messages may be sent twice."""
+    return _message_in(request).get("method") == "tools/call"
+
+
+def _message_in(request: Any) -> dict[str, Any]:
     if request.method != "POST":
-        return None
+        return {}
     try:
         message = json.loads(request.content)
     except (ValueError, RuntimeError):  # no JSON, or a body that was streamed: not of the SDK's making
-        return None
-    found = message.get("id") if isinstance(message, dict) and "method" in message else None
-    return found if isinstance(found, (int, str)) else None
+        return {}
+    return message if isinstance(message, dict) else {}
 
 
 def _in_place_of(stream: Any, data: bytes) -> object:

@@ -111,6 +111,7 @@ def access_to(spec: McpServerSpec, secrets: tuple[BoundSecret, ...] = ()) -> Acc
 
 def _client(module: Any, access: Access, **settings: object) -> Any:
     """A client like those of the SDK, which also reports refusals and connects to allowed hosts only."""
+    access.trust.context()  # says what is wrong with its files; the SDK would not
     usual = module.create_mcp_http_client(**settings)
     library = importlib.import_module(type(usual).__module__.partition(".")[0])
     return library.AsyncClient(

@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 from batchmill.errors import NodeError
 from batchmill.nodes.access.policy import Access
 from batchmill.nodes.access.transport import ServiceTransport
-from batchmill.nodes.certificates import certificate_fault
+from batchmill.nodes.connection_faults import tls_fault, words_of
 from batchmill.nodes.mcp.event_stream import with_an_end
-from batchmill.nodes.mcp.replies import error_text, request_id
+from batchmill.nodes.mcp.replies import calls_tool, error_text, request_id
 
 _OK = 200
 _FAILURE = "batchmill_failure"
 _LOST = "ServerLost"
 _AWAY = ("ConnectError", "ConnectTimeout")  # by these names two libraries say that nobody is there
+_BROKEN = ("ReadError", "RemoteProtocolError", "WriteError")  # so is a connection that was closed
 _CUT = "the connection ended before the whole reply had come"
 _JSON, _EVENTS = "application/json", "text/event-stream"
 _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
@@ -48,9 +49,9 @@ class TellingTransport(ServiceTransport):
     async def handle_async_request(self, request: Any) -> Any:
         identity = request_id(request)
         if identity is None:
-            return await super().handle_async_request(request)
+            return await self._sent(request)
         try:
-            response = await super().handle_async_request(request)
+            response = await self._sent(request)
             if response.status_code != _OK:
                 return response
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -66,6 +67,16 @@ class TellingTransport(ServiceTransport):
         except Exception as error:  # noqa: BLE001  # whatever it is, the SDK would not tell it
             text = _error(identity, error)
             return self._response(_OK, headers={"content-type": _JSON}, content=text, request=request)
+
+    async def _sent(self, request: Any) -> Any:
+        """The answer. A message that calls no tool is sent again over a new connection if the server has
+        closed the kept one meanwhile; the SDK would end the session."""
+        try:
+            return await super().handle_async_request(request)
+        except Exception as error:  # whatever the library raises
+            if type(error).__name__ not in _BROKEN or tls_fault(error) is not None or calls_tool(request):
+                raise
+        return await super().handle_async_request(request)
 
     async def _whole(self, response: Any, request: Any) -> Any:
         """The same answer, once all of it is there."""
@@ -94,11 +105,11 @@ class _NoReply(Exception):  # never leaves this room
 def _unsent(error: Exception) -> Unsent:
     if isinstance(error, NodeError):
         return Unsent(str(error), error.type_name or type(error).__name__, error.retryable)
-    if fault := certificate_fault(error):
-        return Unsent(f"the certificate of the server is not trusted: {fault}", "CertificateError", False)
+    if (fault := tls_fault(error)) is not None:
+        return Unsent(fault.words, fault.type_name, False)
     if isinstance(error, _NoReply):
         return Unsent(str(error), "UnreadableReply", True)
-    words = f"it cannot be reached: {error or type(error).__name__}"
+    words = f"it cannot be reached: {words_of(error)}"
     return Unsent(words, _LOST if type(error).__name__ in _AWAY else "ConnectionFailed", True)
 
 

@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 import batchmill
+from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import InvalidSetting
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
@@ -395,3 +396,48 @@ def test_what_is_waited_for_goes_with_its_run(provider, labelling, go, journal):
     rows = "SELECT (SELECT count(*) FROM service_batch) + (SELECT count(*) FROM service_request)"
     with closing(sqlite3.connect(journal)) as connection:
         assert connection.execute(rows).fetchone() == (0,)
+
+
+def test_a_server_that_refuses_for_ever_is_given_up_after_the_stated_time(
+    provider, labelling, go, said, monkeypatch
+):
+    """The searches for a batch that may have begun count."""
+    with monkeypatch.context() as patched:
+        patched.setattr(desk, "SUBMITTING", NO_RETRIES)
+        provider.broken = {("POST", "/files"): 1}
+        assert go(labelling(["a"])).status == "failed"
+    provider.broken = {("POST", "/batches"): 10**6}
+    began, told = provider.clock.time(), []
+    listeners = [lambda event: told.append(getattr(event, "message", ""))]
+    run = go(wait=True, clock=provider.clock, listeners=listeners)
+    assert run.status == "failed"
+    assert "503: too busy" in run.errors[0]["message"]
+    most = desk.SUBMITTING.refused_for + desk.SETTLE_SECONDS
+    assert most - desk.SETTLE_SECONDS <= provider.clock.time() - began <= most + 1
+    assert any("its list is searched for up to 60 s" in words for words in told)
+    provider.broken = {}
+    assert go().status == "waiting"
+    assert (len(provider.files), len(provider.batches)) == (2, 1)
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_stop_ends_the_search_and_the_next_pass_goes_on(provider, labelling, go, said, monkeypatch, begun):
+    if begun:
+        provider.silent, provider.gateway, provider.hidden = 1, 504, 1
+    else:
+        provider.broken = {("POST", "/batches"): 1}
+    stop = CancelToken()
+
+    def stopping(event):
+        if "its list is searched" in getattr(event, "message", ""):
+            stop.cancel("told to")
+
+    run = go(labelling(["a"]), listeners=[stopping], stop=stop)
+    assert run.status in ("waiting", "stopped")
+    assert "`resume` looks for it" in run.waiting[0]["why"]
+    provider.hidden = 0
+    monkeypatch.setattr("batchmill.nodes.llm.batch_api.looks.SETTLE_SECONDS", 0.0)
+    assert go().status == "waiting"
+    provider.clock.advance(HOUR)
+    assert said(go()) == ["A"]
+    assert (len(provider.batches), len(provider.paid)) == (1, 1)

@@ -15,7 +15,6 @@ So a process that is killed at any moment makes no batch twice.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import threading
 from collections.abc import Callable, Iterable
@@ -23,11 +22,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchmill.concurrency.cancel import CancelToken
-from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
+from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock, slept
 from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.errors import BatchmillError, NodeError, Waiting
 from batchmill.nodes.llm.batch_api.answers import Answer
-from batchmill.nodes.llm.batch_api.looks import Looks
+from batchmill.nodes.llm.batch_api.looks import SETTLE_SECONDS, Looks
 from batchmill.nodes.llm.batch_api.service import may_have_begun
 from batchmill.nodes.llm.batch_api.shards import Asked, Gathered, Shard, custom_id
 from batchmill.nodes.llm.question import Unanswered
@@ -36,7 +35,6 @@ from batchmill.policy import RetryPolicy
 from batchmill.record.service_batches import BatchStore, ServiceBatch, ServiceRequest
 
 SUBMITTING = RetryPolicy(3, wait=0.5, backoff=2.0, refused_for=300.0)  # retries of a submission
-SLICE_SECONDS = 0.2  # between two looks whether the run is to stop, while it waits for a retry
 Place = tuple[str, int | None]
 
 
@@ -187,34 +185,37 @@ class BatchDesk:
             raise _of_submission(fault)
 
     async def _patiently(self, shard: Shard, stop: CancelToken, told: Callable[[str], object]) -> None:
-        """Submit a shard, again after failures that may pass. Each of these has left no batch behind."""
+        """Submit a shard, again after failures that may pass. Each of these has left no batch behind. The
+        time for refusals counts from the first failure on, searches for batches that may have begun included.
+        """
         attempts, refusals = 0, NO_REFUSALS
         while True:
             attempts += 1
             try:
-                return await self._submitted(shard)
+                return await self._submitted(shard, stop, told)
             except Unanswered as unanswered:
-                decision = SUBMITTING.decide(attempts, _info(unanswered.error), before=refusals)
+                seconds = max(refusals.seconds, self._since_failure(shard))
+                before = refusals._replace(seconds=seconds)
+                decision = SUBMITTING.decide(attempts, _info(unanswered.error), before=before)
                 if not decision.retry or stop.cancelled:
                     raise
                 told(f"{_of_submission(unanswered.error)}; it is tried again in {decision.after:.1f} s")
             refusals = decision.refusals
-            await self._slept(decision.after, stop)
+            await slept(self._clock, decision.after, stop)
 
-    async def _slept(self, seconds: float, stop: CancelToken) -> None:
-        """Wait on the loop, so that a cancelled run leaves no thread behind that sleeps on."""
-        if self._clock is not SYSTEM_CLOCK:
-            self._clock.sleep(seconds)
-            return
-        end = self._clock.monotonic() + seconds
-        while not stop.cancelled and (left := end - self._clock.monotonic()) > 0:
-            await asyncio.sleep(min(left, SLICE_SECONDS))
+    def _since_failure(self, shard: Shard) -> float:
+        """Seconds since the first failure of a submission; this may be that."""
+        if shard.failed_at is None:
+            shard.failed_at = self._clock.monotonic()
+        return self._clock.monotonic() - shard.failed_at
 
-    async def _submitted(self, shard: Shard) -> None:
+    async def _submitted(self, shard: Shard, stop: CancelToken, told: Callable[[str], object]) -> None:
         first, count, now = shard.first, len(shard.digests), self._clock.time()
         token, service = secrets.token_hex(12), first.service
-        told = ServiceBatch(0, token, service.base_url or "", first.endpoint, first.model, count, made_at=now)
-        number = self._store.prepare(told, shard.digests)
+        batch = ServiceBatch(
+            0, token, service.base_url or "", first.endpoint, first.model, count, made_at=now
+        )
+        number = self._store.prepare(batch, shard.digests)
         try:
             if not shard.uploaded:
                 shard.file.seek(0)
@@ -231,7 +232,12 @@ class BatchDesk:
             if not unanswered.paid and not may_have_begun(unanswered):
                 self._store.drop(number)
                 raise
-            look = await self._looks.at(number, service)
+            self._since_failure(shard)
+            told(
+                f"it is not known whether the server has begun a batch ({unanswered}); its list is searched "
+                f"for up to {SETTLE_SECONDS:.0f} s"
+            )
+            look = await self._looks.at(number, service, stop)
             if look is None:
                 raise
         else:
@@ -273,12 +279,9 @@ def _nothing() -> None:
 
 def _info(fault: BatchmillError) -> ErrorInfo:
     """What the decision about a retry depends on."""
-    if not isinstance(fault, NodeError):
-        return ErrorInfo(type(fault).__name__, str(fault))
-    kind = fault.type_name or type(fault).__name__
-    return ErrorInfo(
-        kind, str(fault), retryable=fault.retryable, retry_after=fault.retry_after, refused=fault.refused
-    )
+    if isinstance(fault, NodeError):
+        return ErrorInfo.of_node(fault, fault.message)
+    return ErrorInfo(type(fault).__name__, str(fault))
 
 
 def _of_submission(fault: BatchmillError) -> BatchmillError:

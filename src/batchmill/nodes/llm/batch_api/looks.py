@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchmill.concurrency.clock import Clock
+from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.clock import Clock, slept
 from batchmill.nodes.llm.batch_api.answers import Answers
 from batchmill.nodes.llm.batch_api.service import BatchService, status_of
 from batchmill.nodes.llm.completion import count_of, mapping_of
@@ -18,6 +19,7 @@ LIST_SECONDS = 5.0  # between two looks at that list
 CLOCK_SECONDS = 3600.0  # that the clock of a server may be behind ours
 TRIES, TRY_SECONDS = 3, 2.0  # of a question to a server that does not answer
 _LOST = (404, 410)
+_UNKNOWN = "the run was stopped before it was known whether the server has begun it; `resume` looks for it"
 _FILES = ("output_file_id", "error_file_id")
 
 
@@ -44,14 +46,16 @@ class Looks:
         """Note what is found in another store."""
         self._store = store
 
-    async def at(self, batch: int, service: BatchService) -> Look | None:
-        """The progress of the service; None for a batch that it never began, which is then dropped.
+    async def at(self, batch: int, service: BatchService, stop: CancelToken | None = None) -> Look | None:
+        """The progress of the service; None for a batch that it never began, which is then dropped. A search
+        for it ends when ``stop`` is cancelled, and goes on when the run is resumed.
 
         Raises :class:`Unanswered` if the server refuses to say.
         """
         task = self._tasks.get(batch)
         if task is None:
-            task = self._tasks[batch] = asyncio.get_running_loop().create_task(self._look(batch, service))
+            looking = self._look(batch, service, stop)
+            task = self._tasks[batch] = asyncio.get_running_loop().create_task(looking)
         return await asyncio.shield(task)
 
     async def is_over(self, batch: int, service: BatchService) -> bool:
@@ -76,7 +80,9 @@ class Looks:
     def _row(self, batch: int) -> ServiceBatch | None:
         return next((one for one in self._store.batches() if one.id == batch), None)
 
-    async def _look(self, batch: int, service: BatchService, *, reads: bool = True) -> Look | None:
+    async def _look(
+        self, batch: int, service: BatchService, stop: CancelToken | None = None, *, reads: bool = True
+    ) -> Look | None:
         row = self._row(batch)
         if row is None:
             return None
@@ -84,7 +90,10 @@ class Looks:
             self._store.drop(batch)
             return None
         try:
-            told = await self._told(row, service)
+            told = await self._told(row, service, stop)
+            if told is None and stop is not None and stop.cancelled:
+                self.why[batch] = _UNKNOWN
+                return Look(_UNKNOWN)
             if told is None:
                 self._store.drop(batch)
                 return None
@@ -99,10 +108,13 @@ class Looks:
             self.why[batch] = str(unanswered)
             return Look(f"its batch {row.remote or row.token} cannot be looked at now: {unanswered}")
 
-    async def _told(self, row: ServiceBatch, service: BatchService) -> dict[str, object] | None:
-        """The server's description of a batch; None for one that it does not know and never began."""
+    async def _told(
+        self, row: ServiceBatch, service: BatchService, stop: CancelToken | None
+    ) -> dict[str, object] | None:
+        """The server's description of a batch; None for one that it does not know and never began, or that
+        was not found before ``stop``."""
         if not row.remote:
-            told = await self._searched(row, service)
+            told = await self._searched(row, service, stop)
             if told is not None:
                 self._store.note(row.id, "open", remote=str(told["id"]), status=str(told.get("status") or ""))
             return told
@@ -114,17 +126,20 @@ class Looks:
                     return {"id": row.remote, "status": "gone"}
                 if not left or not _is_trouble(unanswered):
                     raise
-                await self._sleep(TRY_SECONDS)
+                await slept(self._clock, TRY_SECONDS, stop)
         return None
 
-    async def _searched(self, row: ServiceBatch, service: BatchService) -> dict[str, object] | None:
-        """Search for a batch that may or may not have begun, until the server must have listed it."""
+    async def _searched(
+        self, row: ServiceBatch, service: BatchService, stop: CancelToken | None
+    ) -> dict[str, object] | None:
+        """Search for a batch that may or may not have begun, until the server must have listed it, or until
+        ``stop``."""
         while True:
             told = await service.find(row.token, row.made_at - CLOCK_SECONDS)
             left = row.sent_at + SETTLE_SECONDS - self._clock.time()
-            if told is not None or left <= 0:
+            if told is not None or left <= 0 or (stop is not None and stop.cancelled):
                 return told
-            await self._sleep(min(left, LIST_SECONDS))
+            await slept(self._clock, min(left, LIST_SECONDS), stop)
 
     def _noted(self, row: ServiceBatch, told: dict[str, object]) -> Look:
         """The progress of the service, which is also stored."""
@@ -156,9 +171,6 @@ class Looks:
             if status_of(unanswered) not in _LOST:
                 raise
             answers.lost.append(file)
-
-    async def _sleep(self, seconds: float) -> None:
-        await asyncio.to_thread(self._clock.sleep, seconds)
 
 
 def _is_trouble(unanswered: Unanswered) -> bool:

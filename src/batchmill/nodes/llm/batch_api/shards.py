@@ -49,13 +49,15 @@ def _file() -> IO[bytes]:
 @dataclass(slots=True)
 class Shard:
     """The requests of one future batch. ``first`` is one of them, which shows what they share; ``uploaded``
-    is the server's id of the file once it has it."""
+    is the server's id of the file once it has it; ``failed_at`` is the second of the clock at which its
+    submission failed first."""
 
     first: Asked
     digests: list[str] = field(default_factory=list)
     size: int = 0
     file: IO[bytes] = field(default_factory=_file)
     uploaded: str = ""
+    failed_at: float | None = None
 
     def add(self, asked: Asked) -> bool:
         """Take in a request; False where there is no room for it."""
