@@ -137,7 +137,7 @@ def test_neighbours_of_several_workers_keep_theirs(at: int) -> None:
     assert rest.worker == (4, 2, 3)[at]
     first.extend(rest)
     assert told(first) == whole
-    first.move(1.0, 7)
+    first.move(lambda _: (1.0, 7))
     assert first.each_worker() == [7, 7, 7]
 
 
