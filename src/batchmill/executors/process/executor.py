@@ -30,13 +30,14 @@ from batchmill.executors.process.logs import handle
 from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import Pool, shared_pool
 from batchmill.executors.process.slot import GRACE_SECONDS as CANCEL_SECONDS
-from batchmill.executors.process.slot import NO_MODULES, Heard
+from batchmill.executors.process.slot import NO_MODULES, Heard, Slot
 from batchmill.executors.running.attempts import Job
 from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.policy.concurrency import MOST_CONCURRENT
 
 CHUNK_SECONDS = 0.06  # a chunk takes parent and worker 0.9 ms besides the items: 1.5 % of that
 HAND_OVER_SECONDS = 0.0002  # from sending a chunk until its reply is settled, beside the items themselves
+ANSWER_SECONDS = 0.002  # that a batch of one chunk waits for the reply in its own thread
 MOST_PER_CHUNK = 2048
 GRACE_SECONDS = 0.5  # for a node that honours its deadline to report the timeout itself
 WATCH_SECONDS = 0.05
@@ -163,17 +164,24 @@ class ProcessBatch:
     def start(self) -> None:
         """Start a driver per slot, as many as there are items for, and the watcher where limits are set."""
         left = self._channel.remaining()
+        awaited: list[Slot] = []
+        self._leases.awaited = awaited
         for number in range(self._size if left is None else min(self._size, max(1, left))):
             if number and not self._channel.more():
                 break
             driver = self._add_driver()
             if self._channel.instant and not self._leases.shared and self._pool.idle() > 0:
                 driver.send_first()
+        self._leases.awaited = None
         for driver in self._now():
             driver.start()
-        if not self._channel.more():
+        all_sent = not self._channel.more()
+        if all_sent:
             self._sharing.begin()  # where all is sent, nobody may come to ask for more
-        if self._timeout is not None or self._memory_limit is not None:
+        for slot in awaited:
+            slot.answer(ANSWER_SECONDS if all_sent and len(awaited) == 1 else 0.0)
+        limited = self._timeout is not None or self._memory_limit is not None
+        if limited and not all(driver.over for driver in self._now()):
             threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
 
     def _add_driver(self) -> Driver:

@@ -30,8 +30,11 @@ class Leases:
     ``slots`` limits the number that this batch and others have together; drivers then give theirs back
     between two chunks. ``heard`` gets the log records of the workers.
 
+    ``awaited`` gets the slots that are leased while it is a list: whoever leased them calls
+    :meth:`Slot.answer`.
+
     Concurrency: the batch's drivers call in from their own threads; ``_lock`` guards ``_held``, ``_asking``
-    and ``_permits``.
+    and ``_permits``. ``awaited`` is a list only before they run.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Leases:
         self._lock = threading.Lock()
         self._held = 0
         self._asking = 0
+        self.awaited: list[Slot] | None = None
 
     @property
     def shared(self) -> bool:
@@ -114,4 +118,7 @@ class Leases:
         except ExecutorUnavailable as refusal:
             return None, refusal
         slot.heard = self._heard
+        if self.awaited is not None:
+            slot.awaited = True
+            self.awaited.append(slot)
         return slot, None

@@ -5,9 +5,10 @@ own:
 
     link --send--> pipe --> worker --> pipe --> receiver thread --settle--> link's callback
 
-which costs a fifth of a trip through an executor's queues. When the worker dies the pipe ends; the receiver
-settles the chunks in flight with the cause of the death. Only this slot is then broken, another replaces it,
-and the other workers never notice.
+which costs a fifth of a trip through an executor's queues. Between two batches the receiver leaves the pipe
+alone for a moment: if another batch follows, whoever sent its only chunk reads the reply, and no other thread
+wakes. When the worker dies the pipe ends; the receiver settles the chunks in flight with the cause of the
+death. Only this slot is then broken, another replaces it, and the other workers never notice.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from batchmill.executors.process.loky_private import Worker
 from batchmill.executors.process.message_pipe import MessagePipe
 from batchmill.executors.process.orders import Order, Reply
 from batchmill.executors.process.shared_area import SharedArea
+from batchmill.executors.process.uninterrupted import Uninterrupted
 from batchmill.executors.running.progress import MOST_CHUNKS, Position
 
 SERVING = "batchmill.executors.process.child"  # only the worker imports it
 EXIT_SECONDS = 5.0
 NO_MODULES: frozenset[str] = frozenset()
 GRACE_SECONDS = 1.0  # that commands of a cancelled batch have from SIGTERM to SIGKILL
+LINGER_SECONDS = 0.1  # that a receiver leaves the pipe to a batch that may follow
 LOOK_SECONDS = 1  # between looks at a silent worker, for one whose pipe somebody else holds open
 
 
@@ -72,10 +75,12 @@ class Slot:
     """See the module. ``known`` holds the digests of jobs the worker has; ``idle_since`` is the pool's;
     ``served`` belongs to the driver that leased the slot. ``heard`` gets the log records of the worker.
     ``modules`` name the files of the user's modules that the worker may have imported, with their content.
+    ``awaited`` says that whoever sends a chunk will call :meth:`answer`.
 
     Concurrency: ``open`` and ``close`` run in the pool's thread, ``send`` in one driver, the callbacks in the
-    receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead``, ``_retired``
-    and ``_closed``; ``known`` belongs to the driver that leased the slot.
+    thread that holds ``_reading`` and reads the pipe: the receiver's, unless it has ``_left``. ``kill`` runs
+    in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead``, ``_retired``, ``_closed`` and ``_left``;
+    ``known`` and ``awaited`` belong to the driver that leased the slot.
     """
 
     def __init__(self, area: SharedArea, folders: list[str]) -> None:
@@ -94,6 +99,10 @@ class Slot:
         self._under_way: dict[int, Settle] = {}
         self._dead = False
         self._closed = False
+        self.awaited = False
+        self._reading = threading.Lock()
+        self._turn = threading.Condition(self._lock)
+        self._left = False
         self._wire, self._far_end = MessagePipe.pair()
         self._worker = Worker(SERVING, "serve", (self._far_end, area.path, folders, os.getpid()))
         self._process: Any = None
@@ -112,6 +121,8 @@ class Slot:
     def healthy(self) -> bool:
         """Whether the worker can take chunks, as far as is known."""
         with self._lock:
+            if self._left and self._process.exitcode is not None:  # its end was not read yet
+                return False
             return not (self._dead or self._retired) and self._seq + 1 < MOST_CHUNKS
 
     def retire(self) -> None:
@@ -122,6 +133,7 @@ class Slot:
     def reset(self, modules: frozenset[str]) -> None:
         """Make ready for another batch, with its modules."""
         self.modules = modules
+        self.awaited = False
         self.area.progress.reset()
         with self._lock:
             self._verdict = None
@@ -142,10 +154,46 @@ class Slot:
                 raise LinkBroken(f"worker process {self.pid} is dead")
             self._under_way[order.seq] = settle
             self._seq = order.seq
+            if not self.awaited:
+                self._call_receiver()
         try:
             self._wire.send(packed)
         except OSError:  # it died just now: the receiver is about to settle the chunk
             pass
+
+    def answer(self, seconds: float) -> None:
+        """In the thread that sent a chunk: settle its reply, if it comes within so many seconds and the
+        receiver is not reading. From here on the receiver does."""
+        with Uninterrupted() as signals:  # or a reply that was read might never be settled
+            try:
+                if seconds and self._reading.acquire(blocking=False):
+                    try:
+                        self._read_for(seconds, signals)
+                    finally:
+                        self._reading.release()
+            finally:
+                with self._lock:
+                    self.awaited = False
+                    if self._under_way:
+                        self._call_receiver()
+
+    def _read_for(self, seconds: float, signals: Uninterrupted) -> None:
+        end = time.monotonic() + seconds
+        while self._is_busy() and (left := end - time.monotonic()) > 0:
+            with signals.interruptible():
+                there = self._wire.waits(left)
+            if there and self._read() is None:
+                return
+
+    def _is_busy(self) -> bool:
+        with self._lock:
+            return bool(self._under_way)
+
+    def _call_receiver(self) -> None:
+        """Under the lock: have the receiver read again."""
+        if self._left:
+            self._left = False
+            self._turn.notify()
 
     def stop_items(self) -> None:
         """Let the worker start no further item of the chunks it has."""
@@ -187,6 +235,7 @@ class Slot:
             if self._closed:
                 return
             self._closed = True
+            self._call_receiver()
         if self.pid and self._exit_code() is None:  # else its number may be another's by now
             kill_family(self.pid)
             self._worker.wait()
@@ -200,11 +249,11 @@ class Slot:
 
     def _receive(self) -> None:
         """In the receiver's thread: settle replies while the worker lives, and the rest once it does not."""
-        while (reply := self._next_reply()) is not None:
-            with self._lock:
-                settle = self._under_way.pop(reply.seq)
-            settle(reply)
-            del settle, reply  # they hold on to the batch, and the next reply may be that of another one
+        self._reading.acquire()
+        while (message := self._read()) is not None:
+            if isinstance(message, Reply):
+                self._leave()
+            del message  # the next one may take long
         death = self._death()
         with self._lock:
             self._dead = True
@@ -212,20 +261,40 @@ class Slot:
         for settle in left:
             settle(death)
 
-    def _next_reply(self) -> Reply | None:
-        """The worker's next reply; None when there will be none any more."""
+    def _leave(self) -> None:
+        """In the receiver's thread: if nothing is under way, leave the pipe for a moment to a batch that may
+        follow."""
+        with self._lock:
+            if self._under_way or self._closed:
+                return
+            self._left = True
+        self._reading.release()
+        with self._lock:
+            if self._left:
+                self._turn.wait(LINGER_SECONDS)
+            self._left = False
+        self._reading.acquire()
+
+    def _read(self) -> Reply | Logged | None:
+        """Read the worker's next message and settle the chunk if it is its reply; None when there will be
+        none any more."""
         while True:
             try:
-                reply: Reply | Logged = pickle.loads(self._wire.receive())  # noqa: S301  # our own worker's
+                message: Reply | Logged = pickle.loads(self._wire.receive())  # noqa: S301  # our own worker's
             except BlockingIOError:  # nothing for a while
                 if self._process.exitcode is not None:
                     return None
             except (EOFError, OSError):
                 return None
             else:
-                if not isinstance(reply, Logged):
-                    return reply
-                self.heard(reply)
+                break
+        if isinstance(message, Logged):
+            self.heard(message)
+            return message
+        with self._lock:
+            settle = self._under_way.pop(message.seq)
+        settle(message)
+        return message
 
     def _death(self) -> Remains:
         """How the worker ended and what it was running. One that only closed the pipe is ended here."""
