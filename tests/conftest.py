@@ -205,7 +205,7 @@ def _settled(look: Census, before: set[str]) -> set[str]:
         if pause > 0.05:
             gc.collect()  # where objects are not freed at once (PyPy), their files close here
         time.sleep(pause)
-        pause *= 2
+        pause = min(2 * pause, 0.25)
     return left
 
 

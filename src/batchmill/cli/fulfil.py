@@ -49,7 +49,7 @@ class Begin(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RunRequest:
+class CommandCall:
     """The arguments of one call of such a command: print results item by item, of ``items``, or the outputs
     at the end. ``at_the_end`` are files about the run, written when it has ended. With ``exit_zero``, a run
     in which only some items failed ends as a success. ``folder`` is the folder in which the command was
@@ -67,39 +67,39 @@ class RunRequest:
     exit_zero: bool = False
 
 
-def fulfil(request: RunRequest, caller: Caller) -> int:
+def fulfil(call: CommandCall, caller: Caller) -> int:
     """Run with stdout kept for data, show the result, return the exit code."""
     masker = Masker()
     caller.hide = masker.text
     with data_only() as data:
         stop, cancel, last = CancelToken(), CancelToken(), CancelToken()
         with (
-            _printing(request.items, data, stop, cancel) as printer,
-            log_to_stderr(request.verbose, masker.text),
+            _printing(call.items, data, stop, cancel) as printer,
+            log_to_stderr(call.verbose, masker.text),
             Interrupts(stop, cancel, say, last=last) as interrupts,
-            watching(request.progress, request.quiet, request.verbose) as (listeners, summary),
+            watching(call.progress, call.quiet, call.verbose) as (listeners, summary),
         ):
-            listeners.append(partial(_inform, interrupts, request))
+            listeners.append(partial(_inform, interrupts, call))
             if printer is not None and printer.log is not None:
                 listeners.append(printer.log.heard)
-            result = request.begin(
+            result = call.begin(
                 listeners=listeners,
                 stop=stop,
                 cancel=cancel,
                 masker=masker,
-                taps={} if printer is None or request.items is None else request.items.taps(printer),
-                attached={} if printer is None or request.items is None else request.items.attached(printer),
+                taps={} if printer is None or call.items is None else call.items.taps(printer),
+                attached={} if printer is None or call.items is None else call.items.attached(printer),
                 last=last,
             )
-            if printer is not None and request.items is not None:
-                request.items.done(printer, result)
+            if printer is not None and call.items is not None:
+                call.items.done(printer, result)
         if printer is None:
-            _show(result, data, request.as_json)
+            _show(result, data, call.as_json)
         enough = printer is not None and data.broken  # who read the results has seen enough
         if not enough:
-            for line in last_words(summary, result, request.quiet, request.folder, named=printer is not None):
+            for line in last_words(summary, result, call.quiet, call.folder, named=printer is not None):
                 say(line)
-        request.at_the_end.write(result.run)
+        call.at_the_end.write(result.run)
         if enough:
             return Exit.SUCCESS
         if printer is not None and printer.fault is not None:
@@ -107,13 +107,13 @@ def fulfil(request: RunRequest, caller: Caller) -> int:
     if printer is not None and printer.lost:
         return Exit.ENVIRONMENT
     code = exit_code(result, interrupts.first)
-    return Exit.SUCCESS if code == Exit.DEGRADED and request.exit_zero else code
+    return Exit.SUCCESS if code == Exit.DEGRADED and call.exit_zero else code
 
 
-def _inform(interrupts: Interrupts, request: RunRequest, event: Event) -> None:
+def _inform(interrupts: Interrupts, call: CommandCall, event: Event) -> None:
     """Tell the handler of signals which command continues the run, and when its nodes have ended."""
-    if isinstance(event, RunStarted) and request.journal is not None:
-        interrupts.last_words = way_on(event.run, str(request.journal.path), request.folder)
+    if isinstance(event, RunStarted) and call.journal is not None:
+        interrupts.last_words = way_on(event.run, str(call.journal.path), call.folder)
     if isinstance(event, Finishing) and not event.within:
         interrupts.finishing()
 

@@ -16,7 +16,7 @@ from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.faults import say
-from batchmill.cli.fulfil import RunRequest, fulfil
+from batchmill.cli.fulfil import CommandCall, fulfil
 from batchmill.cli.journals import working_folder
 from batchmill.cli.map_job import MapJob
 from batchmill.cli.map_run import dry_run, map_run
@@ -212,10 +212,10 @@ def command(
         FilesAtTheEnd.asked({**asked, "joblog": None}, journal) as at_the_end,  # that of `map` is its own
         map_run(job, journal, json_wanted, remembered, cluster, at_the_end.journal) as (run, begin),
     ):
-        request = RunRequest(
+        call = CommandCall(
             begin, journal, json_wanted, progress, quiet, verbose, at_the_end, run, exit_zero=exit_zero
         )
-        return fulfil(request, caller)
+        return fulfil(call, caller)
 
 
 def _job(asked: dict[str, Any], words: tuple[str, ...]) -> MapJob:

@@ -34,7 +34,8 @@ from batchmill.journal.tidying import is_of_map, tidy, tidy_abandoned
 from batchmill.nodes.command import as_typed
 from batchmill.nodes.placeholders import Placeholder
 from batchmill.policy.concurrency import MOST_CONCURRENT
-from batchmill.runs.journaled import begun, nothing_kept
+from batchmill.runs.hooks import RunHooks
+from batchmill.runs.journaled import Opening, RunRequest, begun, nothing_kept
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
@@ -138,9 +139,13 @@ def map_run(
         except InvalidDocument as fault:
             raise _as_typed(fault) from fault
         order = replace(order, source=SOURCE)
-        begin = partial(execute, order, nothing_kept if noted is None else partial(begun, noted, order))
-        yield MapRun(job, journal, folder, feed, as_json), begin
+        opening = nothing_kept if noted is None else partial(begun, noted, order)
+        yield MapRun(job, journal, folder, feed, as_json), partial(_begin, order, opening)
     _tidy(journal)
+
+
+def _begin(order: RunRequest, opening: Opening, **hooks: Any) -> RunResult:
+    return execute(order, opening, RunHooks(**hooks))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from batchmill.cli.caller import Caller
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.flow_run import FlowResume, is_flow
-from batchmill.cli.fulfil import Begin, RunRequest, fulfil
+from batchmill.cli.fulfil import Begin, CommandCall, fulfil
 from batchmill.cli.given import Given, given
 from batchmill.cli.journals import Found, Journals, working_folder
 from batchmill.cli.map_run import MapRun, items_of_map, map_resumed
@@ -104,39 +104,24 @@ def command(
     inputs = given(pairs, set_json, params_file)
     with Journals(journal_path) as journals:
         found = journals.to_resume(name, failed_only)
-    part: dict[str, Any] = {"only": only, "from_": from_, "until": until, "whole": whole}
     journal, run = Journal(found.journal.path, durable=durable), found.run
+    part: dict[str, Any] = {"only": only, "from_": from_, "until": until, "whole": whole}
+    settings: dict[str, Any] = {
+        "executor": executor, "jobs": jobs, "limit": limit, "cluster": cluster, "wait": wait
+    }  # fmt: skip
     if is_flow(run):
-        _refuse_for_flows(
-            {
-                "--dry-run": dry_run, "an input": inputs.values or inputs.text, "--executor": executor,
-                "--jobs": jobs, "--limit": limit, "--cluster": cluster, "--wait": wait,
-                "a part": any(part.values()),
-            }
-        )  # fmt: skip
+        changed = {"--dry-run": dry_run, "an input": inputs.values or inputs.text}
+        options_set = {f"--{option}": value for option, value in settings.items()}
+        _refuse_for_flows({**changed, **options_set, "a part": any(part.values())})
     if dry_run:
         _show_dry_run(run, journal, inputs, failed_only, limit, part, as_json=bool(json_wanted))
         return Exit.SUCCESS
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
-    begin: Begin = partial(
-        resume,
-        run.name,
-        inputs.values,
-        text_params=inputs.text,
-        executor=executor,
-        jobs=jobs,
-        limit=limit,
-        cluster=cluster,
-        **part,
-        wait=wait,
-        journal=journal,
-        own_files=own_files(params_file),
-        failed_only=failed_only,
-        warnings=inputs.told(run.document),
-        remembered={} if json_wanted is None else {"json": as_json},
-    )
-    if is_flow(run):
-        begin = FlowResume(run, journal, failed_only)
+    begin: Begin = FlowResume(run, journal, failed_only)
+    if not is_flow(run):
+        kept_for = {} if json_wanted is None else {"json": as_json}
+        further = {**settings, **part, "own_files": own_files(params_file), "remembered": kept_for}
+        begin = _further_pass(run, journal, inputs, failed_only, further)
     if not quiet:
         _introduce(found, new_part=any(part.values()))
     shown = _kept_progress(run) if progress == "auto" else progress
@@ -146,10 +131,26 @@ def command(
         _working_in(run.folder),
         _items_of(run, journal, as_json, failed_only) as items,
     ):
-        request = RunRequest(
+        call = CommandCall(
             begin, journal, as_json, shown, quiet, verbose, at_the_end, items, folder, exit_zero
         )
-        return fulfil(request, caller)
+        return fulfil(call, caller)
+
+
+def _further_pass(
+    run: RunRecord, journal: Journal, inputs: Given, failed_only: bool, further: Mapping[str, Any]
+) -> Begin:
+    """The call of :func:`~batchmill.runs.resume.resume`, with its ``further`` arguments."""
+    return partial(
+        resume,
+        run.name,
+        inputs.values,
+        text_params=inputs.text,
+        journal=journal,
+        failed_only=failed_only,
+        warnings=inputs.told(run.document),
+        **further,
+    )
 
 
 def _refuse_for_flows(given: dict[str, object]) -> None:

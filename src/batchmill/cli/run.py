@@ -14,7 +14,7 @@ from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.document import document_of
 from batchmill.cli.exits import Exit
-from batchmill.cli.fulfil import RunRequest, fulfil
+from batchmill.cli.fulfil import CommandCall, fulfil
 from batchmill.cli.given import given, with_stdin
 from batchmill.cli.own_files import own_files
 from batchmill.events.progress import ProgressKind
@@ -109,10 +109,10 @@ def command(
         if wait and journal is not None:
             go_on = partial(resume, params=wanted.values, text_params=wanted.text, journal=journal, wait=True)
             begin = partial(_waited, begin, go_on)
-        request = RunRequest(
+        call = CommandCall(
             begin, journal, json_wanted, progress, quiet, verbose, at_the_end, exit_zero=exit_zero
         )
-        return fulfil(request, caller)
+        return fulfil(call, caller)
 
 
 def _waited(begin: Callable[..., RunResult], go_on: Callable[..., RunResult], **told: object) -> RunResult:

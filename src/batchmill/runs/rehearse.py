@@ -24,18 +24,7 @@ from batchmill.record.ledger import LedgerEntry, total
 from batchmill.runs.journaled import RunRequest, told_of
 from batchmill.runs.ledger import addresses, sum_of
 from batchmill.runs.recalled import recall
-from batchmill.runs.resumable import (
-    document_of,
-    is_done,
-    limit_of,
-    not_looked_at,
-    order_of,
-    part_to_resume,
-    require_folder,
-    require_items,
-    require_stdin,
-    settings_of,
-)
+from batchmill.runs.resumable import Changes, Resumable, not_looked_at
 from batchmill.runs.run import importing_from
 from batchmill.runs.secrets import Secrets
 from batchmill.step import Namespace
@@ -119,22 +108,17 @@ def rehearse(
     with Reader(kept) as reader:
         found = reader.to_resume(run, failed_only)
         calls = list(reader.calls(found))
-    given = {**(params or {}), **(text_params or {})}
-    document = document_of(found)
-    part = part_to_resume(found, only, from_, until, whole=whole)
-    more = bool(given) or limit_of(found, limit) != found.limit or part.asked
-    if not finished_too and is_done(found, document, more, failed_only):
-        nodes = changed_nodes(kept, found, document, masker)
+    changes = Changes(
+        params, text_params, failed_only, limit=limit, only=only, from_=from_, until=until, whole=whole
+    )
+    going_on = Resumable(kept, found, changes)
+    if not finished_too and going_on.is_done:
+        nodes = changed_nodes(kept, found, going_on.document, masker)
         if not nodes:
             return Rehearsed(found.name, spent=_spent(calls), untouched=True, limit=found.limit)
         return Rehearsed(found.name, nodes, _estimates(nodes, calls), _spent(calls))
-    require_folder(found)
-    order = order_of(
-        found, document, params, text_params, settings_of(found, limit=limit, part=part.part), kept
-    )
-    require_stdin(kept, found, order.plan)
-    require_items(kept, found, order)
-    nodes = _forecasts(kept, found, order, masker, attached, failed_only, part.again(order.plan))
+    order = going_on.order_here()
+    nodes = _forecasts(kept, found, order, masker, attached, failed_only, going_on.part.again(order.plan))
     return Rehearsed(found.name, nodes, _estimates(nodes, calls), _spent(calls))
 
 
@@ -149,8 +133,7 @@ def changed_nodes(
     """
     if not_looked_at(run, document):
         return []
-    part = part_to_resume(run, None, None, None, whole=False)
-    order = order_of(run, document, None, None, settings_of(run, part=part.part), journal)
+    order = Resumable(journal, run, Changes()).order()
     with Reader(journal) as reader:
         totals_then = {address: total for _, address, batch, total in reader.outer_visits(run) if batch}
     nodes = _forecasts(journal, run, order, masker)

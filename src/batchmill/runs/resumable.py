@@ -1,9 +1,10 @@
-"""The parts of a run to resume: its document, inputs and settings, in their present state."""
+"""A run to resume: its document, inputs and settings in their present state, and what its caller changes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from batchmill.errors import BatchmillError, InvalidDocument, InvalidSetting
@@ -20,11 +21,61 @@ from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
 from batchmill.runs.journaled import RunRequest
 from batchmill.runs.run import ordered
-from batchmill.runs.settings import RunSettings
+from batchmill.runs.settings import ALL, RunSettings
 from batchmill.runs.stdin import nodes_on_stdin
 from batchmill.step import Namespace
 from batchmill.values.words import count
 from batchmill.warned import Warned
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What the caller of a further pass changes: the arguments of :func:`batchmill.resume` of the same names.
+    What is None is as in the run."""
+
+    params: Mapping[str, object] | None = None
+    text_params: Mapping[str, str] | None = None
+    failed_only: bool = False
+    executor: str | None = None
+    jobs: int | None = None
+    limit: int | Literal["all"] | None = None
+    cluster: str | Mapping[str, object] | None = None
+    own_files: Mapping[str, str] | None = None
+    remembered: Mapping[str, object] | None = None
+    warnings: Iterable[Warned] = ()
+    only: str | None = None
+    from_: str | None = None
+    until: str | None = None
+    whole: bool = False
+
+    def part(self, run: RunRecord) -> PartToResume:
+        """The named part, else the part that the run was begun with. Raises :class:`InvalidSetting`."""
+        named, kept = Part.of(self.only, self.from_, self.until), Part.kept(run.settings.get("part"))
+        if named is not None and self.whole:
+            raise InvalidSetting("`whole` runs everything: leave out `only`, `from` and `until`")
+        if named is not None:
+            return PartToResume(named, True, bool(self.only or self.from_))
+        return PartToResume(None if self.whole else kept, self.whole and kept is not None, False)
+
+    def limit_of(self, run: RunRecord) -> int | None:
+        """The limit that is given, else that of the run."""
+        if self.limit is None:
+            return run.limit
+        return self.limit if self.limit != ALL else None
+
+    def settings(self, run: RunRecord, part: Part | None) -> RunSettings:
+        """The settings of the run, overridden by those that are given."""
+        set_apart = ("executor", "jobs", "limit", "cluster", "around", "part")
+        own = {name: value for name, value in run.settings.items() if name not in set_apart}
+        return RunSettings(
+            self.executor or run.settings.get("executor"),
+            self.jobs or run.settings.get("jobs"),
+            self.limit_of(run),
+            self.own_files or {},
+            {**own, **(self.remembered or {})},
+            run.settings.get("cluster") if self.cluster is None else self.cluster,
+            part,
+        )
 
 
 class PartToResume(NamedTuple):
@@ -40,16 +91,58 @@ class PartToResume(NamedTuple):
         return frozenset(plan.nodes) if self.anew else frozenset()
 
 
-def part_to_resume(
-    run: RunRecord, only: str | None, start: str | None, until: str | None, *, whole: bool
-) -> PartToResume:
-    """The named part, else the part that the run was begun with. Raises :class:`InvalidSetting`."""
-    named, kept = Part.of(only, start, until), Part.kept(run.settings.get("part"))
-    if named is not None and whole:
-        raise InvalidSetting("`whole` runs everything: leave out `only`, `from` and `until`")
-    if named is not None:
-        return PartToResume(named, True, bool(only or start))
-    return PartToResume(None if whole else kept, whole and kept is not None, False)
+class Resumable:
+    """A run in a journal, and what its caller changes for a further pass: its ``document`` in its present
+    state (its file, or the saved copy if the file is gone) and the ``part`` of it to run.
+
+    Raises :class:`InvalidSetting` for a part that cannot be run.
+    """
+
+    def __init__(self, journal: Journal, run: RunRecord, changes: Changes) -> None:
+        self.journal = journal
+        self.run = run
+        self.changes = changes
+        self.document = _document_of(run)
+        self.part = changes.part(run)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run has finished and there is no reason to continue: no edit of the document, nothing
+        that the caller changes."""
+        run, changes = self.run, self.changes
+        if not run.finished or changes.failed_only or changes.params or changes.text_params:
+            return False
+        if changes.limit_of(run) != run.limit or self.part.asked:
+            return False
+        return bool(load(self.document).raw == run.document)
+
+    def order(self) -> RunRequest:
+        """The order for the pass. Raises :class:`InvalidDocument`."""
+        run, changes = self.run, self.changes
+        params, texts = changes.params or {}, dict(changes.text_params or {})
+        declared = _declared(self.document)
+        values = {name: value for name, value in run.inputs.items() if name in declared}
+        values = {name: value for name, value in {**values, **params}.items() if name not in texts}
+        settings = changes.settings(run, self.part.part)
+        try:
+            return ordered(
+                self.document, values, texts, settings, journal=self.journal, warnings=changes.warnings
+            )
+        except InvalidDocument as error:
+            missing = [name for name in declared if name not in values and name not in texts]
+            if missing:
+                names = " ".join(f"{name}=..." for name in missing)
+                error.add_note(f"give the inputs that were not saved: batchmill resume {run.name} {names}")
+            raise
+
+    def order_here(self) -> RunRequest:
+        """The order for the pass, which this process can run: in the folder of the run, with its items.
+        Raises :class:`InvalidDocument` and :class:`InvalidSetting`."""
+        _require_folder(self.run)
+        order = self.order()
+        _require_stdin(self.journal, self.run, order.plan)
+        _require_items(self.journal, self.run, order)
+        return order
 
 
 def require_document(run: RunRecord) -> None:
@@ -60,18 +153,12 @@ def require_document(run: RunRecord) -> None:
         )
 
 
-def document_of(run: RunRecord) -> str | dict[str, Any]:
+def _document_of(run: RunRecord) -> str | dict[str, Any]:
     """The run's document: its file in its present state, or the saved copy if the file is gone."""
     if os.path.isabs(run.source) and os.path.isfile(run.source):
         return run.source
     document: dict[str, Any] = run.document
     return document
-
-
-def is_done(run: RunRecord, document: str | dict[str, object], given: bool, failed_only: bool) -> bool:
-    """Whether the run has finished and there is no reason to continue: no edit, no input that is
-    ``given``."""
-    return run.finished and not (given or failed_only) and load(document).raw == run.document
 
 
 def not_looked_at(run: RunRecord, document: str | dict[str, object]) -> str:
@@ -98,7 +185,7 @@ def _works_here(run: RunRecord) -> bool:
         return False
 
 
-def require_folder(run: RunRecord) -> None:
+def _require_folder(run: RunRecord) -> None:
     """Raises :class:`InvalidSetting` in another folder than the run's: its paths would be other files."""
     if _works_here(run):
         return
@@ -108,38 +195,7 @@ def require_folder(run: RunRecord) -> None:
     raise InvalidSetting(f"run {run.name} was begun in {run.folder}, {problem}")
 
 
-def settings_of(
-    run: RunRecord,
-    executor: str | None = None,
-    jobs: int | None = None,
-    own_files: Mapping[str, str] | None = None,
-    remembered: Mapping[str, object] | None = None,
-    limit: int | Literal["all"] | None = None,
-    cluster: str | Mapping[str, object] | None = None,
-    part: Part | None = None,
-) -> RunSettings:
-    """The settings of the run, overridden by those that are given."""
-    set_apart = ("executor", "jobs", "limit", "cluster", "around", "part")
-    own = {name: value for name, value in run.settings.items() if name not in set_apart}
-    return RunSettings(
-        executor or run.settings.get("executor"),
-        jobs or run.settings.get("jobs"),
-        limit_of(run, limit),
-        own_files or {},
-        {**own, **(remembered or {})},
-        run.settings.get("cluster") if cluster is None else cluster,
-        part,
-    )
-
-
-def limit_of(run: RunRecord, given: int | Literal["all"] | None) -> int | None:
-    """The limit that is given, else that of the run."""
-    if given is None:
-        return run.limit
-    return given if given != "all" else None
-
-
-def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
+def _require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
     """Raise :class:`InvalidSetting` if items came from standard input and it is empty now: without items the
     run would end as done."""
     with Reader(journal) as reader:
@@ -152,7 +208,7 @@ def require_stdin(journal: Journal, run: RunRecord, plan: Plan) -> None:
         )
 
 
-def require_items(journal: Journal, run: RunRecord, order: RunRequest) -> None:
+def _require_items(journal: Journal, run: RunRecord, order: RunRequest) -> None:
     """Raise :class:`InvalidSetting` if a source that had items has none now: the run would end as done
     without them. A source that is only known once other nodes have run is not checked."""
     with Reader(journal) as reader:
@@ -178,31 +234,6 @@ def _is_empty(node: PlannedNode, around: NodeFrame) -> bool:
         return not any(True for _ in all_items(spec, around, placed=False))
     except (BatchmillError, OSError):
         return False
-
-
-def order_of(
-    run: RunRecord,
-    document: str | dict[str, object],
-    params: Mapping[str, object] | None,
-    text_params: Mapping[str, str] | None,
-    settings: RunSettings,
-    journal: Journal,
-    warnings: Iterable[Warned] = (),
-) -> RunRequest:
-    """The order for a run that is resumed: its document in its present state, its inputs and those that are
-    given. Raises :class:`InvalidDocument`."""
-    texts = dict(text_params or {})
-    values = {name: value for name, value in {**run.inputs, **(params or {})}.items() if name not in texts}
-    declared = _declared(document)
-    values = {name: value for name, value in values.items() if name in declared or name in (params or {})}
-    try:
-        return ordered(document, values, texts, settings, journal=journal, warnings=warnings)
-    except InvalidDocument as error:
-        missing = [name for name in declared if name not in values and name not in texts]
-        if missing:
-            names = " ".join(f"{name}=..." for name in missing)
-            error.add_note(f"give the inputs that were not saved: batchmill resume {run.name} {names}")
-        raise
 
 
 def _declared(document: str | dict[str, object]) -> set[str]:

@@ -22,23 +22,12 @@ from batchmill.journal.reading import Reader
 from batchmill.journal.runlog import SqliteRunLog
 from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.batch_api import WaitRoom
+from batchmill.runs.hooks import RunHooks
 from batchmill.runs.journaled import RunRequest
 from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.rehearse import changed_nodes
 from batchmill.runs.result import RunResult
-from batchmill.runs.resumable import (
-    document_of,
-    is_done,
-    limit_of,
-    not_looked_at,
-    order_of,
-    part_to_resume,
-    require_document,
-    require_folder,
-    require_items,
-    require_stdin,
-    settings_of,
-)
+from batchmill.runs.resumable import Changes, Resumable, not_looked_at, require_document
 from batchmill.runs.run import execute
 from batchmill.values.masking import Masker
 from batchmill.warned import Warned
@@ -108,23 +97,22 @@ def resume(
     if run is not None and not isinstance(run, str):
         raise InvalidSetting(f"`run` is the name of a run, not {run!r}")
     kept = journal_of(journal)
+    changes = Changes(
+        params, text_params, failed_only, executor, jobs, limit, cluster, own_files, remembered, warnings,
+        only, from_, until, whole,
+    )  # fmt: skip
+    hooks = RunHooks(listeners, cancel, stop, taps, masker, attached, last)
     with Reader(kept) as reader:
         found = reader.to_resume(run, failed_only)
-    room = WaitRoom(clock) if wait else None
-    once = partial(
-        _one_pass, kept, found, params, failed_only=failed_only, executor=executor, jobs=jobs, limit=limit,
-        cluster=cluster, listeners=listeners, cancel=cancel, stop=stop, text_params=text_params, taps=taps,
-        masker=masker, warnings=warnings, own_files=own_files, remembered=remembered, attached=attached,
-        last=last, only=only, from_=from_, until=until, whole=whole, room=room,
-    )  # fmt: skip
-    if room is None:
-        return once()
+    if not wait:
+        return _one_pass(kept, found, changes, hooks)
+    room = WaitRoom(clock)
     room.told = lambda words: [listener(Noticed(words)) for listener in listeners]
     ending = _either(stop, cancel)
     try:
-        result = once()
+        result = _one_pass(kept, found, changes, hooks, room)
         while result.status == "waiting" and room.waited(kept, found.id, ending):
-            result = once()
+            result = _one_pass(kept, found, changes, hooks, room)
         return result
     finally:
         room.settle(kept, found.id)
@@ -140,31 +128,7 @@ def _either(*tokens: CancelToken | None) -> CancelToken:
 
 
 def _one_pass(
-    kept: Journal,
-    found: RunRecord,
-    params: Mapping[str, object] | None,
-    *,
-    failed_only: bool,
-    executor: str | None,
-    jobs: int | None,
-    limit: int | Literal["all"] | None,
-    cluster: str | Mapping[str, object] | None,
-    listeners: Iterable[Listener],
-    cancel: CancelToken | None,
-    stop: CancelToken | None,
-    text_params: Mapping[str, str] | None,
-    taps: Mapping[str, OnBlock] | None,
-    masker: Masker | None,
-    warnings: Iterable[Warned],
-    own_files: Mapping[str, str] | None,
-    remembered: Mapping[str, object] | None,
-    attached: Mapping[str, Attachment] | None,
-    last: CancelToken | None,
-    only: str | None,
-    from_: str | None,
-    until: str | None,
-    whole: bool,
-    room: WaitRoom | None,
+    kept: Journal, found: RunRecord, changes: Changes, hooks: RunHooks, room: WaitRoom | None = None
 ) -> RunResult:
     """A further pass of a run."""
     lock = kept.lock(found.name)
@@ -172,32 +136,18 @@ def _one_pass(
         with Reader(kept) as reader:
             found = reader.run(found.name)
             require_document(found)
-            given = {**(params or {}), **(text_params or {})}
-            part = part_to_resume(found, only, from_, until, whole=whole)
-            more = bool(given) or limit_of(found, limit) != found.limit or part.asked
-            document = document_of(found)
-            done = is_done(found, document, more, failed_only)
-            result = _as_it_was(reader, found, document) if done else None
+            going_on = Resumable(kept, found, changes)
+            done = going_on.is_done
+            result = _as_it_was(reader, found, going_on.document) if done else None
         # a look takes as long as making a result again: without a saved one it is only worth it for failures
         looks = result is not None or (done and found.status == "degraded")
-        same = looks and not changed_nodes(kept, found, document, masker)
+        same = looks and not changed_nodes(kept, found, going_on.document, hooks.masker)
         if result is not None and same:
             return result
-        require_folder(found)
-        order = order_of(
-            found,
-            document,
-            params,
-            text_params,
-            settings_of(found, executor, jobs, own_files, remembered, limit, cluster, part.part),
-            kept,
-            warnings,
-        )
-        require_stdin(kept, found, order.plan)
-        require_items(kept, found, order)
-        how = {"failed_only": failed_only, "again": part.again(order.plan), "failures": same}
-        opening = partial(_opened, kept, found, order, lock, how)
-        return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last, room)
+        order = going_on.order_here()
+        again = going_on.part.again(order.plan)
+        how = {"failed_only": changes.failed_only, "again": again, "failures": same}
+        return execute(order, partial(_opened, kept, found, order, lock, how), hooks, room)
     finally:
         lock.release()
 

@@ -42,6 +42,7 @@ from batchmill.runs.arguments import check_arguments, journal_of
 from batchmill.runs.batch_api import WaitRoom, as_json, desk_of_the_run, handed_in
 from batchmill.runs.files import own_files_of, table_of
 from batchmill.runs.heartbeat import beating
+from batchmill.runs.hooks import RunHooks
 from batchmill.runs.journaled import (
     Opening,
     RunRequest,
@@ -138,7 +139,7 @@ def run(
     )
     order = ordered(document, params, text_params, settings, registry, kept, warnings)
     opening = nothing_kept if kept is None else partial(begun, kept, order)
-    return execute(order, opening, listeners, cancel, stop, taps, masker, attached, last)
+    return execute(order, opening, RunHooks(listeners, cancel, stop, taps, masker, attached, last))
 
 
 def ordered(
@@ -176,19 +177,13 @@ def ordered(
 def execute(
     order: RunRequest,
     opening: Opening,
-    listeners: Iterable[Listener] = (),
-    cancel: CancelToken | None = None,
-    stop: CancelToken | None = None,
-    taps: Mapping[str, OnBlock] | None = None,
-    masker: Masker | None = None,
-    attached: Mapping[str, Attachment] | None = None,
-    last: CancelToken | None = None,
+    hooks: RunHooks,
     room: WaitRoom | None = None,
 ) -> RunResult:
     """Run what :func:`ordered` returned; ``opening`` makes the run's log in a journal. ``room`` is for
     callers that wait for the batches that the run leaves with services."""
     plan = order.plan
-    known = Secrets(plan, order.inputs, masker or Masker())
+    known = Secrets(plan, order.inputs, hooks.masker or Masker())
     known.add_sent(variables_of(cluster_of(order.settings, plan.workflow)))
     ending = CancelToken()
     log = opening(known.masker, ending)
@@ -201,12 +196,11 @@ def execute(
         desk_of_the_run(log, plan, room) as desk,
         importing_from(plan.import_folders()),
         resource_scope(),
-        _following(stop, ending),
+        _following(hooks.stop, ending),
     ):
-        around = _frame(order, log, known, listeners, ending)
+        around = _frame(order, log, known, hooks, ending)
         services = replace(around.services, files=files, calls=calls, items=items, desk=desk)
-        around = replace(around, services=services, taps=taps or {}, attached=attached or {})
-        around = replace(around, cancel=cancel or CancelToken(), last=last or CancelToken())
+        around = replace(around, services=services)
         with beating(log, around):
             result = _walked(plan, around, order.source, known.masker, log)
         if result.status == "success":
@@ -226,12 +220,12 @@ def _frame(
     order: RunRequest,
     log: SqliteRunLog | None,
     known: Secrets,
-    listeners: Iterable[Listener],
+    hooks: RunHooks,
     ending: CancelToken,
 ) -> NodeFrame:
-    """What the nodes of a run are given, except what only its caller knows."""
+    """What the nodes of a run are given, except what is opened for the run."""
     plan, settings = order.plan, order.settings
-    bus = Bus([*listeners, *event_listeners(log)], known.masker.value)
+    bus = Bus([*hooks.listeners, *event_listeners(log)], known.masker.value)
     gates = gates_of(bus, ending)
     told = told_of(log)
     services = RunServices(
@@ -261,6 +255,10 @@ def _frame(
         secrets=known.bound,
         log=log,
         warnings=Warnings(bus.emit),
+        taps=hooks.taps or {},
+        attached=hooks.attached or {},
+        cancel=hooks.cancel or CancelToken(),
+        last=hooks.last or CancelToken(),
     )
 
 

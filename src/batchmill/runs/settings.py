@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from batchmill.errors import InvalidSetting
 from batchmill.executors.registry import executor_named
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # it imports pydantic
 
 VARIABLE = "BATCHMILL_CLUSTER"
 
-ALL = "all"
+ALL: Final = "all"
 """A value for the limit that removes the limit of the resumed run."""
 
 

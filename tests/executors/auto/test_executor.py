@@ -39,7 +39,7 @@ def auto(function, items, **settings):
 
 
 def first_choice(executor, function, items, **settings):
-    """The result of a batch that chose ``executor``, or of the tenth: an item that a crowded machine put aside
+    """The result of a batch that chose ``executor``, or of the tenth one: an item that had to wait for a core
     looks as if it had waited."""
     for _ in range(9):
         done = auto(function, items, **settings)

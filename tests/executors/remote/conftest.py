@@ -181,8 +181,15 @@ def separate(nothing_left: None, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The same for all tests of a module that leave it whole."""
+
+    def host_of(item: int) -> int:
+        time.sleep(0.01)
+        return os.getppid()
+
     with started(tmp_path_factory.mktemp("cluster"), 2) as cluster, used(cluster):
-        batchmill.map(abs, range(64), executor="dask")
+        # a worker has its pool and folders from its first item on, so that a test that brings it leaves them
+        warm: set[int] = set()
+        wait_for(lambda: warm.update(batchmill.map(host_of, range(64), executor="dask")) or len(warm) == 2)
         yield cluster
 
 
