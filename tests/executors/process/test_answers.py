@@ -102,6 +102,23 @@ def test_ctrl_c_while_it_waits_ends_the_batch(pool: Pool, interrupts: None) -> N
     assert batch(abs, -2) == 2
 
 
+def test_ctrl_c_while_a_chunk_is_sent_waits_until_it_is(
+    pool: Pool, interrupts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle, send = the_slot(pool), Slot.send
+
+    def send_and_press(self: Slot, *order: Any) -> None:
+        send(self, *order)
+        press_here()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Slot, "send", send_and_press)
+        with pytest.raises(KeyboardInterrupt):
+            batch(abs, 1)
+    assert the_slot(pool) is idle
+    assert batch(abs, -2) == 2
+
+
 def press_here() -> None:
     signal.raise_signal(signal.SIGINT)
 

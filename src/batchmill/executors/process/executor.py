@@ -31,6 +31,7 @@ from batchmill.executors.process.packed_job import PackedJob
 from batchmill.executors.process.pool import Pool, shared_pool
 from batchmill.executors.process.slot import GRACE_SECONDS as CANCEL_SECONDS
 from batchmill.executors.process.slot import NO_MODULES, Heard, Slot
+from batchmill.executors.process.uninterrupted import Uninterrupted
 from batchmill.executors.running.attempts import Job
 from batchmill.outcome import ErrorInfo, Outcome
 from batchmill.policy.concurrency import MOST_CONCURRENT
@@ -163,26 +164,34 @@ class ProcessBatch:
 
     def start(self) -> None:
         """Start a driver per slot, as many as there are items for, and the watcher where limits are set."""
-        left = self._channel.remaining()
         awaited: list[Slot] = []
-        self._leases.awaited = awaited
+        seconds = 0.0
+        try:
+            self._leases.awaited = awaited
+            self._send_first()
+            self._leases.awaited = None
+            for driver in self._now():
+                driver.start()
+            if not self._channel.more():
+                self._sharing.begin()  # where all is sent, nobody may come to ask for more
+                seconds = ANSWER_SECONDS if len(awaited) == 1 else 0.0
+        finally:
+            for slot in awaited:
+                slot.answer(seconds)
+        limited = self._timeout is not None or self._memory_limit is not None
+        if limited and not all(driver.over for driver in self._now()):
+            threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
+
+    def _send_first(self) -> None:
+        """Make the drivers, and send first chunks for which there are workers."""
+        left = self._channel.remaining()
         for number in range(self._size if left is None else min(self._size, max(1, left))):
             if number and not self._channel.more():
                 break
             driver = self._add_driver()
             if self._channel.instant and not self._leases.shared and self._pool.idle() > 0:
-                driver.send_first()
-        self._leases.awaited = None
-        for driver in self._now():
-            driver.start()
-        all_sent = not self._channel.more()
-        if all_sent:
-            self._sharing.begin()  # where all is sent, nobody may come to ask for more
-        for slot in awaited:
-            slot.answer(ANSWER_SECONDS if all_sent and len(awaited) == 1 else 0.0)
-        limited = self._timeout is not None or self._memory_limit is not None
-        if limited and not all(driver.over for driver in self._now()):
-            threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
+                with Uninterrupted():  # or a chunk might be sent that is taken for one that was not
+                    driver.send_first()
 
     def _add_driver(self) -> Driver:
         number = self._numbers.acquire()
