@@ -168,10 +168,11 @@ class ProcessBatch:
         seconds = 0.0
         try:
             self._leases.awaited = awaited
-            self._send_first()
-            self._leases.awaited = None
-            for driver in self._now():
-                driver.start()
+            with Uninterrupted():  # or a chunk that was sent might have no driver that settles it
+                self._send_first()
+                self._leases.awaited = None
+                for driver in self._now():
+                    driver.start()
             if not self._channel.more():
                 self._sharing.begin()  # where all is sent, nobody may come to ask for more
                 seconds = ANSWER_SECONDS if len(awaited) == 1 else 0.0
@@ -190,8 +191,7 @@ class ProcessBatch:
                 break
             driver = self._add_driver()
             if self._channel.instant and not self._leases.shared and self._pool.idle() > 0:
-                with Uninterrupted():  # or a chunk might be sent that is taken for one that was not
-                    driver.send_first()
+                driver.send_first()
 
     def _add_driver(self) -> Driver:
         number = self._numbers.acquire()
