@@ -15,9 +15,7 @@ PATIENCE_CALLS, MOST_PATIENCE_CALLS, MORE_CALLS = (
     1.2,
 )  # a try may cost one refusal in so many calls
 SHORTEST_PER_PAUSE, LONGEST_PER_PAUSE, MORE_PAUSES = 2.5, 24.0, 3.0  # and a second of waiting in so many
-AFTER_FALL = (
-    1.5  # instead of MORE_PAUSES: the next try comes before half as long again as it was low has passed
-)
+AFTER_FALL = 1.5  # instead of MORE_PAUSES: a wait is about half as long as the value has been low
 LONGEST_PATIENCE = 60.0
 BOLD_STEP = 0.3  # where hardly anything is known
 LONGEST_STEP = 0.5  # a limit that rose eightfold is found in two seconds, and hardly overshot
