@@ -189,7 +189,8 @@ class Driver:
         if room < len(chunk):
             self._channel.give_back(chunk.part(room))
             chunk = chunk.part(0, room)
-        link.served += len(chunk)
+        with self._lock:
+            link.served += len(chunk)
         return chunk
 
     def _is_worn(self, link: WorkerLink) -> bool:
@@ -321,6 +322,7 @@ class Driver:
             if self._link is None or not self._held:
                 return
             unbegun = self._sent.keep_begun(self._link.position())
+            self._link.served -= sum(map(len, unbegun))
         for rest in unbegun:
             self._channel.give_back(rest)
 
