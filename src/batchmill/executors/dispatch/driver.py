@@ -229,13 +229,14 @@ class Driver:
         try:
             send(lambda end: self._settle(number, end))
         except BaseException as fault:
-            if link.next_number > number:  # Ctrl-C, once it was given
+            dead = isinstance(fault, LinkBroken)  # unnoticed, idle
+            if not dead and link.next_number > number:  # Ctrl-C, once it was given
                 link.kill(CANCELLED)  # whose end settles it
                 raise
             with self._lock:
                 left = self._sent.pop(number)  # but for what was taken back meanwhile
             self._channel.give_back(left)
-            if not isinstance(fault, LinkBroken):  # else it had died unnoticed, idle
+            if not dead:
                 raise
 
     def _let_begin(self, link: WorkerLink) -> None:
