@@ -54,10 +54,10 @@ class Link:
 
     def pack(self, chunk: Chunk, seconds: float) -> Send:
         answer = self.answers.pop(0) if self.answers else run_all
-        self.next_number += 1
 
         def send(ended: Ended) -> None:
             end = answer(chunk)
+            self.next_number += 1
             self.healthy = self.healthy and not isinstance(end, Death)
             ended(end)
 

@@ -117,7 +117,8 @@ class WorkerLink(Protocol):
 
     @property
     def next_number(self) -> int:
-        """The number that the next chunk which is packed will have; from 1, and no worker has one twice."""
+        """The number that the next chunk which is sent will have; from 1, and no worker has one twice. It is
+        another one as soon as the worker is given the chunk, even if sending it fails after that."""
 
     def pack(self, chunk: Chunk, seconds: float) -> Send:
         """Prepare a chunk for sending; the worker should return its results after some ``seconds``. Raises
