@@ -29,7 +29,8 @@ kinds = {{
 }}
 nodes = [{{"id": name, "type": kind, "params": params, "batch": batch}}
          for name, (kind, params) in kinds.items()]
-edges = [{{"from": "ask", "to": "get"}}, {{"from": "get", "to": "embed"}}] if in_turn else []
+edges = [{{"from": "ask", "to": "get"}}, {{"from": "get", "to": "embed"}},
+         {{"from": "embed", "to": "run"}}] if in_turn else []
 commands = {{**batch, "max_concurrent": 10}}
 nodes.append({{"id": "run", "type": "shell", "params": {{"command": "echo ${{item}}"}}, "batch": commands}})
 result = batchmill.run({{"nodes": nodes, "edges": edges}})
