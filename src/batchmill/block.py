@@ -7,7 +7,7 @@ and only the block touches its columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, TypedDict, TypeVar
@@ -15,6 +15,15 @@ from typing import Any, TypedDict, TypeVar
 from batchmill.outcome import NO_WAITS, Commands, Outcome, Tried, Waits
 
 V = TypeVar("V")
+
+
+Columns = tuple[
+    list[Any],
+    Sequence[float],
+    Mapping[int, Outcome],
+    Mapping[int, float | None],
+    Mapping[int, Commands],
+]
 
 
 class _Figures(TypedDict):
@@ -145,6 +154,31 @@ class Block:
         self.shares_cpu |= other.shares_cpu
         self.peak = max(self.peak or 0, other.peak or 0) or None
 
+    def growth(self, first: int) -> Columns:
+        """What was added since the block had ``first`` items: values, walls, and the entries of ``special``,
+        ``began`` and ``commands`` by their offset from there."""
+        special, began, commands = self.special, self.began, self.commands
+        return (
+            self.values[first:],
+            self.walls[first:],
+            _from(special, first) if special else special,
+            _from(began, first) if began else began,
+            _from(commands, first) if commands else commands,
+        )
+
+    def grow(self, columns: Columns) -> None:
+        """Add what a block with as many items has grown by."""
+        offset = len(self.values)
+        values, walls, special, began, commands = columns
+        self.values.extend(values)
+        self.walls.extend(walls)
+        for place, outcome in special.items():
+            self.special[offset + place] = outcome
+        for place, second in began.items():
+            self.began[offset + place] = second
+        for place, took in commands.items():
+            self.commands[offset + place] = took
+
     def part(self, start: int, end: int | None = None) -> Block:
         """The items from offset ``start`` to before ``end``, as a new block. If another thread is filling
         this block, the part is complete up to its last wall time. CPU and memory go with the first item."""
@@ -271,6 +305,10 @@ def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
     """The entries for offsets from ``start`` to before ``end``, for a block that begins there. A copy is
     looked at: another thread may be adding to the column."""
     return {offset - start: one for offset, one in column.copy().items() if start <= offset < end}
+
+
+def _from(column: dict[int, V], start: int) -> dict[int, V]:
+    return {offset - start: one for offset, one in column.items() if offset >= start}
 
 
 Place = Callable[[int | None], tuple[float, int]]

@@ -194,7 +194,11 @@ def settings_of(given: Mapping[str, object]) -> BatchSettings:
 
 
 def _of_block(executor: str, keys: Mapping[str, object]) -> BatchSettings:
-    wanted = {name: _plain(value) for name, value in keys.items() if not _is_default(name, value)}
+    wanted = {
+        name: _plain(value)
+        for name, value in keys.items()
+        if value is not DEFAULTS[name] and not _is_default(name, value)
+    }
     cluster = checked_cluster(wanted.pop("cluster", None))
     if not wanted.keys() - {"executor"}:
         return BatchSettings(executor=executor, cluster=cluster)
@@ -280,12 +284,12 @@ def _classes(wanted: object) -> tuple[type[BaseException], ...] | None:
 
 def _is_default(name: str, value: object) -> bool:
     default = DEFAULTS[name]
-    return value is default or (type(value) is type(default) and bool(value == default))
+    return type(value) is type(default) and bool(value == default)
 
 
 def _plain(value: object) -> Any:
     """Convert numbers of other libraries, such as numpy's, to Python's own, also inside mappings."""
-    if isinstance(value, bool):
+    if type(value) in (bool, int, float, str, type(None)):
         return value
     if isinstance(value, numbers.Integral):
         return int(value)

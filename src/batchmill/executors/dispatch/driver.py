@@ -12,12 +12,14 @@ from collections.abc import Callable
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.executors.dispatch.link import (
+    CANCELLED,
     TIMED_OUT,
     TOO_LARGE,
     CannotTravel,
     End,
     Lender,
     LinkBroken,
+    RunThread,
     WorkerLink,
     no_thread,
 )
@@ -25,9 +27,6 @@ from batchmill.executors.dispatch.seat import WorkerSeat
 from batchmill.executors.dispatch.sent import Sent
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.running.progress import Position
-
-RunThread = Callable[[Callable[[], None]], None]
-"""Runs something in a thread. Raises RuntimeError where the system has none to give."""
 
 
 class Driver:
@@ -76,8 +75,7 @@ class Driver:
 
         Raises :class:`~batchmill.errors.ExecutorUnavailable` when the system has no thread to give."""
         with self._lock:
-            sent = bool(self._sent)
-            self._driving = not sent or self._channel.more()
+            self._driving = not self._sent or self._channel.more()
         if not self._driving:
             return
         try:
@@ -234,6 +232,9 @@ class Driver:
         try:
             send(lambda end: self._settle(number, end))
         except BaseException as fault:
+            if link.next_number > number:  # Ctrl-C, once it was given
+                link.kill(CANCELLED)  # whose end settles it
+                raise
             with self._lock:
                 left = self._sent.pop(number)  # but for what was taken back meanwhile
             self._channel.give_back(left)
@@ -299,10 +300,8 @@ class Driver:
     def at(self) -> Position | None:
         """See :class:`~batchmill.executors.dispatch.stealing.Holder`."""
         with self._lock:
-            if self._link is None or self._held:
-                return None
-            at = self._link.position()
-            return at if not at.seq or (at.seq in self._sent and at.begun) else None
+            at = None if self._link is None or self._held else self._link.position()
+            return at if at and (not at.seq or (at.seq in self._sent and at.begun)) else None
 
     def _starts(self) -> bool:
         return self._link is not None and not self._link.position().seq

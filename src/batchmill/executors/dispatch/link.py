@@ -77,6 +77,10 @@ Send = Callable[[Ended], None]
 if the worker is already dead."""
 
 
+RunThread = Callable[[Callable[[], None]], None]
+"""Runs something in a thread. Raises RuntimeError where the system has none to give."""
+
+
 class LinkBroken(BatchmillError):  # named for what is broken
     """Raised when a chunk is sent to a worker that is known to be dead."""
 

@@ -82,10 +82,12 @@ def _look_for(variable: ContextVar[object]) -> tuple[str, str] | None:
 
 
 def packed_context(dumps: Dumps) -> tuple[bytes, ...]:
-    """The context variables set here, each with its value as a pickle, without values that cannot be pickled
-    and without our own."""
+    """The context variables set here, each with its value as a pickle, without values that cannot be pickled,
+    without our own and without that of :mod:`decimal`, whose context is no use in any other variable."""
     packed = []
     for variable, value in copy_context().items():
+        if _is_of_decimal(variable, value):
+            continue
         place = _place_of(variable)
         if place is not None and place[0].partition(".")[0] == _PACKAGE:
             continue
@@ -94,6 +96,11 @@ def packed_context(dumps: Dumps) -> tuple[bytes, ...]:
         except Exception:  # noqa: BLE001, S112  # whatever pickling the user's value raises: it stays here
             continue
     return tuple(packed)
+
+
+def _is_of_decimal(variable: ContextVar[object], value: object) -> bool:
+    decimal = sys.modules.get("decimal")
+    return decimal is not None and variable.name == "decimal_context" and value is decimal.getcontext()
 
 
 def context_of(packed: tuple[bytes, ...], loads: Callable[[bytes], Any]) -> Context:

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from batchmill.block import Block
+from batchmill.block import Block, Columns
 from batchmill.errors import InternalError, NotPicklable
 from batchmill.executors.describe import describe
 from batchmill.executors.pickling import pickler, salvage
@@ -23,12 +23,12 @@ from batchmill.executors.process.payload import Payload, no_room, put, unwrap, w
 from batchmill.executors.process.sealing import sealed, sealed_outcome
 from batchmill.executors.process.shared_area import Region
 from batchmill.executors.running.progress import Progress
-from batchmill.outcome import Commands, ErrorInfo, Outcome
+from batchmill.outcome import ErrorInfo, Outcome
 
 HEADER = struct.Struct("=II")  # length in bytes; what the content is
 PICKLE, PARCEL, PARTS = range(3)
-Columns = tuple[list[Any], "array[float]", dict[int, Outcome], dict[int, float | None], dict[int, Commands]]
 Content = tuple[Columns, dict[int, ErrorInfo]]
+FEW = 16  # wall times up to which a list of them is made and read faster than an array
 LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
 
 
@@ -95,7 +95,7 @@ def read(source: Region, end: int, start: int) -> tuple[Block, int]:
     region = source.view(end)
     position = n_bytes = 0
     while position < end:
-        length, kind = HEADER.unpack(region[position : position + HEADER.size])
+        length, kind = HEADER.unpack_from(region, position)
         position += HEADER.size
         stream = region[position : position + length]
         n_bytes += length
@@ -148,21 +148,19 @@ def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
 
 
 def _append(block: Block, columns: Columns, faults: dict[int, ErrorInfo]) -> None:
-    values, walls, special, began, commands = columns
     offset = len(block)
-    block.extend(Block(block.start + offset, values, walls.tolist(), special, began=began, commands=commands))
+    block.grow(columns)
     for place, error in faults.items():
         _replace(block, offset + place, error)
 
 
 def _columns(block: Block, first: int, seals: bool) -> Columns:
     """The growth of the block since it had ``first`` items, in its travelling form."""
-    part = block.part(first)
-    values, special = part.values, part.special
+    values, walls, special, began, commands = block.growth(first)
     if seals:
         values = values if pickler.is_plain(values) else list(map(sealed, values))
         special = {place: sealed_outcome(outcome) for place, outcome in special.items()}
-    return values, array("f", part.walls), special, part.began, part.commands
+    return values, walls if len(walls) <= FEW else array("f", walls), special, began, commands
 
 
 def _pack(

@@ -105,9 +105,21 @@ def _digits_limit() -> int | None:
     return None if get is None else int(get())
 
 
+_packed_decimals: tuple[object, bytes] | None = None  # what makes a context, and its pickle
+
+
 def _decimals(dumps: Dumps) -> bytes:
+    global _packed_decimals
     decimal = sys.modules.get("decimal")
-    return b"" if decimal is None else bytes(dumps(decimal.getcontext()))
+    if decimal is None:
+        return b""
+    context = decimal.getcontext()
+    if type(context) is not decimal.Context:
+        return bytes(dumps(context))
+    made_of, last = context.__reduce__(), _packed_decimals  # one tuple, replaced as a whole
+    if last is None or last[0] != made_of:
+        _packed_decimals = last = made_of, bytes(dumps(context))
+    return last[1]
 
 
 _USUAL_FLOAT_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}

@@ -67,8 +67,9 @@ class LogState:
 def _state_of(logger: logging.Logger | logging.PlaceHolder) -> LoggerState | None:
     if not isinstance(logger, logging.Logger):
         return None
-    state = LoggerState(logger.name, logger.level, logger.propagate, logger.disabled, bool(logger.handlers))
-    return None if state == (logger.name, logging.NOTSET, True, False, False) else state
+    if logger.level == logging.NOTSET and logger.propagate and not (logger.disabled or logger.handlers):
+        return None  # as of nearly all: a program has hundreds
+    return LoggerState(logger.name, logger.level, logger.propagate, logger.disabled, bool(logger.handlers))
 
 
 class Forwarder(logging.Handler):

@@ -13,6 +13,7 @@ from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.payload import wrap
 from batchmill.executors.process.pool import Pool
 from batchmill.executors.running.attempts import Job
+from batchmill.policy import RetryPolicy
 
 
 class PackedJob:
@@ -61,12 +62,35 @@ class _Pickled:
         return extended.digest()
 
 
+_last: tuple[tuple[object, ...], _Pickled] | None = None  # replaced as a whole
+
+
 def _pack_job(job: Job) -> _Pickled:
+    """The job, pickled. That of a function which goes by its name, and has not changed its place since the
+    last batch, is known from that."""
+    global _last
     buffers: list[pickle.PickleBuffer] = []
     try:
-        plain = pickler.goes_by_name(job.task.only_function)
-        return _Pickled(pickler.dumps(job, buffers, plain=plain), buffers)
+        if not pickler.goes_by_name(job.task.only_function):
+            return _Pickled(pickler.dumps(job, buffers, plain=False), buffers)
+        key, last = _key(job), _last
+        if key is not None and last is not None and last[0] == key:
+            return last[1]
+        packed = _Pickled(pickler.dumps(job, buffers, plain=True), buffers)
+        if key is not None:
+            _last = key, packed
+        return packed
     except NotPicklable:
         raise
     except Exception as fault:
         raise pickler.refusal(job.task, fault, "task") from fault
+
+
+def _key(job: Job) -> tuple[object, ...] | None:
+    """What the pickle of a job is made of, whose task is only a function with a name; None if part of it may
+    change without being another object."""
+    if type(job.retry) is not RetryPolicy or job.on_retry is not None:
+        return None
+    kind, function = type(job.task), job.task.only_function
+    flags = job.stop_on_failure, job.by_attempt, job.judges_failures, job.keep_exceptions
+    return kind, function, job.retry, job.timeout, flags
