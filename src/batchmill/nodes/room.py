@@ -128,6 +128,8 @@ class Room:
 
     def _takes(self, keeper: Keeper | None) -> bool:
         """Under the lock: a place for a call, rather that of a connection that it can use."""
+        if self._free < 0:  # a call has such a place, and its connection is still told to be idle
+            return False
         idle = 0 if keeper is None else self._idle.get(keeper, 0)
         if keeper is not None and idle:
             self._idle[keeper] = idle - 1
