@@ -35,10 +35,3 @@ class WorkerNumbers:
         """The worker with this number runs nothing more."""
         with self._lock:
             heapq.heappush(self._free, number)
-
-    def withdraw(self, number: int) -> None:
-        """Give this number to nobody, if it is free."""
-        with self._lock:
-            if number in self._free:
-                self._free.remove(number)
-                heapq.heapify(self._free)

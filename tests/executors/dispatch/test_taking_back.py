@@ -199,6 +199,13 @@ def test_a_chunk_that_ran_and_was_not_settled_is_kept_while_the_next_one_begins(
     assert sum(map(len, one.window._intake.supply.returned)) == 3
 
 
+def test_a_worker_is_not_worn_by_items_that_were_taken_back(stage: Callable[[], Stage]) -> None:
+    one = stage()
+    one.slot.served = 10  # with the six that it has now
+    one.take_back()
+    assert one.slot.served == 4
+
+
 def test_one_look_tells_chunk_and_item() -> None:
     cells = [0] * CELLS
     progress = Progress(cells)

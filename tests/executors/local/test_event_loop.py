@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from batchmill.batch.settings import BatchSettings
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import resource_scope
 from batchmill.executors.contract import Chunk, ExecutorSettings
-from batchmill.executors.local.event_loop import blocks_of
+from batchmill.executors.local.ended import blocks_of
 from batchmill.executors.local.thread import ThreadExecutor
 from batchmill.executors.remote.order_channel import OrderChannel
 from batchmill.executors.worker_numbers import WorkerNumbers
@@ -50,6 +51,33 @@ def test_context_variables_of_an_item_end_with_it(values: list[object], at_once:
     assert list(results) == ["the caller's"] * len(values)
 
 
+async def found_same(value: list[int]) -> bool:
+    same = variable.get() is mine
+    variable.set(value)
+    return same
+
+
+mine: list[int] = []
+
+
+def test_a_variable_that_was_set_to_an_equal_value_ends_with_its_item() -> None:
+    variable.set(mine)
+    results = batchmill.map(found_same, [[], [], []], executor="thread", max_concurrent=1)
+    assert list(results) == [True] * 3
+
+
+async def names_its_task(item: int) -> str:
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.get_name()
+    task.set_name("mine")
+    return before
+
+
+def test_the_name_of_a_task_ends_with_its_item() -> None:
+    assert "mine" not in batchmill.map(names_its_task, range(5), executor="thread", max_concurrent=1)
+
+
 async def cancels_itself_late(item: int) -> int:
     task = asyncio.current_task()
     assert task is not None
@@ -57,6 +85,32 @@ async def cancels_itself_late(item: int) -> int:
     if not item % 3:
         task.cancel()  # and awaits nothing more
     return item
+
+
+async def cancels_itself_and_fails(item: int, failed: set[int] = set()) -> int:  # noqa: B006  # kept
+    task = asyncio.current_task()
+    assert task is not None
+    if item not in failed:
+        failed.add(item)
+        task.cancel()
+        if item % 2:
+            await asyncio.sleep(0)
+        raise ValueError("the first attempt")
+    return task.cancelling()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001])
+def test_a_cancellation_of_an_attempt_is_none_of_the_next(seconds: float) -> None:
+    items = range(6) if seconds else range(6, 12)
+    results = batchmill.map(
+        cancels_itself_and_fails,
+        items,
+        executor="thread",
+        max_concurrent=2,
+        max_retries=2,
+        retry_wait=seconds,
+    )
+    assert list(results) == [0] * 6
 
 
 def test_a_cancellation_that_came_too_late_is_none_of_the_next_item() -> None:
@@ -76,31 +130,58 @@ def test_items_that_wait_for_nothing_let_others_have_a_turn() -> None:
     assert order.index(0) < 10  # after three turns; 16 items are taken ahead
 
 
-class CancelsAtTheStart(WorkerNumbers):
-    """Cancels when a worker is about to be started."""
+class CallsAtTheStart(WorkerNumbers):
+    """Calls when a worker is about to be started."""
 
-    def __init__(self, cancel: CancelToken) -> None:
+    def __init__(self, call: Callable[[], object]) -> None:
         super().__init__()
-        self.cancel = cancel
+        self.call = call
 
     def acquire(self) -> int:
-        self.cancel.cancel()
+        self.call()
         return super().acquire()
 
 
-def test_an_item_that_is_cancelled_before_its_first_step_has_an_outcome() -> None:
+def test_a_worker_that_is_cancelled_before_its_first_step_gives_back_its_item() -> None:
     cancel = CancelToken()
     channel = OrderChannel(Chunk(0, range(3)), 600.0, alone=False, by_attempt=False)
-    settings = ExecutorSettings(max_concurrent=3, worker_numbers=CancelsAtTheStart(cancel))
+    settings = ExecutorSettings(max_concurrent=3, worker_numbers=CallsAtTheStart(cancel.cancel))
 
     async def waits(item: int) -> None:
         await asyncio.Event().wait()
 
     with resource_scope():
         blocks = list(ThreadExecutor().run(as_task(waits), channel, settings, cancel))
-    kinds = {one.index: one.error.kind for block in blocks for one in block.failures if one.error}
-    assert set(kinds.values()) <= {"cancelled"}
-    assert 0 in kinds
+    assert not blocks
+    assert channel.wait_idle(0)
+
+
+def test_a_program_that_cancels_all_tasks_loses_no_item() -> None:
+    ran = []
+
+    async def item(number: int) -> int:
+        if number == 3 and not ran:
+            ran.append(number)
+            await asyncio.sleep(0)  # the next workers have been started by now, or have their turn
+            loop, me = asyncio.get_running_loop(), asyncio.current_task()
+            others = [task for task in asyncio.all_tasks(loop) if task is not me]
+            for task in others:
+                task.cancel()
+        return number
+
+    results = batchmill.map(item, range(40), executor="thread", max_concurrent=8, max_retries=2)
+    assert list(results) == list(range(40))
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="of Python 3.12")
+def test_a_program_may_start_its_tasks_eagerly() -> None:
+    async def item(number: int) -> int:
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+        await asyncio.sleep(0)
+        return number
+
+    assert list(batchmill.map(item, range(40), executor="thread", max_concurrent=4)) == list(range(40))
 
 
 def test_nothing_starts_after_a_result_that_is_judged_a_failure() -> None:

@@ -70,6 +70,17 @@ def test_a_service_that_got_better_is_believed():
     assert chance.share == 0
 
 
+def test_refusals_too_rare_to_make_cuts_vain_are_not_usual():
+    """Else a service that asks for a pause with each of them is paused for ever, and nothing lowered."""
+    chance = ChanceRefusals()
+    assert cuts(chance, 8, 1.0)
+    for number in range(400):
+        chance.accepted(CallTicket(100.0 + number, 1))
+        if number % (2 * FEW_CALLS) == 0:
+            chance.refused()
+    assert chance.share == 0
+
+
 def test_every_ninth_call_refused_stops_nobody():
     accepted, refused = between(EveryNinth(latency=0.3), 10, 40)
     assert accepted > 20 * 30  # one a second without

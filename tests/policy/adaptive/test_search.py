@@ -36,3 +36,16 @@ def test_a_dear_try_is_made_seldom():
     assert patience(0, 5.0, 0.0) == pytest.approx(24 / 5)
     assert [patience(failures, 50.0, 1.0) for failures in range(4)] == [2.5, 7.5, 22.5, 24.0]
     assert patience(0, 0.0, 0.0) == 60.0
+
+
+def test_a_value_that_fell_is_tried_more_often_at_first():
+    search = LimitSearch(50.0, 1, 1000, 0.1, 1.0)
+    search.find(50.0)
+    search.find(26.0)
+    assert not search.fallen
+    search.find(5.0)
+    assert search.fallen
+    waits = [patience(failures, 50.0, 1.0, fallen=True) for failures in range(8)]
+    assert waits[-1] == patience(7, 50.0, 1.0) == 24.0  # as seldom as any in the end
+    for number, seconds in enumerate(waits):
+        assert seconds <= 2.5 + sum(waits[:number]) / 2  # half as long as it has been low

@@ -64,3 +64,14 @@ def test_in_doubt_the_pace_is_left_somewhat_above_what_was_accepted():
     pace.doubt(2.0)
     assert pace.value == pytest.approx(1.5 * 50)
     assert not pace.binds(50)
+
+
+def test_a_second_without_an_accepted_call_makes_no_pace():
+    """Of calls that take 5 s, five at once, one starts in a second: a pace of nothing starves callers."""
+    pace, _, _ = paced(100, 2.0)
+    assert not pace.doubt(10.0)
+    assert pace.value is None
+    pace.refused(10.0)
+    before = pace.value
+    assert not pace.doubt(30.0)
+    assert pace.value == before

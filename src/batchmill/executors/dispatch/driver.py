@@ -1,7 +1,5 @@
-"""Feeds one worker: takes chunks, sends them, and has the replies settled.
-
-While items are short a second chunk waits at the worker, so that it never idles for a round trip.
-"""
+"""Feeds one worker: takes chunks, sends them, and has the replies settled. While items are short a second
+chunk waits at the worker, so that it never idles for a round trip."""
 
 from __future__ import annotations
 
@@ -63,17 +61,16 @@ class Driver:
         self._ended = threading.Event()
 
     def send_first(self) -> None:
-        """Send the first chunk from the caller's thread, which is quicker; only if items are there without
-        waiting, and a worker too. :meth:`start` must follow."""
+        """Send the first chunk from the caller's thread, which is quicker; only if it need not wait for
+        items or a worker. :meth:`start` must follow."""
         try:
             self._next()
         except BaseException as fault:  # noqa: BLE001  # raised again where the results are consumed
             self._channel.fail(fault)
 
     def start(self) -> None:
-        """Feed the worker, in a thread; none is needed where all items have been sent.
-
-        Raises :class:`~batchmill.errors.ExecutorUnavailable` when the system has no thread to give."""
+        """Feed the worker, in a thread; none is needed where all items have been sent. Raises
+        :class:`~batchmill.errors.ExecutorUnavailable` when the system has no thread to give."""
         with self._lock:
             self._driving = not self._sent or self._channel.more()
         if not self._driving:
@@ -106,7 +103,7 @@ class Driver:
 
     @property
     def over(self) -> bool:
-        """Whether it has ended, and sends nothing any more."""
+        """Whether it sends nothing any more."""
         return self._ended.is_set()
 
     def _end(self) -> None:
@@ -186,9 +183,9 @@ class Driver:
         room = len(chunk) if self._max_items is None else self._max_items - link.served
         if room < len(chunk):
             self._channel.give_back(chunk.part(room))
-            chunk = chunk.part(0, room)
-        link.served += len(chunk)
-        return chunk
+        with self._lock:
+            link.served += min(room, len(chunk))
+        return chunk.part(0, min(room, len(chunk)))
 
     def _is_worn(self, link: WorkerLink) -> bool:
         """Whether the worker has run as many items as it may."""
@@ -232,13 +229,14 @@ class Driver:
         try:
             send(lambda end: self._settle(number, end))
         except BaseException as fault:
-            if link.next_number > number:  # Ctrl-C, once it was given
+            dead = isinstance(fault, LinkBroken)  # unnoticed, idle
+            if not dead and link.next_number > number:  # Ctrl-C, once it was given
                 link.kill(CANCELLED)  # whose end settles it
                 raise
             with self._lock:
                 left = self._sent.pop(number)  # but for what was taken back meanwhile
             self._channel.give_back(left)
-            if not isinstance(fault, LinkBroken):  # else it had died unnoticed, idle
+            if not dead:
                 raise
 
     def _let_begin(self, link: WorkerLink) -> None:
@@ -255,8 +253,9 @@ class Driver:
         with self._lock:
             chunk = self._sent[number]
             self._sent[number] = chunk.part(0, 0)  # from here on nothing of it can be taken back
+            worker = self.worker  # that ran it: one without items may get another number
         try:
-            self._settler.settle(self.worker, chunk, end)
+            self._settler.settle(worker, chunk, end)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
             self._channel.fail(fault)
             with contextlib.suppress(InternalError):  # where it was settled before the fault
@@ -320,6 +319,7 @@ class Driver:
             if self._link is None or not self._held:
                 return
             unbegun = self._sent.keep_begun(self._link.position())
+            self._link.served -= sum(map(len, unbegun))
         for rest in unbegun:
             self._channel.give_back(rest)
 

@@ -99,7 +99,8 @@ def no_thread(fault: RuntimeError) -> ExecutorUnavailable:
 
 
 class WorkerLink(Protocol):
-    """One worker, leased to one batch. ``served`` counts the items it was sent in its whole life.
+    """One worker, leased to one batch. ``served`` counts the items it was sent in its whole life, but
+    for those that were taken back from it.
 
     One thread packs and sends. Any thread may call everything else.
     """

@@ -38,8 +38,15 @@ class AwaitedAttempts:
         """Do what is next for an item until its end. Not called where an exception is being handled: it would
         become the context of those that further attempts raise."""
         while isinstance(then, Wait):
-            if await self._stopped_within(then.seconds):
+            try:
+                stopped = await self._stopped_within(then.seconds)
+            except asyncio.CancelledError:
+                if self._by_force():
+                    raise
+                stopped = self._channel.stopped  # the item's own, which came after its attempt
+            if stopped:
                 return attempts.stopped()
+            _uncancel()
             attempts.begin()
             then = await self.make(item, index, attempts)
         return then
@@ -55,9 +62,13 @@ class AwaitedAttempts:
         """What is next after an attempt that raised ``fault``."""
         if not isinstance(fault, asyncio.CancelledError):
             return attempts.raised(fault)
-        if self._cancel.cancelled or self.over:
+        if self._by_force():
             return attempts.ended_by_force()
         return attempts.failed(ErrorInfo("CancelledError", "the item cancelled itself"))
+
+    def _by_force(self) -> bool:
+        """Whether a cancellation is the batch's own."""
+        return self._cancel.cancelled or self.over
 
     async def _stopped_within(self, seconds: float) -> bool:
         """Wait before another attempt; True as soon as nothing may start any more."""
@@ -80,3 +91,10 @@ class AwaitedAttempts:
         attempt = Attempt(number, time.monotonic() + timeout, recorder, self._cancel, timeout)
         async with deadline(timeout + LATE_SECONDS, f"no result within {timeout:g} s"):  # as on threads
             return await self.task.run_async(item, index, attempt)
+
+
+def _uncancel() -> None:
+    """Forget the cancellations that an attempt asked for: another one begins."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()

@@ -8,8 +8,8 @@ share one copy of the task: each attempt keeps its state in local variables.
 
 A worker is a task of the loop that runs items one after another, for about two thirds of what a task for each
 item costs: that has a first step, and more that the collector of cycles has to look through. An item must not
-notice: if the last one left a context variable or a cancellation, a fresh worker runs the next one. What ends
-in one turn of the loop is delivered together, neighbours in one block.
+notice: if the last one left a context variable, a cancellation or a name, a fresh worker runs the next one.
+What ends in one turn of the loop is delivered together, neighbours in one block.
 
 The loop is that of the process (:mod:`batchmill.concurrency.event_loop`), which other batches and the clients
 of services share.
@@ -22,8 +22,9 @@ import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block
@@ -34,6 +35,9 @@ from batchmill.errors import Stopped
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import bounded
 from batchmill.executors.local.awaited_attempts import AwaitedAttempts
+from batchmill.executors.local.ended import Ended, blocks_of
+from batchmill.executors.local.loop_workers import LoopWorkers
+from batchmill.executors.local.untouched import Untouched
 from batchmill.executors.pickling.copying import copy_task
 from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.weighing import bytes_of, weigh_every
@@ -48,15 +52,13 @@ CLOSE_SECONDS = 1.0
 # The index of an item, the item, the index of the first item that was taken with it, and the chunk of an item
 # whose earlier attempt was lost or failed.
 Taken = tuple[int, object, int, Chunk | None]
-# The same first index, the item's own, value, item, seconds, when it began, and its worker.
-Ended = tuple[int, int, object, object, float, float, int]
 
 
 class EventLoopBatch:
     """The items of one batch on an event loop, and the thread that feeds it.
 
     Concurrency: ``_lock`` (through ``_hungry``) guards ``_buffer``, ``_in_hand``, ``_bytes``, ``_fed`` and
-    ``_over``. ``_running``, ``_ended``, ``_turns``, ``_due`` and ``_cpu`` belong to the loop's thread alone.
+    ``_over``. ``_workers``, ``_ended``, ``_turns``, ``_due`` and ``_cpu`` belong to the loop's thread alone.
     """
 
     def __init__(
@@ -79,7 +81,6 @@ class EventLoopBatch:
         self._bytes = 0.0  # that a result takes
         self._fed = False
         self._over = False
-        self._running: dict[int, asyncio.Task[None]] = {}  # by number of the worker
         self._ended: list[Ended] = []  # plain values, in this turn of the loop
         self._turns = 0
         self._due = False  # a turn
@@ -87,6 +88,15 @@ class EventLoopBatch:
         self._loop = self._background.loop
         # items see the context variables of the caller
         self._context = self._background.inside(contextvars.copy_context())
+        self._untouched = Untouched(self._context)
+        self._workers = LoopWorkers[Taken](
+            self._loop,
+            self._context,
+            settings.worker_numbers,
+            not_begun=self._not_begun,
+            failed=channel.fail,
+            ended=self._turn_soon,
+        )
         self._cpu: LoopShare | None = None
         self._done = threading.Event()
         self._feeder = threading.Thread(target=self._feed, name="batchmill-feeder", daemon=True)
@@ -176,7 +186,7 @@ class EventLoopBatch:
         taken: list[Taken] = []
         if not self._channel.stopped:
             with self._lock:
-                room = min(self._size - len(self._running), len(self._buffer))
+                room = min(self._size - len(self._workers), len(self._buffer))
                 taken = [self._take() for _ in range(room)]
         for one in taken:
             self._start_worker(one)
@@ -188,26 +198,30 @@ class EventLoopBatch:
             self._hungry.notify()
         return self._buffer.popleft()
 
-    def _start_worker(self, first: Taken) -> None:
+    def _start_worker(self, first: Taken, sampled: bool | None = None) -> None:
+        """``sampled``: whether the steps of its only item are measured; None to find out."""
         share = self._cpu = self._cpu or self._background.cpu.join()
-        context = self._context.copy()
-        number = self._settings.worker_numbers.acquire()
-        sampled = share.samples
-        work = self._work(first, context, number, once=sampled)
-        work = share.sampled(work) if sampled else work
-        self._running[number] = self._loop.create_task(work, context=context)
+        sampled = share.samples if sampled is None else sampled
+        self._workers.start(first, partial(self._work, once=sampled), share if sampled else None)
 
-    def _next(self, task: asyncio.Task[None], context: contextvars.Context) -> Taken | None:
+    def _not_begun(self, one: Taken) -> None:
+        """A worker ended before it began this item: another worker runs it, if anything may start."""
+        if self._channel.stopped:
+            self._give_back([one])
+        else:
+            self._start_worker(one)
+
+    def _next(self, task: asyncio.Task[None], context: contextvars.Context, name: str) -> Taken | None:
         """The next item for a worker; None for none, or if another task must take it: this one is as the last
-        item left it, with a context variable that was set, or a cancellation that was asked for."""
-        if self._channel.stopped or task.cancelling() or not _same(context, self._context):
+        item left it."""
+        if self._channel.stopped or not self._untouched.by(task, context, name):
             return None
         with self._lock:
             if not self._buffer:
                 return None
             one = self._take()
         if self._cpu is not None and self._cpu.samples:
-            self._start_worker(one)
+            self._start_worker(one, sampled=True)
             return None
         return one
 
@@ -218,7 +232,7 @@ class EventLoopBatch:
             blocks.append(special)
         count = sum(map(len, blocks))
         if self._cpu is not None:
-            others = len(self._running) - (not in_turn)  # a worker that delivers has not ended
+            others = len(self._workers) - (not in_turn)  # a worker that delivers has not ended
             last = not others
             blocks[-1].cpu = self._cpu.end_items(count, time.perf_counter(), last=last)
         try:
@@ -238,7 +252,7 @@ class EventLoopBatch:
 
     def _finish_if_idle(self) -> None:
         with self._lock:
-            at_work = self._running or self._due
+            at_work = self._workers or self._due
             idle = not at_work and not self._buffer and (self._fed or self._over)
         if idle:
             if self._cpu is not None:
@@ -246,23 +260,27 @@ class EventLoopBatch:
                 self._cpu = None
             self._done.set()
 
-    async def _work(
-        self, one: Taken | None, context: contextvars.Context, worker: int, *, once: bool
-    ) -> None:
-        """Run items one after another, ``one`` first, or only it ``once``. A new task for each item would
-        cost more than most of what is done here."""
-        task, awaited = self._running[worker], self._attempts
+    async def _work(self, context: contextvars.Context, worker: int, *, once: bool) -> None:
+        """Run items one after another, or only the first ``once``. A new task for each item would cost more
+        than most of what is done here."""
+        one: Taken | None
+        task, one = self._workers.begin(worker)
+        awaited, name = self._attempts, task.get_name()
         turn = -1
         while one is not None:
+            if self._turns == turn:  # the last item waited for nothing: let others have a turn
+                try:
+                    await asyncio.sleep(0)
+                except asyncio.CancelledError:
+                    break
+                if self._channel.stopped:
+                    break
+            turn = self._turns
             index, item, first, lost = one
             one = value = outcome = attempts = then = None  # thousands may wait here: keep nothing alive
             recorder = Recorder()
             began = time.perf_counter()
             try:
-                if self._turns == turn:  # the last item waited for nothing: let others have a turn
-                    await asyncio.sleep(0)
-                    began = time.perf_counter()
-                turn = self._turns
                 if self._timed or lost is not None:
                     attempts = awaited.of_item(index, lost, recorder, began)
                     resumes = attempts.resumes
@@ -296,51 +314,31 @@ class EventLoopBatch:
             else:
                 self._deliver(Block.of(replace(outcome, wall=wall, began=began, worker=worker), item))
             self._turn_soon()
-            one = None if once else self._next(task, context)
-        del self._running[worker]
-        self._settings.worker_numbers.release(worker)
+            one = None if once else self._next(task, context, name)
+        self._workers.end(worker)
+        if one is not None:
+            self._not_begun(one)
+            self._turn_soon()
 
     def _stop(self) -> None:
         """Return what was taken and not started."""
         with self._lock:
             left = list(self._buffer)
             self._buffer.clear()
+        self._give_back(left)
+        self._call(self._attempts.stopping.set)
+        self._call(self._finish_if_idle)
+
+    def _give_back(self, left: list[Taken]) -> None:
+        with self._lock:
             self._in_hand -= len(left)
             self._hungry.notify_all()
         for index, item, _, lost in left:
             self._channel.give_back(lost or Chunk(index, [item]))
-        self._call(self._attempts.stopping.set)
-        self._call(self._finish_if_idle)
 
     def _cancel_all(self) -> None:
         self._channel.stop()
         self._attempts.over = True
         with self._lock:
             self._over = True
-        # After the first steps of those that were started just now: a task that is cancelled before does not
-        # begin, and nobody would hear of its item.
-        self._call(lambda: self._loop.call_soon(self._cancel_running))
-
-    def _cancel_running(self) -> None:
-        for task in self._running.values():
-            task.cancel()
-
-
-def _same(context: contextvars.Context, other: contextvars.Context) -> bool:
-    """Whether all variables have the same values."""
-    try:
-        return context == other
-    except Exception:  # noqa: BLE001  # a value that cannot be compared, such as an array
-        return False
-
-
-def blocks_of(ended: Sequence[Ended]) -> list[Block]:
-    """Plain values as blocks, each of neighbours that were taken together and ended one after another."""
-    blocks: list[Block] = []
-    begin = 0
-    for end, (first, index, *_) in enumerate(ended, 1):
-        if end == len(ended) or ended[end][:2] != (first, index + 1):
-            _, indices, *columns = zip(*ended[begin:end], strict=True)
-            blocks.append(Block.of_values(indices[0], *columns))
-            begin = end
-    return blocks
+        self._call(self._workers.cancel)

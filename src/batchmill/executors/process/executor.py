@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
@@ -117,8 +117,8 @@ def refuse_all(channel: Channel, error: ErrorInfo) -> Iterator[Block]:
 class ProcessBatch:
     """The drivers of one batch.
 
-    Concurrency: ``_lock`` guards ``_drivers``, ``_taken`` and ``_size``. The watcher, and the threads that
-    stop, cancel or close the batch, call in from their own threads.
+    Concurrency: ``_lock`` guards ``_drivers``, ``_taken``, ``_given`` and ``_size``. The watcher, and the
+    threads that stop, cancel or close the batch, call in from their own threads.
     """
 
     def __init__(
@@ -157,6 +157,7 @@ class ProcessBatch:
         self._drivers: list[Driver] = []
         self._numbers = settings.worker_numbers
         self._taken: list[int] = []  # of them
+        self._given: list[int] = []  # that workers have instead, see `resize`
         self._sharing = WorkStealer(
             channel, pool.watch, self._now, self._several, self._widen, self._has_idle
         )
@@ -181,25 +182,40 @@ class ProcessBatch:
             threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
 
     def _add_driver(self) -> Driver:
-        number = self._numbers.acquire()
-        driver = Driver(
-            self._settler,
-            self._leases,
-            self._pool.threads.run,
-            self._sharing.begin,
-            number,
-            self._max_items,
-        )
         with self._lock:
+            number = self._number()
+            driver = Driver(
+                self._settler,
+                self._leases,
+                self._pool.threads.run,
+                self._sharing.begin,
+                number,
+                self._max_items,
+            )
             self._drivers.append(driver)
-            self._taken.append(number)
         return driver
 
-    def resize(self, size: int) -> None:
-        """From now on have up to ``size`` workers with items."""
+    def _number(self) -> int:
+        """Under the lock: the number of one more worker."""
+        if not self._given:
+            self._taken.append(number := self._numbers.acquire())
+            return number
+        others = {driver.worker for driver in self._drivers}
+        return next((number for number in self._given if number not in others), self._given[0])
+
+    def resize(self, numbers: Sequence[int]) -> None:
+        """From now on workers with items have these ``numbers``, and there are no more of them. The caller
+        sees to it that no more items may run at once; a worker without items may have another's number."""
         with self._lock:
-            self._size = size
-        self._sizer.share(size)
+            self._given, self._size = list(numbers), len(numbers)
+            drivers = [driver for driver in self._drivers if not driver.over]
+            keep = [driver for driver in drivers if driver.busy and driver.worker in self._given]
+            kept = {driver.worker for driver in keep}
+            free = iter([number for number in self._given if number not in kept])
+            for driver in drivers:
+                if driver not in keep:
+                    driver.worker = next(free, self._given[0])
+        self._sizer.share(len(numbers))
 
     def share(self) -> None:
         """Have what no worker has begun run by as many workers as there may be now."""
@@ -228,10 +244,11 @@ class ProcessBatch:
         with self._lock:
             over = [driver for driver in self._drivers if driver.over]
             self._drivers = [driver for driver in self._drivers if driver not in over]
-            for driver in over:
-                self._taken.remove(driver.worker)
-        for driver in over:
-            self._numbers.release(driver.worker)
+            ended = [] if self._given else [driver.worker for driver in over]
+            for number in ended:
+                self._taken.remove(number)
+        for number in ended:
+            self._numbers.release(number)
         while self._channel.more() and len(self._now()) < self._size:
             try:
                 self._add_driver().start()

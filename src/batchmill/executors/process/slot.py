@@ -86,7 +86,7 @@ class Slot:
         self.modules = NO_MODULES
         self.idle_since = 0.0
         self.pid = 0
-        self.served = 0  # items that were sent to it
+        self.served = 0  # items that were sent to it, but for those taken back
         self._seq = 0
         self._retired = False
         self._lock = threading.Lock()

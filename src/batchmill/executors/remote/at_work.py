@@ -63,15 +63,25 @@ class AtWork:
         would else have handed in unbegun. Returns False, at once, if all its items have begun."""
         with self._lock:
             crew = self._crew
-            if crew is None or not self.channel.extend(seconds) or not crew.unbegun:
+            if crew is None:
                 return False
-            self._holds.append(hold)
-            self.numbers.release(hold.slot)
-            crew.resize(len(self._holds))
-        crew.share()
+            self._holds.append(hold)  # first: a worker without items may begin some as soon as it can
+            self._resize(crew)
+            if not self.channel.extend(seconds):
+                self._holds.remove(hold)
+                self._resize(crew)
+                return False
+            helped = crew.unbegun
+        if helped:
+            crew.share()
         while not self._left(crew, hold):
             pass
-        return True
+        return helped
+
+    def _resize(self, crew: ProcessBatch) -> None:
+        """Under the lock: the slots are those of the holds."""
+        if self._holds:
+            crew.resize([one.slot for one in self._holds])
 
     def _left(self, crew: ProcessBatch, hold: SlotHold) -> bool:
         """Wait a moment until there are more slots than items to run, and leave with a slot that has none."""
@@ -85,6 +95,5 @@ class AtWork:
             other = next((one for one in self._holds if one.slot not in busy), hold)
             hold.slot, other.slot = other.slot, hold.slot
             self._holds.remove(hold)
-            self.numbers.withdraw(hold.slot)
-            crew.resize(max(1, len(self._holds)))
+            self._resize(crew)
             return True

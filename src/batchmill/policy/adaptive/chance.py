@@ -69,7 +69,7 @@ class ChanceRefusals:
             return
         seen = self._refused / self._calls
         if seen < self.share / 2:  # the service is better than it was
-            self.share = seen
+            self.share = seen if seen * FEW_CALLS >= 1 else 0.0  # cuts that rare are not in vain
         self._calls = self._refused = 0
 
     def cut(self, now: float, *, raised: bool) -> bool:

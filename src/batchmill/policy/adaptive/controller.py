@@ -197,7 +197,8 @@ class Adaptive:
         if unsure or blamed.bold:
             seconds = UNSURE_SECONDS + UNSURE_PAUSES * pause
         else:
-            seconds = patience(blamed.failures, self._traffic.rate(now, RATE_SECONDS), pause)
+            rate = self._traffic.rate(now, RATE_SECONDS)
+            seconds = patience(blamed.failures, rate, pause, fallen=blamed.fallen)
         blamed.held_until = self._openings.opened_at + seconds
 
     def _is_too_many(self, in_flight: int, known: list[int]) -> bool:

@@ -15,16 +15,20 @@ PATIENCE_CALLS, MOST_PATIENCE_CALLS, MORE_CALLS = (
     1.2,
 )  # a try may cost one refusal in so many calls
 SHORTEST_PER_PAUSE, LONGEST_PER_PAUSE, MORE_PAUSES = 2.5, 24.0, 3.0  # and a second of waiting in so many
+AFTER_FALL = 1.5  # instead of MORE_PAUSES: a wait is about half as long as the value has been low
 LONGEST_PATIENCE = 60.0
 BOLD_STEP = 0.3  # where hardly anything is known
 LONGEST_STEP = 0.5  # a limit that rose eightfold is found in two seconds, and hardly overshot
 SAME = 0.2  # share by which two limits differ that may be one
+FALLEN = 0.5  # of what was found before: a service that has trouble, not one whose limit is not quite known
 
 
-def patience(failures: int, rate: float, pause: float) -> float:
+def patience(failures: int, rate: float, pause: float, *, fallen: bool = False) -> float:
     """Seconds to keep a found value, after ``failures`` tries in a row that led back to it; with ``rate``
-    calls a second, and ``pause`` seconds asked for with a refusal."""
-    waits = pause * min(LONGEST_PER_PAUSE, SHORTEST_PER_PAUSE * MORE_PAUSES**failures)
+    calls a second, and ``pause`` seconds asked for with a refusal. A value that has ``fallen`` is likely to
+    come back, so it is tried more often at first."""
+    more = AFTER_FALL if fallen else MORE_PAUSES
+    waits = pause * min(LONGEST_PER_PAUSE, SHORTEST_PER_PAUSE * more**failures)
     calls = min(MOST_PATIENCE_CALLS, PATIENCE_CALLS * MORE_CALLS**failures)
     return min(LONGEST_PATIENCE, max(PATIENCE_SECONDS, calls / max(rate, 1e-3), waits))
 
@@ -42,6 +46,7 @@ class LimitSearch:
         self.raised = False  # since the last refusal
         self.failures = 0  # tries in a row that led back to the same place
         self.found: float | None = None  # what the last refusal led back to
+        self._highest = 0.0  # that was found
         self._grain = grain
         self._first_step = self._step = step
 
@@ -49,6 +54,11 @@ class LimitSearch:
     def bold(self) -> bool:
         """Whether so little is known that steps are large."""
         return self._step >= BOLD_STEP
+
+    @property
+    def fallen(self) -> bool:
+        """Whether the value is far below one that was found before."""
+        return self.value < FALLEN * self._highest
 
     def higher(self, now: float) -> bool:
         """Try the next value. False where there is none."""
@@ -68,6 +78,7 @@ class LimitSearch:
         same = self.found is not None and abs(value - self.found) <= max(self._grain, SAME * self.found)
         self.failures = min(self.failures + 1, 10) if same else 0
         self.found = value
+        self._highest = max(self._highest, value)
         self.put(value, step)
 
     def put(self, value: float, step: float | None = None) -> None:

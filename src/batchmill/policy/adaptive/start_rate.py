@@ -114,6 +114,8 @@ class StartRate:
         """It may have been at fault: start hardly more often than was accepted. True where that is much less
         than it was."""
         seen = self._seen(now)
+        if not seen:  # so few calls that a second says nothing: a pace made from that would starve callers
+            return False
         search, before = self._in_force(AHEAD * seen, now), self.value or 0.0
         if search.raised:  # it is the number: what was learnt of the pace is void
             search.found = None
