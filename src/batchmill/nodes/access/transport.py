@@ -165,7 +165,7 @@ class ServiceTransport:
             found = self._contexts[elsewhere] = trust.context(self._library.create_ssl_context)
         return found
 
-    def _made(self, proxy: Proxy | None, context: ssl.SSLContext) -> object:
+    def _made(self, proxy: Proxy | None, context: ssl.SSLContext) -> Any:
         through = None
         if proxy is not None:
             told: dict[str, Any] = {"headers": dict(proxy.headers)}
