@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from batchmill.nodes.access.policy import OPEN
 from batchmill.nodes.access.transport import CONNECTING, ServiceTransport
+from batchmill.nodes.room import Room
 
 
 class Backend:
@@ -28,7 +29,7 @@ def library_of(backend):
 
     class Transport:
         def __init__(self, **told):
-            self._pool = SimpleNamespace(_network_backend=backend)
+            self._pool = SimpleNamespace(_network_backend=backend, connections=[])
 
         async def handle_async_request(self, request):
             await self._pool._network_backend.connect_tcp(request.url.host, request.url.port)
@@ -44,7 +45,10 @@ def request():
     return SimpleNamespace(url=url, headers={}, extensions={})
 
 
-def test_so_many_connections_are_made_at_once_and_then_the_others():
+def test_so_many_connections_are_made_at_once_and_then_the_others(monkeypatch):
+    monkeypatch.setattr("batchmill.nodes.access.transport.room", Room)
+    monkeypatch.setattr("batchmill.nodes.room.free_descriptors", lambda: 1000)
+
     async def asked():
         backend = Backend()
         transport = ServiceTransport(library_of(backend), OPEN)

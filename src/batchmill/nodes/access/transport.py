@@ -12,7 +12,9 @@ import asyncio
 import importlib
 import socket
 import ssl
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -21,6 +23,7 @@ from batchmill.nodes.access.policy import Access, require_within, require_writte
 from batchmill.nodes.access.proxies import Proxy, proxy_failed, proxy_for
 from batchmill.nodes.connection_faults import tls_fault
 from batchmill.nodes.http.fields import is_credential
+from batchmill.nodes.room import LOOK_SECONDS, Room, is_full, room
 
 PORTS = {"http": 80, "https": 443}
 STAGGER = 0.25  # seconds that one address of a host has before the next is tried as well (RFC 8305)
@@ -42,7 +45,8 @@ Origin = tuple[str, str, int]
 class ServiceTransport:
     """Sends requests of one client; ``library`` is httpx or its successor.
 
-    Concurrency: belongs to the thread of its event loop.
+    Concurrency: belongs to the thread of its event loop, but for :meth:`make_way`. ``_loop`` is set before
+    the room hears of it.
     """
 
     def __init__(self, library: Any, access: Access, limits: Any = None) -> None:
@@ -50,8 +54,15 @@ class ServiceTransport:
         self._access = access
         self._limits = limits or library.Limits()
         self._ways: dict[tuple[Proxy | None, bool, int], Any] = {}
+        self._pools: dict[int, list[Any]] = {}  # by lane
+        self._idle: dict[int, int] = {}  # by lane, as the room knows them
+        self._n_idle = 0
+        self._closing: set[asyncio.Future[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._contexts: dict[bool, ssl.SSLContext] = {}
-        self._connecting = asyncio.Semaphore(CONNECTING)
+        self._room = room()
+        # An eighth: those that are tried beside others are not counted, and have what stays free.
+        self._connecting = asyncio.Semaphore(min(CONNECTING, max(1, self._room.most // 8)))
         self._context(False)  # now, and not in the time of the first request: it reads all authorities
 
     async def __aenter__(self) -> ServiceTransport:
@@ -62,9 +73,49 @@ class ServiceTransport:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        ways, self._ways = self._ways, {}
+        ways, self._ways, self._pools = self._ways, {}, {}
         for way in ways.values():
             await way.aclose()
+        self._idle, self._n_idle = {}, 0
+        self._room.keeps(self, 0)
+
+    def open_in(self, lane: int) -> int:
+        """How many connections a lane has, with those that are idle or being made."""
+        pools = self._pools.get(lane, ())
+        return sum(not connection.is_closed() for pool in pools for connection in pool.connections)
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether any connection was idle when the room was told last."""
+        return self._n_idle > 0
+
+    def tell(self, lane: int) -> None:
+        """Tell the room how many connections of a lane are idle now."""
+        pools = self._pools.get(lane, ())
+        count = sum(connection.is_idle() for pool in pools for connection in pool.connections)
+        self._n_idle += count - self._idle.get(lane, 0)
+        self._idle[lane] = count
+        self._room.keeps(self, self._n_idle)
+
+    def make_way(self, count: int) -> None:
+        """Close up to ``count`` idle connections soon. Any thread may call it."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._make_way, count)
+
+    def _make_way(self, count: int) -> None:
+        closing = asyncio.ensure_future(self._closed(count))
+        self._closing.add(closing)  # the loop alone would not keep it alive
+        closing.add_done_callback(self._closing.discard)
+
+    async def _closed(self, count: int) -> None:
+        for lane, pools in list(self._pools.items()):
+            for connection in [one for pool in pools for one in pool.connections]:
+                if count and connection.is_idle():  # a request that was to use it gets another one
+                    count -= 1
+                    with suppress(Exception):  # whatever the library raises: it is closed
+                        await connection.aclose()
+            self.tell(lane)
 
     async def handle_async_request(self, request: Any) -> Any:
         """The answer, its body unread. Raises the errors of the library, and
@@ -85,6 +136,7 @@ class ServiceTransport:
             require_written_within(bounds, url.host)
             bounds = ANYWHERE
         token = _bounds.set(bounds)
+        self._loop = asyncio.get_running_loop()
         try:
             answer = await self._way(proxy, origin != first).handle_async_request(request)
         except Exception as error:  # whatever the library raises
@@ -93,6 +145,7 @@ class ServiceTransport:
             raise
         finally:
             _bounds.reset(token)
+            self.tell(lane.get())
         request.extensions[_PEER] = "" if proxy is not None else _peer_of(answer)
         return answer
 
@@ -101,6 +154,7 @@ class ServiceTransport:
         found = self._ways.get(key)
         if found is None:
             found = self._ways[key] = self._made(proxy, self._context(key[1]))
+            self._pools.setdefault(key[2], []).append(found._pool)
         return found
 
     def _context(self, elsewhere: bool) -> ssl.SSLContext:
@@ -111,7 +165,7 @@ class ServiceTransport:
             found = self._contexts[elsewhere] = trust.context(self._library.create_ssl_context)
         return found
 
-    def _made(self, proxy: Proxy | None, context: ssl.SSLContext) -> object:
+    def _made(self, proxy: Proxy | None, context: ssl.SSLContext) -> Any:
         through = None
         if proxy is not None:
             told: dict[str, Any] = {"headers": dict(proxy.headers)}
@@ -124,7 +178,7 @@ class ServiceTransport:
         if proxy is None:
             pool = made._pool  # neither library has a public way to say where names are looked up
             core = importlib.import_module(type(pool).__module__.partition(".")[0])
-            pool._network_backend = _Checked(pool._network_backend, core, self._connecting)
+            pool._network_backend = _Checked(pool._network_backend, core, self._connecting, self._room)
         return made
 
 
@@ -141,12 +195,14 @@ def _peer_of(answer: Any) -> str:
 
 class _Checked:
     """The library's connection backend, limited to allowed addresses. ``core`` is the module whose errors it
-    raises; each connection that is being made has a place in ``connecting``."""
+    raises; each connection that is being made has a place in ``connecting``. If no file can be opened, it
+    waits until others have closed theirs."""
 
-    def __init__(self, below: Any, core: Any, connecting: asyncio.Semaphore) -> None:
+    def __init__(self, below: Any, core: Any, connecting: asyncio.Semaphore, room: Room) -> None:
         self._below = below
         self._core = core
         self._connecting = connecting
+        self._room = room
 
     async def connect_tcp(
         self,
@@ -157,10 +213,21 @@ class _Checked:
         socket_options: Iterable[Any] | None = None,
     ) -> object:
         """A connection to the first of the addresses of ``host`` that answers."""
+        until = None if timeout is None else time.monotonic() + timeout
 
         async def connect(address: str) -> object:
             return await self._below.connect_tcp(address, port, timeout, local_address, socket_options)
 
+        while True:
+            try:
+                return await self._connected(host, port, timeout, connect)
+            except Exception as error:  # whatever the library raises
+                if not is_full(error) or (until is not None and time.monotonic() > until):
+                    raise
+            self._room.make_way()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _connected(self, host: str, port: int, timeout: float | None, connect: Any) -> object:
         async with self._connecting:
             if ip_of(host) is None:
                 found = await self._resolved(host, port, timeout)

@@ -7,11 +7,11 @@ request takes more time than everything else around an item.
 
 from __future__ import annotations
 
-import errno
 import socket
 import ssl
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from functools import partial
 from http.client import HTTPResponse
 from typing import IO, Any
@@ -20,6 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProxyError
 
 from batchmill.concurrency.resources import process_resource
+from batchmill.errors import Stopped
 from batchmill.nodes.access.addresses import ANYWHERE, Bounds
 from batchmill.nodes.access.policy import require_written_within
 from batchmill.nodes.access.proxies import Proxy, proxy_for
@@ -27,6 +28,7 @@ from batchmill.nodes.access.trust import SYSTEM, Trust
 from batchmill.nodes.http.reply import Reply
 from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import Limited, LimitedSocket, LimitedTLSSocket, connect, current
+from batchmill.nodes.room import LOOK_SECONDS, is_full, room
 
 SERVERS = 100  # of so many different ones connections are kept, the least recently used going first
 KEPT = 1000  # idle connections to one server: about as many as there can be threads
@@ -120,14 +122,15 @@ def _limited(sock: Any) -> Limited:
 
 
 class _Idle:
-    """The idle connections of one way.
+    """The idle connections of one way; ``changed`` is called with how many more there are.
 
     Concurrency: any thread may call any method. There is no lock: each step of the deque is one, and who puts
     a connection back looks after that whether it was closed meanwhile.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[int], object]) -> None:
         self._connections: deque[AnyConnection] = deque()
+        self._changed = changed
         self._closed = False
 
     def taken(self) -> AnyConnection | None:
@@ -137,9 +140,12 @@ class _Idle:
                 found = self._connections.pop()
             except IndexError:
                 return None
-            if found.is_connected:
+            connected = found.is_connected
+            if not connected:
+                found.close()
+            self._changed(-1)
+            if connected:
                 return found
-            found.close()
 
     def put(self, connection: AnyConnection) -> None:
         """It is not used any more."""
@@ -147,17 +153,24 @@ class _Idle:
             connection.close()
             return
         self._connections.append(connection)
+        self._changed(1)
         if self._closed:
             self.close()
 
     def close(self) -> None:
         """Close all, also those that are put here later."""
         self._closed = True
-        while True:
-            try:
-                self._connections.pop().close()
-            except IndexError:
-                return
+        while self.close_one():
+            pass
+
+    def close_one(self) -> bool:
+        """Close the one that was not used for longest; False if there is none."""
+        try:
+            self._connections.popleft().close()
+        except IndexError:
+            return False
+        self._changed(-1)
+        return True
 
 
 class Connections:
@@ -165,6 +178,8 @@ class Connections:
 
     Concurrency: any thread may call any method. ``_lock`` guards ``_idle`` and ``_contexts``. ``_latest``,
     the last of the ways, is replaced as a whole, so that a batch with one server finds it without a lock.
+    ``_telling`` guards ``_n_idle`` and makes the room hear of its values in their order; it is one that its
+    owner may take again, because the room may ask for idle connections when it hears of them.
     """
 
     def __init__(self) -> None:
@@ -172,6 +187,9 @@ class Connections:
         self._contexts: dict[Trust, ssl.SSLContext] = {}
         self._idle: OrderedDict[Way, _Idle] = OrderedDict()
         self._latest: tuple[Way, _Idle] | None = None
+        self._room = room()
+        self._telling = threading.RLock()
+        self._n_idle = 0
 
     def send(
         self,
@@ -206,6 +224,19 @@ class Connections:
             raise
         return Reply(answer, partial(idle.put, connection), connection.close)
 
+    def make_way(self, count: int) -> None:
+        """Close idle ones, first those to the servers that were not asked for longest."""
+        with self._lock:
+            found = list(self._idle.values())
+        for idle in found:
+            while count and idle.close_one():
+                count -= 1
+
+    def _changed(self, more: int) -> None:
+        with self._telling:
+            self._n_idle += more  # below 0 for a moment if one is taken before it was told that it is idle
+            self._room.keeps(self, max(0, self._n_idle))
+
     def close(self) -> None:
         """Close the idle ones; one that is in use is closed when it is returned."""
         with self._lock:
@@ -220,7 +251,7 @@ class Connections:
         if latest is not None and latest[0] == way:
             return latest[1]
         with self._lock:
-            found = self._idle.setdefault(way, _Idle())
+            found = self._idle.setdefault(way, _Idle(self._changed))
             self._idle.move_to_end(way)
             self._latest = way, found
             gone = self._idle.popitem(last=False)[1] if len(self._idle) > SERVERS else None
@@ -229,14 +260,21 @@ class Connections:
         return found
 
     def _opened_with_room(self, *way: Any) -> AnyConnection:
-        """A new connection; idle ones to other servers make way for it if this process may open no more."""
-        try:
-            return self._opened(*way)
-        except NewConnectionError as error:
-            if getattr(error.__cause__, "errno", None) != errno.EMFILE:
-                raise
-            self.close()
-        return self._opened(*way)
+        """A new connection; idle ones to other servers make way for it if this process may open no more. If
+        none is left, it waits until others, such as commands, have closed their files."""
+        self._changed(0)
+        if self._room.overdrawn:  # this call has the place of an idle connection to another server
+            self.make_way(1)
+        while True:
+            try:
+                return self._opened(*way)
+            except NewConnectionError as error:
+                if not is_full(error):
+                    raise
+            self._room.make_way()
+            exchange = current()
+            if exchange.cancel.wait(min(LOOK_SECONDS, exchange.left())):
+                raise Stopped("the run was cancelled")
 
     def _opened(self, origin: Origin, proxy: Proxy | None, trust: Trust, bounds: Bounds) -> AnyConnection:
         """A new connection, on which a request can be sent."""

@@ -171,7 +171,7 @@ class HttpNode(Node):
     def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:
         lookup(params["encoding"])
         request = request_of(params)
-        with room_for(attempt):
+        with room_for(attempt, connections()):
             left = attempt.remaining()
             seconds = params["timeout"] if left is None else min(params["timeout"], left)
             limit = attempt.given(params["timeout"])

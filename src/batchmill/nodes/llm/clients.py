@@ -79,9 +79,8 @@ class Client:
         self._under_way: list[int] = []
         self._room = room()
         library = _library_below(module)
-        transport = ServiceTransport(
-            library, access, library.Limits(max_keepalive_connections=CALLS_PER_LANE)
-        )
+        limits = library.Limits(max_keepalive_connections=CALLS_PER_LANE)
+        self._transport = transport = ServiceTransport(library, access, limits)
         hooks = {"request": [_watch], "response": [_stay_a_post]}
         http = module.DefaultAsyncHttpxClient(event_hooks=hooks, transport=transport)
         told = {"api_key": key, "max_retries": 0, "http_client": http, "default_headers": _unsent(module)}
@@ -92,11 +91,8 @@ class Client:
 
     async def begin(self, attempt: Attempt | None = None) -> tuple[Any, int]:
         """The SDK's client for a call of this task, and its lane, which is passed to :meth:`end`."""
-        await self._room.entered(attempt)
-        place = next((n for n, count in enumerate(self._under_way) if count < CALLS_PER_LANE), None)
-        if place is None:
-            place = len(self._under_way)
-            self._under_way.append(0)
+        await self._room.entered(attempt, self._transport)
+        place = self._lane()
         self._under_way[place] += 1
         lane.set(place)
         return self._client, place
@@ -104,7 +100,19 @@ class Client:
     def end(self, place: int) -> None:
         """The call in that lane is over."""
         self._under_way[place] -= 1
+        self._transport.tell(place)
         self._room.leave()
+
+    def _lane(self) -> int:
+        """A lane that is not full, if possible one with an idle connection."""
+        free = [n for n, count in enumerate(self._under_way) if count < CALLS_PER_LANE]
+        if not free:
+            self._under_way.append(0)
+            return len(self._under_way) - 1
+        if not self._transport.has_idle:
+            return free[0]
+        idle = (n for n in free if self._transport.open_in(n) > self._under_way[n])
+        return next(idle, free[0])
 
     def close(self) -> None:
         self._loop.settle(self._client.close)

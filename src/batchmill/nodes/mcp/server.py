@@ -15,6 +15,7 @@ from batchmill.nodes.access.secrets import BoundSecret
 from batchmill.nodes.mcp.sdk import is_imported, sdk
 from batchmill.nodes.mcp.session import Session
 from batchmill.nodes.mcp.tools import checked_arguments, outputs_of, tool_named
+from batchmill.nodes.room import room
 
 CLOSE_SECONDS = 20.0
 
@@ -54,6 +55,18 @@ class Server:
 
         Raises :class:`~batchmill.errors.AttemptTimeout` and :class:`~batchmill.errors.NodeError`.
         """
+        if self._spec.url is None:
+            return await self._called(tool, arguments, attempt, seconds)
+        places = room()
+        await places.entered(attempt)
+        try:
+            return await self._called(tool, arguments, attempt, seconds)
+        finally:
+            places.leave()
+
+    async def _called(
+        self, tool: str, arguments: dict[str, object], attempt: Attempt, seconds: float | None
+    ) -> dict[str, Any]:
         seconds = seconds if seconds is not None else self._spec.timeout
         left, given = attempt.within(seconds), attempt.given(seconds)
         session = await self._session()
