@@ -21,6 +21,20 @@ def test_callbacks_run_once_in_the_thread_that_cancels() -> None:
     assert heard == [threading.get_ident()]
 
 
+def test_those_within_are_cancelled_before_any_callback_runs() -> None:
+    outer = CancelToken()
+    inner = [CancelToken(outer) for _ in range(3)]
+    heard: list[list[bool]] = []
+    for token in inner:
+        outer.on_cancel(token.cancel)
+        token.on_cancel(lambda: heard.append([one.cancelled for one in inner]))
+    inner[1].cancel()
+    assert heard == [[False, True, False]]
+    assert not outer.cancelled
+    outer.cancel()
+    assert heard[1:] == [[True] * 3] * 2
+
+
 def test_a_removed_callback_does_not_run() -> None:
     token = CancelToken()
     heard: list[str] = []

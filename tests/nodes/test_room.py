@@ -50,6 +50,27 @@ def test_threads_and_coroutines_take_from_the_same(small):
     small.enter(Attempt())  # the place is there again
 
 
+def test_a_place_of_a_call_that_was_ended_begins_no_other_one_of_the_same_run(small):
+    run, ended = CancelToken(), []
+
+    def waits():
+        try:
+            small.enter(Attempt(cancel=CancelToken(run)))
+        except Stopped:
+            ended.append("not begun")
+
+    small.enter(Attempt())
+    thread = threading.Thread(target=waits)
+    thread.start()
+    while not small._waiting:
+        threading.Event().wait(0.01)
+    run.on_cancel(small.leave)  # the first call ends, before the token of the second is told
+    run.cancel()
+    thread.join(30)
+    assert ended == ["not begun"]
+    small.enter(Attempt())
+
+
 def test_places_of_those_that_do_not_wait_any_more(small):
     cancel = CancelToken()
     small.enter(Attempt())

@@ -15,13 +15,18 @@ from collections.abc import Callable
 class CancelToken:
     """Cancelled once, and every registered callback is called.
 
+    A token ``within`` another one is cancelled as soon as that is, before any callback is called; its own
+    callbacks are those of :meth:`cancel`, which its owner registers there. So what a callback ends leaves
+    nothing to others that are about to be ended, too.
+
     Concurrency: any thread may call any method. ``_lock`` guards ``_callbacks`` and ``reason``, which never
     changes once it is set; callbacks run in the thread that cancels, outside the lock, and must not block.
     """
 
     reason = ""  # why, in words that a run may be listed with; what the first who cancelled gave
 
-    def __init__(self) -> None:
+    def __init__(self, within: CancelToken | None = None) -> None:
+        self._within = within
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._callbacks: dict[int, Callable[[], None]] = {}
@@ -29,7 +34,7 @@ class CancelToken:
 
     @property
     def cancelled(self) -> bool:
-        return self._event.is_set()
+        return self._event.is_set() or (self._within is not None and self._within.cancelled)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until cancelled or until ``seconds`` have passed; True when cancelled."""

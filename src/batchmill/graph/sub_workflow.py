@@ -165,7 +165,7 @@ def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
     if left is None:
         yield attempt.cancel
         return
-    cancel = CancelToken()
+    cancel = CancelToken(attempt.cancel)
 
     def end() -> None:
         from batchmill.nodes.process import END_SECONDS  # few sub-workflows run out of time

@@ -71,10 +71,12 @@ class Room:
         self._warn(attempt)
         woken = threading.Event()
         with self._waits(woken.set, keeper):
-            while not woken.wait(LOOK_SECONDS):
-                if attempt.cancel.cancelled:
+            woke = False
+            while not woke:
+                woke = woken.wait(LOOK_SECONDS)
+                if attempt.cancel.cancelled:  # a place may come from a call that was ended just now
                     raise Stopped("the run was cancelled")
-                if attempt.remaining() == 0:
+                if not woke and attempt.remaining() == 0:
                     raise AttemptTimeout("no connection was free in time: the limit of open files is too low")
 
     async def entered(self, attempt: Attempt | None = None, keeper: Keeper | None = None) -> None:

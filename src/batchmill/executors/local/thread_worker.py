@@ -68,7 +68,7 @@ class Worker:
         self._number = 0  # of that chunk
         self._own_number: int | None = None  # from its first chunk to its end
         self._abandoned = False
-        self._cancel = CancelToken()  # what its items started must end when it is given up
+        self._cancel = CancelToken(crew.cancel)  # what its items started must end when it is given up
         self._forget = crew.cancel.on_cancel(self._cancel.cancel)
         context = contextvars.copy_context()
         self._thread = threading.Thread(

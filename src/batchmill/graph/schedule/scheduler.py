@@ -65,7 +65,7 @@ class Scheduler:
         topology = topology or Topology(plan)
         self._plan = plan
         self._outside = around
-        self._cancel = CancelToken() if plan.branches else around.cancel
+        self._cancel = CancelToken(around.cancel) if plan.branches else around.cancel
         self._stops = StopTokens(topology, around.stop, alone=not plan.branches)
         self._around = replace(around, cancel=self._cancel)
         self._lock = threading.Lock()

@@ -23,7 +23,7 @@ class StopTokens:
         self._run = outside if alone else self._within(outside)
 
     def _within(self, outer: CancelToken) -> CancelToken:
-        token = CancelToken()
+        token = CancelToken(outer)
         self._forget.append(outer.on_cancel(token.cancel))
         return token
 

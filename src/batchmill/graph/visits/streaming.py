@@ -54,7 +54,7 @@ class Chain:
         self._ended_by: dict[str, str] = {}
         self._handled = handled
         self._around = around
-        self._cancel = CancelToken()
+        self._cancel = CancelToken(around.cancel)
         self._stages: dict[str, RunningStage] = {}
         for stage in stages:
             feeder, node, source = self._stages.get(stage.source or ""), node_of(stage.id), None
