@@ -54,6 +54,8 @@ if __name__ == "__main__":
     for executor in {executors}:
         for most in {most}:
             check(executor=executor, max_concurrent=most)
+    if "process" in {executors}:  # the last item may have cost the only worker
+        batchmill.map(short, range(120), executor="process", max_concurrent=most)
     print("workers", len(pool.shared_pool().processes()) if "process" in {executors} else 0)
 """
 
