@@ -138,18 +138,11 @@ class Block:
         offset = len(self.values)
         if self.workers or other.workers:
             self.workers = [*self.each_worker(), *other.each_worker()]
-        self.values.extend(other.values)
-        self.walls.extend(other.walls)
-        for place, outcome in other.special.items():
-            self.special[offset + place] = outcome
         if other.began or self.began:
             self.began[offset] = None
-        for place, second in other.began.items():
-            self.began[offset + place] = second
+        self.grow((other.values, other.walls, other.special, other.began, other.commands))
         for place, waits in other.waits.items():
             self.waits[offset + place] = waits
-        for place, commands in other.commands.items():
-            self.commands[offset + place] = commands
         self.cpu = together((self.cpu, other.cpu))
         self.shares_cpu |= other.shares_cpu
         self.peak = max(self.peak or 0, other.peak or 0) or None
@@ -157,13 +150,13 @@ class Block:
     def growth(self, first: int) -> Columns:
         """What was added since the block had ``first`` items: values, walls, and the entries of ``special``,
         ``began`` and ``commands`` by their offset from there."""
-        special, began, commands = self.special, self.began, self.commands
+        special, began, commands, end = self.special, self.began, self.commands, len(self.values)
         return (
             self.values[first:],
             self.walls[first:],
-            _from(special, first) if special else special,
-            _from(began, first) if began else began,
-            _from(commands, first) if commands else commands,
+            _cut(special, first, end) if special else special,
+            _cut(began, first, end) if began else began,
+            _cut(commands, first, end) if commands else commands,
         )
 
     def grow(self, columns: Columns) -> None:
@@ -305,10 +298,6 @@ def _cut(column: dict[int, V], start: int, end: int) -> dict[int, V]:
     """The entries for offsets from ``start`` to before ``end``, for a block that begins there. A copy is
     looked at: another thread may be adding to the column."""
     return {offset - start: one for offset, one in column.copy().items() if start <= offset < end}
-
-
-def _from(column: dict[int, V], start: int) -> dict[int, V]:
-    return {offset - start: one for offset, one in column.items() if offset >= start}
 
 
 Place = Callable[[int | None], tuple[float, int]]

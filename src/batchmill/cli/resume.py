@@ -117,8 +117,10 @@ def command(
         _show_dry_run(run, journal, inputs, failed_only, limit, part, as_json=bool(json_wanted))
         return Exit.SUCCESS
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
-    begin: Begin = FlowResume(run, journal, failed_only)
-    if not is_flow(run):
+    begin: Begin
+    if is_flow(run):
+        begin = FlowResume(run, journal, failed_only)
+    else:
         kept_for = {} if json_wanted is None else {"json": as_json}
         further = {**settings, **part, "own_files": own_files(params_file), "remembered": kept_for}
         begin = _further_pass(run, journal, inputs, failed_only, further)

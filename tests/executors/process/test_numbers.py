@@ -24,14 +24,7 @@ from batchmill.policy.retry import RetryPolicy
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import test modules
 
 MINE, LENT = 3, 7  # the numbers
-
-
-def wait_for(there: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not there():
-        if time.monotonic() > end:
-            raise TimeoutError("it did not happen")
-        time.sleep(0.005)
+Soon = Callable[[Callable[[], object]], bool]
 
 
 def first_waits_to_be_killed(folder: str, item: int) -> int:
@@ -39,18 +32,18 @@ def first_waits_to_be_killed(folder: str, item: int) -> int:
     if item == 0 and not (began := Path(folder, "pid")).exists():
         Path(folder, "written").write_text(str(os.getpid()))
         Path(folder, "written").rename(began)
-        wait_for(lambda: False)
+        time.sleep(60)
     return item
 
 
-def test_a_worker_that_was_lent_has_no_number_once_it_was_taken_back(tmp_path: Path) -> None:
+def test_a_worker_that_was_lent_has_no_number_once_it_was_taken_back(tmp_path: Path, soon: Soon) -> None:
     """What it still runs is run in the place of another, as there are never more items than numbers."""
     channel = OrderChannel(Chunk(0, range(4)), 600.0, alone=False, by_attempt=False)
     settings = ExecutorSettings(max_concurrent=1, retry=RetryPolicy(2), worker_numbers=WorkerNumbers([MINE]))
     began: list[ProcessBatch] = []
 
     def lend() -> None:
-        wait_for((tmp_path / "pid").exists)
+        assert soon((tmp_path / "pid").exists)
         (crew,) = began
         crew.resize([MINE, LENT])
         crew.share()

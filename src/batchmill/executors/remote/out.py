@@ -21,10 +21,8 @@ LATE_SECONDS = 0.1  # so much more
 ALONE_SECONDS = 1.0  # more where it is one item, which is only late if its worker process does not start
 UNKNOWN_SECONDS = 0.5  # where nothing is known of the items
 LOOK_SECONDS = 1.0  # between looks of who waits: seats may have come meanwhile
-PAUSE_SECONDS, MOST_PAUSES = (
-    0.25,
-    8,
-)  # before more help where there was nothing to do; how often it is doubled
+PAUSE_SECONDS = 0.25  # before more help where there was nothing to do, and
+MOST_PAUSES = 8  # how often it is doubled
 
 
 @dataclass(slots=True, eq=False)
