@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, groupby
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, groupby, repeat
+from operator import is_
 from typing import Any
 
 from batchmill.lists.lazy import LazyList
@@ -37,9 +38,14 @@ def _unknown(values: Sequence[object]) -> bool:
     return False
 
 
+def _has_gaps(values: Sequence[object]) -> bool:
+    """Whether a number among those of a run has no value."""
+    return any(map(is_, values, repeat(ABSENT)))
+
+
 class Rows:
-    """Values by number from 0, possibly with gaps. ``are_plain`` says whether several of them are plain JSON
-    data, as far as that is known.
+    """Values by number from 0, possibly with gaps. ``are_plain`` says whether several of them, which are of
+    basic types (:mod:`batchmill.lists.basic`), are plain JSON data, as far as that is known.
 
     Concurrency: one thread puts. Once it has stopped, any thread may read, because the rows no longer change.
     """
@@ -97,7 +103,8 @@ class Rows:
             self._write(self._file, start, values)
             return
         numbered = enumerate(values, start)
-        self._values.update(pair for pair in numbered if pair[1] is not ABSENT)
+        gaps = _has_gaps(values)
+        self._values.update((pair for pair in numbered if pair[1] is not ABSENT) if gaps else numbered)
         first = next((value for value in values if value is not ABSENT), None)
         self._bytes += weight(first) * len(values)
         if len(self._values) > self._most or self._bytes > self._most_bytes:
@@ -107,16 +114,19 @@ class Rows:
         """Move all there is into a file, neighbours together."""
         file, values = SpillFile.new(), self._values
         self._values, self._file = {}, file
-        for _, run in groupby(enumerate(sorted(values)), lambda at: at[1] - at[0]):
-            numbers = [number for _, number in run]
+        every = sorted(values)
+        runs: Iterable[list[int]] = (every,)
+        if every and every[-1] - every[0] >= len(every):
+            apart = groupby(enumerate(every), lambda at: at[1] - at[0])
+            runs = ([number for _, number in run] for _, run in apart)
+        for numbers in runs:
             for first in range(0, len(numbers), _PAGE):
                 some = numbers[first : first + _PAGE]
                 self._write(file, some[0], list(map(values.pop, some)))
 
     def _write(self, file: SpillFile, start: int, values: Sequence[object]) -> None:
-        present = [one for one in values if one is not ABSENT]
-        whole = len(present) == len(values)
-        self.plain = self.plain and self._are_plain(present)
+        whole = not _has_gaps(values)
+        present = values if whole else [one for one in values if one is not ABSENT]
         entries, written = array("Q"), list[bytes]()
         offset, done = file.end, 0
         while done < len(values):
@@ -135,15 +145,23 @@ class Rows:
             written.append(data)
             done += len(few)
         file.append(b"".join(written))
+        self.plain = self.plain and self._are_plain(present)
         self._enter(file, start, entries)
 
     def _dumped(self, file: SpillFile, few: Sequence[object]) -> bytes | None:
         """Values as one list, None where they are not to be one."""
         try:
-            data = file.dump(list(few))
+            data = self._bytes_of(file, list(few))
         except NotWritable:
             return None
         return data if len(data) <= _LARGE else None
+
+    def _bytes_of(self, file: SpillFile, value: object) -> bytes:
+        """A value as bytes; it is seen whether it may be plain. Raises :class:`NotWritable`."""
+        if self.plain and (data := file.dump_basic(value)) is not None:
+            return data
+        self.plain = False
+        return file.dump(value)
 
     def _dump_one(
         self, file: SpillFile, number: int, value: object, entries: array[int], offset: int
@@ -154,9 +172,8 @@ class Rows:
             entries.extend((0, 0))
             return data
         try:
-            data = file.dump(value)
+            data = self._bytes_of(file, value)
         except NotWritable:
-            self.plain = False
             self._values[number] = value
             entries.extend((_KEPT, 0))
             return data

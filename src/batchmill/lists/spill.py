@@ -35,9 +35,12 @@ class SpillFile:
     def __init__(self, number: int, end: int = 0) -> None:
         import pickle  # a small run needs none of this
 
+        from batchmill.lists.basic import BasicPickler
+
         self.end = end
         self._number = number
         self._dumps, self._loads = pickle.dumps, pickle.loads
+        self._basic = BasicPickler()
         weakref.finalize(self, os.close, number)
 
     @classmethod
@@ -54,6 +57,11 @@ class SpillFile:
         except Exception as fault:  # whatever an object's own code raises
             raise NotWritable from fault
         return data
+
+    def dump_basic(self, value: object) -> bytes | None:
+        """The same for a value of basic types only (:mod:`batchmill.lists.basic`); None for others. After a
+        None, only :meth:`dump`."""
+        return self._basic.dumped(value)
 
     def load(self, data: bytes) -> Any:
         """The value that was given to :meth:`dump`: our own bytes, from a file that no other process can

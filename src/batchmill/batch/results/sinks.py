@@ -6,6 +6,7 @@ A further kind, :class:`~batchmill.batch.results.jsonl.JsonlResults`, writes the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from batchmill.block import Block
@@ -42,7 +43,7 @@ class KeptResults:
     """Results as a list that is aligned with the items; a large one is on disk."""
 
     def __init__(self) -> None:
-        self._rows = Rows(are_plain=all_plain)
+        self._rows = Rows(are_plain=partial(all_plain, basic=True))
 
     def add(self, block: Block, errors: Errors) -> None:
         values = block.values
