@@ -50,7 +50,7 @@ def _faults_within(
     is_object = isinstance(container, dict)
     pairs = container.items() if isinstance(container, dict) else enumerate(container)
     for key, value in pairs:
-        if is_object and not isinstance(key, str):
+        if is_object and type(key) is not str and not isinstance(key, str):
             yield Fault(path, f"has a key that is not text: {ascii(key)[:40]}")
             continue
         kind = type(value)

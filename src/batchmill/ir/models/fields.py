@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import (
@@ -225,14 +226,14 @@ class Text(_Checked):
     words: str
 
     def check(self, value: object) -> str:
-        if not isinstance(value, str) or not re.search(self._pattern, value):
+        if not isinstance(value, str) or not self._compiled.search(value):
             raise _fault(self.words, value)
         return value
 
-    @property
-    def _pattern(self) -> str:
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
         # Python's $ also matches before a final line break, JSON Schema's does not.
-        return self.pattern[:-1] + r"\Z" if self.pattern.endswith("$") else self.pattern
+        return re.compile(self.pattern[:-1] + r"\Z" if self.pattern.endswith("$") else self.pattern)
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": self.pattern}
