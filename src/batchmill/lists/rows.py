@@ -16,8 +16,8 @@ from itertools import accumulate, groupby, repeat
 from operator import is_
 from typing import Any
 
-from batchmill.lists.lazy import LazyList
-from batchmill.lists.spill import NotWritable, SpillFile
+from batchmill.lists.lazy import READ_BYTES, LazyList
+from batchmill.lists.spill import NotWritable, SpillFile, SpillReader
 from batchmill.lists.weight import weight
 
 MOST_HELD = 10_000  # values; with what is around them some megabytes
@@ -27,7 +27,6 @@ _PAGE = 4096  # values whose entries stand together
 _ENTRY = 16  # bytes: offset + 1, and length << 8 | member, 8 each; member is 1 for the first of a list
 _TOGETHER = 16  # values in a list; who wants one of them reads all
 _SMALL, _LARGE = 8 << 10, 64 << 10  # bytes: what a list is meant to take, and what none may
-_FIRST_READ, _READ = 1 << 12, 1 << 16  # bytes read together once a second value is asked for
 ABSENT: object = object()
 """In a run of values: the number at this place has none."""
 
@@ -67,6 +66,7 @@ class Rows:
         self._values: dict[int, object] = {}  # all of them, or those that cannot be written
         self._bytes = 0
         self._file: SpillFile | None = None
+        self._largest = 0  # bytes in the file that are read at once
         self._pages: dict[int, int] = {}  # where each page is in the file
         self._counts: dict[int, int] = {}
         self._count = 0
@@ -141,6 +141,7 @@ class Rows:
                     entries.extend((offset + 1, len(data) << 8 | member))
             if data:
                 self._together = max(1, min(_TOGETHER, _SMALL * len(few) // len(data)))
+                self._largest = max(self._largest, len(data))
             offset += len(data)
             written.append(data)
             done += len(few)
@@ -200,7 +201,7 @@ class Rows:
         """The values of the numbers from ``start`` to before ``stop``, ``otherwise`` for those without."""
         if self._file is None:
             return [self._values.get(number, otherwise) for number in range(start, stop)]
-        reader = _Reader(self._file)
+        reader = SpillReader(self._file)
         return [
             otherwise if not offset else self._value(reader, number, offset, length)
             for number, offset, length in self._entries(self._file, start, stop)
@@ -211,20 +212,17 @@ class Rows:
         numbers."""
         if self._file is None:
             return [self._values[number] for number in sorted(self._values)[start:stop]]
-        pages = sorted(self._pages)
-        ends = list(accumulate(self._counts[page] for page in pages))
-        reader, found = _Reader(self._file), []
-        which = bisect_right(ends, start)
-        skipped = ends[which] - self._counts[pages[which]] if which < len(ends) else 0
-        while which < len(pages) and skipped < stop:
-            first = pages[which] * _PAGE
-            entries = (one for one in self._entries(self._file, first, first + _PAGE) if one[1])
-            for place, (number, offset, length) in enumerate(entries, skipped):
-                if start <= place < stop:
-                    found.append(self._value(reader, number, offset, length))
-            skipped = ends[which]
-            which += 1
-        return found
+        reader = SpillReader(self._file)
+        entries = self._present_entries(self._file, start, stop)
+        return [self._value(reader, number, offset, length) for number, offset, length in entries]
+
+    def fitting(self, start: int, stop: int, *, present: bool = False) -> int:
+        """Where :meth:`read` from ``start``, or :meth:`present`, must stop to take no more than
+        :data:`READ_BYTES` of the file; at ``stop`` at most."""
+        if self._file is None or self._largest * (stop - start) <= READ_BYTES:
+            return stop
+        entries = self._present_entries if present else self._entries
+        return start + _fitting(entries(self._file, start, stop))
 
     def before(self, number: int) -> int:
         """How many numbers below ``number`` have a value."""
@@ -247,7 +245,20 @@ class Rows:
             yield from zip(range(start, start + some), entries[::2], entries[1::2], strict=True)
             start += some
 
-    def _value(self, reader: _Reader, number: int, offset: int, length: int) -> object:
+    def _present_entries(self, file: SpillFile, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """The same of the existing values at ``start`` to before ``stop``, counted without gaps."""
+        pages = sorted(self._pages)
+        ends = list(accumulate(self._counts[page] for page in pages))
+        which = bisect_right(ends, start)
+        skipped = ends[which] - self._counts[pages[which]] if which < len(ends) else 0
+        while which < len(pages) and skipped < stop:
+            first = pages[which] * _PAGE
+            entries = (one for one in self._entries(file, first, first + _PAGE) if one[1])
+            yield from (one for place, one in enumerate(entries, skipped) if start <= place < stop)
+            skipped = ends[which]
+            which += 1
+
+    def _value(self, reader: SpillReader, number: int, offset: int, length: int) -> object:
         return (
             self._values[number] if offset == _KEPT else reader.value(offset - 1, length >> 8, length & 255)
         )
@@ -261,32 +272,16 @@ class Rows:
         return _PresentList(self) if self.spilled else self.present(0, len(self))
 
 
-class _Reader:
-    """Reads neighbouring bytes in few steps, with a growing read-ahead."""
-
-    def __init__(self, file: SpillFile) -> None:
-        self._file = file
-        self._ahead = 0
-        self._start = 0
-        self._bytes = b""
-        self._list_at = -1
-        self._list: list[Any] = []
-
-    def read(self, offset: int, length: int) -> bytes:
-        place = offset - self._start
-        if place < 0 or place + length > len(self._bytes):
-            wanted = max(length, min(self._ahead, self._file.end - offset))
-            self._start, self._bytes, place = offset, self._file.read_at(offset, wanted), 0
-            self._ahead = _READ if self._ahead else _FIRST_READ
-        return self._bytes[place : place + length]
-
-    def value(self, offset: int, length: int, member: int) -> Any:
-        """The value in these bytes, or ``member`` (from 1) of the list in them; call it once for each."""
-        if not member:
-            return self._file.load(self.read(offset, length))
-        if offset != self._list_at:
-            self._list_at, self._list = offset, self._file.load(self.read(offset, length))
-        return self._list[member - 1]
+def _fitting(entries: Iterable[tuple[int, int, int]]) -> int:
+    """How many of the values with these entries are at most :data:`READ_BYTES` of the file; one at least."""
+    taken = count = last = 0
+    for _, offset, length in entries:
+        if offset not in (0, _KEPT, last):  # neighbours may be one list in the file
+            taken, last = taken + (length >> 8), offset
+        if count and taken > READ_BYTES:
+            break
+        count += 1
+    return count
 
 
 class RowsList(LazyList):
@@ -307,6 +302,9 @@ class RowsList(LazyList):
 
     def part(self, start: int, stop: int) -> list[Any]:
         return self._rows.read(start, stop)
+
+    def fitting(self, start: int, stop: int) -> int:
+        return self._rows.fitting(start, stop)
 
     def by_place(self) -> tuple[object, ...] | None:
         return (type(self), (self._rows, self._count)) if self._rows.can_be_shared else None
@@ -329,6 +327,9 @@ class _PresentList(LazyList):
 
     def part(self, start: int, stop: int) -> list[Any]:
         return self._rows.present(start, stop)
+
+    def fitting(self, start: int, stop: int) -> int:
+        return self._rows.fitting(start, stop, present=True)
 
     def by_place(self) -> tuple[object, ...] | None:
         return (type(self), (self._rows,)) if self._rows.can_be_shared else None

@@ -12,6 +12,7 @@ import weakref
 from typing import Any
 
 _BY_PROCESS = "/proc/{}/fd/{}"
+_FIRST_READ, _READ = 1 << 12, 1 << 16  # bytes read together once a second value is asked for
 
 
 class SpillError(OSError):
@@ -112,6 +113,34 @@ class SpillFile:
     def __reduce__(self) -> tuple[object, ...]:
         found = os.fstat(self._number)
         return _opened, (os.getpid(), self._number, (found.st_dev, found.st_ino), self.end)
+
+
+class SpillReader:
+    """Reads neighbouring bytes in few steps, with a growing read-ahead."""
+
+    def __init__(self, file: SpillFile) -> None:
+        self._file = file
+        self._ahead = 0
+        self._start = 0
+        self._bytes = b""
+        self._list_at = -1
+        self._list: list[Any] = []
+
+    def read(self, offset: int, length: int) -> bytes:
+        place = offset - self._start
+        if place < 0 or place + length > len(self._bytes):
+            wanted = max(length, min(self._ahead, self._file.end - offset))
+            self._start, self._bytes, place = offset, self._file.read_at(offset, wanted), 0
+            self._ahead = _READ if self._ahead else _FIRST_READ
+        return self._bytes[place : place + length]
+
+    def value(self, offset: int, length: int, member: int) -> Any:
+        """The value in these bytes, or ``member`` (from 1) of the list in them; call it once for each."""
+        if not member:
+            return self._file.load(self.read(offset, length))
+        if offset != self._list_at:
+            self._list_at, self._list = offset, self._file.load(self.read(offset, length))
+        return self._list[member - 1]
 
 
 _WHERE = "values that are not held in memory"
