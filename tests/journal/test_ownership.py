@@ -98,3 +98,17 @@ def test_damage_is_told_as_before(path: Path) -> None:
     other.close()
     with pytest.raises(StorageError, match="of another program"):
         connect(path)
+
+
+@pytest.mark.parametrize("content", [b"mine", b"SQLite format 3\x00" + bytes(100), None])
+def test_what_is_no_journal_keeps_its_rights(tmp_path: Path, content: bytes | None) -> None:
+    other = tmp_path / "other"
+    if content is None:
+        other.mkdir()
+    else:
+        other.write_bytes(content)
+    other.chmod(0o755)
+    for create in (True, False):
+        with pytest.raises(StorageError, match="journal"):
+            connect(other, create=create)
+    assert mode(other) == 0o755

@@ -66,6 +66,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         connection = _opened(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
             _require_journal(connection, path)
+            _make_own(path)
         except BaseException:
             connection.close()
             raise
@@ -86,14 +87,20 @@ def _make_file(path: Path) -> None:
 
 
 def _require_own(path: Path) -> None:
-    """``resume`` runs the content of a journal: so it must belong to this user, and is made accessible to
-    this user alone."""
+    """``resume`` runs the content of a journal: so it must belong to this user."""
     found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise StorageError(f"{path} is not a file, so not a journal; {ELSEWHERE}")
     if found.st_uid != os.geteuid():
         raise StorageError(
             f"the journal {path} belongs to another user, who could have commands run as you with it; "
             f"copy it to have one of your own, or {ELSEWHERE}"
         )
+
+
+def _make_own(path: Path) -> None:
+    """Make a file that is known to be a journal, and no other program's, accessible to this user alone."""
+    found = os.stat(path)
     if not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return
     for one in (path, *(path.with_name(path.name + beside) for beside in _BESIDE)):
@@ -137,6 +144,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, durable: bool) -> None:
             f"{path} was written by a newer batchmill (format {version}, this one knows up to {VERSION}); "
             f"update batchmill, or {ELSEWHERE}"
         )
+    _make_own(path)
     _use_wal(connection)
     one_row(connection, f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     if version < VERSION:
