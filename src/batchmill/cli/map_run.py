@@ -26,7 +26,7 @@ from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.titles import OUTPUTS
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
-from batchmill.errors import InvalidDocument, InvalidSetting, StorageError
+from batchmill.errors import InvalidDocument, InvalidSetting, NodeError, StorageError
 from batchmill.graph.attached import Attachment
 from batchmill.journal.contract import MAP, RunRecord
 from batchmill.journal.journal import Journal
@@ -201,6 +201,8 @@ def _feed(job: MapJob, journal: Journal | None, files: Mapping[str, str], run: s
     own = job.own_files(journal, files)
     try:
         return job.feed(own, say, resuming=run is not None)
+    except NodeError as fault:  # of a function, before its first item
+        raise click.UsageError(fault.message) from fault
     except NothingThere as fault:
         if run is None:
             raise
