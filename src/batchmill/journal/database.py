@@ -11,12 +11,12 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
-from batchmill.journal.folders import make_own
+from batchmill.journal.folders import OWN_FOLDER, make_own
 from batchmill.journal.migrations import MIGRATIONS
 from batchmill.journal.statements import one_row, schema
 
@@ -30,7 +30,7 @@ BUSY_SECONDS = 30.0  # how long another process that writes is waited for
 BUSY_LOOK_SECONDS = 0.005
 ELSEWHERE = "use --journal PATH for another file, or --no-journal"
 
-_BESIDE = ("-wal", "-shm")  # what SQLite puts beside it
+_BESIDE = ("-wal", "-shm", "-journal")  # what SQLite puts beside it
 _log = logging.getLogger("batchmill.journal")
 
 
@@ -80,10 +80,14 @@ def _make_file(path: Path) -> None:
     it in this process (fcntl(2)), and another process would take the journal for its own.
     """
     make_own(path.parent)
-    try:
+    if path.parent.name == OWN_FOLDER and os.stat(path.parent).st_uid != os.geteuid():
+        raise StorageError(
+            f"the folder {path.parent} belongs to another user, who could replace the journal in it; "
+            f"remove it, or {ELSEWHERE}"
+        )
+    with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        _require_own(path)
+    _require_own(path)
 
 
 def _require_own(path: Path) -> None:
@@ -91,7 +95,11 @@ def _require_own(path: Path) -> None:
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
         raise StorageError(f"{path} is not a file, so not a journal; {ELSEWHERE}")
-    if found.st_uid != os.geteuid():
+    owners = {found.st_uid}
+    for beside in _BESIDE:  # SQLite takes what is in it for changes of the journal
+        with suppress(FileNotFoundError):
+            owners.add(os.lstat(path.with_name(path.name + beside)).st_uid)
+    if owners != {os.geteuid()}:
         raise StorageError(
             f"the journal {path} belongs to another user, who could have commands run as you with it; "
             f"copy it to have one of your own, or {ELSEWHERE}"
