@@ -132,3 +132,58 @@ def test_a_reader_that_has_seen_enough_costs_no_file(tmp_path):
         ["bash", "-c", f"{command} | head -1"], cwd=tmp_path, check=True, capture_output=True, timeout=60
     )
     assert (tmp_path / "m.prom").read_text().endswith("# EOF\n")
+
+
+@pytest.fixture
+def names_flow(tmp_path):
+    batch = {"items": {"lines": "names"}, "as": "x"}
+    node = {"id": "a", "type": "echo", "params": {"message": "${x}"}, "batch": batch}
+    (tmp_path / "flow.json").write_text(json.dumps({"nodes": [node]}))
+    (tmp_path / "names").write_text("x\ny\n")
+    (tmp_path / "params.json").write_text("{}")
+
+
+@pytest.mark.parametrize("option", ["--trace", "--summary", "--metrics", "--joblog"])
+@pytest.mark.parametrize("file", ["flow.json", "names", "params.json", ".batchmill/runs.sqlite"])
+def test_no_file_of_the_run_is_overwritten(batchmill_command, tmp_path, names_flow, option, file):
+    before = (tmp_path / file).read_bytes() if (tmp_path / file).exists() else None
+    code, _, err = batchmill_command("run", "flow.json", "-q", "--params", "params.json", option, file)
+    assert code == 2, err
+    assert option in err
+    assert before is None or (tmp_path / file).read_bytes() == before
+    if file == "names":
+        assert batchmill_command("map", "--items", "@names", option, file, "--", "echo")[0] == 2
+        assert (tmp_path / file).read_bytes() == before
+
+
+def test_files_about_the_run_are_no_items_of_it(batchmill_command, tmp_path):
+    node = {"id": "a", "type": "shell", "params": {"command": "test ${x} != b -o -e ../gate"}}
+    node["batch"] = {"items": {"glob": "*"}, "as": "x", "error_handling": "continue"}
+    document = {"nodes": [node], "outputs": {"n": {"source": "${a.count}"}}}
+    (tmp_path / "flow.json").write_text(json.dumps(document))
+    (tmp_path / "b").touch()
+    flags = ["-q", "--json"]
+    for codes in ((3, "--summary", "s"), (3, "--summary", "s")):
+        code, out, err = batchmill_command("run", "flow.json", *flags, *codes[1:])
+        assert (code, json.loads(out)["outputs"]) == (3, {"n": 2}), err
+    (tmp_path.parent / "gate").touch()
+    code, out, err = batchmill_command("resume", "--failed", *flags, "--metrics", "m")
+    assert (code, json.loads(out)["outputs"]) == (0, {"n": 2}), err
+    for _ in range(2):
+        assert (
+            batchmill_command("map", "--items", "*", "-q", "--trace", "t", "--", "echo")[1]
+            == "b\nflow.json\nm\ns\n"
+        )
+
+
+def test_a_resumed_run_writes_them_where_the_command_was_given(batchmill_command, tmp_path, monkeypatch):
+    node = {"id": "a", "type": "shell", "params": {"command": "cat gate"}}
+    (tmp_path / "flow.json").write_text(json.dumps({"nodes": [node]}))
+    assert batchmill_command("run", "flow.json", "-q")[0] == 1
+    (tmp_path / "gate").touch()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    journal = str(tmp_path / ".batchmill" / "runs.sqlite")
+    assert batchmill_command("resume", "-q", "--journal", journal, "--metrics", "m.prom")[0] == 0
+    assert (tmp_path / "elsewhere" / "m.prom").exists()
+    assert not (tmp_path / "m.prom").exists()

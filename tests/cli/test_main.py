@@ -1,5 +1,6 @@
 """The group: quick to start, lazy, and the place where every error ends."""
 
+import os
 import subprocess
 import sys
 
@@ -106,3 +107,14 @@ def test_a_reader_that_went_away_is_quiet():
     command = f"{sys.executable} -m batchmill schema | head -c 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("{", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", ["schema", "nodes --json", "run --help", "--version"])
+def test_no_reader_at_all_is_no_error(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as stdout:
+        command = [sys.executable, "-m", "batchmill", *arguments.split()]
+        done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -311,6 +311,10 @@ def test_names_of_files_that_the_shell_has_made_of_a_pattern(mapped, tmp_path):
         ([], "Missing argument"),
         (["--jobs", "0", "--", "echo"], "0 is not in the range"),
         (["--executor", "proces", "--", "echo"], "proces"),
+        (["-I", "", "--", "echo"], "-I needs the text"),
+        (["--", ""], "the command is empty"),
+        (["--items", "python:no.such:f", "--", "echo"], "cannot import 'no.such'"),
+        (["--items", "python:os:no", "--", "echo"], "there is no 'no' in 'os'"),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(mapped, arguments, words):

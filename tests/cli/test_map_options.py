@@ -277,7 +277,9 @@ def test_a_run_of_another_folder_is_found_by_its_name(called, tmp_path, monkeypa
     assert called("runs")[0] == 5
     assert called("resume", run["run"])[0] == 0
     assert [os.listdir(tmp_path / name) for name in ("a", "b")] == [["on"], ["b.t"]]
-    assert called("show", run["run"])[1].splitlines()[1] == run["title"]
+    for named in (run["run"], "mine"):
+        assert called("show", named)[1].splitlines()[1] == run["title"]
+    assert called("show", "yours")[0] == 5
 
 
 def test_show_and_results_have_what_was_printed(called):

@@ -261,3 +261,28 @@ def test_the_command_says_what_changed(batchmill_command, tmp_path):
     told = json.loads(out)["resumed"]
     assert told["changed_by"] == {"ask": ["model", "system"]}
     assert told["spent_before"]["calls"] == 2
+
+
+def test_paths_with_a_secret_are_saved_without_it(tmp_path, monkeypatch):
+    secret, other = "s3cr3t-Qwertz-98x", "s3cr3t-Uiop-77y"
+    monkeypatch.chdir(tmp_path)
+    for name in (secret, other):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rows.csv").write_text("a\n1\n2\n")
+    rows = {"items": {"csv": "${t}/rows.csv"}, "batch_size": 2}
+    nodes = [
+        {"id": "read", "type": "read-file", "params": {"file_path": "${t}/rows.csv"}},
+        {"id": "rows", "type": "echo", "params": {"message": "${item[0].a}"}, "batch": rows},
+    ]
+    document = {"inputs": {"t": {"type": "string", "secret": True}}, "nodes": nodes}
+    journal = tmp_path / "j.sqlite"
+    batchmill.run(document, {"t": secret}, journal=journal)
+    again = batchmill.resume("last", {"t": secret}, journal=journal)
+    assert again.resumed["kept"] == 1  # that of `read` has the path in it
+    (tmp_path / secret / "rows.csv").write_text("a\n1\n2\n3\n")
+    again = batchmill.resume("last", {"t": secret}, journal=journal)
+    assert again.changed_by["read"] == ["the file ***/rows.csv"]
+    batchmill.resume("last", {"t": other}, journal=journal)
+    for file in tmp_path.glob("j.sqlite*"):
+        if file.is_file():
+            assert b"s3cr3t" not in file.read_bytes(), file

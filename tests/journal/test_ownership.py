@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import batchmill
 from batchmill.errors import StorageError
 from batchmill.journal.database import connect
 from batchmill.journal.files import ValueFiles
@@ -98,3 +99,67 @@ def test_damage_is_told_as_before(path: Path) -> None:
     other.close()
     with pytest.raises(StorageError, match="of another program"):
         connect(path)
+
+
+@pytest.mark.parametrize("content", [b"mine", b"SQLite format 3\x00" + bytes(100), None])
+def test_what_is_no_journal_keeps_its_rights(tmp_path: Path, content: bytes | None) -> None:
+    other = tmp_path / "other"
+    if content is None:
+        other.mkdir()
+    else:
+        other.write_bytes(content)
+    other.chmod(0o755)
+    for create in (True, False):
+        with pytest.raises(StorageError, match="journal"):
+            connect(other, create=create)
+    assert mode(other) == 0o755
+
+
+@pytest.mark.parametrize("beside", ["-wal", "-journal"])
+@pytest.mark.parametrize("there", [True, False])
+def test_what_another_user_put_beside_a_journal_is_not_believed(
+    path: Path, beside: str, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = path.with_name(path.name + beside)
+    planted.write_bytes(b"")
+    lstat = os.lstat
+
+    def found(one: object, **more: object) -> os.stat_result:
+        fields = list(lstat(one, **more))  # type: ignore[arg-type]  # those of the real one
+        if one == planted:
+            fields[stat.ST_UID] += 1
+        return os.stat_result(fields)
+
+    monkeypatch.setattr("os.lstat", found)
+    if not there:
+        path.unlink()
+    with pytest.raises(StorageError, match="belongs to another user"):
+        connect(path)
+
+
+def test_the_folder_of_another_user_holds_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".batchmill").mkdir()
+    monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(StorageError, match=r"folder .* belongs to another user"):
+        connect(tmp_path / ".batchmill" / "runs.sqlite")
+
+
+def test_paths_that_are_no_utf_8_are_saved_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "d\udce9"
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system has no such names")
+    monkeypatch.chdir(folder)
+    (folder / "f\udce9.json").write_text(
+        '{"nodes": [{"id": "a", "type": "shell", "params": {"command": "cat gate"}}]}'
+    )
+    assert batchmill.run("f\udce9.json", journal="j.sqlite").status == "failed"
+    (folder / "gate").touch()
+    again = batchmill.resume(journal="j.sqlite")
+    assert (again.status, again.resumed) == (
+        "success",
+        {"kept": 0, "redone": 1, "new": 0, "changed": 0, "gone": 0},
+    )

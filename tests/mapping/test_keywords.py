@@ -84,6 +84,13 @@ def test_what_is_wrong_is_said_in_words(wanted, words):
     assert all(word in message for word in words), message
 
 
+@pytest.mark.parametrize("executor", ["thread", "sequential"])
+def test_a_limit_that_nothing_enforces_is_warned_of(executor):
+    with pytest.warns(RuntimeWarning, match="`memory_limit` does nothing here") as found:
+        assert list(batchmill.map(same, [1], memory_limit="512MB", executor=executor)) == [1]
+    assert found[0].filename == __file__
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -50,6 +50,8 @@ def test_what_is_no_document(document, words):
         ({"listeners": [3]}, "`listeners` must be a list of functions"),
         ({"journal": 3}, "`journal` must be a path or a Journal, not 3"),
         ({"journal": ""}, "`journal` must be a path"),
+        ({"taps": {"a": print}}, "'a', which is no batch node of the document; it has none"),
+        ({"taps": {"a": 3}}, r"`taps\['a'\]` must be a function, not 3"),
     ],
 )
 def test_arguments_of_the_wrong_kind(arguments, words):

@@ -12,6 +12,8 @@ from typing import Any
 from batchmill.cli.journals import Found
 from batchmill.cli.outputs import temporary_folder
 from batchmill.errors import StorageError
+from batchmill.graph.compile.file_uses import AT_THE_END
+from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import Journal
 
 FILES = {
@@ -22,13 +24,15 @@ FILES = {
     "joblog": "Write GNU parallel's log of jobs, with a line for each item.",
 }
 """The options by name, with their help. The ``joblog`` of ``map`` is its own: it grows while items end."""
+KEPT = "at_the_end"
 
 
 @dataclass(frozen=True)
 class FilesAtTheEnd:
     """The files by the options that ask for them, and the ``journal`` that records the run: its own, or a
     temporary one if the run is not kept but files are requested. The writers are imported only if there are
-    any files, because most runs have none and should start sooner."""
+    any files, because most runs have none and should start sooner. Paths are absolute: a run that is resumed
+    works in its own folder."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     journal: Journal | None = None
@@ -39,7 +43,8 @@ class FilesAtTheEnd:
         """The files that options ask for; ``journal`` is that of the run. Raises
         :class:`~batchmill.errors.MissingExtra` now rather than after the run, and
         :class:`~batchmill.errors.StorageError`."""
-        files = {name: file for name in FILES if (file := options.get(name)) is not None}
+        asked = {name: file for name in FILES if (file := options.get(name)) is not None}
+        files = {name: os.path.abspath(os.path.expanduser(file)) for name, file in asked.items()}
         if files:
             _writers().require(files)
         if journal is not None or not files:
@@ -47,6 +52,20 @@ class FilesAtTheEnd:
             return
         with temporary_folder("the figures of the run") as folder:
             yield cls(files, Journal(os.path.join(folder, "run.sqlite"), temporary=True))
+
+    @property
+    def written(self) -> list[tuple[str, str]]:
+        """Pairs of option and path."""
+        return [(f"--{name}", file) for name, file in self.files.items()]
+
+    @property
+    def own_files(self) -> dict[str, str]:
+        """The paths, each with a description that a message can quote."""
+        return {file: f"{AT_THE_END}{option[2:]}" for option, file in self.written}
+
+    def remembered(self) -> dict[str, object]:
+        """The setting of a run that makes its further passes know these files."""
+        return {KEPT: self.own_files} if self.files else {}
 
     def write(self, run: str) -> None:
         """Raises :class:`~batchmill.errors.StorageError`."""
@@ -59,6 +78,14 @@ class FilesAtTheEnd:
         if self.journal.temporary and self.journal.fault is not None:
             names = " and ".join(f"--{name}" for name in self.files)
             raise StorageError(f"{names} would not cover the whole run: {self.journal.fault}")
+
+
+NO_FILES = FilesAtTheEnd()
+
+
+def kept_files(run: RunRecord) -> dict[str, str]:
+    """The files of earlier passes of a run, by path, with a description."""
+    return dict(run.settings.get(KEPT) or {})
 
 
 def _writers() -> Any:

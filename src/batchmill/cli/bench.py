@@ -23,6 +23,7 @@ from batchmill.cli import options
 from batchmill.cli.exits import Exit
 from batchmill.cli.given import given
 from batchmill.cli.json_text import as_json
+from batchmill.cli.streams import print_data
 from batchmill.errors import StorageError
 from batchmill.executors.cores import usable_cores
 from batchmill.executors.registry import KINDS
@@ -191,11 +192,11 @@ def _bench(request: BenchRequest) -> int:
     if request.plot is not None:
         _draw(found, request.plot)
     if request.json_wanted:
-        click.echo(as_json(_told(found, request, load), 2))
+        print_data(as_json(_told(found, request, load), 2))
     else:
         _show(found)
         if load is not None and load > BUSY * usable_cores():
-            click.echo(
+            print_data(
                 f"The machine was busy before this began (load {load:.1f}, {count(usable_cores(), 'core')}): "
                 "measure again when it is not."
             )

@@ -15,6 +15,7 @@ from batchmill.cli import options
 from batchmill.cli.exits import Exit
 from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
+from batchmill.cli.streams import print_data
 from batchmill.errors import StorageError
 from batchmill.journal.journal import LAST
 from batchmill.record.ledger import LedgerEntry, added, ledger, total
@@ -51,9 +52,9 @@ def command(run: str, journal_path: str | None, json_wanted: bool) -> int:
             "passes": sums if len(sums) > 1 else [],
             "total": total(entries).as_json(),
         }
-        click.echo(as_json(whole, 2))
+        print_data(as_json(whole, 2))
     else:
-        click.echo("\n".join([*_table(entries), *_lines(passes)]))
+        print_data("\n".join([*_table(entries), *_lines(passes)]))
     return Exit.SUCCESS
 
 

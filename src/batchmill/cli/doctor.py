@@ -12,6 +12,7 @@ import click
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
 from batchmill.cli.json_text import as_json
+from batchmill.cli.streams import print_data
 from batchmill.doctor import CheckResult, examine
 from batchmill.executors.remote.where import VARIABLE
 from batchmill.ir.clusters import written_cluster
@@ -42,9 +43,9 @@ def command(journal: Path, cluster: str | None, json_wanted: bool) -> int:
     problems = sum(finding.level == "problem" for finding in found)
     if json_wanted:
         told = {"schema": SCHEMA, "healthy": not problems, "findings": [asdict(one) for one in found]}
-        click.echo(as_json(told, 2))
+        print_data(as_json(told, 2))
     else:
-        click.echo("\n".join(_lines(found, problems)))
+        print_data("\n".join(_lines(found, problems)))
     return Exit.ENVIRONMENT if problems else Exit.SUCCESS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from batchmill.errors import InvalidDocument, Problem
 from batchmill.graph.compile.warnings.texts import number_doubt
 from batchmill.ir.faults import path_text
 from batchmill.ir.loading import Draft, load
-from batchmill.values import NotJson, from_json
+from batchmill.values import NotJson, from_json, to_json
 from batchmill.warned import Warned
 
 
@@ -112,7 +113,8 @@ def _parsed(name: str, text: str) -> object:
     try:
         return from_json(text)
     except NotJson as error:
-        hint = f"for text write {name}={text}, or --set-json '{name}=\"{text}\"'"
+        as_json = shlex.quote(f"{name}={to_json(text)}")
+        hint = f"for text write {shlex.quote(f'{name}={text}')}, or --set-json {as_json}"
         raise click.UsageError(f"--set-json {name}: {text!r} is not JSON ({error}); {hint}") from None
 
 

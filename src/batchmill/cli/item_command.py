@@ -108,6 +108,10 @@ def command_of(
     Raises :class:`click.UsageError` for an unknown word in braces, and for a shell that would read the item
     as part of its program.
     """
+    if mark == "":
+        raise click.UsageError("-I needs the text that stands for the item, such as -I @@")
+    if len(words) == 1 and not words[0].strip():
+        raise click.UsageError("the command is empty")
     reader = _Reader(shape, mark)
     parts: list[list[str | Placeholder]] = [list(reader.parts(word)) for word in words]
     found = [one for word in parts for one in word if isinstance(one, Placeholder)]

@@ -99,16 +99,19 @@ class Journals:
         return next(one for one in found if one.run is wanted)
 
     def _elsewhere(self, name: str | None) -> Found | None:
-        """The run of this very name in the journals of ``map`` of other folders."""
+        """The run with this very id in the journals of ``map`` of other folders, or the latest that its
+        caller gave this name."""
         if self._path is not None or name is None or name == LAST:
             return None
+        called: list[Found] = []
         for path in all_map_journals():
             reader = self._reader(path)
-            runs = reader.runs()
-            for runs_ago, run in enumerate(runs):
+            for runs_ago, run in enumerate(reader.runs()):
                 if run.name == name:
                     return Found(reader, run, runs_ago)
-        return None
+                if run.label == name:
+                    called.append(Found(reader, run, runs_ago))
+        return max(called, key=lambda one: one.run.started_at, default=None)
 
 
 def working_folder() -> str:

@@ -7,8 +7,10 @@ the engine, are imported one at a time.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -42,8 +44,29 @@ COMMANDS = {
 }
 
 
+class _ReaderLeft(Exception):
+    """Raised where click writes into a pipe that nobody reads, in place of an error that makes click exit
+    with 1."""
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderLeft from error
+
+
 class LazyGroup(click.Group):
     """A group whose commands live in modules of their names and are imported when called."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _reader_may_leave():  # of the help of the group
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_leave():  # of the help of a command
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -109,7 +132,7 @@ def outcome(arguments: Sequence[str], ready: Callable[[], None] = nothing) -> in
     try:
         code = group.main(list(arguments), "batchmill", standalone_mode=False, obj=caller)
         flush_stdout()
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderLeft):
         forget_stdout()
         return Exit.SUCCESS
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the end of the line: reported, not hidden

@@ -210,7 +210,7 @@ def command(
     remembered = options.remembered(name, json_wanted, progress)
     with (
         FilesAtTheEnd.asked({**asked, "joblog": None}, journal) as at_the_end,  # that of `map` is its own
-        map_run(job, journal, json_wanted, remembered, cluster, at_the_end.journal) as (run, begin),
+        map_run(job, journal, json_wanted, remembered, cluster, at_the_end) as (run, begin),
     ):
         call = CommandCall(
             begin, journal, json_wanted, progress, quiet, verbose, at_the_end, run, exit_zero=exit_zero

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import click
 from batchmill.cli.item_command import ITEM, ItemCommand, ItemShape, command_of
 from batchmill.cli.item_feed import ItemFeed
 from batchmill.cli.item_source import ItemSource, literal, source_of
-from batchmill.cli.own_files import own_files
+from batchmill.cli.own_files import own_files, refuse_shared
 from batchmill.errors import UnresolvedReference
 from batchmill.file_table import FileTable
 from batchmill.journal.journal import Journal
@@ -174,30 +174,25 @@ class MapJob:
             except UnresolvedReference as fault:
                 raise click.UsageError(str(fault)) from fault
 
-    def own_files(self, journal: Journal | None) -> FileTable:
-        """The files of the run itself."""
+    def own_files(self, journal: Journal | None, files: Mapping[str, str]) -> FileTable:
+        """The files of the run itself; ``files`` are those that it writes at its end, with a description."""
         found = {} if journal is None else files_of_journal(journal)
-        found |= {path: option for option, path in self._written() if path is not None}
+        found |= {path: option for option, path in self._written()} | dict(files)
         if self.results is not None:
             found[os.path.join(self.results, "")] = "--results"
         table = FileTable()
         enter(table, {**own_files(), **found})
         return table
 
-    def _written(self) -> tuple[tuple[str, str | None], ...]:
-        return ("--collect", self.collect), ("--joblog", self.joblog)
+    def _written(self) -> list[tuple[str, str]]:
+        both = ("--collect", self.collect), ("--joblog", self.joblog)
+        return [(option, path) for option, path in both if path is not None]
 
-    def check_files(self) -> None:
-        """Raises :class:`click.UsageError` for a file to be written that is read too, or is two at once."""
-        others = own_files()
-        others |= {path: source.written for source in self.sources for path in source.paths}
-        for option, path in self._written():
-            if path is None:
-                continue
-            for other, name in others.items():
-                if _are_one(path, other):
-                    raise click.UsageError(f"{option} {path} is also {name}: nothing was opened")
-            others[path] = f"{option} {path}"
+    def check_files(self, written: Iterable[tuple[str, str]]) -> None:
+        """Raises :class:`click.UsageError` for a file to be written that is read too, or is two at once;
+        ``written`` are those that the run writes at its end, with their options."""
+        read = {path: source.written for source in self.sources for path in source.paths}
+        refuse_shared([*self._written(), *written], {**own_files(), **read})
 
     def text_of(self, item: object, index: int, outputs: str) -> str:
         """The command for an item, as somebody would type it."""
@@ -206,13 +201,6 @@ class MapJob:
         with CommandNode().seen(item, index, {**params.constants, "outputs": outputs}) as seen:
             resolved = params.resolve(Scope({ITEM: seen, "__index__": index}))
         return _as_typed(present(resolved))
-
-
-def _are_one(path: str, other: str) -> bool:
-    try:
-        return os.path.samefile(path, other)
-    except OSError:  # one of them is not there: it is the other only if it has its name
-        return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _as_typed(command: object) -> str:

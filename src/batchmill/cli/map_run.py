@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +13,7 @@ import click
 
 from batchmill.batch import OnBlock
 from batchmill.batch.results.table_files import form_of, result_file
+from batchmill.cli.at_the_end import NO_FILES, FilesAtTheEnd, kept_files
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.item_feed import ItemFeed, NothingThere
@@ -25,7 +26,7 @@ from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.titles import OUTPUTS
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
-from batchmill.errors import InvalidDocument, InvalidSetting, StorageError
+from batchmill.errors import InvalidDocument, InvalidSetting, NodeError, StorageError
 from batchmill.graph.attached import Attachment
 from batchmill.journal.contract import MAP, RunRecord
 from batchmill.journal.journal import Journal
@@ -123,16 +124,16 @@ def map_run(
     as_json: bool,
     remembered: dict[str, object],
     cluster: str | None = None,
-    noted: Journal | None = None,
+    at_the_end: FilesAtTheEnd = NO_FILES,
 ) -> Iterator[tuple[MapRun, Callable[..., RunResult]]]:
-    """A new run and the function that begins it. ``journal`` keeps it, ``noted`` records its events. Raises
-    :class:`click.UsageError` before anything begins."""
-    name = new_name()
-    job.check_files()
+    """A new run and the function that begins it. ``journal`` keeps it, that of ``at_the_end`` records its
+    events. Raises :class:`click.UsageError` before anything begins."""
+    name, noted = new_name(), at_the_end.journal
+    job.check_files(at_the_end.written)
     _be_nice(job)
     with outputs_folder(journal, name) as folder:
-        feed = _feed(job, journal)
-        told = {**remembered, MAP: job.as_json(), OUTPUTS: name}
+        feed = _feed(job, journal, files=at_the_end.own_files)
+        told = {**remembered, **at_the_end.remembered(), MAP: job.as_json(), OUTPUTS: name}
         try:
             settings = RunSettings(remembered=told, cluster=cluster)
             order = ordered(job.document(folder, name), None, None, settings)
@@ -149,15 +150,19 @@ def _begin(order: RunRequest, opening: Opening, **hooks: Any) -> RunResult:
 
 
 @contextmanager
-def map_resumed(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> Iterator[MapRun]:
+def map_resumed(
+    run: RunRecord, journal: Journal, as_json: bool, again: bool, at_the_end: FilesAtTheEnd
+) -> Iterator[MapRun]:
     """A run of ``map`` to continue; ``again`` also continues a finished one.
 
     Raises :class:`InvalidSetting` if its items are gone.
     """
     job = MapJob.of(run.settings[MAP])
+    job.check_files(at_the_end.written)
     _be_nice(job)
     with outputs_folder(journal, str(run.settings[OUTPUTS])) as folder:
-        open_feed = partial(_feed, job, journal, run=run.name)
+        files = {**kept_files(run), **at_the_end.own_files}
+        open_feed = partial(_feed, job, journal, files, run.name)
         if run.finished and not again:
             yield MapRun(job, journal, folder, lambda: open_feed()(), as_json)
         else:
@@ -170,7 +175,7 @@ def items_of_map(run: RunRecord, journal: Journal) -> dict[str, Attachment]:
 
     Raises :class:`InvalidSetting` if they are gone.
     """
-    return {NODE: Attachment(_feed(MapJob.of(run.settings[MAP]), journal, run.name))}
+    return {NODE: Attachment(_feed(MapJob.of(run.settings[MAP]), journal, kept_files(run), run.name))}
 
 
 def _tidy(journal: Journal | None) -> None:
@@ -192,10 +197,12 @@ def _be_nice(job: MapJob) -> None:
         os.nice(job.nice)
 
 
-def _feed(job: MapJob, journal: Journal | None, run: str | None = None) -> ItemFeed:
-    own = job.own_files(journal)
+def _feed(job: MapJob, journal: Journal | None, files: Mapping[str, str], run: str | None = None) -> ItemFeed:
+    own = job.own_files(journal, files)
     try:
         return job.feed(own, say, resuming=run is not None)
+    except NodeError as fault:  # of a function, before its first item
+        raise click.UsageError(fault.message) from fault
     except NothingThere as fault:
         if run is None:
             raise
@@ -216,7 +223,7 @@ def _as_typed(fault: InvalidDocument) -> click.UsageError:
 def dry_run(job: MapJob) -> int:
     """Print the command of each item and run none. Raises what :func:`map_run` raises."""
     with outputs_folder(None, "") as folder, data_only() as data:
-        feed = _feed(job, None)
+        feed = _feed(job, None, {})
         try:
             ordered(job.document(folder, ""), None, None, RunSettings())
         except InvalidDocument as fault:

@@ -13,6 +13,7 @@ from batchmill.attempt import Attempt
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.json_text import as_json
+from batchmill.cli.streams import print_data
 from batchmill.concurrency.event_loop import background
 from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import BatchmillError, InvalidDocument, MissingExtra, Problem
@@ -39,11 +40,11 @@ def show_tools(path: Path, type_name: str | None, json_wanted: bool) -> int:
     if type_name is not None:
         tools = _only(tools, type_name)
     if json_wanted:
-        click.echo(as_json([_entry(name, tool) for name, tool in tools.items()], 2))
+        print_data(as_json([_entry(name, tool) for name, tool in tools.items()], 2))
     elif type_name is None:
-        click.echo("\n".join(_list(tools)))
+        print_data("\n".join(_list(tools)))
     else:
-        click.echo("\n".join(_in_full(type_name, tools[type_name])))
+        print_data("\n".join(_in_full(type_name, tools[type_name])))
     return Exit.FAILED if failures else Exit.SUCCESS
 
 

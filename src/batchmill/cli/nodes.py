@@ -13,6 +13,7 @@ from batchmill.cli import options
 from batchmill.cli.exits import Exit
 from batchmill.cli.json_text import as_json
 from batchmill.cli.mcp_tools import show_tools
+from batchmill.cli.streams import print_data
 from batchmill.errors import BrokenNodeType
 from batchmill.nodes.contract import Node, Output, Param
 from batchmill.nodes.registry import Registry, default_registry
@@ -35,11 +36,11 @@ def command(type_name: str | None, servers_file: Path | None, json_wanted: bool)
     registry = default_registry()
     if type_name is not None:
         node = registry.get(type_name)
-        click.echo(as_json(described(node), 2) if json_wanted else "\n".join(_in_full(node)))
+        print_data(as_json(described(node), 2) if json_wanted else "\n".join(_in_full(node)))
     elif json_wanted:
-        click.echo(as_json([_entry(registry, name) for name in registry.names()], 2))
+        print_data(as_json([_entry(registry, name) for name in registry.names()], 2))
     else:
-        click.echo("\n".join(_list(registry)))
+        print_data("\n".join(_list(registry)))
     return Exit.SUCCESS
 
 

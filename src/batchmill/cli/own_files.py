@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import click
 
 from batchmill.cli.streams import STDERR, STDIN, STDOUT
 from batchmill.runs import files
@@ -27,6 +30,26 @@ def own_files(params: Path | None = None) -> dict[str, str]:
         if _is_file(path):
             found[path] = words
     return found
+
+
+def refuse_shared(written: Iterable[tuple[str, str]], others: Mapping[str, str]) -> None:
+    """Raise :class:`click.UsageError` for a file to be written that is one of ``others``, or is
+    written twice. ``written`` are pairs of option and path."""
+    taken = dict(others)
+    for option, path in written:
+        for other, name in taken.items():
+            if _are_one(path, other):
+                raise click.UsageError(f"{option} {path} is also {name}: nothing was opened")
+        taken[path] = f"{option} {path}"
+
+
+def _are_one(path: str, other: str) -> bool:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False  # a device or a pipe takes what several write
+        return os.path.samefile(path, other)
+    except OSError:  # one of them is not there: it is the other only if it has its name
+        return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _is_file(path: str) -> bool:

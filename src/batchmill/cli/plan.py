@@ -16,6 +16,7 @@ from batchmill.cli.given import Given, given
 from batchmill.cli.journals import Journals
 from batchmill.cli.json_text import as_json
 from batchmill.cli.rehearsed import lines
+from batchmill.cli.streams import print_data
 from batchmill.errors import InvalidDocument, StorageError, UnknownRun
 from batchmill.graph.compile.check import check
 from batchmill.graph.compile.plan import Plan
@@ -129,9 +130,9 @@ def show_plan(
         whole = {"schema": SCHEMA, "source": file, "inputs": plain(values), **told, "warnings": listed}
         if since is not None:
             whole["changes"] = since.as_json()
-        click.echo(as_json(whole, 2))
+        print_data(as_json(whole, 2))
     else:
-        click.echo("\n".join([*_drawn(plan, told, form), *([] if since is None else lines(since))]))
+        print_data("\n".join([*_drawn(plan, told, form), *([] if since is None else lines(since))]))
 
 
 def _drawn(plan: Plan, told: dict[str, object], form: Form) -> list[str]:

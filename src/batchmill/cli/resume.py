@@ -12,7 +12,7 @@ from typing import Any, Literal
 import click
 
 from batchmill.cli import options
-from batchmill.cli.at_the_end import FilesAtTheEnd
+from batchmill.cli.at_the_end import FilesAtTheEnd, kept_files
 from batchmill.cli.caller import Caller
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
@@ -21,7 +21,7 @@ from batchmill.cli.fulfil import Begin, CommandCall, fulfil
 from batchmill.cli.given import Given, given
 from batchmill.cli.journals import Found, Journals, working_folder
 from batchmill.cli.map_run import MapRun, items_of_map, map_resumed
-from batchmill.cli.own_files import own_files
+from batchmill.cli.own_files import own_files, refuse_shared
 from batchmill.cli.rehearsed import tell
 from batchmill.cli.titles import introduced, is_map
 from batchmill.events.progress import ProgressKind
@@ -117,22 +117,25 @@ def command(
         _show_dry_run(run, journal, inputs, failed_only, limit, part, as_json=bool(json_wanted))
         return Exit.SUCCESS
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
-    begin: Begin
-    if is_flow(run):
-        begin = FlowResume(run, journal, failed_only)
-    else:
-        kept_for = {} if json_wanted is None else {"json": as_json}
-        further = {**settings, **part, "own_files": own_files(params_file), "remembered": kept_for}
-        begin = _further_pass(run, journal, inputs, failed_only, further)
     if not quiet:
         _introduce(found, new_part=any(part.values()))
     shown = _kept_progress(run) if progress == "auto" else progress
     folder = working_folder()
+    own = own_files(params_file)
     with (
         FilesAtTheEnd.asked(files, journal) as at_the_end,
         _working_in(run.folder),
-        _items_of(run, journal, as_json, failed_only) as items,
+        _items_of(run, journal, as_json, failed_only, at_the_end) as items,
     ):
+        refuse_shared(at_the_end.written, own)
+        begin: Begin
+        if is_flow(run):
+            begin = FlowResume(run, journal, failed_only)
+        else:
+            own |= {**kept_files(run), **at_the_end.own_files}
+            kept_for = {**({} if json_wanted is None else {"json": as_json}), **at_the_end.remembered()}
+            further = {**settings, **part, "own_files": own, "remembered": kept_for}
+            begin = _further_pass(run, journal, inputs, failed_only, further)
         call = CommandCall(
             begin, journal, as_json, shown, quiet, verbose, at_the_end, items, folder, exit_zero
         )
@@ -191,12 +194,14 @@ def _show_dry_run(
 
 
 @contextmanager
-def _items_of(run: RunRecord, journal: Journal, as_json: bool, again: bool) -> Iterator[MapRun | None]:
+def _items_of(
+    run: RunRecord, journal: Journal, as_json: bool, again: bool, at_the_end: FilesAtTheEnd
+) -> Iterator[MapRun | None]:
     """The items of a run of `map`, in the folder of the run."""
     if not is_map(run) or not os.path.isdir(run.folder):
         yield None
         return
-    with map_resumed(run, journal, as_json, again) as items:
+    with map_resumed(run, journal, as_json, again, at_the_end) as items:
         yield items
 
 

@@ -16,7 +16,7 @@ from batchmill.cli.document import document_of
 from batchmill.cli.exits import Exit
 from batchmill.cli.fulfil import CommandCall, fulfil
 from batchmill.cli.given import given, with_stdin
-from batchmill.cli.own_files import own_files
+from batchmill.cli.own_files import own_files, refuse_shared
 from batchmill.events.progress import ProgressKind
 from batchmill.graph.part import Part
 from batchmill.runs.result import RunResult
@@ -85,7 +85,9 @@ def command(
     draft = document_of(file)
     wanted = with_stdin(from_line, draft)
     journal = options.kept_in(journal_path, no_journal, durable)
+    own = own_files(params_file)
     with FilesAtTheEnd.asked(files, journal) as at_the_end:
+        refuse_shared(at_the_end.written, own)
         begin = partial(
             run,
             draft,
@@ -100,8 +102,8 @@ def command(
             until=until,
             journal=at_the_end.journal,
             warnings=wanted.told(draft.raw),
-            own_files=own_files(params_file),
-            remembered=options.remembered(name, json_wanted, progress),
+            own_files={**own, **at_the_end.own_files},
+            remembered={**options.remembered(name, json_wanted, progress), **at_the_end.remembered()},
         )
         if wait and journal is None:
             raise click.UsageError("--wait needs a journal, which has the batches to wait for")

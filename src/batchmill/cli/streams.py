@@ -80,6 +80,13 @@ def data_only() -> Iterator[DataStream]:
         os.close(kept)
 
 
+def print_data(text: str) -> None:
+    """Write the ``text`` of a command that has no more to say, and end its line. Raises
+    :class:`StorageError`."""
+    with data_only() as data:
+        data.write_line(text)
+
+
 def flush_stdout() -> None:
     """Flush Python's buffer. A reader that stops early is not an error."""
     if sys.stdout is not None:  # None where the command was started without one

@@ -11,6 +11,7 @@ from batchmill.cli.document import document_of
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say, warning_line
 from batchmill.cli.json_text import as_json
+from batchmill.cli.streams import print_data
 from batchmill.errors import InvalidDocument, Problem
 from batchmill.graph.compile.check import check
 from batchmill.nodes.registry import default_registry
@@ -35,13 +36,13 @@ def command(file: str, json_wanted: bool) -> int:
         if not json_wanted:
             _tell(error.warnings)
             raise
-        click.echo(as_json(_verdict(file, error.problems, error.warnings), 2))
+        print_data(as_json(_verdict(file, error.problems, error.warnings), 2))
         return Exit.INVALID
     if json_wanted:
-        click.echo(as_json(_verdict(file, (), warnings), 2))
+        print_data(as_json(_verdict(file, (), warnings), 2))
         return Exit.SUCCESS
     _tell(warnings)
-    click.echo(f"{file}: valid" + (f", {count(len(warnings), 'warning')}" if warnings else ""))
+    print_data(f"{file}: valid" + (f", {count(len(warnings), 'warning')}" if warnings else ""))
     return Exit.SUCCESS
 
 

@@ -11,12 +11,12 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
-from batchmill.journal.folders import make_own
+from batchmill.journal.folders import OWN_FOLDER, make_own
 from batchmill.journal.migrations import MIGRATIONS
 from batchmill.journal.statements import one_row, schema
 
@@ -30,7 +30,7 @@ BUSY_SECONDS = 30.0  # how long another process that writes is waited for
 BUSY_LOOK_SECONDS = 0.005
 ELSEWHERE = "use --journal PATH for another file, or --no-journal"
 
-_BESIDE = ("-wal", "-shm")  # what SQLite puts beside it
+_BESIDE = ("-wal", "-shm", "-journal")  # what SQLite puts beside it
 _log = logging.getLogger("batchmill.journal")
 
 
@@ -66,6 +66,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         connection = _opened(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
             _require_journal(connection, path)
+            _make_own(path)
         except BaseException:
             connection.close()
             raise
@@ -79,21 +80,35 @@ def _make_file(path: Path) -> None:
     it in this process (fcntl(2)), and another process would take the journal for its own.
     """
     make_own(path.parent)
-    try:
+    if path.parent.name == OWN_FOLDER and os.stat(path.parent).st_uid != os.geteuid():
+        raise StorageError(
+            f"the folder {path.parent} belongs to another user, who could replace the journal in it; "
+            f"remove it, or {ELSEWHERE}"
+        )
+    with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        _require_own(path)
+    _require_own(path)
 
 
 def _require_own(path: Path) -> None:
-    """``resume`` runs the content of a journal: so it must belong to this user, and is made accessible to
-    this user alone."""
+    """``resume`` runs the content of a journal: so it must belong to this user."""
     found = os.stat(path)
-    if found.st_uid != os.geteuid():
+    if not stat.S_ISREG(found.st_mode):
+        raise StorageError(f"{path} is not a file, so not a journal; {ELSEWHERE}")
+    owners = {found.st_uid}
+    for beside in _BESIDE:  # SQLite takes what is in it for changes of the journal
+        with suppress(FileNotFoundError):
+            owners.add(os.lstat(path.with_name(path.name + beside)).st_uid)
+    if owners != {os.geteuid()}:
         raise StorageError(
             f"the journal {path} belongs to another user, who could have commands run as you with it; "
             f"copy it to have one of your own, or {ELSEWHERE}"
         )
+
+
+def _make_own(path: Path) -> None:
+    """Make a file that is known to be a journal, and no other program's, accessible to this user alone."""
+    found = os.stat(path)
     if not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return
     for one in (path, *(path.with_name(path.name + beside) for beside in _BESIDE)):
@@ -137,6 +152,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, durable: bool) -> None:
             f"{path} was written by a newer batchmill (format {version}, this one knows up to {VERSION}); "
             f"update batchmill, or {ELSEWHERE}"
         )
+    _make_own(path)
     _use_wal(connection)
     one_row(connection, f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     if version < VERSION:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import time
@@ -78,8 +79,9 @@ class Journal:
             lock = RunLock(self.locks, run.name)
         try:
             with faults(self.path), _closing_on_error(connection):
-                fields = {"name": run.name, "source": run.source, "folder": run.folder, "at": run.started_at}
-                added = connection.execute(statement("begin_run"), {**fields, **_texts(run, masker)})
+                fields = {"name": run.name, "at": run.started_at, **_texts(run, masker)}
+                paths = {"source": _path(run.source), "folder": _path(run.folder)}
+                added = connection.execute(statement("begin_run"), {**fields, **paths})
                 run = replace(run, id=int(added.lastrowid or 0))
             return self._log(run, connection, lock, codec, masker, failed, order=order, asks=asks)
         except BaseException:
@@ -210,6 +212,12 @@ def _texts(run: RunRecord, masker: Masker) -> dict[str, str]:
     """The parts of a run that are stored as JSON."""
     parts = {"document": run.document, "inputs": dict(run.inputs), "settings": dict(run.settings)}
     return {name: encode_shown(masker.value(value)) for name, value in parts.items()}
+
+
+def _path(path: str) -> str | bytes:
+    """A path as SQLite takes it: as bytes where it is not UTF-8."""
+    encoded = os.fsencode(path)
+    return path if encoded.decode(errors="replace") == path else encoded
 
 
 def chosen(runs: Sequence[RunRecord], name: str) -> RunRecord:

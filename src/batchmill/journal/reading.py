@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -75,8 +76,8 @@ class Reader:
         if status == "running" and not self.journal.is_running(name):
             status = "interrupted"
         return RunRecord(
-            source, folder, decode(document), decode(inputs), decode(settings), name, status,
-            int(passes), float(started), ended, wall, int(identity),
+            os.fsdecode(source), os.fsdecode(folder), decode(document), decode(inputs), decode(settings),
+            name, status, int(passes), float(started), ended, wall, int(identity),
         )  # fmt: skip
 
     def again(self, run: RunRecord) -> RunRecord:

@@ -25,6 +25,7 @@ from batchmill.mapping.reporting import ItemResult
 from batchmill.policy import FailurePolicy, RetryPolicy
 from batchmill.policy.concurrency import MOST_CONCURRENT
 from batchmill.policy.retry import MAX_ATTEMPTS
+from batchmill.values.tracebacks import warn
 
 if TYPE_CHECKING:  # only limits need them
     from batchmill.batch.admissions.gates import Gates
@@ -180,6 +181,11 @@ def settings_of(given: Mapping[str, object]) -> BatchSettings:
     if in_place and keys.get("error_handling") == "fail_fast":
         keys["error_handling"] = "continue"
     settings = _of_block(executor, keys)
+    if settings.memory_limit_bytes is not None and executor not in WITH_PROCESSES:
+        warn(
+            f"`memory_limit` does nothing here: it limits worker processes, and the executor is {executor!r}",
+            RuntimeWarning,
+        )
     on = _classes(given.get("retry_on"))
     retry = settings.retry if on is None else replace(settings.retry, on=on)
     most = _plain(given.get("max_items_per_worker"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from batchmill.errors import InvalidSetting
 from batchmill.outcome import ErrorInfo
+from batchmill.values.words import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +110,9 @@ class FailureWatch:
         if self._denials.verdict is not None:
             return self._denials.verdict
         if policy.fail_fast:
-            items = "item" if self.failed == 1 else "items"
-            return f"{self.failed} {items} failed and error_handling is fail_fast"
+            return f"{count(self.failed, 'item')} failed and error_handling is fail_fast"
         if policy.tolerate_count is not None and self.failed > policy.tolerate_count:
-            return f"{self.failed} items failed, more than the {policy.tolerate_count} tolerated"
+            return f"{count(self.failed, 'item')} failed, more than the {policy.tolerate_count} tolerated"
         if policy.tolerate_percent is not None and total:
             percent = 100.0 * self.failed / total
             if percent > policy.tolerate_percent:

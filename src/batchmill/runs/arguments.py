@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from batchmill.errors import InvalidSetting
 from batchmill.events import Listener
-from batchmill.ir.faults import kind_of
+from batchmill.ir.faults import all_of, did_you_mean, kind_of
 from batchmill.journal.journal import Journal
 
 
@@ -22,6 +22,17 @@ def check_arguments(
     if heard is None or not all(map(callable, heard)):
         raise InvalidSetting(f"`listeners` must be a list of functions, not {_shown(listeners)}")
     return heard
+
+
+def check_taps(taps: Mapping[str, object], batch_nodes: Collection[str], *, part: bool) -> None:
+    """Raise :class:`InvalidSetting` for a tap that would never be called: of no batch node, or no function.
+    If only a ``part`` of the document runs, nodes may be missing."""
+    for name, tap in taps.items():
+        if not callable(tap):
+            raise InvalidSetting(f"`taps[{name!r}]` must be a function, not {_shown(tap)}")
+        if name not in batch_nodes and not part:
+            meant = did_you_mean(name, batch_nodes) or f"it has {all_of(batch_nodes) or 'none'}"
+            raise InvalidSetting(f"`taps` has {name!r}, which is no batch node of the document; {meant}")
 
 
 def _check_mapping(name: str, given: object) -> None:

@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchmill.file_table import FileTable
-from batchmill.graph.compile.file_uses import planned_files
+from batchmill.errors import InvalidSetting
+from batchmill.file_table import FileTable, place_of
+from batchmill.graph.compile.file_uses import AT_THE_END, planned_files
 from batchmill.graph.compile.plan import Plan
 from batchmill.ir.loading import Draft
 from batchmill.journal.journal import Journal
@@ -22,7 +23,10 @@ _BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
 def own_files_of(
     draft: Draft, plan: Plan, journal: Journal | None, others: Mapping[str, str]
 ) -> dict[str, str]:
-    """Files that the run must not write, by path, with a description; folders end with a separator."""
+    """Files that the run must not write, by path, with a description; folders end with a separator.
+
+    Raises :class:`InvalidSetting` for a file of ``others`` to be written at the end that is another of them.
+    """
     found = dict(others)
     if journal is not None:
         found |= files_of_journal(journal)
@@ -32,7 +36,17 @@ def own_files_of(
             found[str(draft.folder / Path(written).expanduser())] = words
     if draft.is_file:
         found[draft.source] = DOCUMENT
+    _refuse_shared(others, found)
     return found
+
+
+def _refuse_shared(others: Mapping[str, str], found: Mapping[str, str]) -> None:
+    at_the_end = {path: words for path, words in others.items() if words.startswith(AT_THE_END)}
+    for path, words in at_the_end.items():
+        place = place_of(path)
+        for other, name in found.items():
+            if name != words and place is not None and place == place_of(other):
+                raise InvalidSetting(f"{path}, {words}, is also {name}: nothing was opened")
 
 
 def files_of_journal(journal: Journal) -> dict[str, str]:

@@ -38,7 +38,7 @@ from batchmill.journal.runlog import SqliteRunLog
 from batchmill.lists import mapped
 from batchmill.nodes import Registry, default_registry
 from batchmill.record import LLMCall
-from batchmill.runs.arguments import check_arguments, journal_of
+from batchmill.runs.arguments import check_arguments, check_taps, journal_of
 from batchmill.runs.batch_api import WaitRoom, as_json, desk_of_the_run, handed_in
 from batchmill.runs.files import own_files_of, table_of
 from batchmill.runs.heartbeat import beating
@@ -183,6 +183,8 @@ def execute(
     """Run what :func:`ordered` returned; ``opening`` makes the run's log in a journal. ``room`` is for
     callers that wait for the batches that the run leaves with services."""
     plan = order.plan
+    batch_nodes = [name for name, node in plan.nodes.items() if node.spec.batch is not None]
+    check_taps(hooks.taps or {}, batch_nodes, part=order.settings.part is not None)
     known = Secrets(plan, order.inputs, hooks.masker or Masker())
     known.add_sent(variables_of(cluster_of(order.settings, plan.workflow)))
     ending = CancelToken()

@@ -21,7 +21,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import NodeError
 from batchmill.events import Event, NodeFinished, NodeStarted
 from batchmill.graph.visits.stage import RunningStage
-from batchmill.nodes import Node, NodeResult, Output, Param, Registry, default_registry
+from batchmill.nodes import Node, NodeResult, Output, Param, Registry
 from batchmill.runs.result import RunResult
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -57,7 +57,7 @@ class Step(Node):
 
 @pytest.fixture
 def registry() -> Registry:
-    registry = default_registry()
+    registry = Registry()
     registry.register(Step)
     return registry
 
@@ -323,7 +323,7 @@ _STAGES = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None)
 @given(stages=st.lists(_STAGES, min_size=2, max_size=5), items=st.integers(0, 12))
 def test_any_chain_is_the_same_with_and_without_streaming(stages: list[dict[str, Any]], items: int) -> None:
-    registry = default_registry()
+    registry = Registry()
     registry.register(Step)
     document, handled = _document(stages, items)
     streamed = batchmill.run(document, registry=registry)

@@ -27,6 +27,9 @@ from batchmill.template import Scope, compile_value
 Kind = Literal["items", "reads", "results", "errors", "writes"]
 OWN_FILES = Mapping[str, str]
 """Files of the run itself: path to description."""
+AT_THE_END = "the file of --"
+"""How descriptions begin of files that the run writes about itself when it has ended: what reads such a file
+would lose it."""
 
 _COLLECTED = ("results", "errors")
 _SOURCES = ("lines", "jsonl", "csv", "parquet", "sqlite")
@@ -250,7 +253,7 @@ def _keys(file: str) -> tuple[object, ...]:
 
 def _conflict(one: FileUse | str, other: FileUse, precedes: Callable[[str, str], bool]) -> Fault | None:
     if isinstance(one, str):
-        if other.kind in ("items", "reads"):
+        if other.kind in ("items", "reads") and not one.startswith(AT_THE_END):
             return None
         return _fault(other, one)
     if one.outer == other.outer and one.node != one.outer != other.node:

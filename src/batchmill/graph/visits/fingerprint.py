@@ -67,7 +67,7 @@ def single_log(
     try:
         parts = {**_of_node(node, scope, frozenset()), **_carried(carried), **_files(node, scope)}
         older = partial(_single_in_format_1, node, carried, scope)
-        key = ContentKey(_whole(parts), parts, older, missing=_missing(node))
+        key = ContentKey(_whole(parts), _shown(parts, around), older, missing=_missing(node))
     except NoDigest:
         return around.log.single_not_kept(around.place(node.id))
     return around.log.single(around.place(node.id), key, cached=node.spec.cache)
@@ -95,13 +95,16 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFra
             parts[OWN_FOLDER] = _part(None if keep is None else [list(keep.patterns), keep.to, keep.required])
         older = partial(_batch_in_format_1, node, spec, scope)
         named = _named(node, spec.as_, scope)
-        key = ContentKey(_whole(parts), parts, older, same, older_more, _missing(node), named)
+        shown = _shown(parts, around)
+        key = ContentKey(_whole(parts), shown, older, same, older_more, _missing(node), named)
     except NoDigest:
         return around.log.batch_not_kept(around.place(node.id))
     total = len(items) if isinstance(items, Sized) else None
     attached = around.attached.get(node.id)
     own = attached is None or attached.items is None
     source = source_again(spec, items, around) if own else None
+    if source is not None and around.masker.text(source) != source:
+        source = None  # without its secret it names another one: the items themselves are saved
     log = around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache, source=source)
     if around.services.items is None or not issubclass(node.kind, WorkflowNode):
         return log
@@ -129,6 +132,11 @@ def _missing(node: PlannedNode) -> Callable[[Any], str] | None:
 
 def _whole(parts: Mapping[str, str]) -> bytes:
     return digest_of(sorted(parts.items()))
+
+
+def _shown(parts: Mapping[str, str], around: NodeFrame) -> dict[str, str]:
+    """The parts as they are saved: the path of a file may hold a secret."""
+    return {around.masker.text(name): digest for name, digest in parts.items()}
 
 
 def _part(*values: object) -> str:
