@@ -117,13 +117,9 @@ def command(
         _show_dry_run(run, journal, inputs, failed_only, limit, part, as_json=bool(json_wanted))
         return Exit.SUCCESS
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
-    begin: Begin
-    if is_flow(run):
-        begin = FlowResume(run, journal, failed_only)
-    else:
-        kept_for = {} if json_wanted is None else {"json": as_json}
-        further = {**settings, **part, "own_files": own_files(params_file), "remembered": kept_for}
-        begin = _further_pass(run, journal, inputs, failed_only, further)
+    kept_for = {} if json_wanted is None else {"json": as_json}
+    further = {**settings, **part, "own_files": own_files(params_file), "remembered": kept_for}
+    begin = _further_pass(run, journal, inputs, failed_only, further)
     if not quiet:
         _introduce(found, new_part=any(part.values()))
     shown = _kept_progress(run) if progress == "auto" else progress
@@ -142,7 +138,10 @@ def command(
 def _further_pass(
     run: RunRecord, journal: Journal, inputs: Given, failed_only: bool, further: Mapping[str, Any]
 ) -> Begin:
-    """The call of :func:`~batchmill.runs.resume.resume`, with its ``further`` arguments."""
+    """The call of :func:`~batchmill.runs.resume.resume`, with its ``further`` arguments, or what continues a
+    flow, which takes none of them."""
+    if is_flow(run):
+        return FlowResume(run, journal, failed_only)
     return partial(
         resume,
         run.name,

@@ -205,38 +205,54 @@ def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
     if node.cpu is None or shares.work <= 0:
         return None if node.slots > 1 else (shares.work, f"{busy}.", "executor: auto")
     each, cores = node.cpu / shares.work, node.cpu / node.wall
-    if (
-        node.executor == "thread"
-        and node.type not in IN_COMMANDS
-        and report.provenance.gil
-        and cores > COMPUTES
-    ):
-        sentence = f"{busy} and computed: the GIL gave them one core between them."
-        return shares.work, sentence, "executor: process"
-    if node.executor == "process" and each < WAITS:
-        sentence = f"{busy}, {share(1 - each)} of which they waited: threads wait as well, and more of them."
-        return shares.work, sentence, "executor: thread"
-    if node.executor == "thread" and report.provenance.gil and _kept_busy(report, node) > COMPUTES:
-        sentence = f"{busy}, most of it waiting for each other: with the GIL one of them computes at a time."
-        return shares.work, sentence, "executor: process"
-    if each < WAITS:
-        sentence = f"{busy} and waited for {share(1 - each)} of that: more items could wait at once."
-        wider = (
-            'max_concurrent: "auto"'
-            if node.type in ("http", "llm", "embeddings", "mcp")
-            else _at_once(node, node.slots * 2)
+    found = (
+        _held_by_the_gil(report, node, cores) or _waiting(node, each) or _computing(report, node, each, cores)
+    )
+    if found is None:
+        return None
+    what, switch = found
+    return shares.work, f"{busy}{what}", switch
+
+
+def _held_by_the_gil(report: Report, node: Node, cores: float) -> tuple[str, str] | None:
+    """What threads did that computed one at a time, on so many ``cores``, and what to set."""
+    if node.executor != "thread" or not report.provenance.gil:
+        return None
+    if node.type not in IN_COMMANDS and cores > COMPUTES:
+        return " and computed: the GIL gave them one core between them.", "executor: process"
+    if _kept_busy(report, node) > COMPUTES:
+        return (
+            ", most of it waiting for each other: with the GIL one of them computes at a time.",
+            "executor: process",
         )
-        return shares.work, sentence, wider if node.executor != "sequential" else "executor: thread"
+    return None
+
+
+def _waiting(node: Node, each: float) -> tuple[str, str] | None:
+    """What slots did that mostly waited, with ``each`` CPU seconds a second, and what to set."""
+    if each >= WAITS:
+        return None
+    if node.executor == "process":
+        what = f", {share(1 - each)} of which they waited: threads wait as well, and more of them."
+        return what, "executor: thread"
+    what = f" and waited for {share(1 - each)} of that: more items could wait at once."
+    if node.executor == "sequential":
+        return what, "executor: thread"
+    if node.type in ("http", "llm", "embeddings", "mcp"):
+        return what, 'max_concurrent: "auto"'
+    return what, _at_once(node, node.slots * 2)
+
+
+def _computing(report: Report, node: Node, each: float, cores: float) -> tuple[str, str] | None:
+    """What slots did that computed, on so many ``cores`` in all, and what to set; None if nothing helps."""
     free = (report.provenance.cores or 0) - cores
     if node.executor == "process" and free >= 1:
-        more = node.slots + int(free)
         return (
-            shares.work,
-            f"{busy} and computed, and {number(free)} cores were idle.",
-            f"max_concurrent: {more}",
+            f" and computed, and {number(free)} cores were idle.",
+            f"max_concurrent: {node.slots + int(free)}",
         )
     if node.executor == "sequential" and each > COMPUTES:
-        return shares.work, f"{busy} and computed, one item after another.", "executor: process"
+        return " and computed, one item after another.", "executor: process"
     return None
 
 
