@@ -36,7 +36,7 @@ def own_files_of(
 
 
 def files_of_journal(journal: Journal) -> dict[str, str]:
-    """Those of a journal in the same form."""
+    """The files of a journal, in the same form."""
     paths = [f"{journal.path}{ending}" for ending in _BESIDE_SQLITE]
     paths += [
         f"{folder}{os.sep}"

@@ -61,7 +61,7 @@ class Rest(NamedTuple):
 
     @classmethod
     def of(cls, chunk: Chunk) -> Rest:
-        """Those of a chunk."""
+        """A whole chunk in this form."""
         return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost, chunk.tried, chunk.wait)
 
 
