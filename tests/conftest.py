@@ -18,42 +18,25 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import hypothesis
 import pytest
 
-PROCESSES = 4  # more than small machines have cores: many tests wait for something
 PATIENCE = 20.0  # seconds that what is ending may take to be gone; nothing waits where nothing is left
 # in the command lines of pool workers and of what they start
 WARM_PROCESSES = ("batchmill.executors.process.boot", "loky", "resource_tracker", "multiprocessing")
 WARM_THREADS = ("batchmill-pool", "QueueFeederThread", "QueueManagerThread", "ExecutorManagerThread")
+CLOCK_TICK = 50_000_000  # nanoseconds; the times of files are not finer than a few of the system's ticks
 SPARE_DESCRIPTORS = 16  # what libraries open on first use and keep for the session
 CLUSTERS = importlib.util.find_spec("distributed") is not None
 MARK = "BATCHMILL_TESTS_OF"  # in the environment of everything started, so that orphans are found too
 
-# how long an example takes says nothing on a busy machine, nor before PyPy has compiled what it runs; few
-# examples find most of what many find, and where tests may take long (`tox -e stress`) there are many
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=30)
-hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
-hypothesis.settings.load_profile(os.environ.get("BATCHMILL_TESTS", "quick"))
-
+_after_the_last: dict[str, set[str]] = {}  # test; empty if something began or ended since
 _warm_clusters: list[object] = []
-_IDS_OF_PYTEST = (str, int, float, bool, complex, type(None))
 
 Census = Callable[[], set[str]]
 Command = Callable[..., tuple[int, str, str]]
 _AS_DASK_ENDS = [
     pytest.mark.filterwarnings(f"ignore::{name}") for name in ("DeprecationWarning", "ResourceWarning")
 ]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Share the tests out over several processes, unless ``-n`` says otherwise or pytest-xdist is not there:
-    tests that read the source need nothing installed."""
-    if hasattr(config, "workerinput") or getattr(config.option, "numprocesses", 0) is not None:
-        return
-    config.option.numprocesses = PROCESSES
-    config.option.dist = "worksteal"
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at markers to leave out what is slow
@@ -84,6 +67,19 @@ def _case(item: pytest.Item) -> tuple[int, ...]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Iterator[object]:
+    """What a fixture of several tests starts is there before the next test."""
+    if fixturedef.scope != "function":
+        _after_the_last.clear()
+    return (yield)
+
+
+def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[object]) -> None:
+    if fixturedef.scope != "function":
+        _after_the_last.clear()
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """What is marked ``on_cluster`` runs on a local cluster that tests of this process share, or on one of
     yours, with four seats, that ``BATCHMILL_TESTS_CLUSTER`` names. It is there before anybody looks what a
@@ -100,14 +96,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             batchmill.map(abs, range(64), executor="dask")
             _warm_clusters.append(carrier)
         return (yield)
-
-
-def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
-    """A name that is the same in every process: tests are shared out over several, by name. What pytest would
-    write of a value (bytes that hold a time, an address in memory) may differ from one to the next."""
-    if isinstance(val, _IDS_OF_PYTEST) or hasattr(val, "__name__"):
-        return None
-    return f"{argname}-{type(val).__name__}"
 
 
 @pytest.fixture
@@ -138,10 +126,14 @@ def batchmill_command(
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    """Compare processes, threads, open files and temporary files before and after a test."""
-    before = {kind: look() for kind, look in CENSUS.items()}
+    """Compare processes, threads, open files and temporary files before and after a test.
+
+    Looking takes longer than most tests, so one look serves as the last of a test and the first of the next.
+    """
+    before = dict(_after_the_last) or {kind: look() for kind, look in CENSUS.items()}
     yield
-    left = {kind: what for kind, look in CENSUS.items() if (what := _settled(look, before[kind]))}
+    _after_the_last.update({kind: _settled(look, before[kind]) for kind, look in CENSUS.items()})
+    left = {kind: what for kind, after in _after_the_last.items() if (what := after - before[kind])}
     assert not left, f"left behind by this test: {left}"
 
 
@@ -198,15 +190,15 @@ def _end_pools() -> None:
 
 
 def _settled(look: Census, before: set[str]) -> set[str]:
-    """What ``look`` finds beyond ``before`` once what is ending has had its time."""
+    """What ``look`` finds once what is ending, and was not there ``before``, has had its time."""
     deadline = time.monotonic() + PATIENCE
     pause = 0.001
-    while (left := look() - before) and time.monotonic() < deadline:
+    while (after := look()) - before and time.monotonic() < deadline:
         if pause > 0.05:
             gc.collect()  # where objects are not freed at once (PyPy), their files close here
         time.sleep(pause)
         pause = min(2 * pause, 0.25)
-    return left
+    return after
 
 
 def _processes() -> set[str]:
@@ -315,10 +307,21 @@ def _temporary() -> set[str]:
     return found - _of_others - set(_warm_folders())
 
 
-def _ours_in(place: str) -> Iterator[str]:
-    """Paths of what is named as ours; thousands of others may be there."""
-    if os.path.isdir(place):
-        yield from (f"{place}/{name}" for name in os.listdir(place) if name.startswith("batchmill-"))
+_listed: dict[str, tuple[int, list[str]]] = {}  # folders: when they last changed, and what of ours was there
+
+
+def _ours_in(place: str) -> list[str]:
+    """Paths of what is named as ours. Thousands of others may be there: a folder that has not changed since
+    it was listed is not listed again, unless a change may have had the same time as one before the list."""
+    if not os.path.isdir(place):
+        return []
+    changed = os.stat(place).st_mtime_ns
+    before, ours = _listed.get(place, (0, []))
+    if changed != before:
+        certain = time.time_ns() - changed > CLOCK_TICK
+        ours = [f"{place}/{name}" for name in os.listdir(place) if name.startswith("batchmill-")]
+        _listed[place] = (changed if certain else 0, ours)
+    return ours
 
 
 def _is_of_others(path: str) -> bool:

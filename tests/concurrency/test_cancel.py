@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import threading
+import weakref
 from collections.abc import Callable
 
 from batchmill.concurrency.cancel import CancelToken
@@ -26,13 +28,38 @@ def test_those_within_are_cancelled_before_any_callback_runs() -> None:
     inner = [CancelToken(outer) for _ in range(3)]
     heard: list[list[bool]] = []
     for token in inner:
-        outer.on_cancel(token.cancel)
+        token.follow()
         token.on_cancel(lambda: heard.append([one.cancelled for one in inner]))
     inner[1].cancel()
     assert heard == [[False, True, False]]
     assert not outer.cancelled
     outer.cancel()
     assert heard[1:] == [[True] * 3] * 2
+
+
+def test_one_within_several_follows_the_first_and_says_why() -> None:
+    tokens = [CancelToken(), CancelToken()]
+    with CancelToken(*tokens, None) as inner:
+        tokens[1].cancel("told to")
+        assert inner.wait(0)
+        tokens[0].cancel("too late")
+    assert inner.reason == "told to"
+
+
+def test_one_that_has_left_is_not_kept_by_those_around_it() -> None:
+    outer = CancelToken()
+    heard: list[bool] = []
+    inner = CancelToken(outer)
+    inner.on_cancel(lambda: heard.append(True))
+    with inner:
+        pass
+    gone = weakref.ref(inner)
+    outer.cancel()
+    assert inner.cancelled
+    assert heard == []
+    del inner
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_removed_callback_does_not_run() -> None:

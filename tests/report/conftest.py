@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Edge, Node, Pass, Run, Visit
-from batchmill.report.rows import Attempt, Call, Failure, Refusal, Row, Sample, State
+from batchmill.report.parts import Pass, ReportEdge, ReportNode, Run, Visit
+from batchmill.report.rows import AttemptRow, CallRow, FailureRow, RefusalRow, Row, Sample, State
 
 BEGAN = 1_795_893_483.0  # a Saturday evening
 
@@ -48,7 +48,7 @@ class Batch:
     is begun: what another pass did, and what an interrupted one did not come to.
     """
 
-    node: Node
+    node: ReportNode
     items: int
     seconds: float
     sigma: float = 0.5
@@ -90,14 +90,14 @@ class Batch:
             yield row
 
     def _item(self, index: int, begin: float, slot: int, waited: float, draw: random.Random) -> Row:
-        tried: list[Attempt] = []
+        tried: list[AttemptRow] = []
         lasting: Trouble | None = None
         at, paused = begin, 0.0
         for number in range(1, self.attempts + 1):
             wall = self.seconds * draw.lognormvariate(0.0, self.sigma)
             trouble = lasting or self._trouble(draw)
             if trouble is None:
-                tried.append(Attempt(at, wall, waited=waited, paused=paused, slot=slot))
+                tried.append(AttemptRow(at, wall, waited=waited, paused=paused, slot=slot))
                 break
             if draw.random() < trouble.lasting:
                 lasting = trouble
@@ -106,7 +106,7 @@ class Batch:
                 index=index, line=draw.randrange(1000), port=draw.randrange(9000)
             )
             tried.append(
-                Attempt(
+                AttemptRow(
                     at, wall, trouble.error, message, trouble.kind, trouble.status, waited, paused,
                     trouble.retry_after, slot,
                 )
@@ -124,7 +124,7 @@ class Batch:
             luck -= trouble.share
         return None
 
-    def _row(self, index: int, slot: int, tried: list[Attempt], trouble: Trouble | None) -> Row:
+    def _row(self, index: int, slot: int, tried: list[AttemptRow], trouble: Trouble | None) -> Row:
         last = tried[-1]
         wall = last.at + last.wall - tried[0].at
         work = sum(one.wall for one in tried)
@@ -136,7 +136,7 @@ class Batch:
         )  # fmt: skip
         if last.error:
             trouble = trouble or Trouble(0.0, last.error, last.message)
-            failure = Failure(
+            failure = FailureRow(
                 self.value.format(index),
                 f'{{"url": "https://example.org/pages/{index}.html", "timeout": 10}}',
                 stderr=trouble.stderr.format(index=index),
@@ -161,7 +161,7 @@ class Simulated:
 
     batches: list[Batch]
     rows: list[Row] = field(default_factory=list)
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[ReportNode] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)  # further facts
     run: Run = field(default_factory=lambda: Run("7f3a", "sizes.yaml", "degraded", BEGAN, 1.0, 3))
 
@@ -171,19 +171,19 @@ class Simulated:
         for batch in self.batches:
             yield from batch.rows()
 
-    def calls(self) -> Iterator[Call]:
+    def calls(self) -> Iterator[CallRow]:
         """One for each item of a batch that has a model."""
         models = {batch.node.id: batch for batch in self.batches if batch.model}
         for row in self.every_row():
             if row.node in models:
                 yield _call(models[row.node], row)
 
-    def refusals(self) -> Iterator[Refusal]:
+    def refusals(self) -> Iterator[RefusalRow]:
         """One for each attempt that was answered with 429."""
         for row in self.every_row():
             for one in row.tried:
                 if one.status == 429:
-                    yield Refusal(one.at + one.wall, row.node, 429, one.retry_after)
+                    yield RefusalRow(one.at + one.wall, row.node, 429, one.retry_after)
 
     def samples(self) -> Iterator[Sample]:
         """One a second."""
@@ -193,7 +193,7 @@ class Simulated:
     def facts(self) -> Facts:
         """The run as the room takes it."""
         values = {batch.node.id: batch.value for batch in self.batches}
-        edges = self.more.get("edges") or [Edge(a.id, b.id) for a, b in pairwise(self.nodes)]
+        edges = self.more.get("edges") or [ReportEdge(a.id, b.id) for a, b in pairwise(self.nodes)]
         return Facts(
             self.run, self.nodes, self.every_row, self.calls, refusals=self.refusals, samples=self.samples,
             describe=lambda node, index: values.get(node, "{0}").format(index),
@@ -201,16 +201,18 @@ class Simulated:
         )  # fmt: skip
 
 
-def _call(batch: Batch, row: Row) -> Call:
+def _call(batch: Batch, row: Row) -> CallRow:
     sent, answered = 400 + row.index % 300, 60 + row.index % 90
-    return Call(row.start, row.node, row.index, batch.model, sent, answered, sent // 3, row.cost, row.wall)
+    return CallRow(row.start, row.node, row.index, batch.model, sent, answered, sent // 3, row.cost, row.wall)
 
 
 def simulated(items: int, *, began: float = BEGAN, **settings: Any) -> Simulated:
     """A run of one batch node, with the settings of :class:`Batch`."""
     settings = {"seconds": 0.05, "slots": 16, "sigma": 0.6, **settings}
     slots = settings["slots"]
-    node = Node("size", "shell", batch=True, executor="thread", slots=slots, total=items, status="degraded")
+    node = ReportNode(
+        "size", "shell", batch=True, executor="thread", slots=slots, total=items, status="degraded"
+    )
     batch = Batch(node, items, **settings)
     wall = batch.end() + 0.01
     node = replace(node, visits=[Visit(0.0, wall, slots)], wall=wall)
@@ -256,12 +258,14 @@ HOSTILE = (
 
 
 def _hostile() -> Simulated:
-    nodes = [Node(text, text, batch=True, total=1, visits=[Visit(0.0, 1.0)], wall=1.0) for text in HOSTILE]
+    nodes = [
+        ReportNode(text, text, batch=True, total=1, visits=[Visit(0.0, 1.0)], wall=1.0) for text in HOSTILE
+    ]
     rows = [
         Row(
-            text, 0, "failed", 0.0, 1.0, 0, tried=(Attempt(0.0, 1.0, text, text, slot=0),), error=text,
+            text, 0, "failed", 0.0, 1.0, 0, tried=(AttemptRow(0.0, 1.0, text, text, slot=0),), error=text,
             message=text, command=text,
-            failure=Failure(input=text, params=text, stdout=text, stderr=text, traceback=text),
+            failure=FailureRow(input=text, params=text, stdout=text, stderr=text, traceback=text),
         )
         for text in HOSTILE
     ]  # fmt: skip

@@ -8,8 +8,8 @@ import pytest
 
 from batchmill.report.aggregate import report_of
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Edge, Node, Provenance, Run, Visit
-from batchmill.report.rows import Attempt, LimitStep, Row, Sample
+from batchmill.report.parts import Provenance, ReportEdge, ReportNode, Run, Visit
+from batchmill.report.rows import AttemptRow, LimitStep, Row, Sample
 
 
 def finding(facts):
@@ -50,7 +50,7 @@ def test_threads_that_wait_for_each_other_are_not_helped_by_more_of_them(simulat
     [("sequential", ""), ("thread", ", or executor: sequential"), ("process", ", or chunk_size: 100")],
 )
 def test_short_items(executor, switch):
-    node = Node("n", "code", True, executor, total=10, visits=[Visit(0.0, 1.0, 1)], wall=1.0)
+    node = ReportNode("n", "code", True, executor, total=10, visits=[Visit(0.0, 1.0, 1)], wall=1.0)
     rows = [Row("n", index, "ok", index / 10, 0.0001, 0) for index in range(10)]
     found = finding(Facts(Run("7f3a", "f", "success", 0.0, 1.0), [node], lambda: rows))
     assert (found.kind, found.switch) == ("between", f"batch_size: 100{switch}")
@@ -62,7 +62,9 @@ def test_waiting_on_processes(simulated):
 
 
 def test_a_long_tail():
-    node = Node("n", "shell", True, "thread", slots=4, total=40, visits=[Visit(0.0, 20.0, 4)], wall=20.0)
+    node = ReportNode(
+        "n", "shell", True, "thread", slots=4, total=40, visits=[Visit(0.0, 20.0, 4)], wall=20.0
+    )
     rows = [Row("n", index, "ok", index // 4 * 0.1, 0.1, index % 4) for index in range(39)]
     rows.append(Row("n", 39, "ok", 1.0, 19.0, 3))
     found = finding(Facts(Run("7f3a", "f", "success", 0.0, 20.0), [node], lambda: rows))
@@ -70,7 +72,9 @@ def test_a_long_tail():
 
 
 def test_short_items_are_not_blamed_for_slots_that_stood_empty_at_the_end():
-    node = Node("n", "shell", True, "thread", slots=4, total=40, visits=[Visit(0.0, 20.0, 4)], wall=20.0)
+    node = ReportNode(
+        "n", "shell", True, "thread", slots=4, total=40, visits=[Visit(0.0, 20.0, 4)], wall=20.0
+    )
     rows = [Row("n", index, "ok", index // 4 * 0.1, 0.1, index % 4) for index in range(40)]
     report = report_of(Facts(Run("7f3a", "f", "success", 0.0, 20.0), [node], lambda: rows))
     assert report.shares.tail == pytest.approx(76.0)
@@ -78,7 +82,7 @@ def test_short_items_are_not_blamed_for_slots_that_stood_empty_at_the_end():
 
 
 def test_no_order_is_advised_for_items_that_take_the_same_time():
-    node = Node("n", "shell", True, "thread", slots=4, total=5, visits=[Visit(0.0, 20.0, 4)], wall=20.0)
+    node = ReportNode("n", "shell", True, "thread", slots=4, total=5, visits=[Visit(0.0, 20.0, 4)], wall=20.0)
     rows = [Row("n", index, "ok", index // 4 * 10.0, 10.0, index % 4) for index in range(5)]
     found = finding(Facts(Run("7f3a", "f", "success", 0.0, 20.0), [node], lambda: rows))
     assert (found.kind, found.switch) == ("tail", "")
@@ -91,12 +95,12 @@ def test_advice_for_map_names_its_option(simulated):
 
 def test_a_stage_without_input():
     nodes = [
-        Node(name, "shell", True, "thread", total=10, visits=[Visit(0.0, 10.0)], wall=10.0)
+        ReportNode(name, "shell", True, "thread", total=10, visits=[Visit(0.0, 10.0)], wall=10.0)
         for name in ("slow", "fast")
     ]
     rows = [Row("slow", index, "ok", float(index), 1.0, 0, cpu=1.0) for index in range(10)]
     rows += [Row("fast", index, "ok", float(index), 0.01, 0) for index in range(10)]
-    edges = [Edge("slow", "fast", stream=True)]
+    edges = [ReportEdge("slow", "fast", stream=True)]
     found = finding(Facts(Run("7f3a", "f", "success", 0.0, 10.0), nodes, lambda: rows, edges=edges))
     assert (found.kind, found.node, found.switch) == ("input", "fast", "a higher max_concurrent on `slow`")
 
@@ -114,10 +118,10 @@ def test_shares_are_of_the_whole(simulated, slots):
 
 def refused(slots=10, **more):
     """Ten slots that wait for a limit and for a pause most of the time."""
-    node = Node("n", "http", True, "thread", slots=slots, visits=[Visit(0.0, 100.0, slots)], wall=100.0)
+    node = ReportNode("n", "http", True, "thread", slots=slots, visits=[Visit(0.0, 100.0, slots)], wall=100.0)
     tried = (
-        Attempt(0.0, 1.0, "E", status=429, slot=0, refused=True),
-        Attempt(99.0, 1.0, paused=400.0, slot=0),
+        AttemptRow(0.0, 1.0, "E", status=429, slot=0, refused=True),
+        AttemptRow(99.0, 1.0, paused=400.0, slot=0),
     )
     rows = [Row("n", 0, "retried", 0.0, 100.0, 0, 2, waited=500.0, tried=tried)]
     rows += [Row("n", index, "ok", 0.0, 1.0, index, waited=50.0) for index in range(1, slots)]

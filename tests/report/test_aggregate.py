@@ -12,8 +12,8 @@ import pytest
 from batchmill.report.aggregate import report_of
 from batchmill.report.columns import unpack
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Node, Pass, Run, Visit
-from batchmill.report.rows import Call, Row
+from batchmill.report.parts import Pass, ReportNode, Run, Visit
+from batchmill.report.rows import CallRow, Row
 
 
 def untimed(run):
@@ -85,7 +85,7 @@ def test_a_run_resumed_has_one_timeline_without_the_night():
 
 
 def test_an_outcome_that_was_put_in_another_place_counts_as_time_only():
-    node = Node("n", "shell", batch=True, total=1, visits=[Visit(0.0, 4.0)], wall=4.0)
+    node = ReportNode("n", "shell", batch=True, total=1, visits=[Visit(0.0, 4.0)], wall=4.0)
     rows = [
         Row("n", 0, "failed", 0.0, 1.0, 0, error="E", message="no", final=False),
         Row("n", 0, "ok", 2.0, 1.0, 0),
@@ -101,8 +101,8 @@ def test_items_that_never_came_were_not_run(simulated):
 
 
 def test_calls_add_up_without_rounding():
-    calls = [Call(None, "ask", index, "m", 10, 2, 1, 0.1) for index in range(10)]
-    calls.append(Call(None, "ask", 10, "m", 1, 1))
+    calls = [CallRow(None, "ask", index, "m", 10, 2, 1, 0.1) for index in range(10)]
+    calls.append(CallRow(None, "ask", 10, "m", 1, 1))
     report = report_of(Facts(Run("7f3a", "f", "success", 0.0, 1.0), [], tuple, lambda: calls))
     (one,) = report.calls
     assert (one.calls, one.cost, one.unpriced, one.input_tokens) == (11, 1.0, 1, 101)

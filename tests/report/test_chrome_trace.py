@@ -11,7 +11,7 @@ import pytest
 
 from batchmill.report import chrome_trace
 from batchmill.report.plain import Plain
-from batchmill.report.rows import Death, LimitStep
+from batchmill.report.rows import DeathRow, LimitStep
 
 
 def events(facts, *kinds):
@@ -57,7 +57,7 @@ def test_processes_and_tracks_have_names(troubled):
 def test_limits_refusals_and_deaths_are_marked(troubled):
     troubled.more |= {
         "limits": [LimitStep(2.0, "size", 4, None), LimitStep(1.0, "size", 8, 2.5)],
-        "deaths": [Death(3.0, "size", 7, signal=9)],
+        "deaths": [DeathRow(3.0, "size", 7, signal=9)],
     }
     steps = events(troubled.facts(), "C")
     assert [(one["ts"], one["args"]) for one in steps if one["name"] == "limit size"] == [

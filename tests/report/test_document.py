@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchmill.report.document import adaptive_of, edges_of, read
-from batchmill.report.parts import Edge
+from batchmill.report.parts import ReportEdge
 
 
 def echo(name, **more):
@@ -15,7 +15,7 @@ def echo(name, **more):
 def test_written_edges_with_their_actions():
     edges = [{"from": "a", "to": "b"}, {"from": "a", "to": "c", "action": "error"}]
     document = {"nodes": [echo("a"), echo("b"), echo("c")], "edges": edges}
-    assert edges_of(read(document)) == [Edge("a", "b"), Edge("a", "c", "error")]
+    assert edges_of(read(document)) == [ReportEdge("a", "b"), ReportEdge("a", "c", "error")]
     assert {node.id: node.type for node in read(document).nodes} == dict.fromkeys("abc", "echo")
 
 
@@ -24,8 +24,8 @@ def test_list_order_and_streams():
     second = echo("second", batch={"items": "${first.results}", "stream": True})
     third = echo("third")
     assert edges_of(read({"nodes": [first, second, third]})) == [
-        Edge("first", "second", stream=True),
-        Edge("second", "third"),
+        ReportEdge("first", "second", stream=True),
+        ReportEdge("second", "third"),
     ]
 
 

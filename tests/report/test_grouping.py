@@ -6,7 +6,7 @@ import pytest
 
 from batchmill.report.grouping import MOST_EXAMPLES, MOST_GROUPS, MOST_MORE, MOST_SHOWN, Grouping, pattern_of
 from batchmill.report.parts import Run
-from batchmill.report.rows import Failure, Row
+from batchmill.report.rows import FailureRow, Row
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_groups_have_counts_times_and_examples(run):
     made = Grouping(run, with_values=True)
     for index in range(100):
         made.add(failed(index, f"page {index} broke"))
-    made.add(failed(7, "exit code 9", exit_code=9, failure=Failure(input='{"id": 7}', stderr="oh no")))
+    made.add(failed(7, "exit code 9", exit_code=9, failure=FailureRow(input='{"id": 7}', stderr="oh no")))
     told = made.failures()
     first, second = told.groups
     assert (told.total, first.count, first.first, first.last) == (101, 100, 1.0, 100.0)
@@ -64,7 +64,7 @@ def test_groups_have_counts_times_and_examples(run):
 
 def test_values_are_left_out_where_they_are_not_wanted(run):
     made = Grouping(run, with_values=False)
-    made.add(failed(0, "no", failure=Failure("in", "params", "out", "err")))
+    made.add(failed(0, "no", failure=FailureRow("in", "params", "out", "err")))
     (example,) = made.failures().groups[0].examples
     assert (example.input, example.params, example.stdout, example.stderr) == (None, None, "", "")
 
@@ -84,7 +84,7 @@ def test_examples_are_cut_and_together_bounded(run):
     made = Grouping(run, with_values=True)
     for index in range(MOST_SHOWN):
         for _ in range(MOST_EXAMPLES):
-            long = Failure("i" * 10_000, "p" * 10_000, "o" * 10_000, "e" * 10_000, "t" * 10_000)
+            long = FailureRow("i" * 10_000, "p" * 10_000, "o" * 10_000, "e" * 10_000, "t" * 10_000)
             made.add(failed(index, f"{'x' * index}{'y' * (MOST_SHOWN - index)}", failure=long))
     examples = [one for group in made.failures().groups for one in group.examples]
     assert MOST_SHOWN - 16 <= len(examples) < MOST_SHOWN * MOST_EXAMPLES

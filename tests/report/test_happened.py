@@ -8,7 +8,7 @@ from batchmill.batch.engine import CUT_SHORT
 from batchmill.journal.contract import RunRecord
 from batchmill.report.happened import happened
 from batchmill.report.parts import Pass, Visit
-from batchmill.report.rows import Death, LimitStep
+from batchmill.report.rows import DeathRow, LimitStep
 
 
 def record(status="success"):
@@ -56,7 +56,7 @@ def test_workers_that_died_are_told_with_what_they_cost():
         run_finished(107.0, 7.0),
     ]
     assert happened(events, record(), 999.0, unknown).deaths == [
-        Death(3.0, "a[*].b", 5, 77, None, 9, slot=2, items=1, reason="timed out")
+        DeathRow(3.0, "a[*].b", 5, 77, None, 9, slot=2, items=1, reason="timed out")
     ]
 
 
@@ -176,6 +176,6 @@ def test_workers_of_a_cluster_are_slots_and_may_be_more_than_there_were_at_first
     assert told.visits == {"a": [Visit(0.0, 4.0, 6)]}
     assert told.slot_names.names("a") == ["h/0"]
     assert told.deaths == [
-        Death(2.0, "a", None, 9, None, 9, slot=0, host="h"),
-        Death(3.0, "a", 3, None, None, None, slot=None, items=2, host="tcp://h:1"),
+        DeathRow(2.0, "a", None, 9, None, 9, slot=0, host="h"),
+        DeathRow(3.0, "a", 3, None, None, None, slot=None, items=2, host="tcp://h:1"),
     ]

@@ -9,12 +9,14 @@ import pytest
 
 from batchmill.report import joblog
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Node, Run
+from batchmill.report.parts import ReportNode, Run
 from batchmill.report.rows import Row
 
 
 def facts(*rows):
-    return Facts(Run("7f3a", "f", "failed", 1000.0, 9.0), [Node("n", "shell", batch=True)], lambda: rows)
+    return Facts(
+        Run("7f3a", "f", "failed", 1000.0, 9.0), [ReportNode("n", "shell", batch=True)], lambda: rows
+    )
 
 
 def jobs(told):
@@ -47,9 +49,9 @@ def test_every_way_to_end_is_told_as_parallel_does():
 
 def test_only_items_of_batches_of_the_run_itself_are_jobs():
     nodes = [
-        Node("n", "shell", batch=True),
-        Node("m", "echo"),
-        Node("n[*].x", "shell", batch=True, nested=True),
+        ReportNode("n", "shell", batch=True),
+        ReportNode("m", "echo"),
+        ReportNode("n[*].x", "shell", batch=True, nested=True),
     ]
     rows = [Row(node.id, 0, "ok", 0.0, 1.0) for node in nodes]
     told = Facts(Run("7f3a", "f", "success", 0.0, 9.0), nodes, lambda: rows)

@@ -6,7 +6,7 @@ import pytest
 
 from batchmill.report.notable import Highest, RetrySums
 from batchmill.report.parts import Run
-from batchmill.report.rows import Attempt, Row
+from batchmill.report.rows import AttemptRow, Row
 
 
 def test_the_highest_come_first_and_ties_in_order():
@@ -23,9 +23,9 @@ def test_the_highest_come_first_and_ties_in_order():
 def test_retries_are_told_by_cause():
     sums = RetrySums()
     tried = (
-        Attempt(0.0, 1.0, "HTTPError", status=429),
-        Attempt(3.0, 2.0, "TimeoutError", kind="timeout", paused=2.0),
-        Attempt(6.0, 1.0, paused=1.0),
+        AttemptRow(0.0, 1.0, "HTTPError", status=429),
+        AttemptRow(3.0, 2.0, "TimeoutError", kind="timeout", paused=2.0),
+        AttemptRow(6.0, 1.0, paused=1.0),
     )
     sums.add(Row("n", 0, "retried", 0.0, 7.0, attempts=3, tried=tried))
     sums.add(Row("n", 1, "failed", 0.0, 1.0, attempts=2))

@@ -11,8 +11,8 @@ import pytest
 
 from batchmill.report import otlp
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Node, Run, Visit
-from batchmill.report.rows import Call, Row
+from batchmill.report.parts import ReportNode, Run, Visit
+from batchmill.report.rows import CallRow, Row
 
 
 def spans(facts):
@@ -72,9 +72,9 @@ def test_calls_have_opentelemetrys_names(simulated):
 
 
 def test_a_call_of_a_plain_node_is_within_its_visit():
-    nodes = [Node("ask", "llm", visits=[Visit(0.0, 2.0)])]
+    nodes = [ReportNode("ask", "llm", visits=[Visit(0.0, 2.0)])]
     rows = [Row("ask", 0, "ok", 0.0, 2.0)]
-    calls = [Call(0.5, "ask", None, "m"), Call(0.5, "flow[*].ask", 3, "m")]
+    calls = [CallRow(0.5, "ask", None, "m"), CallRow(0.5, "flow[*].ask", 3, "m")]
     found = spans(Facts(Run("7f3a", "f", "success", 0.0, 2.0), nodes, lambda: rows, lambda: calls))
     assert [span["name"] for span in found] == ["run 7f3a", "ask", "chat m", "chat m"]
     assert found[2]["parentSpanId"] == found[1]["spanId"]

@@ -8,7 +8,7 @@ import pytest
 
 from batchmill.report import joblog, otlp, tsv
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Node, Pass, Run, Visit
+from batchmill.report.parts import Pass, ReportNode, Run, Visit
 from batchmill.report.plain import Plain, in_order
 from batchmill.report.rows import Row
 from batchmill.report.slot_names import SlotNames
@@ -26,7 +26,7 @@ def facts_of(page, node, visits, kept):
     names = SlotNames()
     names.begin(node, 0.0)
     names.join(node, 0, "host\n0", 0)
-    about = Node(node, "code", batch=True, visits=visits)
+    about = ReportNode(node, "code", batch=True, visits=visits)
     run = Run("7f30", "flow", "failed", 1000.0, 10.0, journal="--journal '/tmp/a 0'", kept=kept)
     told = (run, [about], lambda: in_order(page, Plain.rows, lambda row: row))
     return [Facts(*told, passes=PASSES, slot_names=names, in_pages=one) for one in (lambda _: [page], None)]

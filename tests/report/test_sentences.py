@@ -7,7 +7,7 @@ import pytest
 from batchmill.report import terminal
 from batchmill.report.aggregate import report_of
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Node, Pass, Run
+from batchmill.report.parts import Pass, ReportNode, Run
 from batchmill.report.rows import Row
 
 
@@ -49,7 +49,7 @@ def test_no_sentence_has_a_character_that_is_not_seen(hostile):
 def test_what_failed_inside_items_is_not_passed_over():
     rows = [Row("n", 0, "degraded", 1.0, 1.0, 0), Row("n", 1, "ok", 2.0, 1.0, 0)]
     facts = Facts(
-        Run("7f3a", "f", "degraded", 1000.0, 3.0), [Node("n", "workflow", batch=True)], lambda: rows
+        Run("7f3a", "f", "degraded", 1000.0, 3.0), [ReportNode("n", "workflow", batch=True)], lambda: rows
     )
     assert report_of(facts).told["failures"] == [
         "No item failed, but something inside 1 item did: `batchmill show 7f3a --errors` lists that."
@@ -60,7 +60,7 @@ def test_what_failed_inside_items_is_not_passed_over():
 def test_groups_that_are_not_shown_are_not_passed_over(kinds, words):
     rows = [Row("n", index, "failed", 1.0, 1.0, 0, error=f"E{'x' * index}") for index in range(kinds)]
     report = report_of(
-        Facts(Run("7f3a", "f", "failed", 1000.0, 3.0), [Node("n", "code", batch=True)], lambda: rows)
+        Facts(Run("7f3a", "f", "failed", 1000.0, 3.0), [ReportNode("n", "code", batch=True)], lambda: rows)
     )
     assert report.told["head"][0].endswith(f"{kinds} failed in {words}." if words else f"{kinds} failed.")
     assert report.told["failures"][0].partition(":")[0].endswith(words or "1 failure")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchmill.report.parts import Visit
-from batchmill.report.rows import Attempt, LimitStep, Row
+from batchmill.report.rows import AttemptRow, LimitStep, Row
 from batchmill.report.slot_time import SlotTime, attempts_of
 
 
@@ -51,16 +51,16 @@ def test_what_is_waited_before_the_first_item_of_a_slot_is_no_start():
 
 
 def test_a_pause_before_another_attempt_is_no_work():
-    tried = (Attempt(0.0, 1.0, "E", slot=0), Attempt(5.0, 1.0, paused=4.0, slot=0))
+    tried = (AttemptRow(0.0, 1.0, "E", slot=0), AttemptRow(5.0, 1.0, paused=4.0, slot=0))
     told = adds_up(shares([Row("n", 0, "retried", 0.0, 6.0, 0, 2, tried=tried)], [Visit(0.0, 6.0)]))
     assert (told.work, told.failed_attempts, told.retry_waits) == (1.0, 1.0, 4.0)
 
 
 def test_what_a_new_worker_takes_in_place_of_one_that_died_is_its_start():
     tried = (
-        Attempt(0.0, 1.0, "WorkerDied", kind="worker_died", slot=0),
-        Attempt(4.0, 1.0, "E", paused=3.0, slot=0),
-        Attempt(7.0, 1.0, paused=2.0, slot=0),
+        AttemptRow(0.0, 1.0, "WorkerDied", kind="worker_died", slot=0),
+        AttemptRow(4.0, 1.0, "E", paused=3.0, slot=0),
+        AttemptRow(7.0, 1.0, paused=2.0, slot=0),
     )
     told = adds_up(shares([Row("n", 0, "retried", 0.0, 8.0, 0, 3, tried=tried)], [Visit(0.0, 8.0)]))
     assert (told.start, told.retry_waits, told.between) == (3.0, 2.0, 0.0)

@@ -8,8 +8,8 @@ import pytest
 
 from batchmill.report.aggregate import report_of
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Node, Run, Visit
-from batchmill.report.rows import CODES, Attempt, Call, LimitStep, Refusal, Row, Sample
+from batchmill.report.parts import ReportNode, Run, Visit
+from batchmill.report.rows import CODES, AttemptRow, CallRow, LimitStep, RefusalRow, Row, Sample
 from batchmill.report.timeline import (
     BINS,
     MOST_LANES,
@@ -26,7 +26,7 @@ def told(nodes=(), rows=(), wall=60.0, **more):
 
 
 def node(name, slots=1, wall=60.0):
-    return Node(name, "shell", batch=True, slots=slots, visits=[Visit(0.0, wall, slots)], wall=wall)
+    return ReportNode(name, "shell", batch=True, slots=slots, visits=[Visit(0.0, wall, slots)], wall=wall)
 
 
 def test_items_count_in_the_bin_they_ended_in():
@@ -53,7 +53,7 @@ def test_small_nodes_are_one_line_and_are_said_to_be():
 
 
 def test_lanes_tell_how_busy_and_the_worst_that_ended():
-    tried = (Attempt(0.0, 30.0, "E", slot=1), Attempt(40.0, 20.0, slot=0))
+    tried = (AttemptRow(0.0, 30.0, "E", slot=1), AttemptRow(40.0, 20.0, slot=0))
     rows = [Row("n", 0, "retried", 0.0, 60.0, 0, 2, tried=tried)]
     (lanes,) = told([node("n", 2)], rows).lanes
     raw = zlib.decompress(lanes.data)
@@ -90,15 +90,15 @@ def test_a_limit_that_changed_often_keeps_the_last_step_of_each_bin():
 
 
 def test_refusals_are_counted_and_their_spans_bounded():
-    refused = [Refusal(at * 0.1, "api", 429, 2.0) for at in range(500)]
+    refused = [RefusalRow(at * 0.1, "api", 429, 2.0) for at in range(500)]
     (one,) = told(refusals=lambda: refused).series.refusals
     assert (one.total, sum(one.counts), one.span_total, len(one.spans)) == (500, 500, 500, MOST_SPANS)
     assert one.spans[1] == (0.1, 2.0, 429)
 
 
 def test_cost_adds_up_over_time_and_untimed_calls_are_not_drawn():
-    calls = [Call(1.0, "n", 0, "m", 10, 5, cost=0.5), Call(30.0, "n", 1, "m", 10, 5, cost=0.25)]
-    series = told(calls=lambda: [*calls, Call(None, "n", 2, "m", 99, 99, cost=9.0)]).series
+    calls = [CallRow(1.0, "n", 0, "m", 10, 5, cost=0.5), CallRow(30.0, "n", 1, "m", 10, 5, cost=0.25)]
+    series = told(calls=lambda: [*calls, CallRow(None, "n", 2, "m", 99, 99, cost=9.0)]).series
     assert (series.cost[0], series.cost[10], series.cost[-1]) == (0.0, 0.5, 0.75)
     assert sum(series.tokens) == 30
 

@@ -47,7 +47,7 @@ def builtin(scale: float = 1.0) -> list[Workload]:
 
 
 def builtin_named(names: list[str], scale: float = 1.0) -> list[Workload]:
-    """Those of the built-in workloads; a name that is none of them is a KeyError."""
+    """The built-in workloads with these ``names``. Raises KeyError for another name."""
     known = {workload.name: workload for workload in builtin(scale)}
     return [known[name] for name in names]
 

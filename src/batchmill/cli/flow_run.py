@@ -52,7 +52,8 @@ class FlowResume:
                 now = reader.run(self.run.name)
             if now.passes != self.run.passes:  # the module ran it when it was imported
                 return self._as_it_was()
-            return self._gone_on_with(flow, list(listeners), _either(stop, cancel))
+            with CancelToken(stop, cancel) as ending:
+                return self._gone_on_with(flow, list(listeners), ending)
 
     def _gone_on_with(self, flow: Any, listeners: list[Listener], stop: CancelToken) -> RunResult:
         shared = dict(self.run.inputs)
@@ -103,11 +104,6 @@ def _entry(fault: Exception) -> dict[str, object]:
     info = describe(fault)
     told = {"type": info.type, "message": info.message, "attempts": 1, "kind": info.kind}
     return {"node": None, "index": None, "item": None, **told, "traceback": info.traceback}
-
-
-def _either(stop: CancelToken, cancel: CancelToken) -> CancelToken:
-    cancel.on_cancel(lambda: stop.cancel(cancel.reason))
-    return stop
 
 
 @contextmanager

@@ -98,7 +98,8 @@ class ItemFeed:
     def _linked(
         self, first: Iterable[object], others: list[list[object]], wake: Callable[[], None] | None
     ) -> Iterable[object]:
-        """Those of a pipe, which may be long in coming, are compared with the others as they come."""
+        """The items of all sources side by side. Those of a pipe, which may take long to come, are compared
+        with the others as they come."""
         known = others if wake is not None else [list(first), *others]
         lengths = [len(values) for values in known]
         if len(set(lengths)) > 1:

@@ -200,7 +200,7 @@ class EndedItem:
 
 
 def _items(block: Block) -> Iterator[EndedItem]:
-    """Those of a block that were not cancelled."""
+    """The items of a block, except cancelled ones."""
     for outcome, item in zip(block.outcomes(), block.items, strict=False):
         error = outcome.error
         if error is not None and error.kind == "cancelled":

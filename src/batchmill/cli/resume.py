@@ -128,14 +128,10 @@ def command(
         _items_of(run, journal, as_json, failed_only, at_the_end) as items,
     ):
         refuse_shared(at_the_end.written, own)
-        begin: Begin
-        if is_flow(run):
-            begin = FlowResume(run, journal, failed_only)
-        else:
-            own |= {**kept_files(run), **at_the_end.own_files}
-            kept_for = {**({} if json_wanted is None else {"json": as_json}), **at_the_end.remembered()}
-            further = {**settings, **part, "own_files": own, "remembered": kept_for}
-            begin = _further_pass(run, journal, inputs, failed_only, further)
+        own |= {**kept_files(run), **at_the_end.own_files}
+        kept_for = {**({} if json_wanted is None else {"json": as_json}), **at_the_end.remembered()}
+        further = {**settings, **part, "own_files": own, "remembered": kept_for}
+        begin = _further_pass(run, journal, inputs, failed_only, further)
         call = CommandCall(
             begin, journal, as_json, shown, quiet, verbose, at_the_end, items, folder, exit_zero
         )
@@ -145,7 +141,10 @@ def command(
 def _further_pass(
     run: RunRecord, journal: Journal, inputs: Given, failed_only: bool, further: Mapping[str, Any]
 ) -> Begin:
-    """The call of :func:`~batchmill.runs.resume.resume`, with its ``further`` arguments."""
+    """The call of :func:`~batchmill.runs.resume.resume`, with its ``further`` arguments, or what continues a
+    flow, which takes none of them."""
+    if is_flow(run):
+        return FlowResume(run, journal, failed_only)
     return partial(
         resume,
         run.name,

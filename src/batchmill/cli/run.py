@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,11 +13,12 @@ from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
 from batchmill.cli.document import document_of
 from batchmill.cli.exits import Exit
-from batchmill.cli.fulfil import CommandCall, fulfil
-from batchmill.cli.given import given, with_stdin
+from batchmill.cli.fulfil import Begin, CommandCall, fulfil
+from batchmill.cli.given import Given, given, with_stdin
 from batchmill.cli.own_files import own_files, refuse_shared
 from batchmill.events.progress import ProgressKind
 from batchmill.graph.part import Part
+from batchmill.journal.journal import Journal
 from batchmill.runs.result import RunResult
 from batchmill.runs.run import run
 from batchmill.runs.settings import RunSettings
@@ -78,8 +78,8 @@ def command(
     if dry_run:
         part = Part.of(only, from_, until)
         settings = RunSettings(executor=executor, jobs=jobs, limit=limit, cluster=cluster, part=part)
-        # it draws, and looks at clusters: most runs need neither
-        show_plan = import_module("batchmill.cli.plan").show_plan
+        from batchmill.cli.plan import show_plan  # it draws, and looks at clusters: most runs need neither
+
         show_plan(file, from_line, settings, journal_path, "json" if json_wanted else "tree")
         return Exit.SUCCESS
     draft = document_of(file)
@@ -88,7 +88,7 @@ def command(
     own = own_files(params_file)
     with FilesAtTheEnd.asked(files, journal) as at_the_end:
         refuse_shared(at_the_end.written, own)
-        begin = partial(
+        begin: Begin = partial(
             run,
             draft,
             wanted.values,
@@ -105,19 +105,26 @@ def command(
             own_files={**own, **at_the_end.own_files},
             remembered={**options.remembered(name, json_wanted, progress), **at_the_end.remembered()},
         )
-        if wait and journal is None:
-            raise click.UsageError("--wait needs a journal, which has the batches to wait for")
-        if wait and journal is not None:
-            resume = import_module("batchmill.runs.resume").resume  # few runs wait
-            go_on = partial(resume, params=wanted.values, text_params=wanted.text, journal=journal, wait=True)
-            begin = partial(_waited, begin, go_on)
+        if wait:
+            begin = _and_further_passes(begin, wanted, journal)
         call = CommandCall(
             begin, journal, json_wanted, progress, quiet, verbose, at_the_end, exit_zero=exit_zero
         )
         return fulfil(call, caller)
 
 
-def _waited(begin: Callable[..., RunResult], go_on: Callable[..., RunResult], **told: object) -> RunResult:
-    """A run, and its continuations once the services that it waits for have answered."""
-    result = begin(**told)
-    return go_on(result.run, **told) if result.status == "waiting" else result
+def _and_further_passes(begin: Begin, wanted: Given, journal: Journal | None) -> Begin:
+    """Begin a run, and continue it once the services that it waits for have answered. Raises
+    :class:`click.UsageError` without a journal."""
+    from batchmill.runs.resume import resume  # few runs wait
+
+    if journal is None:
+        raise click.UsageError("--wait needs a journal, which has the batches to wait for")
+
+    def waited(**told: Any) -> RunResult:
+        result = begin(**told)
+        if result.status != "waiting":
+            return result
+        return resume(result.run, wanted.values, text_params=wanted.text, journal=journal, wait=True, **told)
+
+    return waited

@@ -10,23 +10,27 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import Self
 
 
 class CancelToken:
     """Cancelled once, and every registered callback is called.
 
-    A token ``within`` another one is cancelled as soon as that is, before any callback is called; its own
-    callbacks are those of :meth:`cancel`, which its owner registers there. So what a callback ends leaves
-    nothing to others that are about to be ended, too.
+    A token ``within`` others counts as cancelled as soon as one of them is, before any callback is called. So
+    what a callback ends leaves nothing to others that are about to be ended, too. Its own callbacks are
+    called with those of the others between :meth:`follow` and :meth:`leave`, or inside ``with token:``.
 
-    Concurrency: any thread may call any method. ``_lock`` guards ``_callbacks`` and ``reason``, which never
-    changes once it is set; callbacks run in the thread that cancels, outside the lock, and must not block.
+    Concurrency: any thread may call any method, except :meth:`follow` and :meth:`leave`, which are its
+    owner's. ``_lock`` guards ``_callbacks`` and ``reason``, which never changes once it is set; callbacks run
+    in the thread that cancels, outside the lock, and must not block.
     """
 
     reason = ""  # why, in words that a run may be listed with; what the first who cancelled gave
 
-    def __init__(self, within: CancelToken | None = None) -> None:
-        self._within = within
+    def __init__(self, *within: CancelToken | None) -> None:
+        self._within = tuple(token for token in within if token is not None)
+        self._unfollow: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._callbacks: dict[int, Callable[[], None]] = {}
@@ -34,7 +38,7 @@ class CancelToken:
 
     @property
     def cancelled(self) -> bool:
-        return self._event.is_set() or (self._within is not None and self._within.cancelled)
+        return self._event.is_set() or any(token.cancelled for token in self._within)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until cancelled or until ``seconds`` have passed; True when cancelled."""
@@ -67,6 +71,26 @@ class CancelToken:
                 self._callbacks.pop(number, None)
 
         return remove
+
+    def follow(self) -> Self:
+        """From now on, cancel this one as soon as a token around it is cancelled, for the same reason."""
+        for token in self._within:
+            self._unfollow.append(token.on_cancel(partial(self._cancel_with, token)))
+        return self
+
+    def _cancel_with(self, outer: CancelToken) -> None:
+        self.cancel(outer.reason)
+
+    def leave(self) -> None:
+        """Stop following, so that the tokens around this one do not keep it."""
+        while self._unfollow:
+            self._unfollow.pop()()
+
+    def __enter__(self) -> Self:
+        return self.follow()
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
     def __deepcopy__(self, memo: dict[int, object]) -> CancelToken:
         return self

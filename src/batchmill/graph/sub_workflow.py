@@ -175,13 +175,12 @@ def _ended_in_time(attempt: Attempt) -> Iterator[CancelToken]:
 
     timer = threading.Timer(left, end)
     timer.daemon = True
-    forget = attempt.cancel.on_cancel(cancel.cancel)
-    timer.start()
-    try:
-        yield cancel
-    finally:
-        timer.cancel()
-        forget()
+    with cancel:
+        timer.start()
+        try:
+            yield cancel
+        finally:
+            timer.cancel()
 
 
 def _report(

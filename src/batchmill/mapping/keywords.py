@@ -129,7 +129,7 @@ _OTHER_NAMES = {
 
 @functools.cache
 def _shared_gates() -> Gates:
-    """Those of this process: calls that name the same key share its limit."""
+    """The gates of this process: calls that name the same key share its limit."""
     from batchmill.batch.admissions.gates import Gates
 
     return Gates()

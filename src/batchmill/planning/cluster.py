@@ -52,7 +52,7 @@ def _looked_at(cluster: str | Mapping[str, object] | None) -> Told:
 
 
 def _batches(told: Told) -> Iterator[Told]:
-    """Those of all nodes, also of sub-workflows."""
+    """The batches of all nodes, including those of sub-workflows."""
     for node in (*told.get("nodes", ()), *told.get("finally", ())):
         if "batch" in node:
             yield node["batch"]

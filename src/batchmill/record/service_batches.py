@@ -61,7 +61,7 @@ class BatchStore(Protocol):
     """
 
     def batches(self) -> list[ServiceBatch]:
-        """Those with requests that no item has used up, the oldest first."""
+        """The batches with requests that no item has used up, the oldest first."""
 
     def prepare(self, batch: ServiceBatch, digests: Sequence[str]) -> int:
         """Enter a batch with its requests, in their order; its id here."""
@@ -77,7 +77,7 @@ class BatchStore(Protocol):
         """The requests with that content that no item has used up, the oldest first."""
 
     def requests_of(self, batch: int) -> list[ServiceRequest]:
-        """Those of a batch that no item has used up."""
+        """The requests of a batch that no item has used up."""
 
     def settle(self, requests: Sequence[int]) -> None:
         """Items have ended with the answers to these requests: do not hand them out again."""

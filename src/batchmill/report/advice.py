@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from batchmill.report import text
 from batchmill.report.model import Finding, Report
-from batchmill.report.parts import Node, Shares
+from batchmill.report.parts import ReportNode, Shares
 from batchmill.report.words import duration, number, percent, share
 
 WORTH = 0.15  # of the run's slot-seconds: less is not worth a change
@@ -25,7 +25,7 @@ MOST = 5
 MAP_TYPE = "batchmill.nodes.command:CommandNode"  # of the node of `batchmill map`
 IN_COMMANDS = frozenset({"shell", "command", MAP_TYPE})
 
-Rule = Callable[[Report, Node, Shares], tuple[float, str, str] | None]
+Rule = Callable[[Report, ReportNode, Shares], tuple[float, str, str] | None]
 
 
 def advise(report: Report) -> list[Finding]:
@@ -62,7 +62,7 @@ def _findings(report: Report, whole: float) -> Iterator[Finding]:
                 yield Finding(kind, node.id, seconds / whole, seconds, sentence, switch)
 
 
-def _name(node: Node) -> str:
+def _name(node: ReportNode) -> str:
     return f"`{text.line(node.id, 60)}`"
 
 
@@ -70,7 +70,7 @@ def _slots(number_of: int) -> str:
     return "its slot" if number_of == 1 else f"its {number_of} slots"
 
 
-def _limit(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
+def _limit(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str, str]:
     refused = sum(one.total for one in report.series.refusals)
     slots = "the slots that it opened" if node.adaptive else _slots(node.slots)
     sentence = (
@@ -89,7 +89,7 @@ def _limit(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]
     )
 
 
-def _permits(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
+def _permits(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str, str]:
     sentence = (
         f"Other nodes used the whole concurrency limit of the run while items of {_name(node)} waited: for "
         f"{percent(shares.permit_waits, shares.capacity)} of the time of {_slots(node.slots)} "
@@ -98,7 +98,7 @@ def _permits(report: Report, node: Node, shares: Shares) -> tuple[float, str, st
     return shares.permit_waits, sentence, "a higher --jobs"
 
 
-def _retry_waits(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
+def _retry_waits(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str, str]:
     sentence = (
         f"Slots of {_name(node)} stood empty for {duration(shares.retry_waits)} while items waited to be "
         "tried again."
@@ -108,7 +108,7 @@ def _retry_waits(report: Report, node: Node, shares: Shares) -> tuple[float, str
     return shares.retry_waits, sentence, "a shorter retry_wait"
 
 
-def _failed(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
+def _failed(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str, str]:
     causes = report.retries.causes
     worst = f", most of it to {causes[0].cause}" if causes else ""
     sentence = (
@@ -119,7 +119,7 @@ def _failed(report: Report, node: Node, shares: Shares) -> tuple[float, str, str
     return shares.failed_attempts, sentence, "a shorter timeout" if late else ""
 
 
-def _tail(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
+def _tail(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str, str] | None:
     if node.durations is None or not node.batch:
         return None
     ran = node.durations.count
@@ -147,13 +147,13 @@ def _tail(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
     return shares.tail, sentence, "the largest items first"
 
 
-def _at_once(node: Node, number_of_items: int) -> str:
+def _at_once(node: ReportNode, number_of_items: int) -> str:
     """The setting for so many items at once: for a node of ``batchmill map``, which has no document, an
     option."""
     return f"-j {number_of_items}" if node.type == MAP_TYPE else f"max_concurrent: {number_of_items}"
 
 
-def _start(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
+def _start(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str, str] | None:
     if not node.batch:
         return None
     died = any(death.node == node.id for death in report.deaths)
@@ -165,7 +165,7 @@ def _start(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]
     return shares.start, sentence, "executor: thread" if node.executor == "process" else ""
 
 
-def _input(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]:
+def _input(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str, str]:
     feeding = [edge.source for edge in report.edges if edge.stream and edge.target == node.id]
     before = f"`{text.line(feeding[0], 60)}`" if feeding else "the node before it"
     sentence = (
@@ -175,7 +175,7 @@ def _input(report: Report, node: Node, shares: Shares) -> tuple[float, str, str]
     return shares.input, sentence, f"a higher max_concurrent on {before}"
 
 
-def _between(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
+def _between(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str, str] | None:
     if node.durations is None or not node.batch:
         return None
     sentence = (
@@ -194,7 +194,7 @@ def _between(report: Report, node: Node, shares: Shares) -> tuple[float, str, st
     )
 
 
-def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] | None:
+def _work(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str, str] | None:
     """Slots that are always busy: advice that depends on what they do."""
     if not node.batch or shares.work < BUSY * shares.capacity or node.wall <= 0:
         return None
@@ -205,42 +205,58 @@ def _work(report: Report, node: Node, shares: Shares) -> tuple[float, str, str] 
     if node.cpu is None or shares.work <= 0:
         return None if node.slots > 1 else (shares.work, f"{busy}.", "executor: auto")
     each, cores = node.cpu / shares.work, node.cpu / node.wall
-    if (
-        node.executor == "thread"
-        and node.type not in IN_COMMANDS
-        and report.provenance.gil
-        and cores > COMPUTES
-    ):
-        sentence = f"{busy} and computed: the GIL gave them one core between them."
-        return shares.work, sentence, "executor: process"
-    if node.executor == "process" and each < WAITS:
-        sentence = f"{busy}, {share(1 - each)} of which they waited: threads wait as well, and more of them."
-        return shares.work, sentence, "executor: thread"
-    if node.executor == "thread" and report.provenance.gil and _kept_busy(report, node) > COMPUTES:
-        sentence = f"{busy}, most of it waiting for each other: with the GIL one of them computes at a time."
-        return shares.work, sentence, "executor: process"
-    if each < WAITS:
-        sentence = f"{busy} and waited for {share(1 - each)} of that: more items could wait at once."
-        wider = (
-            'max_concurrent: "auto"'
-            if node.type in ("http", "llm", "embeddings", "mcp")
-            else _at_once(node, node.slots * 2)
-        )
-        return shares.work, sentence, wider if node.executor != "sequential" else "executor: thread"
-    free = (report.provenance.cores or 0) - cores
-    if node.executor == "process" and free >= 1:
-        more = node.slots + int(free)
+    found = (
+        _held_by_the_gil(report, node, cores) or _waiting(node, each) or _computing(report, node, each, cores)
+    )
+    if found is None:
+        return None
+    what, switch = found
+    return shares.work, f"{busy}{what}", switch
+
+
+def _held_by_the_gil(report: Report, node: ReportNode, cores: float) -> tuple[str, str] | None:
+    """What threads did that computed one at a time, on so many ``cores``, and what to set."""
+    if node.executor != "thread" or not report.provenance.gil:
+        return None
+    if node.type not in IN_COMMANDS and cores > COMPUTES:
+        return " and computed: the GIL gave them one core between them.", "executor: process"
+    if _kept_busy(report, node) > COMPUTES:
         return (
-            shares.work,
-            f"{busy} and computed, and {number(free)} cores were idle.",
-            f"max_concurrent: {more}",
+            ", most of it waiting for each other: with the GIL one of them computes at a time.",
+            "executor: process",
         )
-    if node.executor == "sequential" and each > COMPUTES:
-        return shares.work, f"{busy} and computed, one item after another.", "executor: process"
     return None
 
 
-def _kept_busy(report: Report, node: Node) -> float:
+def _waiting(node: ReportNode, each: float) -> tuple[str, str] | None:
+    """What slots did that mostly waited, with ``each`` CPU seconds a second, and what to set."""
+    if each >= WAITS:
+        return None
+    if node.executor == "process":
+        what = f", {share(1 - each)} of which they waited: threads wait as well, and more of them."
+        return what, "executor: thread"
+    what = f" and waited for {share(1 - each)} of that: more items could wait at once."
+    if node.executor == "sequential":
+        return what, "executor: thread"
+    if node.type in ("http", "llm", "embeddings", "mcp"):
+        return what, 'max_concurrent: "auto"'
+    return what, _at_once(node, node.slots * 2)
+
+
+def _computing(report: Report, node: ReportNode, each: float, cores: float) -> tuple[str, str] | None:
+    """What slots did that computed, on so many ``cores`` in all, and what to set; None if nothing helps."""
+    free = (report.provenance.cores or 0) - cores
+    if node.executor == "process" and free >= 1:
+        return (
+            f" and computed, and {number(free)} cores were idle.",
+            f"max_concurrent: {node.slots + int(free)}",
+        )
+    if node.executor == "sequential" and each > COMPUTES:
+        return " and computed, one item after another.", "executor: process"
+    return None
+
+
+def _kept_busy(report: Report, node: ReportNode) -> float:
     """How many cores the process of the run kept busy while the node was under way, on average; 0 if nobody
     knows, as where there were other processes too."""
     if any(one.executor in ("process", "dask") or one.type in IN_COMMANDS for one in report.nodes):

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from batchmill.report import text
 from batchmill.report.facts import Facts
 from batchmill.report.model import Report
-from batchmill.report.parts import Node
+from batchmill.report.parts import ReportNode
 from batchmill.report.plain import Plain
 from batchmill.report.rows import FAILURES
 from batchmill.report.sections import LONGEST_CELL, MOST_ROWS, Section, Table
@@ -139,11 +139,11 @@ def _side(report: Report) -> Side:
     )  # fmt: skip
 
 
-def _ok(node: Node) -> int:
+def _ok(node: ReportNode) -> int:
     return sum(node.counts.get(state, 0) for state in ("ok", "retried", "degraded", "kept"))
 
 
-def _figures(node: Node) -> dict[str, float]:
+def _figures(node: ReportNode) -> dict[str, float]:
     failed = sum(number for state, number in node.counts.items() if state in FAILURES)
     told: dict[str, float] = {"ok": _ok(node), "failed": failed}
     if node.durations is not None:

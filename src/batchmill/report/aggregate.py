@@ -18,9 +18,9 @@ from batchmill.report.grouping import MOST_SHOWN, Grouping
 from batchmill.report.hosts import HostSums
 from batchmill.report.model import Report, Values
 from batchmill.report.notable import CallSums, Highest, RetrySums
-from batchmill.report.parts import Node, Shares
+from batchmill.report.parts import ReportNode, Shares
 from batchmill.report.plain import Plain
-from batchmill.report.rows import Call, Row, refusals_of
+from batchmill.report.rows import CallRow, Row, refusals_of
 from batchmill.report.sentences import tell
 from batchmill.report.slot_time import SlotTime, attempts_of
 from batchmill.report.sums import NodeSums
@@ -116,7 +116,7 @@ class Aggregate:
             self._store.make_room()
         self._rows += number
 
-    def add_call(self, call: Call) -> None:
+    def add_call(self, call: CallRow) -> None:
         """Count a call of a language model."""
         sums = self._sums.get(call.node) or self._begin(call.node)
         sums.add_call(call)
@@ -126,7 +126,7 @@ class Aggregate:
     def _begin(self, name: str) -> NodeSums:
         node = self._nodes.get(name)
         if node is None:
-            node = self._nodes[name] = Node(name, "", batch=True, nested=True)
+            node = self._nodes[name] = ReportNode(name, "", batch=True, nested=True)
         slots = None if node.nested else SlotTime(node.visits, streams=name in self._fed)
         names = self._facts.slot_names
         hosts = HostSums(name, names) if names.names(name) else None
@@ -167,7 +167,7 @@ class Aggregate:
         report = replace(report, advice=advise(report))
         return replace(report, told=tell(report))
 
-    def _finished(self, sums: NodeSums) -> Node:
+    def _finished(self, sums: NodeSums) -> ReportNode:
         steps = self._timeline.steps(self._facts.adaptive.get(sums.node.id, ""))
         adaptive = sums.node.id in self._facts.adaptive
         return replace(sums.finished(steps), visits=list(sums.node.visits[:MOST_VISITS]), adaptive=adaptive)

@@ -13,9 +13,9 @@ from typing import Any
 
 from batchmill.report import text
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Node
+from batchmill.report.parts import ReportNode
 from batchmill.report.plain import Plain
-from batchmill.report.rows import Attempt, Refusal, Row, refusals_of
+from batchmill.report.rows import AttemptRow, RefusalRow, Row, refusals_of
 from batchmill.report.slot_names import SlotNames
 
 RUN = 1  # the process of the run as a whole; nodes have those after it
@@ -60,7 +60,7 @@ def _track(process: int, track: int, name: str) -> Event:
     return {"ph": "M", "pid": process, "tid": track, "ts": 0, "name": "thread_name", "args": {"name": name}}
 
 
-def _node(node: Node, process: int) -> Iterator[Event]:
+def _node(node: ReportNode, process: int) -> Iterator[Event]:
     yield from _named(process, node.id, process)
     if node.visits:
         yield _track(process, VISITS, "under way")
@@ -87,7 +87,7 @@ class _Items:
     def _row(self, row: Row, start: float) -> Iterator[Event]:
         yield from self._named(row.node)
         process = self._processes[row.node]
-        tried = row.tried or (Attempt(start, row.wall, row.error, waited=row.waited, slot=row.slot),)
+        tried = row.tried or (AttemptRow(start, row.wall, row.error, waited=row.waited, slot=row.slot),)
         for number, one in enumerate(tried, 1):
             slot = row.slot if one.slot is None else one.slot
             if slot is not None:
@@ -137,7 +137,7 @@ class _Items:
             yield _track(process, slot + VISITS + 1, text.line(name))
 
 
-def _attempt(row: Row, one: Attempt, number: int, slot: int | None, process: int) -> Iterator[Event]:
+def _attempt(row: Row, one: AttemptRow, number: int, slot: int | None, process: int) -> Iterator[Event]:
     state = row.state if number == max(1, len(row.tried)) else "tried again"
     args: dict[str, Any] = {"index": row.index, "state": state, "attempt": number}
     for key, value in (("error", text.line(one.error)), ("status", one.status), ("waited_s", one.waited)):
@@ -189,7 +189,7 @@ def _happenings(facts: Facts, processes: Mapping[str, int]) -> Iterator[Event]:
         yield _instant("a worker died", death.at, process, told)
 
 
-def _refused(refusal: Refusal) -> Event:
+def _refused(refusal: RefusalRow) -> Event:
     told = {"status": refusal.status, "retry_after_s": refusal.retry_after}
     return _instant(f"refused by {refusal.key}", refusal.at, RUN, told)
 

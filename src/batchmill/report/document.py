@@ -13,7 +13,7 @@ from batchmill.ir.outline import Outline
 from batchmill.ir.parts import EdgePart
 from batchmill.ir.streams import streamed_items, streaming
 from batchmill.ir.validate import validate
-from batchmill.report.parts import Edge
+from batchmill.report.parts import ReportEdge
 
 
 def read(document: Any) -> Outline:
@@ -27,14 +27,14 @@ def read(document: Any) -> Outline:
         return Outline()
 
 
-def edges_of(outline: Outline) -> list[Edge]:
+def edges_of(outline: Outline) -> list[ReportEdge]:
     """The edges in force. The gates that blocks of a pipeline begin and end with are passed through."""
     streams = set(_streams(outline))
     leaving: defaultdict[str, list[EdgePart]] = defaultdict(list)
     for edge in edges_in_force(outline):
         leaving[edge.source].append(edge)
     found = {
-        (source, target, action): Edge(source, target, action, (source, target) in streams)
+        (source, target, action): ReportEdge(source, target, action, (source, target) in streams)
         for source in outline.by_id
         if source not in outline.gates
         for target, action in _leads_to(source, leaving, outline.gates)

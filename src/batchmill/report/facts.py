@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from batchmill.report.measured import Budget
-from batchmill.report.parts import Edge, Node, Pass, Provenance, Run
+from batchmill.report.parts import Pass, Provenance, ReportEdge, ReportNode, Run
 from batchmill.report.plain import Page, Plain
-from batchmill.report.rows import Call, Death, LimitStep, Refusal, Row, Sample
+from batchmill.report.rows import CallRow, DeathRow, LimitStep, RefusalRow, Row, Sample
 from batchmill.report.slot_names import SlotNames
 
 Describe = Callable[[str, int], str | None]
@@ -35,15 +35,15 @@ class Facts:
     """
 
     run: Run
-    nodes: Sequence[Node]
+    nodes: Sequence[ReportNode]
     rows: Callable[[], Iterable[Row]]
-    calls: Callable[[], Iterable[Call]] = tuple
+    calls: Callable[[], Iterable[CallRow]] = tuple
     passes: Sequence[Pass] = ()
-    edges: Sequence[Edge] = ()
+    edges: Sequence[ReportEdge] = ()
     limits: Sequence[LimitStep] = ()
-    refusals: Callable[[], Iterable[Refusal]] = tuple
+    refusals: Callable[[], Iterable[RefusalRow]] = tuple
     samples: Callable[[], Iterable[Sample]] = tuple
-    deaths: Sequence[Death] = ()
+    deaths: Sequence[DeathRow] = ()
     budgets: Sequence[Budget] = ()
     provenance: Provenance = field(default_factory=Provenance)
     adaptive: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from batchmill.report import text
 from batchmill.report.commands import commands_of
 from batchmill.report.measured import Example, FailureGroup, Failures, Tried
 from batchmill.report.parts import Run
-from batchmill.report.rows import Failure, Row
+from batchmill.report.rows import FailureRow, Row
 
 MOST_GROUPS, MOST_SHOWN = 200, 50
 MOST_EXAMPLES = 5
@@ -70,7 +70,7 @@ class Grouping:
     def add(self, row: Row) -> None:
         """Count a failed item."""
         self.total += 1
-        failure = row.failure or Failure()
+        failure = row.failure or FailureRow()
         pattern = pattern_of(row.message)
         status = row.tried[-1].status if row.tried else None
         key = (row.node, row.error, row.kind, status, row.exit_code, row.signal, pattern)
@@ -95,7 +95,7 @@ class Grouping:
         if len(self._more) < MOST_MORE:
             self._more.append((row.node, row.index, text.line(row.message, LONGEST_MORE)))
 
-    def _example(self, row: Row, failure: Failure) -> Example:
+    def _example(self, row: Row, failure: FailureRow) -> Example:
         told = self._with_values
         begun = row.tried[0].at if row.tried else 0.0
         tried = [

@@ -12,7 +12,7 @@ from batchmill.batch.engine import CUT_SHORT
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.records import VisitRecord
 from batchmill.report.parts import Pass, Visit
-from batchmill.report.rows import Death, LimitStep
+from batchmill.report.rows import DeathRow, LimitStep
 from batchmill.report.slot_names import SlotNames
 from batchmill.traits import TRAITS
 from batchmill.values.words import is_inside_item
@@ -42,7 +42,7 @@ class Happened:
     executors: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
-    deaths: list[Death] = field(default_factory=list)
+    deaths: list[DeathRow] = field(default_factory=list)
     slot_names: SlotNames = field(default_factory=SlotNames)
 
     def under_way(self, node: str, visits: Sequence[VisitRecord]) -> list[Visit]:
@@ -139,12 +139,12 @@ class _Reading:
             begun, slots = self._open[node]
             self._open[node] = (begun, max(slots, int(detail["workers"])))
 
-    def _death(self, at: float, detail: dict[str, Any]) -> Death:
+    def _death(self, at: float, detail: dict[str, Any]) -> DeathRow:
         node, reason, items = (str(detail.get(name) or "") for name in ("node", "reason", "items"))
         pid, code, number = (detail.get(name) for name in ("pid", "exit_code", "signal"))
         slot = self._told.slot_names.slot(node, self._last, detail.get("worker"))
         lost = slot, int(items or 0), reason, str(detail.get("host") or "")
-        return Death(at, outline_of(node), detail.get("item"), pid, code, number, *lost)
+        return DeathRow(at, outline_of(node), detail.get("item"), pid, code, number, *lost)
 
     def _finish(self, node: str, moment: float, detail: dict[str, Any]) -> None:
         begun, slots = self._open.pop(node, (max(0.0, moment - float(detail["wall"])), 1))

@@ -15,7 +15,7 @@ from batchmill.report import text
 from batchmill.report.happened import Happened
 from batchmill.report.places import place_of, placed
 from batchmill.report.plain import Page, Plain, in_order
-from batchmill.report.rows import Failure, Row, State
+from batchmill.report.rows import FailureRow, Row, State
 from batchmill.report.run_time import RunTime
 from batchmill.report.slot_names import SlotNames
 
@@ -133,10 +133,10 @@ def _state(item: ItemRecord) -> State:
     return "retried" if item.attempts > 1 else "ok"
 
 
-def _failure(item: ItemRecord, error: dict[str, Any]) -> Failure:
+def _failure(item: ItemRecord, error: dict[str, Any]) -> FailureRow:
     outputs = error.get("outputs") or {}
     exit_code = outputs.get("exit_code")
-    return Failure(
+    return FailureRow(
         input=None if item.item is None else text.of_value(item.item),
         stdout=str(outputs.get("stdout") or ""),
         stderr=str(outputs.get("stderr") or ""),

@@ -102,8 +102,8 @@ class ItemColumns:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """An attempt of an example: see :class:`batchmill.report.rows.Attempt`. ``at`` counts from the begin of
-    the first one."""
+    """An attempt of an example: see :class:`batchmill.report.rows.AttemptRow`. ``at`` counts from the begin
+    of the first one."""
 
     at: float
     wall: float

@@ -23,8 +23,8 @@ from batchmill.report.measured import (
     Retries,
     Series,
 )
-from batchmill.report.parts import Edge, Node, Pass, Provenance, Run, Shares
-from batchmill.report.rows import FAILURES, Death, State
+from batchmill.report.parts import Pass, Provenance, ReportEdge, ReportNode, Run, Shares
+from batchmill.report.rows import FAILURES, DeathRow, State
 
 SCHEMA: Final = "batchmill.report/1"
 Values = Literal["none", "failed"]
@@ -53,8 +53,8 @@ class Report:
 
     run: Run
     passes: list[Pass] = field(default_factory=list)
-    nodes: list[Node] = field(default_factory=list)
-    edges: list[Edge] = field(default_factory=list)
+    nodes: list[ReportNode] = field(default_factory=list)
+    edges: list[ReportEdge] = field(default_factory=list)
     shares: Shares = field(default_factory=Shares)
     advice: list[Finding] = field(default_factory=list)
     series: Series = field(default_factory=lambda: Series(1.0, 0))
@@ -66,7 +66,7 @@ class Report:
     calls: list[CallSum] = field(default_factory=list)
     budgets: list[Budget] = field(default_factory=list)
     dearest: list[Notable] = field(default_factory=list)
-    deaths: list[Death] = field(default_factory=list)
+    deaths: list[DeathRow] = field(default_factory=list)
     deaths_total: int = 0
     provenance: Provenance = field(default_factory=Provenance)
     told: dict[str, list[str]] = field(default_factory=dict)

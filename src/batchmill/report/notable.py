@@ -14,7 +14,7 @@ from batchmill.report.facts import Describe
 from batchmill.report.measured import CallSum, Notable, Retries, RetryCause
 from batchmill.report.parts import Run
 from batchmill.report.plain import Plain
-from batchmill.report.rows import Call, Row
+from batchmill.report.rows import CallRow, Row
 
 LONGEST_INPUT = 500
 MOST_CALL_SUMS = 200
@@ -123,7 +123,7 @@ class CallSums:
     def __init__(self) -> None:
         self._sums: dict[tuple[str, str], LedgerEntry] = {}
 
-    def add(self, call: Call) -> None:
+    def add(self, call: CallRow) -> None:
         """Count a call."""
         key = (call.node, text.line(call.model, 100))
         if key not in self._sums and len(self._sums) >= MOST_CALL_SUMS:

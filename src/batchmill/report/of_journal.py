@@ -25,8 +25,8 @@ from batchmill.report.document import adaptive_of, edges_of, read
 from batchmill.report.facts import Facts
 from batchmill.report.happened import Happened, happened, outline_of
 from batchmill.report.items_of_journal import pages_of, rows_of
-from batchmill.report.parts import Node, Pass, Provenance, Run, RunStatus
-from batchmill.report.rows import Call, LimitStep, Sample
+from batchmill.report.parts import Pass, Provenance, ReportNode, Run, RunStatus
+from batchmill.report.rows import CallRow, LimitStep, Sample
 from batchmill.report.run_time import RunTime
 from batchmill.traits import TRAITS, Traits
 from batchmill.values.words import count
@@ -86,7 +86,7 @@ def facts_of(reader: Reader, record: RunRecord) -> Facts:
     )
 
 
-def _first_steps(nodes: Sequence[Node], spans: Mapping[str, tuple[str, int]]) -> Iterator[LimitStep]:
+def _first_steps(nodes: Sequence[ReportNode], spans: Mapping[str, tuple[str, int]]) -> Iterator[LimitStep]:
     """The first value of each adaptive limit, for which there is no event."""
     for node in nodes:
         if node.id in spans and node.visits:
@@ -129,7 +129,7 @@ def _nodes(
     types: Mapping[str, str],
     visits: Sequence[VisitRecord],
     told: Happened,
-) -> list[Node]:
+) -> list[ReportNode]:
     of_each: dict[str, list[VisitRecord]] = {}
     for visit in visits:
         of_each.setdefault(visit.address, []).append(visit)
@@ -138,11 +138,11 @@ def _nodes(
     return [_node(name, known[name], of_each.get(name, []), told) for name in names]
 
 
-def _node(name: str, ended: dict[str, Any], visits: Sequence[VisitRecord], told: Happened) -> Node:
+def _node(name: str, ended: dict[str, Any], visits: Sequence[VisitRecord], told: Happened) -> ReportNode:
     under_way = told.under_way(name, visits)
     totals = [visit.total for visit in visits]
     known = [total for total in totals if total is not None]
-    return Node(
+    return ReportNode(
         name,
         str(ended.get("type", "")),
         batch=any(visit.is_batch for visit in visits) or name in told.executors,
@@ -158,13 +158,13 @@ def _node(name: str, ended: dict[str, Any], visits: Sequence[VisitRecord], told:
 
 
 def _with_efforts(
-    nodes: Sequence[Node],
+    nodes: Sequence[ReportNode],
     efforts: Mapping[str, tuple[float | None, int | None]],
     commands: Mapping[str, tuple[float | None, int]],
-) -> list[Node]:
+) -> list[ReportNode]:
     """The nodes with the sums of their items' CPU time and memory. The first formats of the journal lack the
     CPU time of commands on threads, which other processes used: it is None."""
-    found: list[Node] = []
+    found: list[ReportNode] = []
     for node in nodes:
         cpu, peak = efforts.get(node.id, (None, None))
         in_commands, n_bytes = commands.get(node.id, (None, None))
@@ -176,11 +176,11 @@ def _with_efforts(
     return found
 
 
-def _calls(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Iterator[Call]:
+def _calls(reader: Reader, record: RunRecord, passes: Sequence[Pass]) -> Iterator[CallRow]:
     clock = RunTime(passes)
     for _, one in reader.calls(record):
         at = one.get("at")
-        yield Call(
+        yield CallRow(
             clock.of(at) if isinstance(at, float) and not one.get("kept") else None,
             outline_of(str(one.get("node") or "")),
             one.get("index"),

@@ -15,9 +15,9 @@ from typing import Any
 
 from batchmill.report import text
 from batchmill.report.facts import Facts
-from batchmill.report.parts import Node
+from batchmill.report.parts import ReportNode
 from batchmill.report.plain import Plain, in_order
-from batchmill.report.rows import Attempt, Call, Row
+from batchmill.report.rows import AttemptRow, CallRow, Row
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
 TOGETHER = 200  # spans on a line
@@ -49,7 +49,7 @@ def _run(facts: Facts) -> Iterator[Span]:
         yield from _visits(facts, node)
 
 
-def _visits(facts: Facts, node: Node) -> Iterator[Span]:
+def _visits(facts: Facts, node: ReportNode) -> Iterator[Span]:
     told = {"batchmill.node": node.id, "batchmill.node.type": node.type, "batchmill.executor": node.executor}
     for number, visit in enumerate(node.visits):
         span = _span(
@@ -67,7 +67,7 @@ def _items(facts: Facts) -> Iterator[str]:
         yield from chain.from_iterable(told)
 
 
-def _row(facts: Facts, nodes: Mapping[str, Node], row: Row) -> list[str]:
+def _row(facts: Facts, nodes: Mapping[str, ReportNode], row: Row) -> list[str]:
     node = nodes.get(row.node)
     if row.start is None or row.state in ("kept", "skipped", "not run"):
         return []
@@ -77,7 +77,7 @@ def _row(facts: Facts, nodes: Mapping[str, Node], row: Row) -> list[str]:
     return [json.dumps(span) for span in (_item(facts, row, node), *attempts)]
 
 
-def _plain(facts: Facts, nodes: Mapping[str, Node], items: Plain) -> Iterator[tuple[str]]:
+def _plain(facts: Facts, nodes: Mapping[str, ReportNode], items: Plain) -> Iterator[tuple[str]]:
     """In columns: what :func:`_item` makes of each, without an object for each of a million items."""
     node = nodes.get(items.node)
     place, base = (f"{items.turn}, item 0", items.base) if items.turn else (f"{items.node}[0]", 0)
@@ -113,7 +113,7 @@ def _form(span: Span) -> list[str]:
     return [*form, before + told, rest[rest.index('"') :]]
 
 
-def _item(facts: Facts, row: Row, node: Node | None) -> Span:
+def _item(facts: Facts, row: Row, node: ReportNode | None) -> Span:
     told = {
         "batchmill.node": row.node, "batchmill.item.index": row.index, "batchmill.item.state": row.state,
         "batchmill.item.attempts": row.attempts, "batchmill.slot": row.slot, "error.type": row.error or None,
@@ -128,11 +128,11 @@ def _item(facts: Facts, row: Row, node: Node | None) -> Span:
     return _with_status(span, row.message or row.error if row.failed else "")
 
 
-def _links(facts: Facts, node: Node, number: int) -> list[dict[str, str]]:
+def _links(facts: Facts, node: ReportNode, number: int) -> list[dict[str, str]]:
     return [{"traceId": _trace(facts), "spanId": _visit_id(facts, node.id, number)}]
 
 
-def _attempt(facts: Facts, row: Row, one: Attempt, number: int) -> Span:
+def _attempt(facts: Facts, row: Row, one: AttemptRow, number: int) -> Span:
     told = {
         "batchmill.attempt": number, "batchmill.waited": one.waited or None, "error.type": one.error or None,
         "http.response.status_code": one.status,
@@ -151,7 +151,7 @@ def _calls(facts: Facts) -> Iterator[Span]:
             yield _call(facts, call, number, call.at, nodes.get(call.node))
 
 
-def _call(facts: Facts, call: Call, number: int, at: float, node: Node | None) -> Span:
+def _call(facts: Facts, call: CallRow, number: int, at: float, node: ReportNode | None) -> Span:
     told = {
         "gen_ai.operation.name": "chat", "gen_ai.request.model": call.model,
         "gen_ai.usage.input_tokens": call.input_tokens, "gen_ai.usage.output_tokens": call.output_tokens,
@@ -165,7 +165,7 @@ def _call(facts: Facts, call: Call, number: int, at: float, node: Node | None) -
     return _with_status({**span, "kind": CLIENT}, call.error)
 
 
-def _around(facts: Facts, call: Call, at: float, node: Node | None) -> tuple[str, str]:
+def _around(facts: Facts, call: CallRow, at: float, node: ReportNode | None) -> tuple[str, str]:
     """The trace of a call and the span it is within: its item's, or the visit of a node that is no batch.
     What is inside of items of another node is within no span."""
     if node is not None and node.batch and call.index is not None:
@@ -175,7 +175,7 @@ def _around(facts: Facts, call: Call, at: float, node: Node | None) -> tuple[str
     return _trace(facts), "" if number is None else _visit_id(facts, call.node, number)
 
 
-def _visit_of(node: Node | None, at: float) -> int | None:
+def _visit_of(node: ReportNode | None, at: float) -> int | None:
     """The number of the visit of ``node`` that had begun at ``at``."""
     if node is None or not node.visits:
         return None

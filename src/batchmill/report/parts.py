@@ -146,7 +146,7 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class ReportNode:
     """A node of the run, and the sums of its items.
 
     ``id`` is its address, without the positions of items around it. ``executor`` and ``reason`` belong to a
@@ -194,7 +194,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class ReportEdge:
     """``target`` comes after ``source``; ``action`` leads there, mostly ``default``. ``stream`` says that
     items pass one by one."""
 

@@ -9,7 +9,7 @@ from batchmill.drawing.svg import bar, picture, swatch
 from batchmill.drawing.svg import text as written
 from batchmill.report import text
 from batchmill.report.model import Report
-from batchmill.report.parts import SHARE_NAMES, Node, Shares
+from batchmill.report.parts import SHARE_NAMES, ReportNode, Shares
 from batchmill.report.words import duration, percent
 
 WIDTH, HIGH, LABELLED = 1060, 20, 40
@@ -44,7 +44,7 @@ def pictures(report: Report, most: int) -> dict[str, Pictures]:
     return {"time": Pictures(figures, legend)} if figures else {}
 
 
-def _shares(nodes: Sequence[Node]) -> Iterator[Figure]:
+def _shares(nodes: Sequence[ReportNode]) -> Iterator[Figure]:
     for node in nodes:
         if node.shares is not None and node.shares.capacity > 0:
             name = text.visible(node.id)

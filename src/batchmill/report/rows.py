@@ -37,7 +37,7 @@ MEANINGS: dict[State, str] = {
 }
 
 
-class Attempt(NamedTuple):
+class AttemptRow(NamedTuple):
     """One attempt of an item.
 
     ``at`` is its begin (run time), ``wall`` its length in seconds. ``error`` is the type of the error, empty
@@ -59,7 +59,7 @@ class Attempt(NamedTuple):
     refused: bool = False
 
 
-class Failure(NamedTuple):
+class FailureRow(NamedTuple):
     """Details of a failed item that its row does not have. Texts may be cut; secrets are already masked.
 
     ``input`` is the item, ``params`` the node's params as resolved for it, both as JSON. ``stdout`` and
@@ -104,7 +104,7 @@ class Row:
     attempts: int = 1
     waited: float = 0.0
     queued: float = 0.0
-    tried: tuple[Attempt, ...] = ()
+    tried: tuple[AttemptRow, ...] = ()
     cpu: float | None = None
     rss: int | None = None
     bytes_out: int | None = None
@@ -112,7 +112,7 @@ class Row:
     error: str = ""
     message: str = ""
     kind: str = ""
-    failure: Failure | None = None
+    failure: FailureRow | None = None
     command: str | None = None
     exit_code: int | None = None
     signal: int | None = None
@@ -131,7 +131,7 @@ class Row:
 
 
 @dataclass(slots=True)
-class Call:
+class CallRow:
     """One call of a language model: its begin (run time, None if unknown), the node that made it and what it
     used.
 
@@ -150,7 +150,7 @@ class Call:
     error: str = ""
 
 
-class Refusal(NamedTuple):
+class RefusalRow(NamedTuple):
     """A service asked for fewer calls: at ``at`` (run time), of the limit ``key``, with the HTTP ``status``.
     With ``retry_after``, it asked for none at all for so many seconds."""
 
@@ -160,12 +160,12 @@ class Refusal(NamedTuple):
     retry_after: float | None = None
 
 
-def refusals_of(row: Row) -> Iterator[Refusal]:
+def refusals_of(row: Row) -> Iterator[RefusalRow]:
     """The attempts of an item that a service refused, each at the time of its answer; the limit has the name
     of the node."""
     for one in row.tried:
         if one.refused:
-            yield Refusal(one.at + one.wall, row.node, one.status, one.retry_after)
+            yield RefusalRow(one.at + one.wall, row.node, one.status, one.retry_after)
 
 
 class LimitStep(NamedTuple):
@@ -189,7 +189,7 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
+class DeathRow:
     """A worker process that died at ``at`` (run time). ``slot`` is its number, ``reason`` why batchmill
     killed it, empty if it did not. It cost ``items`` items an attempt, from ``index`` on, None if none.
     ``host`` is that of a cluster, empty for this machine. If the cluster lost a whole worker, ``host`` is the

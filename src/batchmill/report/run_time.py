@@ -8,10 +8,10 @@ from typing import Any
 
 from batchmill.journal.records import ItemRecord
 from batchmill.report.parts import Pass
-from batchmill.report.rows import Attempt
+from batchmill.report.rows import AttemptRow
 
 ROUNDING = 1e-6  # seconds: a time of day is not told more exactly
-Times = tuple[float | None, float, tuple[Attempt, ...]]
+Times = tuple[float | None, float, tuple[AttemptRow, ...]]
 
 
 class RunTime:
@@ -57,8 +57,8 @@ class RunTime:
         why = (told.get(one) for one in names)
         return start, item.wall, (_attempt(start, item.wall, 0.0, item.worker, *why),)
 
-    def _attempts(self, item: ItemRecord) -> tuple[Attempt, ...]:
-        made: list[Attempt] = []
+    def _attempts(self, item: ItemRecord) -> tuple[AttemptRow, ...]:
+        made: list[AttemptRow] = []
         for at, seconds, worker, *error in item.tried:
             start = self.of(at)
             if start is not None:
@@ -81,6 +81,6 @@ def _attempt(
     waited: float | None = None,
     refused: Any = None,
     status: int | None = None,
-) -> Attempt:
+) -> AttemptRow:
     why = (str(error or ""), str(message or ""), str(kind or ""))
-    return Attempt(at, wall, *why, status, waited or 0.0, paused, retry_after, slot, bool(refused))
+    return AttemptRow(at, wall, *why, status, waited or 0.0, paused, retry_after, slot, bool(refused))

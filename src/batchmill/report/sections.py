@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from batchmill.report import text
 from batchmill.report.measured import NodeSeries, Notable
 from batchmill.report.model import Report
-from batchmill.report.parts import SHARE_NAMES, Node
+from batchmill.report.parts import SHARE_NAMES, ReportNode
 from batchmill.report.rows import FAILURES
 from batchmill.report.words import bytes_, clock, dollars, duration, number, percent, share
 
@@ -104,7 +104,7 @@ def _nodes(report: Report) -> Iterator[Table]:
     yield Table((*head, "cost"), [_node(node) for node in report.nodes], words=3)
 
 
-def _node(node: Node) -> list[str]:
+def _node(node: ReportNode) -> list[str]:
     told = node.durations
     failed = sum(count for state, count in node.counts.items() if state in FAILURES)
     counts = (node.items, failed, node.counts.get("retried", 0)) if node.batch else (None, None, None)

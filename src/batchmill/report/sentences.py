@@ -8,7 +8,7 @@ from batchmill.report import text
 from batchmill.report.commands import errors
 from batchmill.report.measured import Failures
 from batchmill.report.model import Report
-from batchmill.report.parts import SHARE_NAMES, Node
+from batchmill.report.parts import SHARE_NAMES, ReportNode
 from batchmill.report.rows import DONE, FAILURES
 from batchmill.report.words import bytes_, count, day, dollars, duration, number, percent, rate
 
@@ -28,7 +28,7 @@ def tell(report: Report) -> dict[str, list[str]]:
     return {section: sentences for section, sentences in told.items() if sentences}
 
 
-def _name(node: Node) -> str:
+def _name(node: ReportNode) -> str:
     return f"`{text.line(node.id, 60)}`"
 
 

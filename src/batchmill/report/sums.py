@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from batchmill.report.columns import Cells
 from batchmill.report.hosts import HostSums
-from batchmill.report.parts import Node, Shares
+from batchmill.report.parts import ReportNode, Shares
 from batchmill.report.plain import Plain
-from batchmill.report.rows import Call, LimitStep, Row, State
+from batchmill.report.rows import CallRow, LimitStep, Row, State
 from batchmill.report.slot_time import Attempted, SlotTime
 from batchmill.report.tally import Tally, histogram
 
@@ -24,7 +24,7 @@ class NodeSums:
     )  # fmt: skip
 
     def __init__(
-        self, node: Node, slots: SlotTime | None, cells: Cells, hosts: HostSums | None = None
+        self, node: ReportNode, slots: SlotTime | None, cells: Cells, hosts: HostSums | None = None
     ) -> None:
         self.node, self.slots, self.cells, self.hosts = node, slots, cells, hosts
         self._counts: dict[State, int] = {}
@@ -81,13 +81,13 @@ class NodeSums:
         if row.bytes_out is not None:
             self._bytes = (self._bytes or 0) + row.bytes_out
 
-    def add_call(self, call: Call) -> None:
+    def add_call(self, call: CallRow) -> None:
         """Count a call of a language model."""
         self._calls += 1
         self._cost += call.cost or 0.0
         self._priced |= call.cost is not None
 
-    def finished(self, steps: Sequence[LimitStep]) -> Node:
+    def finished(self, steps: Sequence[LimitStep]) -> ReportNode:
         """The node with its sums. ``steps`` are those of the limit on its slots."""
         node = self.node
         counts = dict(self._counts)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from batchmill.report.measured import Lanes, LimitSeries, NodeSeries, RefusalSeries, Series
 from batchmill.report.occupancy import Occupancy
-from batchmill.report.parts import Node
+from batchmill.report.parts import ReportNode
 from batchmill.report.plain import Plain
-from batchmill.report.rows import CODES, Call, LimitStep, Refusal, Row, Sample
+from batchmill.report.rows import CODES, CallRow, LimitStep, RefusalRow, Row, Sample
 from batchmill.report.slot_names import SlotNames
 from batchmill.report.slot_time import Attempted
 
@@ -76,7 +76,7 @@ class Timeline:
     """The run over ``wall`` seconds. ``nodes`` are all nodes known at the start; those with the most
     slot-seconds get lines and lanes of their own; ``names`` knows the slots of a cluster."""
 
-    def __init__(self, wall: float, nodes: Sequence[Node], names: SlotNames | None = None) -> None:
+    def __init__(self, wall: float, nodes: Sequence[ReportNode], names: SlotNames | None = None) -> None:
         self.bins, self.seconds = BINS, max(wall, 1e-6) / BINS
         ranked = sorted(nodes, key=lambda node: (node.nested, -_slot_seconds(node)))
         own = [node.id for node in ranked[:MOST_NODES]]
@@ -147,7 +147,7 @@ class Timeline:
             return [min(last, max(0, one)) for one in found]
         return found
 
-    def add_call(self, call: Call) -> None:
+    def add_call(self, call: CallRow) -> None:
         """Count a call of a language model."""
         if call.at is None:
             return
@@ -158,7 +158,7 @@ class Timeline:
         """Note a change of a limit."""
         self._steps.setdefault(step.key, []).append(step)
 
-    def add_refusal(self, refusal: Refusal) -> None:
+    def add_refusal(self, refusal: RefusalRow) -> None:
         """Count a refusal."""
         at = self.bin(refusal.at)
         known = self._refused.get(refusal.key) or RefusalSeries(refusal.key, 0, [0] * self.bins)
@@ -219,5 +219,5 @@ class Timeline:
         return [(step.at, step.limit, step.rate, step.reason) for step in steps]
 
 
-def _slot_seconds(node: Node) -> float:
+def _slot_seconds(node: ReportNode) -> float:
     return sum(visit.slots * visit.wall for visit in node.visits) or node.slots * node.wall

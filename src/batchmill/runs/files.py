@@ -50,7 +50,7 @@ def _refuse_shared(others: Mapping[str, str], found: Mapping[str, str]) -> None:
 
 
 def files_of_journal(journal: Journal) -> dict[str, str]:
-    """Those of a journal in the same form."""
+    """The files of a journal, in the same form."""
     paths = [f"{journal.path}{ending}" for ending in _BESIDE_SQLITE]
     paths += [
         f"{folder}{os.sep}"

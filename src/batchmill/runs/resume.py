@@ -105,23 +105,14 @@ def resume(
         return _one_pass(kept, found, changes, hooks)
     room = WaitRoom(clock)
     room.told = lambda words: [listener(Noticed(words)) for listener in listeners]
-    ending = _either(stop, cancel)
     try:
-        result = _one_pass(kept, found, changes, hooks, room)
-        while result.status == "waiting" and room.waited(kept, found.id, ending):
+        with CancelToken(stop, cancel) as ending:
             result = _one_pass(kept, found, changes, hooks, room)
-        return result
+            while result.status == "waiting" and room.waited(kept, found.id, ending):
+                result = _one_pass(kept, found, changes, hooks, room)
+            return result
     finally:
         room.settle(kept, found.id)
-
-
-def _either(*tokens: CancelToken | None) -> CancelToken:
-    """A token that is cancelled with the first of these."""
-    one = CancelToken()
-    for token in tokens:
-        if token is not None:
-            token.on_cancel(one.cancel)
-    return one
 
 
 def _one_pass(

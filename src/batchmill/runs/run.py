@@ -187,7 +187,7 @@ def execute(
     check_taps(hooks.taps or {}, batch_nodes, part=order.settings.part is not None)
     known = Secrets(plan, order.inputs, hooks.masker or Masker())
     known.add_sent(variables_of(cluster_of(order.settings, plan.workflow)))
-    ending = CancelToken()
+    ending = CancelToken(hooks.stop)
     log = opening(known.masker, ending)
     files = table_of(plan, order.inputs, order.settings.own_files)
     with (
@@ -198,7 +198,7 @@ def execute(
         desk_of_the_run(log, plan, room) as desk,
         importing_from(plan.import_folders()),
         resource_scope(),
-        _following(hooks.stop, ending),
+        ending,
     ):
         around = _frame(order, log, known, hooks, ending)
         services = replace(around.services, files=files, calls=calls, items=items, desk=desk)
@@ -314,17 +314,6 @@ def _plain_error(entry: dict[str, object]) -> dict[str, Any]:
 
 def _plain_call(call: object) -> Any:
     return shown(call.as_json() if isinstance(call, LLMCall) else call)
-
-
-@contextmanager
-def _following(stop: CancelToken | None, ending: CancelToken) -> Iterator[None]:
-    """Cancel the run's own token with the caller's, but never the other way round."""
-    forget = stop.on_cancel(lambda: ending.cancel(stop.reason)) if stop is not None else None
-    try:
-        yield
-    finally:
-        if forget is not None:
-            forget()
 
 
 @contextmanager

@@ -116,7 +116,7 @@ class Junction(_Shared):
     parts: tuple[Condition, ...]
 
     def operands(self) -> Iterator[Operand]:
-        """Those of its parts."""
+        """The operands of its parts."""
         for part in self.parts:
             yield from part.operands()
 
@@ -154,12 +154,12 @@ class Expression(_Shared):
 
     @property
     def alternatives(self) -> tuple[Path | Literal, ...]:
-        """Those of a lone operand, none if something is compared."""
+        """The alternatives of a lone operand, none if something is compared."""
         return self.condition.alternatives if isinstance(self.condition, Operand) else ()
 
     @property
     def filters(self) -> tuple[Filter, ...]:
-        """Those of a lone operand, none if something is compared."""
+        """The filters of a lone operand, none if something is compared."""
         return self.condition.filters if isinstance(self.condition, Operand) else ()
 
     @property

@@ -9,7 +9,7 @@ from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.executors.process import frames
 from batchmill.executors.remote.arrived import blocks_of, rest_of
-from batchmill.executors.remote.contract import Ended, Reply, Rest
+from batchmill.executors.remote.contract import Ended, RemoteReply, Rest
 from batchmill.executors.remote.lanes import Stint
 from batchmill.outcome import ErrorInfo, Outcome, Tried
 
@@ -21,9 +21,9 @@ def there(slot: int | None) -> Stint:
     return THERE if slot == 5 else Stint(100.0, {1: 4, 0: 6}[slot or 0])
 
 
-def reply(*blocks: Block, rest: tuple[Rest, ...] = ()) -> Reply:
+def reply(*blocks: Block, rest: tuple[Rest, ...] = ()) -> RemoteReply:
     ended = tuple(Ended(one.start, frames.packed(one), one.cpu, one.peak, 5) for one in blocks)
-    return Reply("done", "a", ended, rest)
+    return RemoteReply("done", "a", ended, rest)
 
 
 def test_times_workers_and_what_items_took_are_those_of_here() -> None:

@@ -15,7 +15,7 @@ import pytest
 import batchmill
 from batchmill.executors.remote import agent, dask_side
 from batchmill.executors.remote.agent import Agent
-from batchmill.executors.remote.contract import WIRE, Order, Reply
+from batchmill.executors.remote.contract import WIRE, RemoteOrder, RemoteReply
 from batchmill.executors.remote.dask_side import DaskWaiting, topic_of
 from batchmill.executors.remote.futures import LoopCarrier
 
@@ -57,10 +57,10 @@ class Gate:
     def __init__(self) -> None:
         self.begun, self.open = threading.Event(), threading.Event()
 
-    def __call__(self, order: Order, waiting: Any) -> Reply:
+    def __call__(self, order: RemoteOrder, waiting: Any) -> RemoteReply:
         self.begun.set()
         assert self.open.wait(60)
-        return Reply("done", "node7")
+        return RemoteReply("done", "node7")
 
 
 @pytest.fixture
@@ -77,9 +77,9 @@ def serving(agent_: Agent, worker: Worker, key: str, monkeypatch: pytest.MonkeyP
     return thread
 
 
-def without_stay(packed: bytes) -> Reply:
+def without_stay(packed: bytes) -> RemoteReply:
     """A reply without the times at which it came and went."""
-    reply: Reply = pickle.loads(packed)
+    reply: RemoteReply = pickle.loads(packed)
     return reply._replace(stay=None)
 
 
@@ -93,7 +93,7 @@ def test_a_reply_that_ended_unheard_is_handed_in(gate: Gate, monkeypatch: pytest
     never = worker.task(1, "ready")
     worker.leave(mine).join()
     told = {one["order"]: one["reply"] for one in worker.told}
-    assert without_stay(told[key]) == Reply("done", "node7")
+    assert without_stay(told[key]) == RemoteReply("done", "node7")
     assert told[never] is None
     assert len(worker.told) == 2
 
@@ -108,7 +108,7 @@ def test_an_order_at_work_is_handed_in_once_it_ends(gate: Gate, monkeypatch: pyt
     at_it.join()
     leaving.join()
     # maybe twice, which its client ignores
-    assert {without_stay(one["reply"]) for one in worker.told} == {Reply("done", "node7")}
+    assert {without_stay(one["reply"]) for one in worker.told} == {RemoteReply("done", "node7")}
 
 
 def test_replies_that_were_fetched_are_forgotten(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +143,8 @@ def test_orders_that_have_not_begun_are_recalled_and_never_run(
     assert mine.recall([idle, begun, ended], 9) == [idle]
     gate.open.set()
     at_it.join()
-    order = Order(WIRE, "b", b"", None, 7, 2, b"", True, 0, None, 3.0, 5.0)
+    order = RemoteOrder(WIRE, "b", b"", None, 7, 2, b"", True, 0, None, 3.0, 5.0)
     monkeypatch.setattr(agent, "who_waits", lambda at_work: DaskWaiting(worker, idle))
     monkeypatch.setattr(Agent, "run", None)  # nothing of it runs where Dask begins it all the same
-    reply: Reply = pickle.loads(mine.serve(order, 0.0))
+    reply: RemoteReply = pickle.loads(mine.serve(order, 0.0))
     assert [(rest.start, rest.n_items, rest.wait) for rest in reply.rest] == [(7, 2, 3.0)]

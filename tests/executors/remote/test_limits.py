@@ -14,7 +14,7 @@ import pytest
 import batchmill
 from batchmill.events import LimitChanged
 from batchmill.executors.contract import Chunk
-from batchmill.executors.remote.contract import Done, End, Order
+from batchmill.executors.remote.contract import Done, End, RemoteOrder
 from batchmill.executors.remote.futures import FutureTicket, LoopCarrier
 from batchmill.executors.remote.order_channel import OrderChannel
 
@@ -28,7 +28,7 @@ class Holding(LoopCarrier):
         self.go = threading.Event()
 
     def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> FutureTicket:
-        told: Order = pickle.loads(order)
+        told: RemoteOrder = pickle.loads(order)
         self.sizes.append(told.n_items)
         return super().send(order, done if told.n_items else self._held(done), without)
 

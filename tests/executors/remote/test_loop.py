@@ -20,7 +20,7 @@ import pytest
 import batchmill
 from batchmill.errors import ClusterLost, ExecutorUnavailable
 from batchmill.executors.remote import agent
-from batchmill.executors.remote.contract import Done, End, Gone, Lost, Order, Reply
+from batchmill.executors.remote.contract import Done, End, Gone, Lost, RemoteOrder, RemoteReply
 from batchmill.executors.remote.futures import LoopCarrier
 from batchmill.executors.remote.where import carrier_at, disconnect
 
@@ -85,7 +85,7 @@ class Interfering(LoopCarrier):
         self.beside: list[int] = []  # how many other orders were at work at each hit
 
     def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> Any:
-        one: Order = pickle.loads(order)
+        one: RemoteOrder = pickle.loads(order)
         number = one.start
         self.at_work.add(number)
 
@@ -248,7 +248,7 @@ def test_a_lost_cluster_ends_the_batch(use: Any) -> None:
 
 
 def test_a_worker_that_can_run_nothing_ends_the_batch(use: Any) -> None:
-    reply = pickle.dumps(Reply("unable", "node7", reason="no room"))
+    reply = pickle.dumps(RemoteReply("unable", "node7", reason="no room"))
     use(Interfering(40, reply))
     with pytest.raises(ExecutorUnavailable, match="the worker on node7 runs nothing: no room"):
         batchmill.map(same, range(100), executor="dask")
@@ -268,7 +268,7 @@ class WithUnable(LoopCarrier):
         self.told.append(frozenset(without))
         if "bad" in without:
             return super().send(order, lambda end, worker="": done(end, "good"), without)
-        reply = pickle.dumps(Reply("unable", "node7", reason="no room"))
+        reply = pickle.dumps(RemoteReply("unable", "node7", reason="no room"))
         threading.Timer(0.01, done, (reply, "bad")).start()
         return self
 
@@ -287,7 +287,7 @@ def test_a_worker_that_can_run_nothing_is_left_out_while_others_can(use: Any) ->
 
 
 def test_a_large_job_is_sent_again_to_who_has_forgotten_it(use: Any) -> None:
-    use(Interfering(40, pickle.dumps(Reply("no_job", "node7")), times=3))
+    use(Interfering(40, pickle.dumps(RemoteReply("no_job", "node7")), times=3))
     ballast = os.urandom(100_000)
     assert batchmill.map(lambda item: item + len(ballast), range(100), executor="dask")[99] == 100_099
 
@@ -296,8 +296,8 @@ def test_a_large_job_is_sent_again_to_who_has_forgotten_it(use: Any) -> None:
     "wire", [0, "3 of Python 3.2"]
 )  # such a worker may come after versions were compared
 def test_an_agent_of_another_version_says_so(wire: Any) -> None:
-    order = Order(wire, "b", b"d", None, 0, 0, b"", True, 0, None, 0.0, 1.0)
-    reply: Reply = pickle.loads(agent.run(pickle.dumps(order)))
+    order = RemoteOrder(wire, "b", b"d", None, 0, 0, b"", True, 0, None, 0.0, 1.0)
+    reply: RemoteReply = pickle.loads(agent.run(pickle.dumps(order)))
     assert reply.status == "unable"
     assert f"not {wire}: install the same version of it, for the same minor version of Python" in reply.reason
 

@@ -11,7 +11,7 @@ import pytest
 from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.remote.offer import (
     Offer,
-    Worker,
+    OfferedWorker,
     as_json,
     facts,
     faults,
@@ -22,10 +22,10 @@ from batchmill.executors.remote.offer import (
 HERE = {"batchmill": metadata.version("batchmill"), "cloudpickle": metadata.version("cloudpickle")}
 
 
-def worker(host: str, python: str = platform.python_version(), **changed: Any) -> Worker:
+def worker(host: str, python: str = platform.python_version(), **changed: Any) -> OfferedWorker:
     told = {"host": host, "memory": 4 << 30, "shared_memory": 1 << 30, "folder": "/", "shares_folder": True}
     packages = {**HERE, **changed.pop("packages", {})}
-    return Worker(f"tls://{host}:1", 8, python, packages, {**told, **changed})
+    return OfferedWorker(f"tls://{host}:1", 8, python, packages, {**told, **changed})
 
 
 def test_a_cluster_with_nothing_wrong() -> None:
@@ -51,10 +51,14 @@ def test_a_cluster_with_nothing_wrong() -> None:
         (worker("b", "3.7.1"), f"Python is {platform.python_version()} here and 3.7.1 on b", "start those"),
         (worker("b", packages={"batchmill": None}), "and none on b", "pip install 'batchmill=="),
         (worker("b", packages={"cloudpickle": "99.0"}), "and 99.0 on b", "pip install 'cloudpickle=="),
-        (Worker("tls://b:1", 8, fault="OSError: no"), "tls://b:1 runs nothing: OSError: no", "its log"),
+        (
+            OfferedWorker("tls://b:1", 8, fault="OSError: no"),
+            "tls://b:1 runs nothing: OSError: no",
+            "its log",
+        ),
     ],
 )
-def test_workers_that_can_run_nothing_are_refused(broken: Worker, what: str, remedy: str) -> None:
+def test_workers_that_can_run_nothing_are_refused(broken: OfferedWorker, what: str, remedy: str) -> None:
     offer = Offer("s:1", [worker("a"), broken])
     (fault,) = faults(offer)
     assert fault.level == "problem"

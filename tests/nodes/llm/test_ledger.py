@@ -94,6 +94,12 @@ def stored(journal):
         return [call for _, call in reader.calls(reader.run("last"))]
 
 
+def saved(journal):
+    """How many items of the last run have an outcome in the journal."""
+    with Reader(Journal(journal)) as reader:
+        return sum(visit.done for visit in reader.visits(reader.run("last")))
+
+
 def check(run, journal, bill):
     """Result, journal and bill say the same."""
     told, kept = list(run.llm_calls), stored(journal)
@@ -294,7 +300,7 @@ def wait_for(process, semaphore, count):
 
 
 @pytest.mark.parametrize("executor", ["thread", pytest.param("process", marks=pytest.mark.slow)])
-def test_kills_lose_no_call_and_add_none(model, bill, tmp_path, executor, batchmill_command):
+def test_kills_lose_no_call_and_add_none(model, bill, tmp_path, executor, batchmill_command, soon):
     """Each pass is killed while answers are under way; what was asked and what is told are the same."""
     bill.hold = {f"item {n}" for n in (3, 4, 8, 9)}
     batch = {"items": {"range": [12]}, "executor": executor, "max_concurrent": 2}
@@ -303,6 +309,9 @@ def test_kills_lose_no_call_and_add_none(model, bill, tmp_path, executor, batchm
     process = start(tmp_path, "run", "flow.json")
     for count in (5, 2):  # up to the first two that are held, and those again
         wait_for(process, bill.came, count)
+        # those that are not held have their outcomes: one without would be asked for again in the next pass,
+        # beside one that is held, and the kill would come while the third call is made
+        assert soon(lambda: saved(journal) == 3)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         kept = stored(journal)

@@ -15,7 +15,7 @@ from batchmill.ir.services import Tables
 from batchmill.nodes.llm.estimate import ANSWER_TOKENS, counted
 from batchmill.nodes.llm.faults import unanswered
 from batchmill.nodes.llm.node import LlmNode
-from batchmill.nodes.llm.question import Question, Reply
+from batchmill.nodes.llm.question import ModelReply, Question
 from batchmill.record import CallsUnderWay, Price, PriceTable, calls_left
 
 USAGE = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
@@ -109,8 +109,8 @@ def test_an_estimate_has_a_price():
     question = Question("m", ({"role": "user", "content": PROMPT},))
     nothing = counted(question, None)
     assert (nothing.sent, nothing.answered, nothing.tokens) == (10, ANSWER_TOKENS, 10 + ANSWER_TOKENS)
-    assert counted(question, Reply("x" * 400)).answered == 100
-    assert counted(question, Reply("", fault="it is not JSON")).answered == ANSWER_TOKENS
+    assert counted(question, ModelReply("x" * 400)).answered == 100
+    assert counted(question, ModelReply("", fault="it is not JSON")).answered == ANSWER_TOKENS
 
 
 def test_pictures_do_not_count_by_their_bytes():

@@ -12,7 +12,7 @@ import pytest
 
 from batchmill.concurrency.resources import close_resources
 from batchmill.errors import NodeError
-from batchmill.nodes.llm.question import Provider, Question, Reply, Request
+from batchmill.nodes.llm.question import ModelReply, ModelRequest, Provider, Question
 from batchmill.nodes.llm.replay import Recording, ReplayProvider
 from batchmill.values.masking import Masker
 from batchmill.values.redaction import MASK
@@ -48,7 +48,9 @@ def test_a_recording_is_private_and_holds_no_secret(path):
     old = os.umask(0)
     try:
         recording.add(
-            "k", question("use sk-canary-0123456789" + "x" * 300), Reply("wrong key sk-canary-0123456789")
+            "k",
+            question("use sk-canary-0123456789" + "x" * 300),
+            ModelReply("wrong key sk-canary-0123456789"),
         )
     finally:
         os.umask(old)
@@ -87,36 +89,38 @@ def question(text):
 
 
 def test_lines_that_were_cut_off(path, caplog):
-    Recording(path).add("a", question("a"), Reply("A"))
+    Recording(path).add("a", question("a"), ModelReply("A"))
     with open(path, "a") as file:
         file.write('{"key": "b", "re')
     again = Recording(path)
-    assert again.find("a") == Reply("A")
+    assert again.find("a") == ModelReply("A")
     assert again.find("b") is None
-    again.add("c", question("c"), Reply("C"))
+    again.add("c", question("c"), ModelReply("C"))
     last = Recording(path)
-    assert (last.find("a"), last.find("b"), last.find("c")) == (Reply("A"), None, Reply("C"))
+    assert (last.find("a"), last.find("b"), last.find("c")) == (ModelReply("A"), None, ModelReply("C"))
     assert "skipped a line" in caplog.text
 
 
 def test_what_others_add_is_found(path):
     one, other = Recording(path), Recording(path)
     assert one.find("a") is None
-    other.add("a", question("a"), Reply("é"))
-    assert one.find("a") == Reply("é")
+    other.add("a", question("a"), ModelReply("é"))
+    assert one.find("a") == ModelReply("é")
 
 
 def test_many_threads_record(path):
     class Source(Provider):
         async def ask(self, request):
-            return Reply(request.question.prompt.upper())
+            return ModelReply(request.question.prompt.upper())
 
     provider = ReplayProvider(path, Source)
 
     def answer(n):
         asked = question(f"q{n % 20}")
         if (found := provider.recall(asked)) is None:
-            provider.keep(asked, found := asyncio.run(provider.ask(Request(asked, None, 1, lambda: None))))
+            provider.keep(
+                asked, found := asyncio.run(provider.ask(ModelRequest(asked, None, 1, lambda: None)))
+            )
         return found
 
     with ThreadPoolExecutor(8) as pool:

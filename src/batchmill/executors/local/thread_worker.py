@@ -68,8 +68,9 @@ class Worker:
         self._number = 0  # of that chunk
         self._own_number: int | None = None  # from its first chunk to its end
         self._abandoned = False
-        self._cancel = CancelToken(crew.cancel)  # what its items started must end when it is given up
-        self._forget = crew.cancel.on_cancel(self._cancel.cancel)
+        self._cancel = CancelToken(
+            crew.cancel
+        ).follow()  # what its items started must end when it is given up
         context = contextvars.copy_context()
         self._thread = threading.Thread(
             target=lambda: context.run(self._work), name="batchmill-worker", daemon=True
@@ -104,7 +105,7 @@ class Worker:
                     break
         except BaseException as fault:  # noqa: BLE001  # a worker's end: the batch must hear of it
             crew.channel.fail(fault)
-        self._forget()
+        self._cancel.leave()
         self._give_up_number()
         crew.retire(self)
 
@@ -205,7 +206,7 @@ class Worker:
             worker, began = self._own_number, second_of(self.progress.started)
         settled = settle(chunk, begun - 1, attempt, began, worker) if len(finished) < begun else None
         self._give_up_number()
-        self._forget()
+        self._cancel.leave()
         self._cancel.cancel()
         channel = self._crew.channel
         if len(finished):

@@ -30,7 +30,7 @@ from batchmill.executors.process.logs import Logged
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.slot import NO_MODULES
 from batchmill.executors.remote.at_work import AtWork, SlotHold
-from batchmill.executors.remote.contract import WIRE, Ended, Help, Order, Reply, Rest, Stay
+from batchmill.executors.remote.contract import WIRE, Ended, Help, RemoteOrder, RemoteReply, Rest, Stay
 from batchmill.executors.remote.dask_side import Waiting, who_waits
 from batchmill.executors.remote.library import Library
 from batchmill.executors.remote.loaded_jobs import LoadedJob, RemoteJob, loaded
@@ -64,8 +64,8 @@ class Agent:
         self._recalled: deque[str] = deque(maxlen=REMEMBERED)
         self._replies: dict[str, tuple[Waiting, bytes]] = {}  # that may still be asked for
 
-    def serve(self, order: Order | Help, came: float) -> bytes:
-        """Run an order that ``came`` at that second; returns the pickle of its :class:`Reply`."""
+    def serve(self, order: RemoteOrder | Help, came: float) -> bytes:
+        """Run an order that ``came`` at that second; returns the pickle of its :class:`RemoteReply`."""
         waiting = who_waits(self)
         hold = SlotHold(self._slots.acquire())
         with self._lock:
@@ -73,7 +73,9 @@ class Agent:
             self._serving.append(waiting.key)
         try:
             if isinstance(order, Help):
-                reply = Reply("done", socket.gethostname(), helped=not recalled and self._help(order, hold))
+                reply = RemoteReply(
+                    "done", socket.gethostname(), helped=not recalled and self._help(order, hold)
+                )
             else:
                 reply = _unbegun(order) if recalled else self.run(order, waiting, hold)
             stay = Stay(reply.host, self.name, hold.slot, came, time.perf_counter())
@@ -94,20 +96,20 @@ class Agent:
         found = next((one for one in self._now() if (one.batch, one.start) == wanted), None)
         return found is not None and found.help(hold, help_.seconds)
 
-    def run(self, order: Order, waiting: Waiting, hold: SlotHold) -> Reply:
+    def run(self, order: RemoteOrder, waiting: Waiting, hold: SlotHold) -> RemoteReply:
         """Run an order for the caller that waits for it, in the slot that it holds."""
         host = socket.gethostname()
         try:
             known = self._job(order)
             if known is None:
-                return Reply("no_job", host)
+                return RemoteReply("no_job", host)
             _allow_children()
             with nullcontext() if known.copy is None else self._library.holding(known.copy):
                 return self._run(order, known, waiting, hold, host)
         except (BatchmillError, OSError) as fault:
-            return Reply("unable", host, reason=f"{type(fault).__name__}: {fault}")
+            return RemoteReply("unable", host, reason=f"{type(fault).__name__}: {fault}")
 
-    def _job(self, order: Order) -> LoadedJob | None:
+    def _job(self, order: RemoteOrder) -> LoadedJob | None:
         place = shared_pool().folders[-1]
         with self._lock:
             found = self._jobs.get(order.digest)
@@ -124,7 +126,9 @@ class Agent:
                 self._jobs.popitem(last=False)
         return found
 
-    def _run(self, order: Order, known: LoadedJob, waiting: Waiting, hold: SlotHold, host: str) -> Reply:
+    def _run(
+        self, order: RemoteOrder, known: LoadedJob, waiting: Waiting, hold: SlotHold, host: str
+    ) -> RemoteReply:
         job = known.job
         deaths: list[WorkerDeath] = []
         retry = SealedRetry(job.retry, job.settings.retry)
@@ -151,7 +155,7 @@ class Agent:
         seconds = sum(own_seconds(_took(block)) for block in done)
         ended = tuple(_ended(_placed(block, host)) for block in done)
         rest = tuple(map(Rest.of, channel.rest()))
-        return Reply("done", host, ended, rest, seconds, tuple(logs), deaths=tuple(deaths))
+        return RemoteReply("done", host, ended, rest, seconds, tuple(logs), deaths=tuple(deaths))
 
     @contextmanager
     def _entered(self, at_work: AtWork, hold: SlotHold) -> Iterator[None]:
@@ -243,15 +247,15 @@ _agent = Agent()
 
 
 def run(packed: bytes) -> bytes:
-    """Run a pickled :class:`Order`; the pickled :class:`Reply`."""
+    """Run a pickled :class:`RemoteOrder`; the pickled :class:`RemoteReply`."""
     came = time.perf_counter()
-    order: Order | Help = pickle.loads(packed)  # noqa: S301  # from who may have us run anything
+    order: RemoteOrder | Help = pickle.loads(packed)  # noqa: S301  # from who may have us run anything
     if order[0] != WIRE:
         reason = (
             f"batchmill there expects orders of form {WIRE}, not {order[0]}: install the same version of it, "
             "for the same minor version of Python"
         )
-        return pickle.dumps(Reply("unable", socket.gethostname(), reason=reason), 5)
+        return pickle.dumps(RemoteReply("unable", socket.gethostname(), reason=reason), 5)
     return _agent.serve(order, came)
 
 
@@ -269,10 +273,10 @@ def _took(block: Block) -> Took:
     return Took(len(block), sum(block.walls), Effort(block.cpu or 0.0, None, 0.0), block.longer)
 
 
-def _unbegun(order: Order) -> Reply:
+def _unbegun(order: RemoteOrder) -> RemoteReply:
     items = SealedItems(order.items, 0, order.n_items)
     rest = Rest.of(Chunk(order.start, items, order.attempts, order.lost, wait=order.wait))
-    return Reply("done", socket.gethostname(), rest=(rest,))
+    return RemoteReply("done", socket.gethostname(), rest=(rest,))
 
 
 def _allow_children() -> None:

@@ -9,7 +9,7 @@ from batchmill.block import Block, moved
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.executors.process import frames
-from batchmill.executors.remote.contract import Reply, Rest
+from batchmill.executors.remote.contract import RemoteReply, Rest
 from batchmill.executors.remote.lanes import Stint
 from batchmill.executors.remote.missing import explained
 from batchmill.outcome import Tried
@@ -18,7 +18,7 @@ StintAt = Callable[[int | None], Stint]
 """Gives the worker at a slot of the agent that replied."""
 
 
-def blocks_of(reply: Reply, chunk: Chunk, stint_at: StintAt, *, elsewhere: bool) -> list[Block]:
+def blocks_of(reply: RemoteReply, chunk: Chunk, stint_at: StintAt, *, elsewhere: bool) -> list[Block]:
     """The outcomes of the items of ``chunk`` that have ended. ``elsewhere`` says that the worker may lack
     modules that are here. Raises :class:`InternalError` if the reply has other items."""
     blocks = []
@@ -37,7 +37,7 @@ def blocks_of(reply: Reply, chunk: Chunk, stint_at: StintAt, *, elsewhere: bool)
     return blocks
 
 
-def rest_of(reply: Reply, chunk: Chunk, stint_at: StintAt) -> Iterator[Chunk]:
+def rest_of(reply: RemoteReply, chunk: Chunk, stint_at: StintAt) -> Iterator[Chunk]:
     """The parts of ``chunk`` that came back unfinished."""
     for rest in reply.rest:
         yield _part(chunk, rest, moved(rest.tried, stint_at))

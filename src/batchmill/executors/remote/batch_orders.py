@@ -26,8 +26,8 @@ from batchmill.executors.remote.contract import (
     Gone,
     Help,
     Lost,
-    Order,
-    Reply,
+    RemoteOrder,
+    RemoteReply,
 )
 from batchmill.executors.remote.jobs import PackedBatch, check_items, guarded, packed_items
 from batchmill.executors.remote.lanes import Lanes
@@ -170,7 +170,7 @@ class BatchOrders:
         with self._lock:
             known = self._known and len(self._packed.job) > SMALL_JOB_BYTES
             unable = frozenset(self._unable)
-        order = Order(
+        order = RemoteOrder(
             WIRE,
             self._batch,
             self._packed.digest,
@@ -238,7 +238,7 @@ class BatchOrders:
         elif isinstance(end, Lost):
             self._lose(number, out.chunk, end)
         else:
-            reply: Reply = pickle.loads(end)  # noqa: S301  # from our own agents
+            reply: RemoteReply = pickle.loads(end)  # noqa: S301  # from our own agents
             if reply.status == "unable":
                 self._leave_out(worker, reply)
             if out.helps is not None:
@@ -276,7 +276,7 @@ class BatchOrders:
         if self._on_death is not None:
             self._on_death(death)
 
-    def _reply(self, out: Out, reply: Reply, received: float, n_bytes: int) -> None:
+    def _reply(self, out: Out, reply: RemoteReply, received: float, n_bytes: int) -> None:
         for packed in reply.logs:
             handle(pickle.loads(packed))  # noqa: S301  # from our own agents
         chunk, stay, workers = out.chunk, reply.stay, self._seats()
@@ -298,7 +298,7 @@ class BatchOrders:
         for rest in rest_of(reply, chunk, stint_at):
             self._channel.give_back(rest)
 
-    def _leave_out(self, worker: str, reply: Reply) -> None:
+    def _leave_out(self, worker: str, reply: RemoteReply) -> None:
         """A worker runs nothing of this batch: others get the orders. Fails the batch if there are none."""
         with self._lock:
             new = worker not in self._unable

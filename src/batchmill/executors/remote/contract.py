@@ -14,12 +14,12 @@ from batchmill.executors.contract import Chunk, WorkerDeath
 from batchmill.executors.remote.offer import Offer
 from batchmill.outcome import ErrorInfo, Tried
 
-FORM = 4  # raised with every change of what travels
+FORM = 5  # raised with every change of what travels
 WIRE = f"{FORM} of Python {sys.version_info[0]}.{sys.version_info[1]}"
 """The format that both sides must share: code can only travel to the same minor version of Python."""
 
 
-class Order(NamedTuple):
+class RemoteOrder(NamedTuple):
     """A chunk as it is sent. ``job`` is left out if the agent probably has it by its ``digest``; ``items`` is
     the pickle of a list of ``n_items``, ``plain`` if they are numbers, text and the like, which an agent may
     open. After ``seconds`` the agent returns its results so far."""
@@ -61,7 +61,7 @@ class Rest(NamedTuple):
 
     @classmethod
     def of(cls, chunk: Chunk) -> Rest:
-        """Those of a chunk."""
+        """A whole chunk in this form."""
         return cls(chunk.start, len(chunk), chunk.attempts, chunk.lost, chunk.tried, chunk.wait)
 
 
@@ -87,7 +87,7 @@ class Stay(NamedTuple):
     left: float
 
 
-class Reply(NamedTuple):
+class RemoteReply(NamedTuple):
     """The reply to an order: ``done``, with ``blocks`` and the ``rest``, the ``deaths`` of worker processes
     and its ``stay``; ``no_job`` if the job is missing; ``unable``, with the ``reason``, if this worker can
     run nothing of the batch. ``seconds`` is the time of the items, ``logs`` holds the pickles of their log

@@ -18,7 +18,7 @@ import distributed
 
 from batchmill.errors import ClusterLost, ExecutorUnavailable
 from batchmill.executors.remote.calls import FactsCall, OrderCall, RecallCall, StopCall
-from batchmill.executors.remote.contract import Done, End, Gone, Lost, Reply, Ticket
+from batchmill.executors.remote.contract import Done, End, Gone, Lost, RemoteReply, Ticket
 from batchmill.executors.remote.dask_client import check_address, client_of, quiet, words
 from batchmill.executors.remote.dask_orders import Orders, Sent
 from batchmill.executors.remote.dask_workers import known_workers, told_by_workers, within
@@ -260,7 +260,7 @@ class DaskCarrier:
             reason = f"it cannot run what it is sent: {words(raised)}"
             if isinstance(raised, ImportError):
                 reason = f"batchmill cannot be imported there ({raised}): install it"
-            return pickle.dumps(Reply("unable", worker, reason=reason), 5)
+            return pickle.dumps(RemoteReply("unable", worker, reason=reason), 5)
         if future.status != "cancelled":  # it had ended, and its result went with the worker before we had it
             return Lost("one that had a result")
         self._lose()

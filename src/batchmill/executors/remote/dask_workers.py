@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import distributed
 
-from batchmill.executors.remote.offer import Worker
+from batchmill.executors.remote.offer import OfferedWorker
 
 ANSWER_SECONDS = 10.0
 QUIET_SECONDS = 5.0  # without a heartbeat, after which a worker is not asked what it has: it would not answer
@@ -51,7 +51,7 @@ def known_workers(client: Any) -> dict[str, dict[str, Any]]:
     return dict(found["workers"])
 
 
-def told_by_workers(client: Any, facts_call: bytes) -> list[Worker]:
+def told_by_workers(client: Any, facts_call: bytes) -> list[OfferedWorker]:
     """The workers, with the reports of their agents; silent workers are not asked."""
     known = within(lambda: known_workers(client))
     now = _time_there(client, known)
@@ -83,7 +83,7 @@ def _time_there(client: Any, known: Mapping[str, Mapping[str, Any]]) -> float:
         return max((float(one["last_seen"]) for one in known.values()), default=0.0)
 
 
-def _worker(address: str, seats: int, versions: Any, installed: Any, facts: Any) -> Worker:
+def _worker(address: str, seats: int, versions: Any, installed: Any, facts: Any) -> OfferedWorker:
     packages: dict[str, str | None] = {}
     if isinstance(installed, str):
         packages["batchmill"] = installed
@@ -95,8 +95,8 @@ def _worker(address: str, seats: int, versions: Any, installed: Any, facts: Any)
         for name in ("cloudpickle", "distributed"):
             packages[name] = _version(versions["packages"].get(name)) or None
     if isinstance(facts, Mapping):
-        return Worker(address, seats, python, packages, facts)
-    return Worker(address, seats, python, packages, None, f"{type(facts).__name__}: {facts}")
+        return OfferedWorker(address, seats, python, packages, facts)
+    return OfferedWorker(address, seats, python, packages, None, f"{type(facts).__name__}: {facts}")
 
 
 def _version(text: Any) -> str:

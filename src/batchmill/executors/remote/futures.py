@@ -15,7 +15,7 @@ from batchmill.executors.cores import usable_cores
 from batchmill.executors.remote import agent
 from batchmill.executors.remote.calls import OrderCall
 from batchmill.executors.remote.contract import Done, Gone, Lost, Ticket
-from batchmill.executors.remote.offer import Offer, Worker
+from batchmill.executors.remote.offer import Offer, OfferedWorker
 
 SEATS = (
     "seats",
@@ -51,7 +51,7 @@ class FuturesCarrier:
         except Exception as raised:  # noqa: BLE001  # what executors raise is their own
             facts, fault = None, f"{type(raised).__name__}: {raised}"
         name = type(self._executor).__name__
-        return Offer(name, [Worker(name, self.seats(), facts=facts, fault=fault)])
+        return Offer(name, [OfferedWorker(name, self.seats(), facts=facts, fault=fault)])
 
     def send(self, order: bytes, done: Done, without: Collection[str] = ()) -> FutureTicket:
         try:

@@ -23,7 +23,7 @@ CARRIED = ("batchmill", "cloudpickle")  # what has to be there, of the same vers
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class OfferedWorker:
     """A worker as its carrier knows it. ``python`` (``3.12.1``) and the versions of ``packages`` are empty if
     unknown; a missing package has the version None. ``facts`` is its agent's report (:func:`facts`), None
     without one, for the reason in ``fault``."""
@@ -47,7 +47,7 @@ class Offer:
     ("" without), ``expires_days`` until a certificate expires."""
 
     place: str
-    workers: Sequence[Worker]
+    workers: Sequence[OfferedWorker]
     reached_ms: float = 0.0
     tls: str = ""
     encrypted: bool = True
@@ -226,5 +226,5 @@ def _listed(hosts: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
-def _fact(worker: Worker, name: str) -> Any:
+def _fact(worker: OfferedWorker, name: str) -> Any:
     return None if worker.facts is None else worker.facts.get(name)

@@ -134,8 +134,8 @@ class OutOrders:
             self.settled()
 
     def late(self, mean: float, now: float) -> list[Out]:
-        """Those that need help, the one first that has the least. Items take ``mean`` seconds, 0 if that is
-        unknown, and ``now`` is a second of :func:`time.perf_counter`."""
+        """The orders that need help, first the one that has the least. Items take ``mean`` seconds, 0 if that
+        is unknown, and ``now`` is a second of :func:`time.perf_counter`."""
         with self._changed:
             helpers = Counter(out.helps for out in self._out.values())
             late = [

@@ -61,7 +61,7 @@ class PlannedNode:
 
     @cached_property
     def content(self) -> StepParams:
-        """Those of the params that can change what comes out."""
+        """The params that can change the outcome."""
         content = self.kind.content(self.spec.params)
         return self.params if content == self.spec.params else StepParams(self.kind, content)
 

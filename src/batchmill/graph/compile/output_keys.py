@@ -25,7 +25,7 @@ BATCH_OUTPUTS = (
     "batch_metadata",
 )
 RESULTS = ("results", "succeeded")
-"""Those of them that a node has only where it keeps its results."""
+"""The outputs of a batch that a node has only if it keeps its results."""
 LOOP_OUTPUTS = ("loop_stopped", "loop_iterations")
 SKIPPED_OUTPUT = "skipped_count"
 """The extra output of a batch node with a condition for its items."""

@@ -65,7 +65,7 @@ class Scheduler:
         topology = topology or Topology(plan)
         self._plan = plan
         self._outside = around
-        self._cancel = CancelToken(around.cancel) if plan.branches else around.cancel
+        self._cancel = CancelToken(around.cancel)
         self._stops = StopTokens(topology, around.stop, alone=not plan.branches)
         self._around = replace(around, cancel=self._cancel)
         self._lock = threading.Lock()
@@ -79,16 +79,16 @@ class Scheduler:
 
     def run(self) -> RunReport:
         """Walk to the end; failures of nodes are part of the result, not raised."""
-        forget = self._outside.cancel.on_cancel(self._cancel.cancel)
         try:
-            with self._lock:
-                ready = self._started(self._machine.begin())
-            while len(ready) == 1:
-                ready = self._do(ready[0])
-            if ready:
-                NodeThreads(self._do, self._break_off, self._outside.services.jobs or MOST_AT_ONCE).run(ready)
+            with self._cancel:
+                with self._lock:
+                    ready = self._started(self._machine.begin())
+                while len(ready) == 1:
+                    ready = self._do(ready[0])
+                if ready:
+                    most = self._outside.services.jobs or MOST_AT_ONCE
+                    NodeThreads(self._do, self._break_off, most).run(ready)
         finally:
-            forget()
             self._stops.close()
         self._finish()
         return self._walk

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.graph.compile.topology import ROOT, Topology
@@ -18,13 +18,13 @@ class StopTokens:
     def __init__(self, topology: Topology, outside: CancelToken, *, alone: bool) -> None:
         self._topology = topology
         self._tokens: dict[int, CancelToken] = {}
-        self._forget: list[Callable[[], None]] = []
+        self._following: list[CancelToken] = []
         self._outside = outside
         self._run = outside if alone else self._within(outside)
 
     def _within(self, outer: CancelToken) -> CancelToken:
-        token = CancelToken(outer)
-        self._forget.append(outer.on_cancel(token.cancel))
+        token = CancelToken(outer).follow()
+        self._following.append(token)
         return token
 
     def of(self, node: str) -> CancelToken:
@@ -54,5 +54,5 @@ class StopTokens:
 
     def close(self) -> None:
         """Let go of the outer token."""
-        for forget in self._forget:
-            forget()
+        for token in self._following:
+            token.leave()

@@ -71,8 +71,8 @@ class Chain:
         runs any more.
         """
         stages = list(self._stages.values())
-        forget = [self._around.cancel.on_cancel(self._cancel.cancel)]
-        forget += [self._around.stop.on_cancel(stage.stop) for stage in stages]
+        forget = [self._around.stop.on_cancel(stage.stop) for stage in stages]
+        self._cancel.follow()
         try:
             if stages[0].broken:  # no items: nothing begins
                 del stages[1:]
@@ -87,6 +87,7 @@ class Chain:
                 yield StageEnd(stage.node, self._judged(stage), stage.wall)
         finally:
             self._break_off(stages)
+            self._cancel.leave()
             for each in forget:
                 each()
 

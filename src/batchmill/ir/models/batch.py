@@ -279,12 +279,12 @@ class BatchSpec(Spec):
 
     @property
     def items_templates(self) -> dict[str, object]:
-        """Those of them that may hold templates."""
+        """The parts of `items` that may hold templates."""
         return {name: value for name, value in self.items_options.items() if name in RESOLVED}
 
     @property
     def retry_keys_given(self) -> tuple[str, ...]:
-        """Those of its keys that belong to retries, if it has any."""
+        """The keys that were given and belong to retries."""
         return tuple(key for key in RETRY_KEYS if key in self.model_fields_set)
 
     def retry_policy(self, otherwise: RetryPolicy = NO_RETRIES) -> RetryPolicy:

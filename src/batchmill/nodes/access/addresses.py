@@ -100,7 +100,7 @@ class Bounds:
         return not self.networks or any(ip in network for network in self.networks)
 
     def allowed(self, addresses: Iterable[str]) -> list[str]:
-        """Those of them that are."""
+        """The addresses among ``addresses`` that may be asked."""
         return list(filter(self.allow, addresses))
 
     def reason(self, addresses: Iterable[str]) -> str:

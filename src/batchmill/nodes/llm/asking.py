@@ -15,7 +15,7 @@ from batchmill.errors import AttemptTimeout, NodeError, StorageError
 from batchmill.nodes.llm import structured
 from batchmill.nodes.llm.estimate import Counted, counted
 from batchmill.nodes.llm.item_budget import EXCEEDED, exceeded, require_room
-from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
+from batchmill.nodes.llm.question import ModelReply, ModelRequest, Provider, Question, Unanswered
 from batchmill.nodes.llm.telling import Telling
 from batchmill.policy.budget import BudgetLimits
 from batchmill.record import LLMCall, PriceTable, new_id, used_by
@@ -30,7 +30,7 @@ BROKEN_OFF = "it was broken off"
 class Judged:
     """A reply, the value in it, and why it cannot be used, empty if it can."""
 
-    reply: Reply
+    reply: ModelReply
     value: Any
     wrong: list[str]
 
@@ -73,13 +73,13 @@ class Asking:
     prices: PriceTable
     timeout: float
     repairs: int = 1
-    calls: list[tuple[LLMCall, Reply]] = field(default_factory=list)  # those of other models, too
+    calls: list[tuple[LLMCall, ModelReply]] = field(default_factory=list)  # those of other models, too
     began: float = field(default_factory=time.monotonic)
     repaired: int = 0
     tells: bool = False
     item_budget: BudgetLimits | None = None
 
-    async def answer(self, question: Question) -> tuple[Reply, Any]:
+    async def answer(self, question: Question) -> tuple[ModelReply, Any]:
         """The reply and the value in it. Raises :class:`NodeError` for a reply that cannot be used."""
         judged = await self._judged(question)
         for _ in range(self.repairs):
@@ -128,13 +128,15 @@ class Asking:
             self.provider.keep(question, reply)
         return Judged(reply, value, wrong)
 
-    async def _asked(self, question: Question, call: LLMCall, began: float, telling: Telling | None) -> Reply:
+    async def _asked(
+        self, question: Question, call: LLMCall, began: float, telling: Telling | None
+    ) -> ModelReply:
         if self.item_budget is not None:
             recorder = self.attempt.recorder
             require_room(self.item_budget, call, recorder.used_before + used_by(recorder))
         leaving = _Leaving(call, self.attempt)
         try:
-            request = Request(question, self.attempt, self._left(), leaving, telling)
+            request = ModelRequest(question, self.attempt, self._left(), leaving, telling)
             return await self.provider.ask(request)
         except Unanswered as unanswered:
             if unanswered.paid and (leaving.done or unanswered.call):
@@ -172,14 +174,16 @@ class Asking:
         )
         return self._counted(call, counted(question, None))
 
-    def _counted(self, call: LLMCall, count: Counted, reply: Reply | None = None) -> LLMCall:
+    def _counted(self, call: LLMCall, count: Counted, reply: ModelReply | None = None) -> LLMCall:
         """The call with its tokens, and with its cost: reported by the provider, else by the prices."""
         cache = () if reply is None else (reply.cached_tokens, reply.written_tokens)
         cost = None if reply is None else reply.cost
         cost = self.prices.cost(call.model, count.sent, count.answered, *cache) if cost is None else cost
         return replace(call, tokens=count.tokens, estimated=count.estimated, cost=cost)
 
-    def _filled(self, call: LLMCall, question: Question, reply: Reply, *, kept: bool, wall: float) -> LLMCall:
+    def _filled(
+        self, call: LLMCall, question: Question, reply: ModelReply, *, kept: bool, wall: float
+    ) -> LLMCall:
         call = replace(
             self._counted(call, counted(question, reply), reply),
             response=shortened(reply.text, KEPT_CHARACTERS, more=""),
@@ -200,7 +204,7 @@ class Asking:
     def _overdue(self) -> AttemptTimeout:
         return AttemptTimeout(f"the model did not answer within {self.attempt.given(self.timeout):g} s")
 
-    def outputs(self, question: Question, reply: Reply, value: object, error: str) -> dict[str, object]:
+    def outputs(self, question: Question, reply: ModelReply, value: object, error: str) -> dict[str, object]:
         return {
             "response": value,
             "tool_calls": reply.tool_calls,
@@ -214,7 +218,7 @@ class Asking:
         }
 
     @staticmethod
-    def _choices(question: Question, reply: Reply) -> list[dict[str, object]]:
+    def _choices(question: Question, reply: ModelReply) -> list[dict[str, object]]:
         """All answers, if several were requested; the value of one with the wrong shape is null."""
         if not reply.others:
             return []
@@ -250,7 +254,7 @@ class Asking:
         return {**usage, **told, **{name: True for name, holds in marks.items() if holds}}
 
 
-def _tell_the_rest(telling: Telling, reply: Reply) -> None:
+def _tell_the_rest(telling: Telling, reply: ModelReply) -> None:
     """Send the rest of the answer to listeners, such as an answer that came as a whole."""
     if not telling.any:
         telling.add(reply.reasoning, "reasoning")
@@ -264,7 +268,7 @@ def _sum(counts: Any) -> int | None:
     return None if None in every else sum(every)
 
 
-def _total_told(of: tuple[LLMCall, Reply]) -> int | None:
+def _total_told(of: tuple[LLMCall, ModelReply]) -> int | None:
     call, reply = of
     return reply.total_tokens if call.estimated else call.tokens
 
@@ -273,7 +277,7 @@ def _since(began: float) -> float:
     return round(time.monotonic() - began, 6)
 
 
-def _judge(reply: Reply, question: Question) -> tuple[object, list[str]]:
+def _judge(reply: ModelReply, question: Question) -> tuple[object, list[str]]:
     """The value of a reply, and why it cannot be used."""
     if reply.fault:
         return None, [reply.fault]
@@ -293,14 +297,14 @@ def _judge(reply: Reply, question: Question) -> tuple[object, list[str]]:
     return value, wrong
 
 
-def _words_for_nothing(reply: Reply) -> str:
+def _words_for_nothing(reply: ModelReply) -> str:
     if reply.finish != "length":
         return "it is empty"
     used = "thinking used up all tokens" if reply.reasoning else "it was cut off before its first word"
     return f"it is empty: {used}; give more `max_tokens`"
 
 
-def _kind_of(reply: Reply) -> str:
+def _kind_of(reply: ModelReply) -> str:
     """The type of the error for a reply that cannot be used."""
     if reply.fault:
         return "BadAnswer"
@@ -309,6 +313,6 @@ def _kind_of(reply: Reply) -> str:
     return "EmptyAnswer" if reply.empty and reply.finish != "content_filter" else "UnusableAnswer"
 
 
-def _may_mend(reply: Reply) -> bool:
+def _may_mend(reply: ModelReply) -> bool:
     """Whether asking again may give a better answer."""
     return not (reply.refusal or reply.fault) and reply.finish not in ("content_filter", "length")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from batchmill.nodes.llm.question import Reply
+from batchmill.nodes.llm.question import ModelReply
 from batchmill.values.redaction import shortened
 
 _LOOKED_AT_BYTES = 65536  # of an answer, for what is shown of it
@@ -21,7 +21,7 @@ _MOST_TOKENS = 10**12  # of one call: more is a fault of the server and would sp
 _MOST_DOLLARS = 1e9  # likewise
 
 
-def reply_of(content: bytes, *, raw: bool = False) -> Reply:
+def reply_of(content: bytes, *, raw: bool = False) -> ModelReply:
     """The reply in the body of an answer with status 200; with ``raw`` it holds all of that."""
     try:
         answer = json.loads(content)
@@ -34,7 +34,7 @@ def reply_of(content: bytes, *, raw: bool = False) -> Reply:
     if not isinstance(mapping_of(choice).get("message"), Mapping):
         return no_answer(_fault(told, choice), content, **usage)
     first = _choice_said(choice)
-    return Reply(
+    return ModelReply(
         first.pop("text"),
         refusal=said_in(mapping_of(mapping_of(choice).get("message")).get("refusal")),
         others=list(map(_choice_said, others)),
@@ -58,10 +58,10 @@ def _choice_said(choice: object) -> dict[str, Any]:
     }
 
 
-def no_answer(why: str, content: bytes, what: str = "chat completion", **usage: int | None) -> Reply:
+def no_answer(why: str, content: bytes, what: str = "chat completion", **usage: int | None) -> ModelReply:
     """The reply without an answer, with its token counts."""
     shown = shortened(content[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), _SHOWN_CHARACTERS)
-    return Reply("", fault=f"the server's answer is no {what}: {why}: {shown}", **usage)  # type: ignore[arg-type]  # counts only
+    return ModelReply("", fault=f"the server's answer is no {what}: {why}: {shown}", **usage)  # type: ignore[arg-type]  # counts only
 
 
 def _fault(answer: Mapping[str, object], choice: object) -> str:
@@ -73,7 +73,7 @@ def _fault(answer: Mapping[str, object], choice: object) -> str:
 
 
 def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
-    """The token counts of an answer, by the names of :class:`Reply`."""
+    """The token counts of an answer, by the names of :class:`ModelReply`."""
     usage = mapping_of(answer.get("usage"))
     sent, answered, total = (
         count_of(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total")

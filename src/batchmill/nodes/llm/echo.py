@@ -10,7 +10,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, Stopped
 from batchmill.nodes.llm import structured
-from batchmill.nodes.llm.question import Provider, Reply, Request, Unanswered
+from batchmill.nodes.llm.question import ModelReply, ModelRequest, Provider, Unanswered
 
 _MOST_LEVELS = 20  # of a schema that refers to itself
 
@@ -23,7 +23,7 @@ class EchoProvider(Provider):
 
     name = "echo"
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: ModelRequest) -> ModelReply:
         question = request.question
         request.leaving()
         await _wait(float(question.options.get("delay") or 0.0), request.attempt, request.seconds)
@@ -35,8 +35,8 @@ class EchoProvider(Provider):
         answer = text.split()
         if question.max_tokens is not None and len(answer) > question.max_tokens:
             cut = " ".join(answer[: question.max_tokens])
-            return Reply(cut, words, question.max_tokens, 0, finish="length")
-        return Reply(text, words, len(answer), 0)
+            return ModelReply(cut, words, question.max_tokens, 0, finish="length")
+        return ModelReply(text, words, len(answer), 0)
 
 
 async def _wait(delay: float, attempt: Attempt, seconds: float) -> None:

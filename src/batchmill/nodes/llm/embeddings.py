@@ -19,7 +19,7 @@ from batchmill.nodes.llm.completion import usage_in
 from batchmill.nodes.llm.item_budget import item_limits
 from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
 from batchmill.nodes.llm.params import PARAMS
-from batchmill.nodes.llm.question import Provider, Question, Reply, Request
+from batchmill.nodes.llm.question import ModelReply, ModelRequest, Provider, Question
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.template import to_text
 
@@ -104,7 +104,7 @@ class EmbeddingsNode(ModelNode):
         except NodeError as error:
             error.outputs = {name: one for name, one in error.outputs.items() if name in _TOLD}
             raise
-        usage = asking.outputs(question, Reply(""), "", "")["llm_usage"]
+        usage = asking.outputs(question, ModelReply(""), "", "")["llm_usage"]
         return NodeResult(
             {
                 "embeddings": vectors,
@@ -144,22 +144,22 @@ class VectorServer(ServerProvider):
         extra = {"encoding_format": "float", "extra_body": dict(question.options) or None}
         return {"model": question.model, "input": _texts(question), **extra}
 
-    def reply(self, content: bytes, question: Question) -> Reply:
+    def reply(self, content: bytes, question: Question) -> ModelReply:
         return reply_of(content, len(question.messages))
 
 
-def reply_of(content: bytes, count: int) -> Reply:
+def reply_of(content: bytes, count: int) -> ModelReply:
     """The reply in the body of an answer that should have so many vectors."""
     try:
         told = json.loads(content)
     except (ValueError, RecursionError):
-        return Reply("", fault="the server's answer is not a list of vectors: it is not JSON")
+        return ModelReply("", fault="the server's answer is not a list of vectors: it is not JSON")
     usage = usage_in(told) if isinstance(told, dict) else {}
     usage["output_tokens"] = 0
     found = _Vectors.of(told.get("data") if isinstance(told, dict) else None, count)
     if found.fault:
-        return Reply("", fault=f"the server's answer is not a list of vectors: {found.fault}", **usage)
-    return Reply(_in_words(found.vectors), raw=found.vectors, **usage)
+        return ModelReply("", fault=f"the server's answer is not a list of vectors: {found.fault}", **usage)
+    return ModelReply(_in_words(found.vectors), raw=found.vectors, **usage)
 
 
 @dataclass(slots=True)
@@ -200,13 +200,13 @@ class EchoVectors(Provider):
 
     name = "echo"
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: ModelRequest) -> ModelReply:
         question = request.question
         request.leaving()
         length = int(question.options.get("dimensions") or ECHO_DIMENSIONS)
         vectors = [_made_of(text, length) for text in _texts(question)]
         words = sum(len(text.split()) for text in _texts(question))
-        return Reply(_in_words(vectors), words, 0, 0, raw=vectors)
+        return ModelReply(_in_words(vectors), words, 0, 0, raw=vectors)
 
 
 def _made_of(text: str, length: int) -> list[float]:

@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any
 
 from batchmill.nodes.contract import CHARACTERS_PER_TOKEN
-from batchmill.nodes.llm.question import Question, Reply
+from batchmill.nodes.llm.question import ModelReply, Question
 
 IMAGE_TOKENS = 1000
 ANSWER_TOKENS = 256  # of an answer that never came and that no `max_tokens` bounds
@@ -26,7 +26,7 @@ class Counted:
     estimated: bool
 
 
-def counted(question: Question, reply: Reply | None) -> Counted:
+def counted(question: Question, reply: ModelReply | None) -> Counted:
     """The use by a call with a reply or, with None, by one without any information."""
     if reply is None:
         asked, most = tokens_of(question), question.max_tokens or ANSWER_TOKENS
@@ -42,7 +42,7 @@ def counted(question: Question, reply: Reply | None) -> Counted:
     return Counted(max(0, guess), total - max(0, guess), total, sent is None and answered is None)
 
 
-def _of_answer(question: Question, reply: Reply) -> int:
+def _of_answer(question: Question, reply: ModelReply) -> int:
     """At least as many tokens as were allowed, because reasoning is paid for and not always reported. The
     length of an unreadable answer is unknown."""
     if reply.fault:

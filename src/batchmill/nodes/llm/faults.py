@@ -51,7 +51,7 @@ class CutOff(Exception):  # never leaves this room
     """Raised when an answer began but did not end."""
 
 
-class TooLarge(Exception):  # never leaves this room
+class AnswerTooLarge(Exception):  # never leaves this room
     """Raised when an answer has more bytes than allowed."""
 
     def __init__(self, limit: float) -> None:
@@ -66,7 +66,7 @@ def unanswered(module: Any, error: BaseException, key: str) -> Unanswered:
         return Unanswered(moved, paid=False)
     if isinstance(moved, Moved):
         return Unanswered(_of_move(moved, key), paid=False)
-    if isinstance(error, TooLarge):
+    if isinstance(error, AnswerTooLarge):
         message = (
             f"the server answered with more than {error.limit:,} bytes; `max_response_bytes` sets the limit"
         )

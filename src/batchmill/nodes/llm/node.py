@@ -18,7 +18,7 @@ from batchmill.nodes.llm.item_budget import item_limits
 from batchmill.nodes.llm.messages import is_url, message_fault, messages_of
 from batchmill.nodes.llm.model_node import ModelNode, model_of, server_of
 from batchmill.nodes.llm.params import OUTPUTS, PARAMS
-from batchmill.nodes.llm.question import Provider, Question, Reply
+from batchmill.nodes.llm.question import ModelReply, Provider, Question
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.params import bind
 from batchmill.record import LLMCall
@@ -105,7 +105,7 @@ class LlmNode(ModelNode):
 
     async def run_async(self, params: Mapping[str, Any], attempt: Attempt) -> NodeResult:
         if params["models"] or params["fall_back_on"]:
-            calls: list[tuple[LLMCall, Reply]] = []
+            calls: list[tuple[LLMCall, ModelReply]] = []
             return await answered(
                 params, attempt, lambda given: self._ask(bind(LlmNode, given), attempt, calls)
             )
@@ -113,14 +113,14 @@ class LlmNode(ModelNode):
         return _result(asking, question, await asking.answer(question))
 
     async def _ask(
-        self, params: Mapping[str, Any], attempt: Attempt, calls: list[tuple[LLMCall, Reply]]
+        self, params: Mapping[str, Any], attempt: Attempt, calls: list[tuple[LLMCall, ModelReply]]
     ) -> NodeResult:
         """Ask the one model of ``params``."""
         asking, question = self._asking(params, attempt, calls)
         return _result(asking, question, await asking.answer(question))
 
     def _asking(
-        self, params: Mapping[str, Any], attempt: Attempt, calls: list[tuple[LLMCall, Reply]]
+        self, params: Mapping[str, Any], attempt: Attempt, calls: list[tuple[LLMCall, ModelReply]]
     ) -> tuple[Asking, Question]:
         question, timeout, repairs = _question(params), params["timeout"], params["repairs"]
         tells, provider, prices = params["stream"], self._provider(params), self.prices_of(params)
@@ -158,7 +158,7 @@ def _kind_of(params: Mapping[str, object]) -> type[ServerProvider]:
     return ResponsesServer
 
 
-def _result(asking: Asking, question: Question, answer: tuple[Reply, object]) -> NodeResult:
+def _result(asking: Asking, question: Question, answer: tuple[ModelReply, object]) -> NodeResult:
     reply, value = answer
     return NodeResult(asking.outputs(question, reply, value, ""))
 

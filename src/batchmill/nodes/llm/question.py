@@ -47,7 +47,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ModelReply:
     """An answer.
 
     - Token counts: None if the provider reported none. ``input_tokens`` include ``cached_tokens`` and
@@ -106,7 +106,7 @@ Leaving = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ModelRequest:
     """One call that a provider makes for an attempt: a question with ``seconds`` for the answer.
 
     ``leaving`` is called just before the question is sent: from then on it may be charged; the provider lets
@@ -125,16 +125,16 @@ class Provider:
 
     name = ""
 
-    def recall(self, question: Question) -> Reply | None:
+    def recall(self, question: Question) -> ModelReply | None:
         """The reply that was kept from an earlier call, without asking again.
 
         Raises :class:`~batchmill.errors.NodeError` if there is none and asking is not allowed.
         """
         return None
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: ModelRequest) -> ModelReply:
         """The reply. Raises :class:`Unanswered`."""
         raise NotImplementedError
 
-    def keep(self, question: Question, reply: Reply) -> None:
+    def keep(self, question: Question, reply: ModelReply) -> None:
         """Keep a reply to be recalled. Raises :class:`~batchmill.errors.NodeError`."""

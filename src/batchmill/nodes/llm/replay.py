@@ -18,7 +18,7 @@ from batchmill.concurrency.resources import process_resource
 from batchmill.errors import InternalError, NodeError
 from batchmill.nodes.append import append_whole
 from batchmill.nodes.files import in_words
-from batchmill.nodes.llm.question import Provider, Question, Reply, Request
+from batchmill.nodes.llm.question import ModelReply, ModelRequest, Provider, Question
 from batchmill.values.redaction import hidden_in, shortened
 
 _PROMPT_CHARACTERS = 200  # of the prompt, for people who read the file
@@ -36,17 +36,17 @@ class Recording:
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._replies: dict[str, Reply] = {}
+        self._replies: dict[str, ModelReply] = {}
         self._read = 0  # bytes of the file that were read
 
-    def find(self, key: str) -> Reply | None:
+    def find(self, key: str) -> ModelReply | None:
         """The answer under ``key``."""
         with self._lock:
             if key not in self._replies:
                 self._read_on()
             return self._replies.get(key)
 
-    def add(self, key: str, question: Question, reply: Reply) -> None:
+    def add(self, key: str, question: Question, reply: ModelReply) -> None:
         """Keep an answer; it is in the file when this returns, without secrets that it repeats."""
         entry = {
             "key": key,
@@ -85,7 +85,7 @@ class Recording:
     def _take(self, line: bytes) -> None:
         try:
             entry: dict[str, Any] = json.loads(line)
-            self._replies[entry["key"]] = Reply(**entry["reply"])
+            self._replies[entry["key"]] = ModelReply(**entry["reply"])
         except (ValueError, LookupError, TypeError) as error:
             _log.warning("%s: skipped a line that is not a recorded answer: %s", self._path, error)
 
@@ -100,19 +100,19 @@ class ReplayProvider(Provider):
         self._path = path
         self._source = source
 
-    def recall(self, question: Question) -> Reply | None:
+    def recall(self, question: Question) -> ModelReply | None:
         found = self._recording().find(question.fingerprint())
         if found is None and self._source is None:
             message = f"there is no recorded answer to this question in {self._path!r}"
             raise NodeError(message, retryable=False, type_name="NotRecorded", outputs={"error": message})
         return found
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: ModelRequest) -> ModelReply:
         if self._source is None:
             raise InternalError("a recording was asked for more than it holds")
         return await self._source().ask(request)
 
-    def keep(self, question: Question, reply: Reply) -> None:
+    def keep(self, question: Question, reply: ModelReply) -> None:
         self._recording().add(question.fingerprint(), question, reply)
 
     def _recording(self) -> Recording:

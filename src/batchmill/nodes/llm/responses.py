@@ -17,7 +17,7 @@ from batchmill.nodes.llm.completion import (
     with_cache,
     without_zeros,
 )
-from batchmill.nodes.llm.question import Message, Question, Reply
+from batchmill.nodes.llm.question import Message, ModelReply, Question
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.nodes.llm.stream import Gathering
 from batchmill.nodes.llm.structured import response_format
@@ -67,7 +67,7 @@ class ResponsesServer(ServerProvider):
     def gathering(self, telling: Telling | None) -> Gathering:
         return ResponseGathering(telling)
 
-    def reply(self, content: bytes, question: Question) -> Reply:
+    def reply(self, content: bytes, question: Question) -> ModelReply:
         return reply_of(content, raw=self._raw)
 
 
@@ -105,7 +105,7 @@ def _part(part: object, role: str) -> object:
     return part
 
 
-def reply_of(content: bytes, *, raw: bool = False) -> Reply:
+def reply_of(content: bytes, *, raw: bool = False) -> ModelReply:
     """The reply in the body of an answer with status 200; with ``raw`` it holds all of that."""
     try:
         answer = json.loads(content)
@@ -128,7 +128,7 @@ def reply_of(content: bytes, *, raw: bool = False) -> Reply:
     ]
     why = mapping_of(told.get("incomplete_details")).get("reason")
     finish = _FINISH.get(str(why), str(why)) if told.get("status") == "incomplete" else "stop"
-    return Reply(
+    return ModelReply(
         "".join(said_in(part.get("text")) for part in parts if part.get("type") == "output_text"),
         finish="tool_calls" if calls and finish == "stop" else finish,
         refusal="".join(said_in(part.get("refusal")) for part in parts),
@@ -165,7 +165,7 @@ def _fault(answer: Mapping[str, object]) -> str:
 
 
 def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
-    """The token counts of an answer, by the names of :class:`Reply`."""
+    """The token counts of an answer, by the names of :class:`ModelReply`."""
     usage = mapping_of(answer.get("usage"))
     found: dict[str, Any] = {
         "input_tokens": count_of(usage.get("input_tokens")),

@@ -11,8 +11,8 @@ from batchmill.errors import AttemptTimeout, NodeError
 from batchmill.nodes.access.policy import OPEN, Access
 from batchmill.nodes.llm.clients import client_for, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
-from batchmill.nodes.llm.faults import CutOff, Moved, TooLarge, refusal_within, unanswered
-from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
+from batchmill.nodes.llm.faults import AnswerTooLarge, CutOff, Moved, refusal_within, unanswered
+from batchmill.nodes.llm.question import ModelReply, ModelRequest, Provider, Question, Unanswered
 from batchmill.nodes.llm.stream import EVENT_STREAM, ChatGathering, Gathering, gathered
 from batchmill.nodes.llm.structured import response_format
 from batchmill.nodes.llm.telling import Telling
@@ -42,7 +42,7 @@ class ServerProvider(Provider):
         self.key = key
         self._limit = limit
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: ModelRequest) -> ModelReply:
         question, module = request.question, await sdk_awaited()
         asked = client_for(module, self.base_url, self.key, self.access)
         client, place = await asked.begin(request.attempt)
@@ -59,7 +59,7 @@ class ServerProvider(Provider):
             raise Unanswered(error, paid=True) from error
         except NodeError as error:  # of the way there: that host is not to be asked
             raise Unanswered(error, paid=False) from error
-        except (module.OpenAIError, Moved, CutOff, TooLarge) as error:
+        except (module.OpenAIError, Moved, CutOff, AnswerTooLarge) as error:
             raise unanswered(module, error, self.key) from error
         finally:
             asked.end(place)
@@ -72,7 +72,7 @@ class ServerProvider(Provider):
         """The whole body; of an answer that is a stream what it would be without, and whether it had begun to
         answer.
 
-        Raises :class:`TooLarge` and :class:`CutOff`.
+        Raises :class:`AnswerTooLarge` and :class:`CutOff`.
         """
         async with aclosing(pieces_of(answer, self._limit)) as pieces:
             if self._stream and EVENT_STREAM in answer.headers.get("content-type", ""):
@@ -93,13 +93,13 @@ class ServerProvider(Provider):
         streamed = {"stream": True, "stream_options": {"include_usage": True}} if self._stream else {}
         return {**_body(question), **streamed}
 
-    def reply(self, content: bytes, question: Question) -> Reply:
+    def reply(self, content: bytes, question: Question) -> ModelReply:
         """The reply in the body of an answer with status 200."""
         return reply_of(content, raw=self._raw)
 
 
 async def pieces_of(answer: Any, limit: int | None = None) -> AsyncGenerator[bytes, None]:
-    """The body. Raises :class:`TooLarge` and :class:`CutOff`."""
+    """The body. Raises :class:`AnswerTooLarge` and :class:`CutOff`."""
     length = 0
     pieces = answer.iter_bytes()
     while True:
@@ -111,7 +111,7 @@ async def pieces_of(answer: Any, limit: int | None = None) -> AsyncGenerator[byt
             return
         length += len(piece)
         if limit is not None and length > limit:
-            raise TooLarge(limit)
+            raise AnswerTooLarge(limit)
         yield piece
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from batchmill.ir.value_schema import value_faults
-from batchmill.nodes.llm.question import JSON_OBJECT, JSON_SCHEMA, Question, Reply
+from batchmill.nodes.llm.question import JSON_OBJECT, JSON_SCHEMA, ModelReply, Question
 from batchmill.values import from_json
 
 MOST_FAULTS = 5  # that a model is told of
@@ -120,7 +120,7 @@ def _written(schema: object) -> str:
     return json.dumps(schema, ensure_ascii=False)
 
 
-def asked_again(question: Question, reply: Reply, wrong: list[str]) -> Question:
+def asked_again(question: Question, reply: ModelReply, wrong: list[str]) -> Question:
     """The question once more, with the answer and its faults."""
     told = "\n".join(f"- {fault}" for fault in wrong)
     wanted = _written(question.schema)

@@ -25,7 +25,7 @@ class Frame:
 
 
 class Frames:
-    """Those around the place where the reader is, the innermost last."""
+    """The frames around the place where the reader is, the innermost last."""
 
     def __init__(self, base: Frame) -> None:
         self._open = [base]

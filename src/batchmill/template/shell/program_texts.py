@@ -147,8 +147,8 @@ def _language(words: list[Word], command: ParsedCommand, reader: RuleReader) -> 
 
 
 def words_of_language(words: list[Word]) -> list[Word] | None:
-    """Those of ``words`` that are the options and the first operand of the interpreter of a language; None
-    where the program is none."""
+    """The options and the first operand among ``words``, if the program is the interpreter of a language;
+    else None."""
     name = words[0].program
     found = _VERSIONED.fullmatch(name)
     language = _LANGUAGES.get(name) or (_LANGUAGES.get(found[1]) if found else None)

@@ -23,7 +23,7 @@ _MISSING = "BatchAnswerMissing"
 _UNKNOWN = (_MISSING, "BatchGone")
 
 
-class Answer(NamedTuple):
+class BatchAnswer(NamedTuple):
     """The answer to one request: its HTTP ``status``, 0 if there was no such answer, and its ``body``;
     otherwise the ``type`` and ``message`` of the error. ``call`` names the call, the same each time it is
     read."""
@@ -64,23 +64,23 @@ class Answers:
                     answered.add(name)
             start += len(line)
 
-    def of(self, name: str) -> Answer:
+    def of(self, name: str) -> BatchAnswer:
         """The answer to the request of that name."""
         found = self._lines.get(name)
         call = f"{self._token}-{name.rpartition('-')[2]}"
         if found is None:
-            return Answer(0, b"", *self._of_the_batch(), call)
+            return BatchAnswer(0, b"", *self._of_the_batch(), call)
         self.file.seek(found[0])
         told = _read(self.file.read(found[1]))
         response = mapping_of(told.get("response"))
         status, body = response.get("status_code"), response.get("body")
         if isinstance(status, int) and body is not None:
             written = body if isinstance(body, str) else json.dumps(body)
-            return Answer(status, written.encode("utf-8", "surrogatepass"), call=call)
+            return BatchAnswer(status, written.encode("utf-8", "surrogatepass"), call=call)
         error = mapping_of(told.get("error"))
         code, message = str(error.get("code") or ""), str(error.get("message") or error.get("code") or "")
         kind = _TYPES["expired"] if code == "batch_expired" else "BatchRequestFailed"
-        return Answer(0, b"", kind, message or "the server told no reason", call)
+        return BatchAnswer(0, b"", kind, message or "the server told no reason", call)
 
     def _of_the_batch(self) -> tuple[str, str]:
         """The error of a request that the server does not mention: what it says about the batch."""

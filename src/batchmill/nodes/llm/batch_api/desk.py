@@ -25,7 +25,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock, slept
 from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.errors import BatchmillError, NodeError, Waiting
-from batchmill.nodes.llm.batch_api.answers import Answer
+from batchmill.nodes.llm.batch_api.answers import BatchAnswer
 from batchmill.nodes.llm.batch_api.looks import SETTLE_SECONDS, Looks
 from batchmill.nodes.llm.batch_api.service import may_have_begun
 from batchmill.nodes.llm.batch_api.shards import Asked, Gathered, Shard, custom_id
@@ -96,7 +96,7 @@ class BatchDesk:
     def __reduce__(self) -> tuple[object, ...]:
         return _nothing, ()  # in a worker process there is none
 
-    async def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: Asked) -> BatchAnswer:
         """The answer to a request. Raises :class:`Waiting` while there is none."""
         while (claim := self._claimed(asked)) is not None:
             number = claim.request.batch

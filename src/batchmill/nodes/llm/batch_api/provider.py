@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from batchmill.errors import NodeError
-from batchmill.nodes.llm.batch_api.answers import OK, Answer
+from batchmill.nodes.llm.batch_api.answers import OK, BatchAnswer
 from batchmill.nodes.llm.batch_api.desk import BatchDesk
 from batchmill.nodes.llm.batch_api.service import BatchService
 from batchmill.nodes.llm.batch_api.settings import BatchApi
@@ -17,7 +17,7 @@ from batchmill.nodes.llm.batch_api.shards import Asked
 from batchmill.nodes.llm.completion import mapping_of
 from batchmill.nodes.llm.estimate import counted
 from batchmill.nodes.llm.faults import of_status
-from batchmill.nodes.llm.question import Provider, Question, Reply, Request, Unanswered
+from batchmill.nodes.llm.question import ModelReply, ModelRequest, Provider, Question, Unanswered
 from batchmill.nodes.llm.server import ServerProvider
 from batchmill.record import LLMCall, PriceTable
 from batchmill.values.redaction import shortened
@@ -44,7 +44,7 @@ class BatchedProvider(Provider):
         self._desk = desk
         self._prices = prices
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: ModelRequest) -> ModelReply:
         """Raises :class:`~batchmill.errors.Waiting` while there is no answer.
 
         ``request.leaving`` is not called: the call is in the ledger once its answer exists, which can be
@@ -108,7 +108,7 @@ def digest_of(server: ServerProvider, body: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _error(answer: Answer) -> NodeError:
+def _error(answer: BatchAnswer) -> NodeError:
     """The error of an item whose request has no answer."""
     if not answer.status:
         return NodeError(
