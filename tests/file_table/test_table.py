@@ -190,3 +190,15 @@ def test_where_processes_cannot_look_into_each_other_it_is_as_it_was(
     with pytest.raises(FileInUse, match="read by `a`"):
         there.check("in", "`b`")
     table.close()
+
+
+def test_a_link_to_a_folder_that_leads_elsewhere_meanwhile_is_followed_again(folder: Path) -> None:
+    before = place_of("way/new")
+    (folder / "other").mkdir()
+    (folder / "way").unlink()
+    (folder / "way").symlink_to("other")
+    after = place_of("way/new")
+    assert before is not None
+    assert after is not None
+    assert before.real == os.path.realpath(folder / "sub" / "new")
+    assert after.real == os.path.realpath(folder / "other" / "new")

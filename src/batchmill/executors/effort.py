@@ -14,13 +14,15 @@ class Effort:
     """Measures this process. Used by one thread.
 
     Linux starts the peak memory of a process at that of its starter (getrusage(2)), so up to that value it is
-    read from a place that each program has for itself.
+    read from a place that each program has for itself. That takes as long as many an item, and only a process
+    that had page faults since the last look can have grown.
     """
 
     def __init__(self) -> None:
-        self._inherited = _peak()
+        self._inherited = _usage().ru_maxrss * _UNIT
         self._known: int | None = None
         self._next_look = 0.0
+        self._faults = -1  # up to the last look
 
     def cpu(self) -> float:
         """CPU seconds so far, of all threads and of the commands that have ended."""
@@ -29,18 +31,20 @@ class Effort:
 
     def peak(self) -> int | None:
         """The peak of its memory so far, in bytes; None if unknown."""
-        found = _peak()
+        usage = _usage()
+        found = usage.ru_maxrss * _UNIT
         if found > self._inherited or sys.platform != "linux":
             return found
-        now = time.monotonic()
-        if now >= self._next_look:
+        faults = usage.ru_minflt + usage.ru_majflt
+        if faults != self._faults and (now := time.monotonic()) >= self._next_look:
             self._next_look = now + LOOK_SECONDS
+            self._faults = faults
             self._known = _own_peak()
         return self._known
 
 
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+def _usage() -> resource.struct_rusage:
+    return resource.getrusage(resource.RUSAGE_SELF)
 
 
 def _own_peak() -> int | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 PARTIAL = ".partial"
@@ -28,16 +29,15 @@ def place_of(path: str | int) -> FilePlace | None:
     try:
         found = os.stat(path)
     except (OSError, ValueError):
-        return None if isinstance(path, int) or "\0" in path else FilePlace(os.path.realpath(path), None)
+        return None if isinstance(path, int) or "\0" in path else FilePlace(_real(path), None)
     if not stat.S_ISREG(found.st_mode):
         return None
-    return FilePlace(os.path.realpath(path) if isinstance(path, str) else "", (found.st_dev, found.st_ino))
+    return FilePlace(_real(path) if isinstance(path, str) else "", (found.st_dev, found.st_ino))
 
 
 def places_of(items: Iterable[object]) -> list[tuple[int, FilePlace]]:
     """The positions of the texts among ``items`` that name an existing file, each with its place, None if it
     is no regular file."""
-    folders: dict[str, str] = {}
     found = []
     for position, item in enumerate(items):
         if not isinstance(item, str) or not item:
@@ -47,15 +47,24 @@ def places_of(items: Iterable[object]) -> list[tuple[int, FilePlace]]:
         except (OSError, ValueError):
             continue
         inode = (there.st_dev, there.st_ino) if stat.S_ISREG(there.st_mode) else None
-        found.append((position, FilePlace(_real(item, folders), inode)))
+        found.append((position, FilePlace(_real(item), inode)))
     return found
 
 
-def _real(path: str, folders: dict[str, str]) -> str:
-    """The path with links followed; folders in ``folders`` are resolved only once."""
+def _real(path: str) -> str:
+    """The path with links followed."""
     folder, name = os.path.split(path)
     if name in ("", os.curdir, os.pardir) or os.path.islink(path):
         return os.path.realpath(path)
-    if folder not in folders:
-        folders[folder] = os.path.realpath(folder)
-    return os.path.join(folders[folder], name)
+    try:
+        folder = folder if os.path.isabs(folder) else os.path.join(os.getcwd(), folder)
+        found = os.stat(folder)
+    except OSError:
+        return os.path.realpath(path)
+    return os.path.join(_real_folder(folder, (found.st_dev, found.st_ino)), name)
+
+
+@lru_cache(maxsize=256)
+def _real_folder(folder: str, inode: Inode) -> str:
+    """The path of a folder with links followed; as long as it has the same ``inode``, it is the same one."""
+    return os.path.realpath(folder)

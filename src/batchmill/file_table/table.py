@@ -99,6 +99,9 @@ class FileTable:
     def check(self, path: str, by: str) -> None:
         """Raise :class:`~batchmill.errors.FileInUse` where ``by`` must not replace or add to a file: it is
         one of the run itself, is being read by a batch, or is for the results of one."""
+        with self._lock:
+            if self._log is None and not self._entries:
+                return
         place = place_of(path)
         if place is not None:
             with self._at_work():

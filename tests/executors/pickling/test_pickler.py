@@ -201,3 +201,24 @@ def test_a_value_that_cannot_travel_stays_here_and_fails_nothing():
         assert list(batchmill.map(lambda n: plain.get(), [0], executor="process")) == ["unset"]
     finally:
         plain.reset(token)
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ([{"result": 1, "stdout": ""}, None], True),
+        (range(3), True),
+        ([{"result": [1]}], False),  # what is inside could be anything
+        ([{"result": print}], False),
+        ([{_Text("result"): 1}], False),
+        ([[{"result": 1}]], False),
+        ([{"result": 1}] * 17, False),  # the look would take longer than it saves
+    ],
+)
+def test_a_few_objects_of_plain_values_are_plain(value: object, plain: bool) -> None:
+    assert pickler.is_plain(value) is plain
+    assert pickler.loads(pickler.dumps(value, [])) == value

@@ -132,8 +132,12 @@ class Worker:
             self.progress.begin_chunk(self._number)
         if crew.channel.stopped:
             self.progress.stop()
-        with self._several(chunk):
-            runner.run_chunk(chunk, crew.sizer.patience(len(chunk)), block=block)
+        patience = crew.sizer.patience(len(chunk))
+        if len(chunk) == 1:
+            runner.run_chunk(chunk, patience, block=block)
+        else:
+            with self._several():
+                runner.run_chunk(chunk, patience, block=block)
         with self._lock:
             left, self._chunk = self._chunk, None
             if self._abandoned or left is None:
@@ -149,11 +153,8 @@ class Worker:
         return True
 
     @contextmanager
-    def _several(self, chunk: Chunk) -> Iterator[None]:
+    def _several(self) -> Iterator[None]:
         """While it has several items others may want some of them."""
-        if len(chunk) == 1:
-            yield
-            return
         crew = self._crew
         crew.has_several(1)
         if crew.channel.starving:

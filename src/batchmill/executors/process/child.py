@@ -17,7 +17,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 
 from batchmill.block import Block
@@ -43,6 +43,7 @@ from batchmill.executors.running.runner import ItemRunner
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
 CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this
 KEPT_JOBS = 4
+NO_DEADLINE = nullcontext()
 IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, servers) is closed
 
 
@@ -101,12 +102,12 @@ class WorkerProcess:
         self.area.progress.enter(RUNNING)
         return full
 
-    @contextmanager
-    def _timed(self, runner: ItemRunner) -> Iterator[None]:
+    def _timed(self, runner: ItemRunner) -> AbstractContextManager[None]:
         """Pickling runs the items' own code, so it gets a timeout of its own, like an attempt."""
-        if not runner.timed:
-            yield
-            return
+        return self._with_deadline() if runner.timed else NO_DEADLINE
+
+    @contextmanager
+    def _with_deadline(self) -> Iterator[None]:
         self.area.progress.begin_timed()
         try:
             yield

@@ -138,8 +138,10 @@ class ItemRunner:
             add_wall(now - last)
             last = now
             index += 1
+            # After the last item it does not matter what others took from the chunk's time.
             if (
                 now >= end
+                and (chunk.more is not None or offset + 1 < len(chunk.items))
                 and (end := now + seconds_left(seconds, _took(block, now - began, before, alone))) == now
             ):
                 break
