@@ -53,6 +53,15 @@ def test_a_batch_of_which_every_item_is_skipped_is_a_success() -> None:
     assert (done.status, done.outputs) == ("success", {"results": [None, None], "n": 2})
 
 
+@EXECUTORS
+def test_a_batch_fails_if_every_item_that_ran_failed(executor: str) -> None:
+    failing = {"id": "a", "type": "code", "params": {"code": "1 / n", "inputs": {"n": "${item}"}}}
+    batch = {"items": [3, 0, 4, 0], "executor": executor, "error_handling": "continue"}
+    done = run({**failing, "when": "${item == 0}", "batch": batch})
+    assert (done.status, done.nodes["a"]["skipped_count"]) == ("failed", 2)
+    assert run({**failing, "when": "${item < 4}", "batch": batch}).status == "degraded"
+
+
 def test_a_node_whose_condition_is_false_is_skipped_and_the_run_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
     done = run(

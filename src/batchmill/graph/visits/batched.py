@@ -143,7 +143,9 @@ class NodeBatch:
                 desk.ended(self._place, succeeded)
                 desk.ended(self._place, failed, failed=True)
             if self._skips:
-                done.note_skipped(skipped_in(block))
+                skipped = skipped_in(block)
+                done.note_skipped(skipped)
+                self.batch.watch.skipped += skipped
             rows = self._columns.rows(block) if self._columns.chosen else None
             if not drops:
                 block.values = entries(block, self._spec.item)
