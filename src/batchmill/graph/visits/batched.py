@@ -88,7 +88,7 @@ class NodeBatch:
         log = looked_at_again(node, step, batch_log(node, spec, items, around))
         log = log if folders is None else NamingLog(log, folders)
         log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
-        self._columns = Columns(spec, around.namespace)
+        self._columns = Columns(spec, around.namespace, keyed)
         self.batch = Batch(
             step,
             items,
