@@ -243,7 +243,10 @@ def _where(spec: BatchSpec, around: NodeFrame) -> Callable[[Any, int], bool] | N
 
     def fits(item: object, index: int) -> bool:
         names = names_of(item, [spec.as_], SOURCE_KEY)
-        return is_true(condition.resolve(scope.child({**names, INDEX_KEY: index})))
+        own = scope.child({**names, INDEX_KEY: index})
+        value = condition.resolve(own)
+        around.note_open(own)
+        return is_true(value)
 
     return fits
 
@@ -257,14 +260,13 @@ def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[obje
     kind = spec.items_kind
     if kind == "list" and is_large(spec.items_value) and not may_hold_templates(spec.items_value):
         return ConstantItems(spec.items_value)
-    scope = around.namespace.scope(lazy=True)
-    value = compile_value(spec.items_value, at=("batch", "items")).resolve(scope)
+    value = around.resolved(compile_value(spec.items_value, at=("batch", "items")), lazy=True)
     if kind == "list":
         return list(value)
     if kind != "reference":
         if kind in ("product", "zip"):
             value = {name: _as_side(one, spec.items_value.get(name)) for name, one in value.items()}
-        more = compile_value(spec.items_templates, at=("batch", "items")).resolve(scope)
+        more = around.resolved(compile_value(spec.items_templates, at=("batch", "items")), lazy=True)
         source = open_source(
             {kind: value, **spec.items_options, **more},
             keep_bad=spec.bad_rows == "error",
