@@ -224,10 +224,15 @@ def failed_visit(error: ErrorInfo, attempts: int = 0, diagnostics: Iterable[str]
     )
 
 
+def error_of(fault: BaseException) -> ErrorInfo:
+    """A fault outside any attempt as an error, by the name that it gives itself."""
+    return ErrorInfo(getattr(fault, "type_name", type(fault).__name__), str(fault), retryable=False)
+
+
 def faulty_visit(fault: BaseException, place: str) -> NodeRun:
     """The visit of the node at ``place`` that failed outside any attempt: unreadable items, an executor that
     cannot start, a loop whose condition does not resolve."""
-    info = ErrorInfo(getattr(fault, "type_name", type(fault).__name__), str(fault), retryable=False)
+    info = error_of(fault)
     visit = failed_visit(info)
     visit.environment = isinstance(fault, ENVIRONMENT)
     visit.blame(info, place)

@@ -13,7 +13,7 @@ from batchmill.batch.results.sinks import PATH_KEY, DroppedResults
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
-from batchmill.errors import BatchmillError, NodeError
+from batchmill.errors import BatchmillError, NodeError, TemplateError
 from batchmill.events import Noticed
 from batchmill.graph.attached import Attachment
 from batchmill.graph.compile.foreign import items_are_named
@@ -244,7 +244,11 @@ def _where(spec: BatchSpec, around: NodeFrame) -> Callable[[Any, int], bool] | N
     def fits(item: object, index: int) -> bool:
         names = names_of(item, [spec.as_], SOURCE_KEY)
         own = scope.child({**names, INDEX_KEY: index})
-        value = condition.resolve(own)
+        try:
+            value = condition.resolve(own)
+        except TemplateError as fault:
+            message = f"batch.where of item {index:,} of the source: {fault}"
+            raise NodeError(message, retryable=False, type_name=type(fault).__name__) from fault
         around.note_open(own)
         return is_true(value)
 
