@@ -87,3 +87,15 @@ def _joined(names: Iterable[str], last: str) -> str:
     if len(quoted) < 2:
         return "".join(quoted)
     return ", ".join(quoted[:-1]) + f" {last} {quoted[-1]}"
+
+
+def misspelt_function(path: str) -> str | None:
+    """The fault of the name of a function; None if it has none."""
+    module_name, colon, attribute = path.partition(":")
+    names = [*module_name.split("."), *attribute.split(".")]
+    if colon and all(name.isidentifier() for name in names):
+        return None
+    hint = ""
+    if not colon and "." in path:
+        hint = f"; did you mean {':'.join(path.rsplit('.', 1))!r}?"
+    return f"a function is written package.module:name, not {path!r}{hint}"
