@@ -239,6 +239,33 @@ def test_permissive_mode_reports_from_items_too(executor: str) -> None:
     assert result.llm_calls == []
 
 
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"when": "${s.result.no}"},
+        {"when": "${s.result.no == 1}"},
+        {"loop": {"while": "${s.result.no}", "max_iterations": 2}},
+        {"loop": {"while": "${q.echo}", "max_iterations": 2, "carry": {"message": "${s.result.no}"}}},
+        {"batch": {"items": ["${s.result.no}"]}},
+        {"batch": {"items": [{}], "where": "${item.no}"}},
+        {"batch": {"items": [{}], "executor": "thread", "where": "${item.no > 1}"}},
+        {"batch": {"items": [1], "collect": {"jsonl": "${s.result.no ?? s.result.neither}"}}},
+        {"batch": {"items": "${t.results}", "stream": True, "executor": "thread", "where": "${item.no}"}},
+    ],
+)
+def test_permissive_mode_degrades_wherever_a_template_stands(
+    node: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = [
+        {"id": "s", "type": "code", "params": {"code": "result = {}"}},
+        echo("t", "x", batch={"items": [1, 2]}),
+    ]
+    result = ran(*before, echo("q", "x", **node), template_resolution_mode="permissive")
+    assert (result.status, result.nodes["q"]["status"]) == ("degraded", "degraded")
+    assert result.nodes["t"]["status"] == "success"
+
+
 def test_permissive_without_anything_unresolved_is_a_success() -> None:
     assert ran(echo("a", "x"), template_resolution_mode="permissive").status == "success"
 

@@ -58,6 +58,28 @@ def test_columns_are_chosen(executor: str) -> None:
     assert run.outputs["results_path"] == "out.csv"
 
 
+@pytest.mark.parametrize("executor", ["sequential", "process"])
+@pytest.mark.parametrize("size", [None, 2])
+def test_columns_have_the_key_of_the_item_and_variables(
+    executor: str, size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLACE", "here")
+    monkeypatch.setenv("PLACE_TOKEN", "zq8Kd9fj2kd0sl")
+    Path("rows.txt").write_text("a\nb\nc\n")
+    select = {"key": "${__item__.key}", "got": "${result}", "env": "${env.PLACE} ${env.PLACE_TOKEN}"}
+    collect = {"jsonl": "out.jsonl", "select": {**select, "from": "${__source__}"}}
+    made = document(collect, code="result = key", executor=executor, items={"lines": "rows.txt"})
+    made["nodes"][0]["batch"]["batch_size"] = size
+    made["nodes"][0]["params"]["inputs"]["key"] = "${__item__.key}"
+    run = batchmill.run(made)
+    assert run.status == "success", run.errors
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [row["key"] for row in rows] == [row["got"] for row in rows]
+    assert {row["env"] for row in rows} == {"here ***"}
+    places = [row["from"] for row in rows]
+    assert [one["line"] for part in places for one in (part if size else [part])] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_an_item_without_a_column_is_an_error_of_that_item(executor: str) -> None:
     collect = {"jsonl": "out.jsonl", "select": {"x": "${result.x}"}, "errors": "errors.jsonl"}

@@ -47,10 +47,29 @@ def test_where_leaves_items_out_before_they_are_counted(executor: str) -> None:
     assert [(one["echo"], one["item"]) for one in done.outputs["results"]] == [("0", 4), ("1", 7)]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_item_is_named_for_which_where_has_no_answer(stream: bool) -> None:
+    source = {"id": "s", "type": "code", "params": {"code": "result = item", "inputs": {"item": "${item}"}}}
+    batch = {"items": "${s.results}", "where": "${item.result > 1}", "stream": stream, "executor": "thread"}
+    done = run({**source, "batch": {"items": [1, 2, "x"]}}, echo("a", "x", batch=batch))
+    (error,) = done.errors
+    assert error["type"] == "ConditionError"
+    assert error["message"].startswith("batch.where of item 2 of the source: ")
+
+
 def test_a_batch_of_which_every_item_is_skipped_is_a_success() -> None:
     batch = {"items": [1, 2], "error_handling": "continue"}
     done = run(echo("a", "x", when="${false}", batch=batch), results="${a.results}", n="${a.skipped_count}")
     assert (done.status, done.outputs) == ("success", {"results": [None, None], "n": 2})
+
+
+@EXECUTORS
+def test_a_batch_fails_if_every_item_that_ran_failed(executor: str) -> None:
+    failing = {"id": "a", "type": "code", "params": {"code": "1 / n", "inputs": {"n": "${item}"}}}
+    batch = {"items": [3, 0, 4, 0], "executor": executor, "error_handling": "continue"}
+    done = run({**failing, "when": "${item == 0}", "batch": batch})
+    assert (done.status, done.nodes["a"]["skipped_count"]) == ("failed", 2)
+    assert run({**failing, "when": "${item < 4}", "batch": batch}).status == "degraded"
 
 
 def test_a_node_whose_condition_is_false_is_skipped_and_the_run_goes_on(tmp_path: Path) -> None:

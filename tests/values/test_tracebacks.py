@@ -99,6 +99,22 @@ def test_frames_of_a_library_between_ours_are_not_of_an_error_of_ours():
     assert files(done.errors[0]["traceback"]) == []
 
 
+def test_the_causes_of_an_error_of_ours_are_only_shown_with_the_users_frames():
+    text = {"id": "s", "type": "echo", "params": {"message": "abc"}}
+    number = {"id": "n", "type": "echo", "params": {"message": "${s.echo | number}"}}
+    done = batchmill.run({"nodes": [text, number]})
+    (line,) = done.errors[0]["traceback"].splitlines()
+    assert line.startswith("batchmill.errors.documents.FilterError: ")
+
+    def fails():
+        try:
+            helper({})
+        except KeyError as cause:
+            raise batchmill.NodeError("no price") from cause
+
+    assert "KeyError: 'price'" in trimmed(caught(fails))
+
+
 async def _ours():
     await asyncio.sleep(30)
 

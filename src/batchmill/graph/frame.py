@@ -18,7 +18,7 @@ from batchmill.graph.attached import Attachment
 from batchmill.graph.compile.foreign import foreign_inputs
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.compile.sub_plan import SubPlan
-from batchmill.graph.node_run import NodeRun
+from batchmill.graph.node_run import LeftOpen, NodeRun
 from batchmill.graph.worker_quota import WorkerQuota
 from batchmill.journal.contract import RunLog
 from batchmill.journal.items_under_way import ItemsUnderWay
@@ -28,6 +28,7 @@ from batchmill.nodes.workflow import SubRun, WorkflowNode
 from batchmill.policy.budget import Budget
 from batchmill.record import CallsUnderWay
 from batchmill.step import Namespace
+from batchmill.template import Compiled, Scope
 from batchmill.values.masking import Masker
 from batchmill.warned import Warnings
 
@@ -111,6 +112,8 @@ class NodeFrame:
     - ``masker``: learns the secret inputs of sub-workflows. ``secrets``: those that this document and the
       enclosing ones bind to hosts. ``log``: saves the nodes' outcomes and knows earlier ones; None if nothing
       is saved. ``warnings``: takes the run's warnings.
+    - ``left_open``: takes the references that the visit leaves unresolved, besides those of its params; None
+      unless the document is permissive.
     """
 
     services: RunServices
@@ -134,6 +137,7 @@ class NodeFrame:
     secrets: tuple[BoundSecret, ...] = ()
     log: RunLog | None = None
     warnings: Warnings = field(default_factory=Warnings)
+    left_open: LeftOpen | None = None
 
     @property
     def in_dollars(self) -> bool:
@@ -143,6 +147,19 @@ class NodeFrame:
     def place(self, node: str, index: int | None = None) -> str:
         """The full address of a node, or of one of its items: ``outer[3].inner[7]``."""
         return address_of(node, within=self.address, index=index)
+
+    def resolved(self, template: Compiled, *, lazy: bool = False) -> Any:
+        """The value of a template of the node that is no param. Raises
+        :class:`~batchmill.errors.TemplateError`."""
+        scope = self.namespace.scope(lazy=lazy)
+        value = template.resolve(scope)
+        self.note_open(scope)
+        return value
+
+    def note_open(self, scope: Scope) -> None:
+        """Note what was left unresolved in a scope."""
+        if scope.unresolved and self.left_open is not None:
+            self.left_open.add(scope.unresolved)
 
     def make(self, node: PlannedNode) -> Node:
         """A node object for the node to be run with."""

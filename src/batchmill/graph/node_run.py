@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -129,6 +130,11 @@ class NodeRun:
         self.records = joined([self.records, flattened(recorded, partial(_calls, node))])
         self.inner_errors = joined([self.inner_errors, flattened(recorded, _inner_errors)])
 
+    def leave_open(self, left: LeftOpen | None) -> None:
+        """Add the references that were left unresolved outside of params."""
+        if left is not None:
+            self.unresolved = tuple(dict.fromkeys([*left.references(), *self.unresolved]))
+
     def without_outputs(self) -> NodeRun:
         """Its calls, errors and other reports, which are small, without its outputs."""
         return replace(self, outputs={}, errors=[])
@@ -148,6 +154,26 @@ class NodeRun:
         self.degraded |= report.degraded
         self.environment |= report.environment
         self.inner_reports += report.reports.items()
+
+
+class LeftOpen:
+    """References that one visit of a node left unresolved, each once, in the order in which they were found.
+
+    Concurrency: any thread may add some, such as one that asks whether an item is chosen; ``_lock`` guards
+    them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[str, None] = {}
+
+    def add(self, references: Iterable[str]) -> None:
+        with self._lock:
+            self._found.update(dict.fromkeys(references))
+
+    def references(self) -> list[str]:
+        with self._lock:
+            return list(self._found)
 
 
 def _calls(node: str, recorded: Recorded) -> Sequence[object]:
@@ -198,10 +224,15 @@ def failed_visit(error: ErrorInfo, attempts: int = 0, diagnostics: Iterable[str]
     )
 
 
+def error_of(fault: BaseException) -> ErrorInfo:
+    """A fault outside any attempt as an error, by the name that it gives itself."""
+    return ErrorInfo(getattr(fault, "type_name", type(fault).__name__), str(fault), retryable=False)
+
+
 def faulty_visit(fault: BaseException, place: str) -> NodeRun:
     """The visit of the node at ``place`` that failed outside any attempt: unreadable items, an executor that
     cannot start, a loop whose condition does not resolve."""
-    info = ErrorInfo(getattr(fault, "type_name", type(fault).__name__), str(fault), retryable=False)
+    info = error_of(fault)
     visit = failed_visit(info)
     visit.environment = isinstance(fault, ENVIRONMENT)
     visit.blame(info, place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from batchmill.values.places import JsonPath, path_text
@@ -87,3 +88,16 @@ def _joined(names: Iterable[str], last: str) -> str:
     if len(quoted) < 2:
         return "".join(quoted)
     return ", ".join(quoted[:-1]) + f" {last} {quoted[-1]}"
+
+
+@lru_cache(maxsize=256)  # each item of a batch asks
+def misspelt_function(path: str) -> str | None:
+    """The fault of the name of a function; None if it has none."""
+    module_name, colon, attribute = path.partition(":")
+    names = [*module_name.split("."), *attribute.split(".")]
+    if colon and all(name.isidentifier() for name in names):
+        return None
+    hint = ""
+    if not colon and "." in path:
+        hint = f"; did you mean {':'.join(path.rsplit('.', 1))!r}?"
+    return f"a function is written package.module:name, not {path!r}{hint}"

@@ -8,9 +8,10 @@ from typing import Any
 
 from batchmill.concurrency.promises import awaited
 from batchmill.errors import BatchmillError, InvalidSetting, NodeError
+from batchmill.ir.faults import misspelt_function
 from batchmill.items.byte_streams import InputStopped
 from batchmill.items.readers import Options, ReadOptions
-from batchmill.nodes.functions import load_function, misspelt
+from batchmill.nodes.functions import load_function
 from batchmill.template.filters import kind_of
 from batchmill.values.tracebacks import at_own_line, trimmed
 from batchmill.values.words import count
@@ -29,7 +30,11 @@ class FunctionItems(Iterable[Any]):
     """
 
     def __init__(self, function: Any, args: object, inputs: object) -> None:
-        fault = misspelt(function) if isinstance(function, str) else f"a function is named, not {function!r}"
+        fault = (
+            misspelt_function(function)
+            if isinstance(function, str)
+            else f"a function is named, not {function!r}"
+        )
         if fault:
             raise InvalidSetting(f"the source 'python': {fault}")
         if not isinstance(args, (list, tuple)) or not isinstance(inputs, Mapping):

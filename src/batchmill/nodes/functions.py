@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from batchmill.errors import InvalidParams, NodeError
-
-
-@lru_cache(maxsize=256)  # each item of a batch asks
-def misspelt(path: str) -> str | None:
-    """The fault of the name of a function; None if it has none."""
-    module_name, colon, attribute = path.partition(":")
-    names = [*module_name.split("."), *attribute.split(".")]
-    if colon and all(name.isidentifier() for name in names):
-        return None
-    hint = ""
-    if not colon and "." in path:
-        hint = f"; did you mean {':'.join(path.rsplit('.', 1))!r}?"
-    return f"a function is written package.module:name, not {path!r}{hint}"
+from batchmill.ir.faults import misspelt_function
 
 
 def load_function(path: str, node_type: str) -> Callable[..., object]:
@@ -29,7 +16,7 @@ def load_function(path: str, node_type: str) -> Callable[..., object]:
     Raises :class:`~batchmill.errors.InvalidParams` for a name that leads to no function, and
     :class:`~batchmill.errors.NodeError` for a module that cannot be imported.
     """
-    fault = misspelt(path)
+    fault = misspelt_function(path)
     if fault:
         raise InvalidParams(f"{node_type}: {fault}")
     module_name, _, attribute = path.partition(":")

@@ -8,9 +8,10 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.concurrency.promises import plain_result
 from batchmill.errors import InvalidParams
+from batchmill.ir.faults import misspelt_function
 from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.contract import DEFAULT_ACTION, Node, NodeResult, Output, Param
-from batchmill.nodes.functions import load_function, misspelt
+from batchmill.nodes.functions import load_function
 from batchmill.nodes.next_action import chosen_actions
 from batchmill.nodes.objects import merge_objects
 from batchmill.nodes.program import Program, check_code
@@ -64,7 +65,7 @@ class MergeNode(Node):
     def check(self, params: Mapping[str, object]) -> list[tuple[str, str]]:
         code, function = params.get("code"), params.get("function")
         faults = check_code(code) if isinstance(code, str) else []
-        fault = misspelt(function) if isinstance(function, str) and "${" not in function else None
+        fault = misspelt_function(function) if isinstance(function, str) and "${" not in function else None
         if fault:
             faults.append(("function", fault))
         if params.get("mode") == "custom" and (code is None) is (function is None):

@@ -20,8 +20,10 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.promises import plain_result
 from batchmill.errors import InvalidParams, NodeError
 from batchmill.nodes.capture import Captured, capture
+from batchmill.nodes.changed_names import changed_names
 from batchmill.nodes.contract import DEFAULT_ACTION
 from batchmill.nodes.json_params import container_param
+from batchmill.values import copied
 from batchmill.values.redaction import shortened
 from batchmill.values.tracebacks import code_file
 
@@ -77,6 +79,7 @@ class Program:
             name: types for name, kind in self._inputs.items() if (types := _container_types(kind))
         }
         self._results = [kind for name, kind, _ in declared if name == "result"]
+        self._changes = changed_names(tree)
         # So a traceback shows the line; without a time, linecache does not look for a file.
         linecache.cache[self.filename] = (len(text), None, text.splitlines(keepends=True), self.filename)
 
@@ -98,7 +101,8 @@ class Program:
         seconds: float | None = None,
         captured: Captured | None = None,
     ) -> Ran:
-        """Run with ``names`` as globals. A promised ``result`` is awaited (see
+        """Run with ``names`` as globals; lists and dictionaries that the text changes are copied before, so
+        their owners do not see it. A promised ``result`` is awaited (see
         :mod:`batchmill.concurrency.promises`), until ``cancel`` is cancelled or for ``seconds``. Printed
         output goes to ``captured`` if given.
 
@@ -109,6 +113,9 @@ class Program:
         names = self._read_names(names)
         self._check_names(names)
         namespace = {**_PREDEFINED, **names}
+        for name in self._changes:
+            if name in names:
+                namespace[name] = copied(names[name])
         with capture(into=captured) as captured:
             try:
                 exec(self._compiled, namespace)  # noqa: S102  # running the user's code is what this is for

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from batchmill.attempt import Attempt
 from batchmill.concurrency.promises import plain_result
 from batchmill.errors import NodeError
+from batchmill.ir.faults import misspelt_function
 from batchmill.nodes.bound import BoundParams
 from batchmill.nodes.capture import capture
 from batchmill.nodes.contract import Node, NodeResult, Output, Param
-from batchmill.nodes.functions import load_function, misspelt
+from batchmill.nodes.functions import load_function
 
 
 class PythonNode(Node):
@@ -35,7 +36,7 @@ class PythonNode(Node):
         function = params.get("function")
         if not isinstance(function, str) or "${" in function:
             return []
-        fault = misspelt(function)
+        fault = misspelt_function(function)
         return [("function", fault)] if fault else []
 
     def run(self, params: BoundParams, attempt: Attempt) -> NodeResult:

@@ -71,13 +71,18 @@ class Denials:
 
 
 class FailureWatch:
-    """Counts failures of one batch against its policy. Not locked: its owner calls it under a lock."""
+    """Counts failures of one batch against its policy. Not locked: its owner calls it under a lock.
+
+    ``skipped``: how many of ``succeeded`` did not run, because their condition is false. Only the consumer of
+    the outcomes knows and sets it, and only the verdict at the end reads it.
+    """
 
     def __init__(self, policy: FailurePolicy, total: int | None) -> None:
         self.policy = policy
         self.total = total
         self.failed = 0
         self.succeeded = 0
+        self.skipped = 0
         self._denials = Denials()
 
     def add(self, succeeded: int, failed: int, errors: Sequence[ErrorInfo] = ()) -> None:
@@ -99,8 +104,8 @@ class FailureWatch:
         exceeded = self._exceeded(finished if self.total is None else self.total)
         if exceeded:
             return exceeded
-        if self.failed and not self.succeeded and not waiting:
-            return f"all {self.failed} items failed"
+        if self.failed and self.succeeded == self.skipped and not waiting:
+            return f"all {self.failed} items {'that ran ' if self.skipped else ''}failed"
         return None
 
     def _exceeded(self, total: int | None) -> str | None:

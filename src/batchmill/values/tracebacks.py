@@ -23,6 +23,7 @@ CODE = "<code>"
 """The file that lines of a document's code are shown in."""
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_OUR_MODULES = __name__.partition(".")[0] + "."
 _LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 _INSTALLED = re.compile(r"[\\/](?:site|dist)-packages[\\/]")
 _FRAME = re.compile(r'^[ |]*File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
@@ -38,17 +39,22 @@ def code_file(number: int) -> str:
 
 def trimmed(error: BaseException) -> str:
     """The traceback of an exception as Python shows it, without frames that are not the user's. If none are
-    left, only Python's last line. Raises the errors of making its text."""
+    left, only Python's last line; so it is where we report in our own words what a library raised. Raises the
+    errors of making its text."""
     if not _has_chain(error):
         stack = traceback.StackSummary.extract(iter(_own_frames(error)))
         return "".join([*_shown(stack), *traceback.format_exception_only(error)])
     whole = traceback.TracebackException.from_exception(error, compact=True)
     waiting: list[traceback.TracebackException | None] = [whole]
+    seen: list[traceback.FrameSummary] = []
     while waiting:
         part = waiting.pop()
         if part is not None:
             part.stack = _without_places(_own(part.stack, _file_of_summary))
+            seen += part.stack
             waiting += [part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())]
+    if type(error).__module__.startswith(_OUR_MODULES) and all(_is_library(frame.filename) for frame in seen):
+        return "".join(traceback.format_exception_only(error))
     return "".join(whole.format())
 
 

@@ -147,6 +147,14 @@ def test_files_are_kept_where_the_document_says(here):
     assert (again.status, kept(again)) == ("success", kept(result))
 
 
+def test_files_are_kept_by_the_place_of_the_row(here):
+    Path("rows.txt").write_text("x\ny\n")
+    node = shell(keep={"files": ["*.txt"], "to": "made/${__source__.line}"})
+    node["batch"]["items"] = {"lines": "rows.txt"}
+    assert begun(node).status == "success"
+    assert [path.read_text() for path in sorted(Path("made").glob("*/name.txt"))] == ["x\n", "y\n"]
+
+
 def test_two_items_cannot_keep_the_same_file(here):
     result = begun(shell(keep={"files": ["*.txt"], "to": "made"}))
     (error,) = result.errors

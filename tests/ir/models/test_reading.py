@@ -31,7 +31,7 @@ def changed(path, value):
     document = copy.deepcopy(GOOD)
     place = document
     for step in path[:-1]:
-        place = place[step]
+        place = place[step] if isinstance(place, list) else place.setdefault(step, {})
     place[path[-1]] = value
     return document
 
@@ -69,6 +69,14 @@ def test_a_sound_document_gives_a_workflow():
         (("outputs", "o", "sorce"), "source"),
         (("nodes", 0, "batch_size"), "stands in `batch`"),
         (("nodes", 0, "limit"), "stands in `batch`"),
+        (("nodes", 0, "rate_limit", "max"), "known keys are `per_second`"),
+        (("nodes", 0, "budget", "max"), "known keys are `requests`"),
+        (("budget", "max"), "known keys are `requests`"),
+        (("cluster", "adress"), "did you mean `address`?"),
+        (("defaults", "rate_limit", "max"), "known keys are `per_second`"),
+        (("defaults", "shell", "budget", "max"), "known keys are `requests`"),
+        (("defaults", "batch", "items"), "in the `batch` of each node"),
+        (("defaults", "shell", "batch", "items"), "in the `batch` of each node"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_near_one(path, near):

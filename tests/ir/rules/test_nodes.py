@@ -54,6 +54,7 @@ def test_sound_batches(keys):
             "not 'x'",
         ),
         ({"items": {"product": {"a": [1]}, "exclude": [{"b": 1}]}}, ("items", "exclude", 0, "b"), "are a"),
+        ({"items": {"python": "rows.read"}}, ("items", "python"), "did you mean 'rows:read'?"),
         ({"items": {"zip": {"a": [1], "b": [], "c": "${x}"}}}, ("items", "zip"), "'a' has 1, 'b' has 0"),
     ],
 )

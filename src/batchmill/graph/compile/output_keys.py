@@ -9,7 +9,16 @@ from batchmill.batch.results.sinks import ERRORS_PATH_KEY, PATH_KEY
 from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.ir.faults import Fault, all_of, did_you_mean
 from batchmill.ir.parts import NodePart
-from batchmill.ir.references import ALWAYS_THERE, INDEX, SOURCE, ReferenceCheck, Site, unknown_of_source
+from batchmill.ir.references import (
+    ALWAYS_THERE,
+    ENV,
+    INDEX,
+    ITEM,
+    SOURCE,
+    ReferenceCheck,
+    Site,
+    unknown_of_source,
+)
 from batchmill.nodes import Node
 from batchmill.step.item_folders import KEPT
 from batchmill.step.step import RESERVED_OUTPUTS
@@ -136,17 +145,21 @@ def _not_kept(site: Site, path: Path, node: NodePart) -> Fault:
 def select_faults(
     site: Site, node: NodePart, kind: type[Node], sub: SubPlan | None, inputs: Mapping[str, object]
 ) -> Iterator[Fault]:
-    """The names in a column that are no output of the node, no item and no input."""
+    """The names in a column that are no output of the node, nothing of the item and no input."""
     outputs = _item_names(node, kind, sub)
     if outputs is None:
         return
-    here = [*outputs, "item", *([node.item_name] if node.item_name else []), INDEX]
+    here = list(dict.fromkeys([*outputs, "item", node.item_name or "item", INDEX]))
     for path in site.expression.references:
         if path.root == SOURCE:
             if (fault := unknown_of_source(path, site)) is not None:
                 yield fault
             continue
         if path.root in here or path.root in inputs or path.root in ALWAYS_THERE:
+            continue
+        if path.root == ENV and path.segments:
+            continue
+        if path.root == ITEM and path.segments == ("key",):  # the item's folder may be gone by then
             continue
         message = f"`${{{path.text}}}`: a column sees the outputs of `{node.id}`, the item and inputs"
         yield site.fault(message, did_you_mean(path.root, here) or f"there are {all_of(here)}")

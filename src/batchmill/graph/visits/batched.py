@@ -13,7 +13,7 @@ from batchmill.batch.results.sinks import PATH_KEY, DroppedResults
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.block import Block
 from batchmill.concurrency.semaphore import FairSemaphore
-from batchmill.errors import BatchmillError, NodeError
+from batchmill.errors import BatchmillError, NodeError, TemplateError
 from batchmill.events import Noticed
 from batchmill.graph.attached import Attachment
 from batchmill.graph.compile.foreign import items_are_named
@@ -88,7 +88,7 @@ class NodeBatch:
         log = looked_at_again(node, step, batch_log(node, spec, items, around))
         log = log if folders is None else NamingLog(log, folders)
         log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
-        self._columns = Columns(spec, around.namespace)
+        self._columns = Columns(spec, around.namespace, keyed)
         self.batch = Batch(
             step,
             items,
@@ -143,7 +143,9 @@ class NodeBatch:
                 desk.ended(self._place, succeeded)
                 desk.ended(self._place, failed, failed=True)
             if self._skips:
-                done.note_skipped(skipped_in(block))
+                skipped = skipped_in(block)
+                done.note_skipped(skipped)
+                self.batch.watch.skipped += skipped
             rows = self._columns.rows(block) if self._columns.chosen else None
             if not drops:
                 block.values = entries(block, self._spec.item)
@@ -241,7 +243,14 @@ def _where(spec: BatchSpec, around: NodeFrame) -> Callable[[Any, int], bool] | N
 
     def fits(item: object, index: int) -> bool:
         names = names_of(item, [spec.as_], SOURCE_KEY)
-        return is_true(condition.resolve(scope.child({**names, INDEX_KEY: index})))
+        own = scope.child({**names, INDEX_KEY: index})
+        try:
+            value = condition.resolve(own)
+        except TemplateError as fault:
+            message = f"batch.where of item {index:,} of the source: {fault}"
+            raise NodeError(message, retryable=False, type_name=type(fault).__name__) from fault
+        around.note_open(own)
+        return is_true(value)
 
     return fits
 
@@ -255,14 +264,13 @@ def all_items(spec: BatchSpec, around: NodeFrame, placed: bool) -> Iterable[obje
     kind = spec.items_kind
     if kind == "list" and is_large(spec.items_value) and not may_hold_templates(spec.items_value):
         return ConstantItems(spec.items_value)
-    scope = around.namespace.scope(lazy=True)
-    value = compile_value(spec.items_value, at=("batch", "items")).resolve(scope)
+    value = around.resolved(compile_value(spec.items_value, at=("batch", "items")), lazy=True)
     if kind == "list":
         return list(value)
     if kind != "reference":
         if kind in ("product", "zip"):
             value = {name: _as_side(one, spec.items_value.get(name)) for name, one in value.items()}
-        more = compile_value(spec.items_templates, at=("batch", "items")).resolve(scope)
+        more = around.resolved(compile_value(spec.items_templates, at=("batch", "items")), lazy=True)
         source = open_source(
             {kind: value, **spec.items_options, **more},
             keep_bad=spec.bad_rows == "error",

@@ -12,7 +12,7 @@ from batchmill.batch.results.sinks import DroppedResults, KeptResults, Results
 from batchmill.block import Block
 from batchmill.errors import BatchmillError
 from batchmill.graph.frame import NodeFrame
-from batchmill.graph.node_run import ENVIRONMENT, NodeRun, error_entry
+from batchmill.graph.node_run import ENVIRONMENT, NodeRun, error_entry, error_of
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.outcome import SKIPPED, ErrorInfo
 from batchmill.sourced import all_bare
@@ -130,7 +130,7 @@ def _errors(done: ResultCollector, ending: BatchEnd) -> Sequence[dict[str, Any]]
 def _own_error(ending: BatchEnd) -> ErrorInfo:
     if ending.fault is None:
         return ErrorInfo("BatchFailed", ending.failure or "", retryable=False)
-    return ErrorInfo(type(ending.fault).__name__, str(ending.fault), retryable=False)
+    return error_of(ending.fault)
 
 
 def _outputs(done: ResultCollector, metadata: dict[str, object]) -> dict[str, object]:

@@ -12,6 +12,8 @@ from batchmill.ir.models.batch import BatchSpec
 from batchmill.outcome import SKIPPED, ErrorInfo
 from batchmill.sourced import bare, names_of
 from batchmill.step.namespace import INDEX_KEY, SOURCE_KEY, Namespace
+from batchmill.step.namespace import ITEM_KEY as KEYED
+from batchmill.step.step import item_key
 from batchmill.template import Scope, compile_value
 
 ITEM_KEY = "item"
@@ -19,12 +21,13 @@ ITEM_KEY = "item"
 
 
 class Columns:
-    """The rows of ``select``, made once for each finished item and kept until they are fetched.
+    """The rows of ``select``, made once for each finished item and kept until they are fetched. ``keyed`` are
+    the parts of the items' keys besides the items.
 
     Concurrency: :meth:`judge` is called from any thread, :meth:`rows` by one; ``_lock`` guards ``_rows``.
     """
 
-    def __init__(self, spec: BatchSpec, namespace: Namespace) -> None:
+    def __init__(self, spec: BatchSpec, namespace: Namespace, keyed: tuple[str, ...]) -> None:
         to = spec.collect_file
         select = None if to is None or to.select is None else dict(to.select)
         self._select = None if select is None else compile_value(select, at=("batch", "collect", "select"))
@@ -33,9 +36,11 @@ class Columns:
         self._lock = threading.Lock()
         self._rows: dict[int, object] = {}
         self._scope = Scope({})
+        self._keyed: tuple[str, ...] | None = None
         if self._select is not None:
             values = namespace.values
             roots = {path.root for path in self._select.references}
+            self._keyed = keyed if KEYED in roots else None
             self._scope = Scope({name: values[name] for name in roots if name in values})
 
     @property
@@ -60,6 +65,8 @@ class Columns:
             return None
         names = {**(value or {}), **names_of(item, self._names, SOURCE_KEY), INDEX_KEY: index}
         try:
+            if self._keyed is not None:
+                names[KEYED] = {"key": item_key(self._keyed, bare(item))}
             row = self._select.resolve(self._scope.child(names))
         except TemplateError as fault:
             message = f"batch.collect.select: {fault}"

@@ -68,7 +68,7 @@ class _Loop:
                 self.visit.stopped = True
                 return "interrupted"
             namespace = self._around.namespace
-            carried = self._carry.resolve(namespace.scope())
+            carried = self._around.resolved(self._carry)
             carried = materialize(carried) if namespace.lazy else carried
         return "failed"
 
@@ -82,4 +82,4 @@ class _Loop:
         return not visit.failed
 
     def _is_over(self) -> bool:
-        return is_true(self._condition.resolve(self._around.namespace.scope())) is self._wanted
+        return is_true(self._around.resolved(self._condition)) is self._wanted

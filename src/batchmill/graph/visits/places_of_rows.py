@@ -13,8 +13,9 @@ def asks_for_source(spec: NodeSpec) -> bool:
     if spec.batch is None:
         return False
     to = spec.batch.collect_file
-    values = (dict(spec.params), spec.when, list(spec.files), spec.batch.where, to and dict(to.select or {}))
-    return any(_mentions(value) for value in values)
+    of_node = (dict(spec.params), spec.when, list(spec.files), spec.keep)
+    of_batch = (spec.batch.where, to and dict(to.select or {}))
+    return any(_mentions(value) for value in (*of_node, *of_batch))
 
 
 def _mentions(value: object) -> bool:

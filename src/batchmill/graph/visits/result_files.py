@@ -46,7 +46,7 @@ def files_gone(spec: BatchSpec, around: NodeFrame) -> list[str]:
 
 
 def _path(key: str, written: str, around: NodeFrame) -> str:
-    path = compile_value(written).resolve(around.namespace.scope())
+    path = around.resolved(compile_value(written))
     if not isinstance(path, str) or not path:
         message = f"batch.collect.{key} must be a path, but {written} is {path!r}"
         raise NodeError(message, retryable=False, type_name="InvalidResultsPath")

@@ -134,6 +134,7 @@ class RunningStage:
             return
         try:
             self.visit = self._batch.run(self._hand_on)
+            self.visit.leave_open(self._around.left_open)
         except (BatchmillError, OSError) as fault:
             self.visit = faulty_visit(fault, self._around.place(self.id))
         if self.visit.failed and (self.failing or not self.visit.stopped):

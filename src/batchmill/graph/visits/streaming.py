@@ -19,7 +19,7 @@ from typing import NamedTuple
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
-from batchmill.graph.node_run import NodeRun, cut_short
+from batchmill.graph.node_run import LeftOpen, NodeRun, cut_short
 from batchmill.graph.visits.batched import selection_of
 from batchmill.graph.visits.stage import RunningStage
 from batchmill.ir.streams import Stage
@@ -58,9 +58,10 @@ class Chain:
         self._stages: dict[str, RunningStage] = {}
         for stage in stages:
             feeder, node, source = self._stages.get(stage.source or ""), node_of(stage.id), None
-            own = replace(around, cancel=self._cancel, stop=CancelToken())
+            left = LeftOpen() if around.namespace.permissive else None
+            own = replace(around, cancel=self._cancel, stop=CancelToken(), left_open=left)
             if feeder is not None and node.spec.batch is not None:
-                source = feeder.outlet(stage.succeeded, selection_of(node.spec.batch, around), own.stop)
+                source = feeder.outlet(stage.succeeded, selection_of(node.spec.batch, own), own.stop)
             self._stages[stage.id] = RunningStage(stage, node, source, own, self._failed)
         self._over: set[str] = set()  # failed, or stopped from outside: nothing after them counts
 

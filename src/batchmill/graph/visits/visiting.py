@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from batchmill.errors import TemplateError
 from batchmill.events import NodeFinished, NodeStarted, Noticed
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
-from batchmill.graph.node_run import NodeRun, faulty_visit
+from batchmill.graph.node_run import LeftOpen, NodeRun, faulty_visit
 from batchmill.graph.visits.batched import run_batched
 from batchmill.graph.visits.looping import run_loop
 from batchmill.graph.visits.single import run_single
@@ -19,9 +21,18 @@ def run_visit(node: PlannedNode, around: NodeFrame) -> NodeRun:
     the namespace. Called from the thread of the branch, perhaps in parallel with others."""
     if around.services.rehearsal is not None:
         return around.services.rehearsal.visit(node, around)
+    if not around.namespace.permissive:
+        return _visited(node, around)
+    left = LeftOpen()
+    visit = _visited(node, replace(around, left_open=left))
+    visit.leave_open(left)
+    return visit
+
+
+def _visited(node: PlannedNode, around: NodeFrame) -> NodeRun:
     if node.spec.batch is None and node.spec.when is not None:
         try:
-            if not is_true(compile_value(node.spec.when).resolve(around.namespace.scope(lazy=True))):
+            if not is_true(around.resolved(compile_value(node.spec.when), lazy=True)):
                 return NodeRun(skipped=True)
         except TemplateError as fault:
             return faulty_visit(fault, around.place(node.id))

@@ -16,16 +16,24 @@ from batchmill.ir.models.batch import (
     BatchSpec,
     Tolerate,
 )
-from batchmill.ir.models.defaults import Defaults, NodeDefaults
+from batchmill.ir.models.defaults import BatchDefaults, Defaults, NodeDefaults
 from batchmill.ir.models.fields import RANGE
-from batchmill.ir.models.limits import RateLimit
+from batchmill.ir.models.limits import BudgetSpec, RateLimit
 from batchmill.ir.models.node import LoopSpec, NodeSpec, RetrySpec
 from batchmill.ir.models.pipeline import STEP_TAG, Parallel, PipelineNode
 from batchmill.ir.models.services import FORM_TAG, McpServerSpec, PriceSpec
 from batchmill.ir.models.settable import without_templates
 from batchmill.ir.models.slips import items_hint, key_hint, missing_hint, range_hint, value_hint
 from batchmill.ir.models.sources import ITEMS_ERROR, ITEMS_TAG, StdinSource
-from batchmill.ir.models.workflow import NODE_KEYS, OWN_KEYS, Edge, InputSpec, OutputSpec, Workflow
+from batchmill.ir.models.workflow import (
+    NODE_KEYS,
+    OWN_KEYS,
+    ClusterSpec,
+    Edge,
+    InputSpec,
+    OutputSpec,
+    Workflow,
+)
 
 _TAGS = (ITEMS_TAG, FORM_TAG)
 _WRONG_TYPE = {
@@ -241,6 +249,8 @@ _WITHIN_NODE: dict[DocumentPath, type[Spec]] = {
     ("batch", "tolerate"): Tolerate,
     ("batch", "rate_limit"): RateLimit,
     ("retry",): RetrySpec,
+    ("rate_limit",): RateLimit,
+    ("budget",): BudgetSpec,
     ("loop",): LoopSpec,
     ("batch", "items"): StdinSource,  # the only source with a choice of words
 }
@@ -276,6 +286,8 @@ def _model_at(path: DocumentPath) -> type[Spec] | None:
         "outputs": OutputSpec,
         "prices": PriceSpec,
         "mcp_servers": McpServerSpec,
+        "budget": BudgetSpec,
+        "cluster": ClusterSpec,
     }
     return models.get(path[0]) if not rest else None
 
@@ -285,4 +297,6 @@ def _model_of_default(path: DocumentPath) -> type[Spec] | None:
     if not path:
         return Defaults
     inside = path if path[0] in _keys(("defaults",)) else path[1:]
+    if inside == ("batch",):
+        return BatchDefaults
     return _WITHIN_NODE.get(inside) if inside else NodeDefaults

@@ -99,6 +99,9 @@ def key_hint(key: str, value: object, place: DocumentPath) -> str:
     document, two steps a node, a third the blocks in it. Empty for a key that is no known slip."""
     if not place:
         return _document_hint(key, value)
+    if place[0] == "defaults" and place[-1] == "batch":
+        stands = "the items stand in the `batch` of each node"
+        return stands if key == "items" or key in _ITEM_WORDS or key in SOURCES else _OF_BATCH.get(key, "")
     if len(place) == 2 and place[0] not in ("edges", "inputs", "outputs", "prices", "mcp_servers"):
         return _node_hint(key, value)
     if place[2:] == ("batch",):

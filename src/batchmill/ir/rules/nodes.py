@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from batchmill.errors import TemplateSyntaxError
-from batchmill.ir.faults import DocumentPath, Fault
+from batchmill.ir.faults import DocumentPath, Fault, misspelt_function
 from batchmill.ir.models import BatchSpec, LoopSpec, NodeSpec, RangeSource
-from batchmill.ir.models.sources import CsvSource, ProductSource, ZipSource
+from batchmill.ir.models.sources import CsvSource, ProductSource, PythonSource, ZipSource
 from batchmill.ir.parts import NodePart
 from batchmill.template import Expression, parse
 from batchmill.values.encodings import is_encoding
@@ -76,6 +76,10 @@ def _source_faults(source: object, path: DocumentPath) -> Iterator[Fault]:
     if isinstance(source, CsvSource) and not is_encoding(source.encoding):
         message = f"`encoding` must be a text encoding such as latin-1, not {source.encoding!r}"
         yield Fault((*path, "encoding"), message)
+    if isinstance(source, PythonSource) and "${" not in source.python:
+        fault = misspelt_function(source.python)
+        if fault is not None:
+            yield Fault((*path, "python"), fault)
     if isinstance(source, ProductSource):
         yield from _sides_faults("product", source.product, path)
         for number, one in enumerate(source.exclude):
