@@ -14,7 +14,8 @@ or finds it dead, sees every item that was begun.
 from __future__ import annotations
 
 import time
-from collections.abc import MutableSequence
+from collections.abc import Iterator, MutableSequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 _WORD = 0  # number of the chunk << _ITEM_BITS | how many of its items were begun; 0 before the first chunk
@@ -101,6 +102,18 @@ class Progress:
     def end_timed(self) -> None:
         """The work with a deadline has ended."""
         self._cells[_STARTED] = self._cells[_TIMED] = 0
+
+    @contextmanager
+    def deadline(self, timed: bool) -> Iterator[None]:
+        """Pickling runs the items' own code, so where attempts are ``timed`` it has a deadline of its own."""
+        if not timed:
+            yield
+            return
+        self.begin_timed()
+        try:
+            yield
+        finally:
+            self.end_timed()
 
     def enter(self, phase: int) -> None:
         """Set the phase of the chunk that the worker is in."""
