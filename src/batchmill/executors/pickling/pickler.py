@@ -114,7 +114,7 @@ def is_plain(value: Any) -> bool:
     """Whether the standard pickler does the same with ``value`` as cloudpickle, only faster."""
     if type(value) in PLAIN:
         return True
-    return type(value) in (list, tuple, range) and all(type(part) in PLAIN for part in value)
+    return type(value) in (list, tuple, range) and PLAIN.issuperset(map(type, value))
 
 
 def apart(values: Any) -> Any:

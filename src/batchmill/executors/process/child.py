@@ -65,7 +65,8 @@ class WorkerProcess:
             runner, surroundings = self._runner(order)
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
             return Reply(order.seq, "unloadable", error=describe(fault))
-        surroundings.context().run(runner.prepare)
+        if not runner.prepared:
+            surroundings.context().run(runner.prepare)
         try:
             with progress.deadline(runner.timed):
                 items = unwrap(order.items, self.area.inward(order.seq))
@@ -80,7 +81,7 @@ class WorkerProcess:
 
         def after_item(block: Block, now: float) -> bool:
             nonlocal due
-            if block.walls[-1] > CHECK_SECONDS and len(block.values) < n_items:  # the last one's follows below
+            if block.walls[-1] > CHECK_SECONDS and len(block.values) < n_items:  # the last is below
                 restore()
             if now < due:
                 return False
@@ -141,13 +142,13 @@ def serve(wire: MessagePipe, path: str, folders: list[str], parent: int) -> None
             if anything_held() and not wire.waits(IDLE_SECONDS):
                 close_resources()
             try:
-                order: Order = pickle.loads(wire.receive())  # noqa: S301  # from our own parent
+                order = Order.unpacked(wire.receive())
             except EOFError:  # the parent is gone
                 close_resources()
                 return
             reply = _run(worker, order)
             _flush()
-            outbox.send(pickle.dumps(reply, 5))
+            outbox.send(reply.packed())
 
 
 def _run(worker: WorkerProcess, order: Order) -> Reply:

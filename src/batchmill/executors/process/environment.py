@@ -131,7 +131,7 @@ class ProcessEnvironment:
 
     def restore(self) -> None:
         """Undo what an item changed. Costs about 1.5 µs when that is nothing."""
-        # This follows each item, so all is looked at here: a function for each thing costs as much as its look.
+        # This follows each item, so all is looked at right here: functions would cost as much again.
         try:
             folder = os.getcwd()
         except OSError:  # removed under us

@@ -131,15 +131,20 @@ def read(source: Region, end: int, start: int) -> tuple[Block, int]:
         position += HEADER.size
         stream = region[position : position + length]
         n_bytes += length
-        if kind == PARCEL:
-            parcel = Payload(*pickler.loads(stream))
-            content, n_bytes = unwrap(parcel, loads=_loads), n_bytes + parcel.n_bytes
-        elif kind == PARTS:
-            content = _loads(*_parted(stream))
-        else:
-            content = _loads(stream)
-        _append(block, *content)
         position += length
+        if kind == PICKLE:
+            try:
+                columns = pickle.loads(stream)  # noqa: S301  # from our own worker
+            except Exception:  # noqa: BLE001  # what an object's own code raised: told of the item it came from
+                _append(block, *_salvaged(stream))
+            else:
+                block.grow(columns)
+        elif kind == PARCEL:
+            parcel = Payload(*pickler.loads(stream))
+            n_bytes += parcel.n_bytes
+            _append(block, *unwrap(parcel, loads=_loads))
+        else:
+            _append(block, *_loads(*_parted(stream)))
     return block, n_bytes
 
 
@@ -168,8 +173,12 @@ def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
     """The content of a frame. A value that cannot be unpickled in this process is an error of its item."""
     try:
         return pickler.loads(stream, buffers), {}
-    except Exception:  # noqa: BLE001  # what an object's own code raised: told below, of the item it came from
-        columns: Columns = salvage.loads(stream, buffers)
+    except Exception:  # noqa: BLE001  # what an object's own code raised: told of the item it came from
+        return _salvaged(stream, buffers)
+
+
+def _salvaged(stream: Any, buffers: Sequence[Any] = ()) -> Content:
+    columns: Columns = salvage.loads(stream, buffers)
     faults: dict[int, ErrorInfo] = {}
     values, _, special, *_ = columns
     for place, value in enumerate(values):
