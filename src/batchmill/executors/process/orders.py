@@ -38,7 +38,7 @@ class Order(NamedTuple):
     def unpacked(cls, message: bytes) -> Order:
         """The order that those bytes are."""
         *head, items, seconds = pickle.loads(message)  # noqa: S301  # from our own parent
-        return cls(*head, Payload(*items), seconds)
+        return cls._make((*head, Payload(*items), seconds))
 
 
 class Reply(NamedTuple):
