@@ -33,7 +33,7 @@ class PackedJob:
         packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
         self._pool = pool
         self.digest = task.digest(around)
-        # The parcel names the file of the task: once that was dropped and made anew, an old one leads nowhere.
+        # The parcel names the file of the task; once that was dropped and made anew, an old one is useless.
         whole = self.digest + (packed.path or "").encode()
         self._parts = [task.digest(), whole]
         self.parcel = pool.publish(whole, lambda: wrap(pickle.dumps((around, packed), 5), [], pool.folders))
