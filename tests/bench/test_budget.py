@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from batchmill.bench.budget import (
-    LEAST_ITEMS,
     LEAST_SECONDS,
     PROBE_SECONDS,
     BenchProbe,
@@ -42,7 +41,7 @@ def test_rounds_are_given_up_before_there_are_too_few_items_to_see_anything():
     slow = BenchProbe(1000, 0.5, 0.0, waits=False)
     rounds, counts = affordable(slow, CASES, 3, 60)
     assert rounds < 3
-    assert counts[-1] >= LEAST_ITEMS
+    assert counts[-1] >= 10
     short = BenchProbe(300, 0.0055, 0.01, waits=False)  # in three rounds, no more than 16 items
     rounds, counts = affordable(short, CASES, 3, 8.5)
     assert (rounds, counts[-1] * short.item >= LEAST_SECONDS) == (2, True)
@@ -72,7 +71,10 @@ def test_what_waits_is_expected_to_run_at_once_on_threads_and_what_computes_is_n
 def test_a_probe_that_ended_knows_the_items_and_one_that_was_stopped_what_it_was_told():
     def run(items, total, stopped, wall=PROBE_SECONDS, cpu=0.9):
         walls = [wall / max(items, 1)] * items
-        return MeasuredRun(wall, cpu, walls, "success", "sequential", 1, "", {}, total=total, stopped=stopped)
+        before = 0.0 if total != 0 else wall
+        return MeasuredRun(
+            wall, cpu, walls, "success", "sequential", 1, "", {}, total=total, stopped=stopped, before=before
+        )
 
     assert BenchProbe.of(run(8, 8, False)) == BenchProbe(8, 0.125, 0.0, waits=False)
     assert BenchProbe.of(run(8, 300, True)).items == 300
@@ -80,6 +82,17 @@ def test_a_probe_that_ended_knows_the_items_and_one_that_was_stopped_what_it_was
     assert BenchProbe.of(run(8, 8, False, cpu=0.1)).waits
     assert BenchProbe.of(run(0, 300, True)) == BenchProbe(300, PROBE_SECONDS, 0.0, waits=False)
     assert BenchProbe.of(run(0, 0, False)) == BenchProbe(0, 0.0, PROBE_SECONDS, waits=False)
+
+
+def test_what_keeping_results_takes_belongs_to_the_items_and_not_to_every_run():
+    run = MeasuredRun(1.2, 1.0, [0.005] * 50, "success", "sequential", 1, "", {}, total=50, before=0.2)
+    assert BenchProbe.of(run) == BenchProbe(50, pytest.approx(0.02), 0.2, waits=False)
+
+
+def test_two_of_the_runs_have_an_item_for_each_worker_rather_than_more_rounds():
+    rounds, counts = affordable(BenchProbe(100, 0.025, 0.3, waits=False), CASES, 3, 15)
+    assert rounds < 3
+    assert counts[-2] >= THREAD.at_once
 
 
 @pytest.mark.parametrize("items", [None, 10**9])

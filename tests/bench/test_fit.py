@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchmill.bench.case import MeasuredRun, RunSeries, RunStep
-from batchmill.bench.fit import CostLine, Point, Round, line_of, misfit
+from batchmill.bench.fit import CostLine, Point, Round, has_slope, line_of, misfit
 
 
 def rounds(*walls, item=0.01, workers=1, start=0.2):
@@ -49,6 +49,15 @@ def test_fewer_items_than_workers_do_not_look_as_if_more_were_free():
     assert line.wall(8, cold=False) == pytest.approx(0.05)
     assert line.wall(1000, cold=False) == pytest.approx(5.0)
     assert line.bend == pytest.approx(10)
+
+
+def test_without_a_slope_computing_items_share_the_cores(monkeypatch):
+    monkeypatch.setattr("batchmill.bench.fit.usable_cores", lambda: 2)
+    one = [Round(0.0, (Point(1, 0.012, 0.01, 10, cpu=0.01),))]
+    assert not has_slope(one)
+    assert line_of(one).per_item == pytest.approx(0.005)  # two cores, not ten workers
+    waits = [Round(0.0, (Point(1, 0.012, 0.01, 10, cpu=0.0001),))]
+    assert line_of(waits).per_item == pytest.approx(0.001)
 
 
 def test_an_item_costs_no_less_than_its_own_seconds():

@@ -71,3 +71,12 @@ def test_what_takes_from_the_worth_of_figures_is_said_below(compared, costs):
     unsure = {"start": starts, "per_item": 0.0056, "item": 0.0112, "workers": 2}
     found, _ = compared({"sequential": costs(**SEQUENTIAL), "process": costs(**unsure)}, rounds=3)
     assert [line for line in remarks(found) if "rough" in line] == []
+
+
+def test_a_cost_that_was_not_measured_is_told_as_a_guess(compared, costs):
+    few, _ = compared({"thread": costs(workers=10)}, counts=(2, 5, 15))
+    assert any("thread: what a further item costs is a guess" in line for line in remarks(few))
+    assert few.figures[0].guessed
+    enough, _ = compared({"thread": costs(workers=10)}, counts=(10, 30))
+    assert not enough.figures[0].guessed
+    assert not any("guess" in line for line in remarks(enough))

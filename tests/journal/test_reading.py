@@ -8,6 +8,7 @@ import pytest
 from batchmill.block import Block
 from batchmill.errors import UnknownRun
 from batchmill.journal.contract import ContentKey, RunRecord
+from batchmill.journal.files import LARGE, ValueFiles
 from batchmill.journal.journal import Journal, chosen
 from batchmill.journal.reading import Reader
 from batchmill.outcome import ErrorInfo, Outcome
@@ -45,6 +46,26 @@ def test_outcomes_come_back_in_order_and_by_position(tmp_path):
         assert failed is not None
         assert (failed.state, failed.attempts, failed.error["message"]) == ("failed", 2, "no")
         assert reader.item(visit, 2500) is None
+
+
+def test_large_values_are_read_one_by_one_and_only_when_asked_for(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / "j.sqlite")
+    log = journal.begin(RunRecord("flow.json", "/", {"nodes": []}))
+    values = [{"n": 0}, *({"text": f"{n}" * LARGE} for n in range(1, 4)), {"n": 4}]
+    log.batch("each", ContentKey(b"key", {}), 5).record(Block(0, values, [0.001] * 5, {}, range(5)))
+    log.finish("success", 1.0, {}, None)
+    log.close()
+    read = []
+    get = ValueFiles.get
+    monkeypatch.setattr(ValueFiles, "get", lambda files, digest: read.append(digest) or get(files, digest))
+    with Reader(journal) as reader:
+        (visit,) = reader.visits(reader.run("last"))
+        assert sum(len(figures or ()) + len(others) for figures, others in reader.columns(visit)) == 5
+        assert read == []
+        items = reader.items(visit)
+        assert (next(items).value, next(items).value) == (values[0], values[1])
+        assert len(read) == 1
+        assert [one.value for one in items] == values[2:]
 
 
 @pytest.mark.slow

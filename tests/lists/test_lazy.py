@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchmill.items.selection import Groups
+from batchmill.items.together import side_by_side
 from batchmill.lists import (
     FlatList,
     JoinedList,
@@ -133,3 +135,44 @@ def test_lists_made_of_lazy_ones_are_lazy() -> None:
     for one in (mapped(lazy, str), joined([[0], lazy]), flattened([[0], lazy], lambda some: some)):
         assert isinstance(one, LazyList)
     assert joined([[0], lazy]) == flattened([[0], lazy], lambda some: some) == [0, 1, 2]
+
+
+def present(values: list[Any]) -> LazyList:
+    """The values of every second number."""
+    rows = Rows(most=0)
+    for number, value in enumerate(values):
+        rows.put(2 * number, value)
+    listed = rows.listed_present()
+    return listed if isinstance(listed, LazyList) else JoinedList([])
+
+
+LARGE = ["a", "b" * 900, "c" * 900, "d" * 5000, *"efgh", "i" * 700, "j" * 700]
+LARGE += [f"{number:02}" * 45 for number in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("make", "of_one"),
+    [
+        (spilled, str),
+        (present, str),
+        (KINDS["mapped"], str),
+        (lambda values: JoinedList([values[:1], spilled(values[1:5]), spilled(values[5:])]), str),
+        (lambda values: side_by_side({"a": spilled(values), "b": values}), lambda pair: pair["a"]),
+        (lambda values: Groups(spilled(values), 1), lambda group: group[0]),
+    ],
+    ids=["spilled", "present", "mapped", "joined", "zip", "groups"],
+)
+def test_a_part_holds_no_more_than_some_bytes_or_one_element(monkeypatch, make, of_one) -> None:
+    monkeypatch.setattr("batchmill.lists.rows.READ_BYTES", 2000)
+    parts = list(make(LARGE).parts())
+    assert [of_one(one) for part in parts for one in part] == LARGE
+    assert all(len(part) == 1 or sum(len(of_one(one)) for one in part) <= 2000 for part in parts)
+    assert len(parts) < len(LARGE) / 2  # small ones stay together
+
+
+def test_elements_of_large_lists_are_made_in_parts(monkeypatch) -> None:
+    monkeypatch.setattr("batchmill.lists.rows.READ_BYTES", 2000)
+    of = [[number, f"{number:03}" * 30] for number in range(200)]
+    parts = list(FlatList(spilled(of), tuple).parts())
+    assert [one for part in parts for one in part] == [one for pair in of for one in pair]
+    assert max(map(len, parts)) <= 2 * 64

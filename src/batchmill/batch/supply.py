@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 from batchmill.batch.delay_queue import DelayQueue
 from batchmill.batch.keeping import Judge, judged_again
+from batchmill.batch.matched_together import MatchedTogether
 from batchmill.executors.contract import Chunk
 from batchmill.items.sources import Source
 from batchmill.journal.contract import ItemLog
 from batchmill.outcome import Outcome
-
-MATCHED_TOGETHER = 500  # items that are read at once while some of them may be known already
 
 
 class Reading(NamedTuple):
@@ -47,6 +46,7 @@ class Supply:
         self._judge = judge
         self._log = log
         self._matching = log is not None and log.knows
+        self._together = MatchedTogether()
 
     @property
     def instant(self) -> bool:
@@ -98,7 +98,7 @@ class Supply:
         return self._source.instant or self._source.ready(tell, self._at_once(most), here=here)
 
     def _at_once(self, most: int) -> int:
-        return max(most, MATCHED_TOGETHER) if self._matching else most
+        return max(most, self._together.count) if self._matching else most
 
     def take_now(self, most: int) -> Sequence[object]:
         """Read up to ``most`` items of an instant source, under the lock."""
@@ -118,6 +118,7 @@ class Supply:
             items = self._source.take(self._at_once(most))
             if self._matching and self._log is not None:
                 known = self._log.match(self.taken, items)
+                self._together.note(items, known)
             if self._judge is not None:
                 known = judged_again(known, items, self._judge)
         except BaseException as error:  # noqa: BLE001  # raised again where the results are consumed

@@ -15,17 +15,16 @@ PROCESS_SECONDS = 0.5  # a new interpreter with batchmill imported, and its end
 WORKERS_SECONDS = 0.4  # starting worker processes here
 CLUSTER_SECONDS = 3.0  # meeting the workers of a cluster, or starting them
 SURE = 0.85  # of the time that there is: what is expected may take a little longer
-LEAST_ITEMS = 10  # to be measured, if need be in fewer rounds; and the least seconds of sequential work
-LEAST_SECONDS = 0.25
+LEAST_SECONDS = 0.25  # of sequential work to be measured, if need be in fewer rounds
 FILLED = 4  # items a worker in the run that starts the workers: each of them has to get one
 MOST_ITEMS = 100_000  # that are measured: more say no more
 
 
 @dataclass(frozen=True, slots=True)
 class BenchProbe:
-    """``items`` is their number, None if unknown; an item takes ``item`` seconds alone, and the rest of the
-    document ``fixed``. ``waits`` says that an item waits most of that time instead of computing. For a case
-    with parallel items, these are guesses."""
+    """``items`` is their number, None if unknown; an item takes ``item`` seconds alone, with handing it over
+    and keeping its result, and the document takes ``fixed`` before its first batch. ``waits`` says that an
+    item waits most of that time instead of computing. For a case with parallel items, these are guesses."""
 
     items: int | None
     item: float
@@ -38,23 +37,21 @@ class BenchProbe:
         total = run.total if run.stopped else run.items
         if run.stopped and not run.items:  # the first was not even begun
             return cls(total, run.wall, 0.0, waits=False)
-        item = sum(run.walls) / run.items if run.items else 0.0
-        beside = max(0.0, run.wall - sum(run.walls))
-        if run.items > 1_000:  # what handing over costs belongs to the items
-            item, beside = run.wall / run.items, 0.0
-        return cls(total, item, beside, run.cpu < 0.5 * run.wall)
+        item = max(sum(run.walls), run.wall - run.before) / run.items if run.items else 0.0
+        return cls(total, item, run.before, run.cpu < 0.5 * run.wall)
 
 
 def affordable(
     probe: BenchProbe, cases: Sequence[Case], rounds: int, seconds: float
 ) -> tuple[int, tuple[int, ...]]:
     """The rounds and the numbers of items to measure within ``seconds``: fewer rounds where otherwise runs
-    would be so short that nothing could be seen in them."""
+    would be so short that nothing could be seen in them, or only the largest had an item for each worker."""
+    least = 3 * max(case.at_once for case in cases)
     for fewer in range(rounds, 0, -1):
         counts = counts_of(probe, cases, fewer, seconds)
         if not counts or counts[-1] in (probe.items, MOST_ITEMS):
             return fewer, counts
-        if counts[-1] >= LEAST_ITEMS and counts[-1] * probe.item >= LEAST_SECONDS:
+        if counts[-1] >= least and counts[-1] * probe.item >= LEAST_SECONDS:
             return fewer, counts
     return 1, counts
 
@@ -113,7 +110,7 @@ def _at_once(probe: BenchProbe, case: Case, items: int) -> float:
     """How many items run as fast as one alone: all that wait, and one that computes for each core."""
     if not case.traits.side_by_side:
         return 1.0
-    workers = case.jobs or (case.processes if case.processes else 8)
+    workers = case.at_once
     if probe.waits:
         return max(1.0, min(workers, items))
     return max(1.0, min(workers, items, usable_cores())) if case.processes else 1.0

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from batchmill.executors.cores import usable_cores
+from batchmill.executors.local.thread import DEFAULT_CONCURRENCY
 from batchmill.traits import TRAITS, Traits
 
 
@@ -23,6 +24,13 @@ class Case:
     def traits(self) -> Traits:
         """The traits of the executor."""
         return TRAITS[self.executor]
+
+    @property
+    def at_once(self) -> int:
+        """How many items may run at once, where the document does not say it."""
+        if not self.traits.side_by_side:
+            return 1
+        return self.jobs or self.processes or DEFAULT_CONCURRENCY
 
     @property
     def label(self) -> str:
@@ -52,10 +60,11 @@ class MeasuredRun:
     """One measured run. Seconds and bytes.
 
     ``walls`` are those of its items, in order of their arrival; ``cpu`` is of the whole process tree,
-    ``wall`` without the interpreter's start. ``chosen`` and ``reason`` are of the batch with the most items,
-    which is the one executors differ in; ``workers`` are those of all its batches together. ``outputs`` maps
-    each output to a digest of its value. ``total`` is how many items its batches had, None if unknown;
-    ``stopped`` that its time was over before all had run.
+    ``wall`` without the interpreter's start; ``before`` is the part of it before the first batch began.
+    ``chosen`` and ``reason`` are of the batch with the most items, which is the one executors differ in;
+    ``workers`` are those of all its batches together. ``outputs`` maps each output to a digest of its value.
+    ``total`` is how many items its batches had, None if unknown; ``stopped`` that its time was over before
+    all had run.
     """
 
     wall: float
@@ -69,6 +78,7 @@ class MeasuredRun:
     errors: list[dict[str, Any]] = field(default_factory=list)
     total: int | None = None
     stopped: bool = False
+    before: float = 0.0
 
     @property
     def items(self) -> int:

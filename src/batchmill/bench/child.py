@@ -75,7 +75,13 @@ def measure(request: dict[str, Any]) -> dict[str, object]:
 def _measured(request: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
     stop = CancelToken()
     cpu, began = _cpu(), time.perf_counter()
-    with _stopping(step["seconds"], stop) as begin:
+    begins: list[float] = []
+    with _stopping(step["seconds"], stop) as stop_later:
+
+        def begin() -> None:
+            begins.append(time.perf_counter())
+            stop_later()
+
         watch = BatchListener(begin)
         result = run(
             request["document"],
@@ -98,6 +104,7 @@ def _measured(request: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
         "errors": result.errors[:3],
         "total": watch.total(),
         "stopped": result.interrupted,
+        "before": min(begins) - began if begins else wall,
         **_batch_of(result, largest),
         "workers": max(1, sum(watch.workers.values())),
     }

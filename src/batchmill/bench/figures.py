@@ -10,7 +10,7 @@ from typing import Any
 
 from batchmill.bench.case import Case, MeasuredRun, RunSeries
 from batchmill.bench.crossing import break_even
-from batchmill.bench.fit import CostLine, Round, line_of, misfit
+from batchmill.bench.fit import CostLine, Round, has_slope, line_of, misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,9 @@ class CaseFigures:
 
     Against the sequential case of the same interpreter, None without one: ``speedup`` for the existing items,
     ``break_even``, ``efficiency`` (the throughput of each item in flight, 1.0 is as much as sequential).
-    ``misfit`` is the distance of ``line`` from the worst of ``measured``, as a share; ``same`` says whether
-    the outputs equal those of the other cases.
+    ``misfit`` is the distance of ``line`` from the worst of ``measured``, as a share; ``guessed`` says that
+    the cost of a further item was not measured; ``same`` says whether the outputs equal those of the other
+    cases.
     """
 
     case: Case
@@ -83,6 +84,7 @@ class CaseFigures:
     p50: float
     p95: float
     misfit: float
+    guessed: bool
     speedup: float | None
     break_even: BreakEven | None
     efficiency: float | None
@@ -147,6 +149,7 @@ def figures_of(
         p50=quantile(walls, 0.5),
         p95=quantile(walls, 0.95),
         misfit=misfit(line, [point for one in rounds for point in one.warm]),
+        guessed=there > measured[-1].items and not has_slope(rounds),
         speedup=base.wall(there) / line.wall(there) if base is not None else None,
         break_even=_break_even(line, lines, base, [line_of([one]) for one in compared]),
         efficiency=_efficiency(line, base, largest[-1]),

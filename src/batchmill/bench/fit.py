@@ -5,7 +5,8 @@ Pure functions of measured seconds. The start is the difference of two runs of o
 items, the first and the second, so it contains nothing else. The cost of an item is the slope of the runs
 after that, and never less than the items themselves allow: in a second, ``w`` workers do ``w`` seconds of
 items (Little's law). So a batch of fewer items than workers, whose runs all take as long as one item, does
-not make further items look free."""
+not make further items look free. If there is no slope, because all runs have equally many items or fewer than
+workers, cores must at least have the time for what the items compute."""
 
 from __future__ import annotations
 
@@ -15,21 +16,24 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from batchmill.bench.case import MeasuredRun, RunSeries
+from batchmill.executors.cores import usable_cores
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
     """A run of ``items`` items took ``wall`` seconds, each of its items ``item`` seconds on average; up to
-    ``workers`` items ran at once."""
+    ``workers`` items ran at once. It computed for ``cpu`` seconds, on all cores together."""
 
     items: int
     wall: float
     item: float
     workers: int
+    cpu: float = 0.0
 
     @classmethod
     def of(cls, run: MeasuredRun) -> Point:
-        return cls(run.items, run.wall, sum(run.walls) / run.items if run.items else 0.0, run.workers)
+        item = sum(run.walls) / run.items if run.items else 0.0
+        return cls(run.items, run.wall, item, run.workers, run.cpu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,18 @@ def line_of(rounds: Sequence[Round]) -> CostLine:
         return CostLine(start, statistics.median(point.wall for point in points), 0.0, 0.0)
     item = statistics.median(point.item for point in largest)
     least = statistics.median(point.item / point.workers for point in largest)
-    per_item = max(least, _slope(rounds))
+    if has_slope(rounds):
+        per_item = max(least, _slope(rounds))
+    else:
+        computing = statistics.median(point.cpu / point.items for point in largest)
+        per_item = max(least, min(computing / usable_cores(), item))
     rest = (point.wall - max(per_item * point.items, item) for point in points if point.items)
     return CostLine(start, max(0.0, statistics.median(rest)), per_item, item)
+
+
+def has_slope(rounds: Sequence[Round]) -> bool:
+    """Whether what a further item costs was measured, with all workers busy."""
+    return any(True for _ in _slopes(rounds))
 
 
 def _slope(rounds: Sequence[Round]) -> float:

@@ -145,6 +145,12 @@ def remarks(comparison: WorkloadComparison) -> Iterator[str]:
                 f"{where}: some runs took {100 * one.misfit:.0f} % more or less than start and items say; "
                 "take its figures as rough, or measure longer with --seconds."
             )
+        if one.guessed:
+            yield (
+                f"{where}: what a further item costs is a guess, because no two runs with different numbers "
+                f"of items had one for each of {count(one.workers, 'worker')}; give --counts, or measure "
+                "longer with --seconds."
+            )
         if one.break_even is not None and None in one.break_even.rounds:
             yield f"{where}: not in every round was there a number of items from which on it was faster."
     if comparison.differing:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from batchmill.lists import LazyList, holds_lazy
-from batchmill.lists.lazy import READ_TOGETHER
 from batchmill.values import to_json
 
 
@@ -32,15 +31,15 @@ def pieces(value: Any, indent: int | None = None, level: int = 0) -> Iterator[st
 
 
 def _list(value: LazyList, indent: int | None, level: int) -> Iterator[str]:
-    """Some hundred elements to a piece."""
+    """A part of the list to a piece."""
     if not len(value):
         yield "[]"
         return
     separator = "," + _break(indent, level + 1)
-    for start in range(0, len(value), READ_TOGETHER):
-        elements = value.part(start, min(start + READ_TOGETHER, len(value)))
-        texts = [_placed(as_json(one, indent), indent, level + 1) for one in elements]
-        yield (separator if start else "[" + _break(indent, level + 1, first=True)) + separator.join(texts)
+    before = "[" + _break(indent, level + 1, first=True)
+    for elements in value.parts():
+        yield before + separator.join(_placed(as_json(one, indent), indent, level + 1) for one in elements)
+        before = separator
     yield _break(indent, level, first=True) + "]"
 
 

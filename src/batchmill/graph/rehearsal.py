@@ -13,6 +13,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.batch import BatchEnd
 from batchmill.batch.made_blocks import parts
+from batchmill.batch.matched_together import MatchedTogether
 from batchmill.batch.results.collector import ResultCollector
 from batchmill.batch.results.sinks import DroppedResults, KeptResults
 from batchmill.block import Block
@@ -36,7 +37,6 @@ from batchmill.journal.visits import gone_files
 from batchmill.nodes.workflow import WorkflowNode
 from batchmill.template import Path, compile_value
 
-TOGETHER = 500  # items that are looked for at once
 MOST_NAMED = 5  # items, of a batch, that a forecast names
 MOST_LOOKED_INTO = 1_000  # unfinished items of a batch of sub-workflows
 NOT_READ = "standard input"
@@ -265,9 +265,11 @@ def _references(node: PlannedNode) -> Iterator[Path]:
 def _matched(log: ItemLog | None, items: Any, unknown: _Unknown) -> Iterator[Block | int]:
     """The items in order: blocks of saved ones, and the numbers of the others in between. Adds those that
     would run to ``unknown``."""
-    source, start = as_source(items), 0
-    while part := source.take(TOGETHER):
-        for found in parts(start, part, {} if log is None else log.match(start, part)):
+    source, start, together = as_source(items), 0, MatchedTogether()
+    while part := source.take(together.count):
+        known = {} if log is None else log.match(start, part)
+        together.note(part, known)
+        for found in parts(start, part, known):
             if isinstance(found, Block):
                 yield from _with_results(found)
                 continue

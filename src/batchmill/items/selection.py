@@ -210,6 +210,13 @@ class Groups(LazyList):
         size = self._size
         return [list(self._whole[place * size : (place + 1) * size]) for place in range(start, stop)]
 
+    def fitting(self, start: int, stop: int) -> int:
+        """See :meth:`LazyList.fitting`."""
+        if not isinstance(self._whole, LazyList):
+            return stop
+        end = self._whole.fitting(start * self._size, min(stop * self._size, len(self._whole)))
+        return stop if end == len(self._whole) else max(start + 1, end // self._size)
+
 
 def _first(left: int, pieces: Iterator[Piece]) -> Iterator[Piece]:
     if not left:

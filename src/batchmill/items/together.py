@@ -153,3 +153,8 @@ class _Zip(_Made):
         """See :meth:`LazyList.part`."""
         columns = [side[start:stop] for side in self._sides]
         return [dict(zip(self._names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def fitting(self, start: int, stop: int) -> int:
+        """See :meth:`LazyList.fitting`."""
+        lazy = [side for side in self._sides if isinstance(side, LazyList)]
+        return min((side.fitting(start, stop) for side in lazy), default=stop)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 _PAGE = 1000  # outcomes read at once
+_DETAIL = 5  # its place in their rows
 
 
 class Reader:
@@ -242,15 +243,16 @@ class Reader:
         for page in self._pages("read_measured" if measured else "read_columns", visit):
             with self._reading():
                 plain = [row for row in page if row[-1]]
-                others = [self._item(row[:-1]) for row in page if not row[-1]]
+                others = [self._item(row[:-1], valued=False) for row in page if not row[-1]]
                 figures = figures_of_rows(plain) if plain else None
             yield figures, others
 
     def _outcomes(self, query: str, visit: VisitRecord) -> Iterator[ItemRecord]:
         for page in self._pages(query, visit):
-            with self._reading():
-                items = [self._item(row) for row in page]
-            yield from items
+            for some in _with_large_apart(page):
+                with self._reading():
+                    items = [self._item(row) for row in some]
+                yield from items
 
     def _pages(self, query: str, visit: VisitRecord) -> Iterator[list[tuple[object, ...]]]:
         at, end = first_id(visit.id), end_of(visit.id, visit.total if visit.is_batch else None)
@@ -295,14 +297,14 @@ class Reader:
             rows = self._connection.execute(statement("read_outcomes"), (first + start, first + stop))
             return [self._item(row) for row in rows]
 
-    def _item(self, row: tuple[Any, ...]) -> ItemRecord:
+    def _item(self, row: tuple[Any, ...], *, valued: bool = True) -> ItemRecord:
         index, state, item, value, wall, more, began, worker, for_limit, for_permit, *took = row
         detail = decode(more) if more else {}
         if item is not None or "item_file" in detail:
             item = self._text(item, detail.get("item_file"))
         if UNSAVED in detail:
             item = UnsavedItem(*detail[UNSAVED])
-        if value is not None or "value_file" in detail:
+        if valued and (value is not None or "value_file" in detail):
             value = self._text(value, detail.get("value_file"))
         name = STATES.get(state, "not kept")
         attempts = int(detail.get("attempts", 1))
@@ -323,3 +325,15 @@ class Reader:
                 yield
             except (AttributeError, RecursionError) as fault:  # JSON of another shape than was written
                 raise ValueError(str(fault)) from fault
+
+
+def _with_large_apart(page: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """Neighbouring outcomes in the order of the page, those with an item or a value in a file one by one:
+    these may be of any size."""
+    begin = 0
+    for place, row in enumerate(page):
+        if row[_DETAIL] and '_file"' in row[_DETAIL]:
+            yield page[begin:place]
+            yield [row]
+            begin = place + 1
+    yield page[begin:]

@@ -28,6 +28,9 @@ class MappedList(LazyList):
     def part(self, start: int, stop: int) -> list[Any]:
         return [self._change(one) for one in self._of.part(start, stop)]
 
+    def fitting(self, start: int, stop: int) -> int:
+        return self._of.fitting(start, stop)
+
 
 class JoinedList(LazyList):
     """Lists one behind the other."""
@@ -51,6 +54,14 @@ class JoinedList(LazyList):
             start = end
             place += 1
         return found
+
+    def fitting(self, start: int, stop: int) -> int:
+        place = bisect_right(self._ends, start)
+        here, end = self._parts[place], self._ends[place]
+        if not isinstance(here, LazyList):
+            return min(stop, end)
+        first = end - len(here)
+        return first + here.fitting(start - first, min(stop, end) - first)
 
 
 class FlatList(LazyList):
@@ -81,6 +92,12 @@ class FlatList(LazyList):
         read = self._of[first * _COUNTED_TOGETHER : (last + 1) * _COUNTED_TOGETHER]
         made = [one for element in read for one in self._expand(element)]
         return made[start - skipped : stop - skipped]
+
+    def fitting(self, start: int, stop: int) -> int:
+        """Elements that come of the same ones are read together, however large they are."""
+        first = bisect_right(self._ends, start)
+        begin, end = first * _COUNTED_TOGETHER, min((first + 1) * _COUNTED_TOGETHER, len(self._of))
+        return stop if self._of.fitting(begin, end) == end else min(stop, self._ends[first])
 
 
 def mapped(of: Sequence[object], change: Callable[[Any], object]) -> Sequence[Any]:

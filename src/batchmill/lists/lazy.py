@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, ClassVar, overload
 
-READ_TOGETHER = 512  # elements that a loop over a list reads at once
+READ_TOGETHER = 512  # elements that a loop over a list reads at once, at most
+READ_BYTES = 16 << 20  # and about as many bytes; a single element may be larger
 _SHOWN = 20
 _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 
@@ -30,6 +32,19 @@ class LazyList(Sequence[Any]):
     def part(self, start: int, stop: int) -> list[Any]:
         """The elements from ``start`` to before ``stop``; 0 <= start <= stop <= len. Raises OSError."""
 
+    def fitting(self, start: int, stop: int) -> int:
+        """Where a part from ``start`` must stop to hold no more than about :data:`READ_BYTES`: after one
+        element at least, at ``stop`` at most. A list that is derived from others asks those."""
+        return stop
+
+    def parts(self) -> Iterator[list[Any]]:
+        """All elements, as many neighbours together as may be in memory at once."""
+        start, count = 0, len(self)
+        while start < count:
+            stop = self.fitting(start, min(start + READ_TOGETHER, count))
+            yield self.part(start, stop)
+            start = stop
+
     @property
     def plain(self) -> bool:
         """Whether all elements are known to be plain JSON data, without reading them."""
@@ -49,8 +64,7 @@ class LazyList(Sequence[Any]):
         return self.part(place, place + 1)[0]
 
     def __iter__(self) -> Iterator[Any]:
-        for start in range(0, len(self), READ_TOGETHER):
-            yield from self.part(start, min(start + READ_TOGETHER, len(self)))
+        return chain.from_iterable(self.parts())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (list, LazyList)):

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
 from typing import Any
 
-from batchmill.lists.lazy import LazyList
+from batchmill.lists.lazy import READ_BYTES, LazyList
 from batchmill.lists.spill import NotWritable, SpillFile
 from batchmill.lists.weight import weight
 
@@ -61,6 +61,7 @@ class Rows:
         self._values: dict[int, object] = {}  # all of them, or those that cannot be written
         self._bytes = 0
         self._file: SpillFile | None = None
+        self._largest = 0  # bytes in the file that are read at once
         self._pages: dict[int, int] = {}  # where each page is in the file
         self._counts: dict[int, int] = {}
         self._count = 0
@@ -131,6 +132,7 @@ class Rows:
                     entries.extend((offset + 1, len(data) << 8 | member))
             if data:
                 self._together = max(1, min(_TOGETHER, _SMALL * len(few) // len(data)))
+                self._largest = max(self._largest, len(data))
             offset += len(data)
             written.append(data)
             done += len(few)
@@ -194,20 +196,17 @@ class Rows:
         numbers."""
         if self._file is None:
             return [self._values[number] for number in sorted(self._values)[start:stop]]
-        pages = sorted(self._pages)
-        ends = list(accumulate(self._counts[page] for page in pages))
-        reader, found = _Reader(self._file), []
-        which = bisect_right(ends, start)
-        skipped = ends[which] - self._counts[pages[which]] if which < len(ends) else 0
-        while which < len(pages) and skipped < stop:
-            first = pages[which] * _PAGE
-            entries = (one for one in self._entries(self._file, first, first + _PAGE) if one[1])
-            for place, (number, offset, length) in enumerate(entries, skipped):
-                if start <= place < stop:
-                    found.append(self._value(reader, number, offset, length))
-            skipped = ends[which]
-            which += 1
-        return found
+        reader = _Reader(self._file)
+        entries = self._present_entries(self._file, start, stop)
+        return [self._value(reader, number, offset, length) for number, offset, length in entries]
+
+    def fitting(self, start: int, stop: int, *, present: bool = False) -> int:
+        """Where :meth:`read` from ``start``, or :meth:`present`, must stop to take no more than
+        :data:`READ_BYTES` of the file; at ``stop`` at most."""
+        if self._file is None or self._largest * (stop - start) <= READ_BYTES:
+            return stop
+        entries = self._present_entries if present else self._entries
+        return start + _fitting(entries(self._file, start, stop))
 
     def before(self, number: int) -> int:
         """How many numbers below ``number`` have a value."""
@@ -230,6 +229,19 @@ class Rows:
             yield from zip(range(start, start + some), entries[::2], entries[1::2], strict=True)
             start += some
 
+    def _present_entries(self, file: SpillFile, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """The same of the existing values at ``start`` to before ``stop``, counted without gaps."""
+        pages = sorted(self._pages)
+        ends = list(accumulate(self._counts[page] for page in pages))
+        which = bisect_right(ends, start)
+        skipped = ends[which] - self._counts[pages[which]] if which < len(ends) else 0
+        while which < len(pages) and skipped < stop:
+            first = pages[which] * _PAGE
+            entries = (one for one in self._entries(file, first, first + _PAGE) if one[1])
+            yield from (one for place, one in enumerate(entries, skipped) if start <= place < stop)
+            skipped = ends[which]
+            which += 1
+
     def _value(self, reader: _Reader, number: int, offset: int, length: int) -> object:
         return (
             self._values[number] if offset == _KEPT else reader.value(offset - 1, length >> 8, length & 255)
@@ -242,6 +254,18 @@ class Rows:
     def listed_present(self) -> Sequence[Any]:
         """The values there are, in the order of their numbers: a list where they are held."""
         return _PresentList(self) if self.spilled else self.present(0, len(self))
+
+
+def _fitting(entries: Iterable[tuple[int, int, int]]) -> int:
+    """How many of the values with these entries are at most :data:`READ_BYTES` of the file; one at least."""
+    taken = count = last = 0
+    for _, offset, length in entries:
+        if offset not in (0, _KEPT, last):  # neighbours may be one list in the file
+            taken, last = taken + (length >> 8), offset
+        if count and taken > READ_BYTES:
+            break
+        count += 1
+    return count
 
 
 class _Reader:
@@ -291,6 +315,9 @@ class RowsList(LazyList):
     def part(self, start: int, stop: int) -> list[Any]:
         return self._rows.read(start, stop)
 
+    def fitting(self, start: int, stop: int) -> int:
+        return self._rows.fitting(start, stop)
+
     def by_place(self) -> tuple[object, ...] | None:
         return (type(self), (self._rows, self._count)) if self._rows.can_be_shared else None
 
@@ -312,6 +339,9 @@ class _PresentList(LazyList):
 
     def part(self, start: int, stop: int) -> list[Any]:
         return self._rows.present(start, stop)
+
+    def fitting(self, start: int, stop: int) -> int:
+        return self._rows.fitting(start, stop, present=True)
 
     def by_place(self) -> tuple[object, ...] | None:
         return (type(self), (self._rows,)) if self._rows.can_be_shared else None

@@ -15,7 +15,6 @@ from typing import Any
 
 from batchmill.errors import TemplateError, UnresolvedReference
 from batchmill.lists import LazyList, Rows
-from batchmill.lists.lazy import READ_TOGETHER
 from batchmill.template.conditions import evaluate
 from batchmill.template.filters import apply_filter, kind_of
 from batchmill.template.parts import EVERY, Every, Expression, Literal, Operand, Path, Template
@@ -159,19 +158,18 @@ def _walk_every(path: Path, place: int, value: object, reached: str, scope: Scop
 
 def _walk_every_lazily(path: Path, place: int, value: LazyList, reached: str, scope: Scope) -> object:
     """The same, lazily: neither the elements nor the values found in them need to be in memory."""
-    collected = Rows()
-    together: list[object] = []
-    for index, element in enumerate(value):
-        if element is None:
-            continue
-        found = _walk(path, place + 1, element, f"{reached}[{index}]", scope)
-        if isinstance(found, Missing):
-            return found
-        together.append(found)
-        if len(together) == READ_TOGETHER:
-            collected.put_run(len(collected), together)
-            together = []
-    collected.put_run(len(collected), together)
+    collected, first = Rows(), 0
+    for elements in value.parts():
+        together: list[object] = []
+        for index, element in enumerate(elements, first):
+            if element is None:
+                continue
+            found = _walk(path, place + 1, element, f"{reached}[{index}]", scope)
+            if isinstance(found, Missing):
+                return found
+            together.append(found)
+        collected.put_run(len(collected), together)
+        first += len(elements)
     return collected.listed(len(collected))
 
 

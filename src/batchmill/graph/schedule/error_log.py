@@ -46,6 +46,9 @@ class ErrorLog(LazyList):
     def part(self, start: int, stop: int) -> list[Entry]:
         return JoinedList(self._parts).part(start, stop)
 
+    def fitting(self, start: int, stop: int) -> int:
+        return JoinedList(self._parts).fitting(start, stop)
+
     def listed(self) -> Sequence[Entry]:
         """All of them: a list where they are in memory."""
         return joined(self._parts)
