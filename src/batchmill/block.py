@@ -155,7 +155,7 @@ class Block:
             self.values[first:],
             self.walls[first:],
             _cut(special, first, end) if special else special,
-            _cut(began, first, end) if began else began,
+            _cut(began, first, end) if began and max(began) >= first else {},
             _cut(commands, first, end) if commands else commands,
         )
 

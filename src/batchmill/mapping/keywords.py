@@ -239,14 +239,29 @@ def plainly_fine(executor: str, wanted: Mapping[str, Any]) -> BatchSettings | No
     if not all(name in _COMMON and _COMMON[name](value) for name, value in wanted.items()):
         return None
     timeout = wanted.get("timeout")
-    return BatchSettings(
-        executor=executor,
-        max_concurrent=wanted.get("max_concurrent"),
-        chunk_size=wanted.get("chunk_size"),
-        timeout=None if timeout is None else float(timeout),
-        retry=RetryPolicy(wanted.get("max_retries", 1), float(wanted.get("retry_wait", 0.0))),
-        failures=FailurePolicy(fail_fast=wanted.get("error_handling", "fail_fast") == "fail_fast"),
+    return _common_settings(
+        executor,
+        wanted.get("max_concurrent"),
+        wanted.get("chunk_size"),
+        None if timeout is None else float(timeout),
+        wanted.get("max_retries", 1),
+        float(wanted.get("retry_wait", 0.0)),
+        wanted.get("error_handling", "fail_fast") == "fail_fast",
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _common_settings(
+    executor: str,
+    max_concurrent: int | None,
+    chunk_size: int | None,
+    timeout: float | None,
+    max_retries: int,
+    retry_wait: float,
+    fail_fast: bool,
+) -> BatchSettings:
+    retry, failures = RetryPolicy(max_retries, retry_wait), FailurePolicy(fail_fast=fail_fast)
+    return BatchSettings(executor, max_concurrent, chunk_size, timeout, retry, failures)
 
 
 def _check_face(given: Mapping[str, object]) -> None:

@@ -98,6 +98,12 @@ def test_near_the_end_a_chunk_is_still_worth_its_hand_over() -> None:
     assert sizer.next(8)[0] == 1
 
 
+def test_near_the_end_chunks_do_not_become_many_small_ones() -> None:
+    sizer = ChunkSizer(2, 0.06, 2048, least=0.0002)
+    sizer.observe(100, 100 * 1e-4)
+    assert [sizer.next(left)[0] for left in (400, 60, 30, 10, 4, 1)] == [100, 20, 15, 5, 2, 2]
+
+
 def test_the_chunks_of_a_single_worker_do_not_shrink_as_nobody_could_share_them() -> None:
     sizer = ChunkSizer(1, 0.5, 2048)
     sizer.observe(64, 0.64)

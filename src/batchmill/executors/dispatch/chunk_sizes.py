@@ -4,8 +4,9 @@ A chunk should take ``target`` seconds: long enough that the cost of handing it 
 enough that no worker holds work that others could do. The mean time of an item is a running average; the
 first chunk holds one item and later ones grow at most eightfold, so one lucky measurement cannot send away
 the whole batch. Near the end chunks shrink to a share of what is left (guided self-scheduling:
-Polychronopoulos and Kuck, "Guided Self-Scheduling", IEEE Transactions on Computers, 1987), but never below
-what a hand-over costs. A batch that repeats the work of an earlier one begins with that one's figures.
+Polychronopoulos and Kuck, "Guided Self-Scheduling", IEEE Transactions on Computers, 1987), and no further
+than to ten times what a hand-over costs while all workers can have as much, but never below what it costs. A
+batch that repeats the work of an earlier one begins with that one's figures.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ BYTES_PER_CHUNK = 1 << 20
 SHORT_SECONDS, VERY_SHORT_SECONDS = 0.1, 0.01  # a round trip is 2 % of the latter
 BYTES_AHEAD = 256 << 20
 SHARES = 2.0  # that what is left for a worker is divided into, near the end
+WORTH = 10  # times its minimum a chunk should be while there is as much for each worker
 KEPT_PACES = 64
 
 
@@ -116,8 +118,10 @@ class ChunkSizer:
         with self._lock:
             size = self._fixed or self._size
             if remaining is not None and not self._fixed and self._workers > 1:
-                share = math.ceil(remaining / (self._shares * self._workers))
-                size = min(size, max(share, int(self._least / self._mean) if self._mean else 0, 1))
+                least = self._least / self._mean if self._mean else 0.0
+                equal = remaining / self._workers
+                share = max(equal / self._shares, min(equal, WORTH * least))
+                size = min(size, max(math.ceil(share), int(least), 1))
             ahead = self._workers * max(WINDOW_PER_WORKER, CHUNKS_AHEAD * size)
             return size, bounded(ahead, 2 * self._workers * size, self._bytes)
 

@@ -16,8 +16,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing
 from dataclasses import replace
 
 from batchmill.block import Block
@@ -37,13 +36,11 @@ from batchmill.executors.process.payload import Payload, unwrap
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import heed_signals
 from batchmill.executors.running.attempts import Job
-from batchmill.executors.running.progress import PACKING, RUNNING
 from batchmill.executors.running.runner import ItemRunner
 
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
 CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this
 KEPT_JOBS = 4
-NO_DEADLINE = nullcontext()
 IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, servers) is closed
 
 
@@ -56,7 +53,6 @@ class WorkerProcess:
         self._folders = folders
         self._runners: OrderedDict[bytes, tuple[ItemRunner, ProcessEnvironment]] = OrderedDict()
         self._surroundings: ProcessEnvironment | None = None
-        self._next_lay_down = 0.0
         self._effort = Effort()
 
     def run(self, order: Order) -> Reply:
@@ -69,50 +65,35 @@ class WorkerProcess:
             runner, surroundings = self._runner(order)
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
             return Reply(order.seq, "unloadable", error=describe(fault))
-        surroundings.context().run(runner.prepare)
+        if not runner.prepared:
+            surroundings.context().run(runner.prepare)
         try:
-            with self._timed(runner):
+            with progress.deadline(runner.timed):
                 items = unwrap(order.items, self.area.inward(order.seq))
         except BaseException as fault:  # noqa: BLE001  # unpickling runs the user's code: report what it did
             return Reply(order.seq, "unreadable", error=describe(fault))
         chunk = Chunk(order.start, items, order.attempts, order.lost, order.tried, order.wait)
         spent = self._effort.cpu()
-        frames = FrameWriter(self.area.outward(order.seq), progress, self._folders, surroundings.seals)
-        self._next_lay_down = time.perf_counter() + LAY_DOWN_SECONDS
+        region = self.area.outward(order.seq)
+        frames = FrameWriter(region, progress, self._folders, surroundings.seals, runner.timed)
+        clock, restore, n_items = time.perf_counter, surroundings.restore, len(items)
+        due = clock() + LAY_DOWN_SECONDS
 
         def after_item(block: Block, now: float) -> bool:
-            if block.walls[-1] > CHECK_SECONDS and len(block) < len(items):  # the last one's follows below
-                surroundings.restore()
-            if now < self._next_lay_down:
+            nonlocal due
+            if block.walls[-1] > CHECK_SECONDS and len(block.values) < n_items:  # the last is below
+                restore()
+            if now < due:
                 return False
-            full = self._lay_down(frames, block, runner)
-            self._next_lay_down = time.perf_counter() + LAY_DOWN_SECONDS
+            full = frames.lay_down(block)
+            due = clock() + LAY_DOWN_SECONDS
             return full
 
         block = surroundings.context().run(runner.run_chunk, chunk, order.seconds, after_item)
-        self._lay_down(frames, block, runner)
+        frames.lay_down(block)
         surroundings.restore()
         effort = self._effort.cpu() - spent, self._effort.peak()
         return Reply(order.seq, "done", progress.published, runner.took, None, *effort)
-
-    def _lay_down(self, frames: FrameWriter, block: Block, runner: ItemRunner) -> bool:
-        self.area.progress.enter(PACKING)
-        with self._timed(runner):
-            full = frames.lay_down(block)
-        self.area.progress.enter(RUNNING)
-        return full
-
-    def _timed(self, runner: ItemRunner) -> AbstractContextManager[None]:
-        """Pickling runs the items' own code, so it gets a timeout of its own, like an attempt."""
-        return self._with_deadline() if runner.timed else NO_DEADLINE
-
-    @contextmanager
-    def _with_deadline(self) -> Iterator[None]:
-        self.area.progress.begin_timed()
-        try:
-            yield
-        finally:
-            self.area.progress.end_timed()
 
     def _runner(self, order: Order) -> tuple[ItemRunner, ProcessEnvironment]:
         found = self._runners.get(order.digest)
@@ -161,13 +142,13 @@ def serve(wire: MessagePipe, path: str, folders: list[str], parent: int) -> None
             if anything_held() and not wire.waits(IDLE_SECONDS):
                 close_resources()
             try:
-                order: Order = pickle.loads(wire.receive())  # noqa: S301  # from our own parent
+                order = Order.unpacked(wire.receive())
             except EOFError:  # the parent is gone
                 close_resources()
                 return
             reply = _run(worker, order)
             _flush()
-            outbox.send(pickle.dumps(reply, 5))
+            outbox.send(reply.packed())
 
 
 def _run(worker: WorkerProcess, order: Order) -> Reply:

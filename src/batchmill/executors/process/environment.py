@@ -16,6 +16,7 @@ import pickle
 import shutil
 import signal
 import sys
+import warnings
 from contextvars import Context
 from typing import Any
 
@@ -67,10 +68,11 @@ class ProcessEnvironment:
         self.interpreter = interpreter
         self.seals = self.elsewhere = self.apart = False
         self._entered: Entered | None = None
-        self._handlers: dict[int, Any] = {}
+        self._handlers: tuple[tuple[int, Any], ...] = ()
         self._raw: dict[Any, Any] = {}
         self._working: str | None = None
         self._streams: tuple[Any, Any] = (None, None)
+        self._as_entered: tuple[Any, ...] = ()
 
     @staticmethod
     def packed(n_library_threads: int) -> bytes:
@@ -102,8 +104,8 @@ class ProcessEnvironment:
         return pickle.dumps(here, 5)
 
     def __getstate__(self) -> dict[str, Any]:
-        outside: dict[str, Any] = {"_handlers": {}, "_raw": {}, "_working": None, "_streams": (None, None)}
-        return {**self.__dict__, **outside, "_entered": None}
+        outside: dict[str, Any] = {"_handlers": (), "_raw": {}, "_working": None, "_streams": (None, None)}
+        return {**self.__dict__, **outside, "_entered": None, "_as_entered": ()}
 
     def enter(self, mirror: LogMirror) -> None:
         """Apply it to this process; ``mirror`` sets up its logging."""
@@ -115,18 +117,43 @@ class ProcessEnvironment:
         self._restore_folder()
         sys.path[:] = self.path
         self._set_locale()
-        self._handlers = {number: _signal.getsignal(number) for number in HANDLED}
+        self._handlers = tuple((number, _signal.getsignal(number)) for number in HANDLED)
         self._raw = dict(_raw_environment())
         self._working = _folder()
         self._streams = _open_stream(sys.stdout, 1), _open_stream(sys.stderr, 2)
         self._entered = self.interpreter.enter(mirror, pickler.loads)
+        settings = list(warnings.filters), self.interpreter.recursion_limit
+        self._as_entered = self._working, self._raw, self.path, self.languages, *settings
 
     def context(self) -> Context:
         """The context to run some items in."""
         return Context() if self._entered is None else self._entered.context()
 
     def restore(self) -> None:
-        """Undo what an item changed. Costs about 2 µs when that is nothing."""
+        """Undo what an item changed. Costs about 2.5 µs when that is nothing."""
+        # This follows each item, so all is looked at right here: functions would cost as much again.
+        try:
+            folder = os.getcwd()
+        except OSError:  # removed under us
+            folder = os.sep
+        variables = getattr(os.environ, "_data", None) or dict(os.environ)
+        languages, limit = _locale.setlocale(_locale.LC_ALL), sys.getrecursionlimit()
+        out, err = self._streams
+        if (
+            (folder, variables, sys.path, languages, warnings.filters, limit) == self._as_entered
+            and sys.stdout is out
+            and sys.stderr is err
+            and not out.closed
+            and not err.closed
+        ):
+            for number, handler in self._handlers:
+                if _signal.getsignal(number) is not handler:
+                    break
+            else:
+                return
+        self._undo()
+
+    def _undo(self) -> None:
         if _folder() != self._working:
             self._restore_folder()
         if _raw_environment() != self._raw:
@@ -137,7 +164,7 @@ class ProcessEnvironment:
         self._restore_streams()
         if self._entered is not None:
             self._entered.restore()
-        for number, handler in self._handlers.items():
+        for number, handler in self._handlers:
             if _signal.getsignal(number) is not handler:
                 self._restore_handler(number, handler)
 

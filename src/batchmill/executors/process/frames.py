@@ -22,7 +22,7 @@ from batchmill.executors.pickling.pickler import Stream
 from batchmill.executors.process.payload import Payload, no_room, put, unwrap, wrap
 from batchmill.executors.process.sealing import sealed, sealed_outcome
 from batchmill.executors.process.shared_area import Region
-from batchmill.executors.running.progress import Progress
+from batchmill.executors.running.progress import PACKING, RUNNING, Progress
 from batchmill.outcome import ErrorInfo, Outcome
 
 HEADER = struct.Struct("=II")  # length in bytes; what the content is
@@ -30,30 +30,62 @@ PICKLE, PARCEL, PARTS = range(3)
 Content = tuple[Columns, dict[int, ErrorInfo]]
 FEW = 16  # wall times up to which a list of them is made and read faster than an array
 LEAST_ROOM = 2048  # of a region: enough for a parcel's frame, whatever it holds
+SIMPLE = pickler.PLAIN - {bytes}  # of which nothing is kept out of the stream
 
 
 class FrameWriter:
     """Writes the results of one chunk to ``region``; used by the worker's main thread only. With ``seals``
-    they can pass through the process that reads them."""
+    they can pass through the process that reads them. ``timed``: code of the items that is run for it has a
+    deadline, as their attempts have."""
 
-    def __init__(self, region: Region, progress: Progress, folders: list[str], seals: bool = False) -> None:
+    def __init__(
+        self,
+        region: Region,
+        progress: Progress,
+        folders: list[str],
+        seals: bool = False,
+        timed: bool = False,
+    ) -> None:
         self._seals = seals
+        self._timed = timed
         self._region = region
         self._progress = progress
         self._folders = folders
+        self._room = region.view(0)
         self._end = 0
         self._items = 0
 
     def lay_down(self, block: Block) -> bool:
         """Write what the block has grown by since the last time; True when the region is nearly full."""
-        first, count = self._items, len(block)
+        first, count = self._items, len(block.values)
         if first == count:
             return False
-        stream, buffers, plain = _pack(block, first, seals=self._seals)
-        if not self._put_here(stream, buffers, plain):
-            self._put_aside(stream, buffers, block)
-        self._items = count
-        return self._region.room_for(self._end + 2 * LEAST_ROOM) is None
+        if block.special or not SIMPLE.issuperset(map(type, block.values[first:])):
+            return self._lay_down_any(block)
+        # Most results: no code of the items is run, which could end or hang the process. Few calls, as their
+        # cost is that of cold caches.
+        stream = pickle.dumps(_travelling(block.growth(first)), 5)
+        start, length = self._end + HEADER.size, len(stream)
+        end = start + length
+        if end + 2 * LEAST_ROOM > len(self._room):
+            return self._lay_down_any(block)
+        HEADER.pack_into(self._room, self._end, length, PICKLE)
+        self._room[start:end] = stream
+        self._end, self._items = end, count
+        self._progress.publish(end)
+        return False
+
+    def _lay_down_any(self, block: Block) -> bool:
+        self._progress.enter(PACKING)
+        with self._progress.deadline(self._timed):
+            stream, buffers, plain = _pack(block, self._items, seals=self._seals)
+            if not self._put_here(stream, buffers, plain):
+                self._put_aside(stream, buffers, block)
+        self._items = len(block)
+        self._progress.enter(RUNNING)
+        room = self._region.room_for(self._end + 2 * LEAST_ROOM)
+        self._room = self._region.view(0)
+        return room is None
 
     def _put_here(self, stream: Stream, buffers: list[pickle.PickleBuffer], plain: bool) -> bool:
         if not buffers:
@@ -99,15 +131,20 @@ def read(source: Region, end: int, start: int) -> tuple[Block, int]:
         position += HEADER.size
         stream = region[position : position + length]
         n_bytes += length
-        if kind == PARCEL:
-            parcel = Payload(*pickler.loads(stream))
-            content, n_bytes = unwrap(parcel, loads=_loads), n_bytes + parcel.n_bytes
-        elif kind == PARTS:
-            content = _loads(*_parted(stream))
-        else:
-            content = _loads(stream)
-        _append(block, *content)
         position += length
+        if kind == PICKLE:
+            try:
+                columns = pickle.loads(stream)  # noqa: S301  # from our own worker
+            except Exception:  # noqa: BLE001  # what an object's own code raised: told of the item it came from
+                _append(block, *_salvaged(stream))
+            else:
+                block.grow(columns)
+        elif kind == PARCEL:
+            parcel = Payload(*pickler.loads(stream))
+            n_bytes += parcel.n_bytes
+            _append(block, *unwrap(parcel, loads=_loads))
+        else:
+            _append(block, *_loads(*_parted(stream)))
     return block, n_bytes
 
 
@@ -136,8 +173,12 @@ def _loads(stream: Any, buffers: Sequence[Any] = ()) -> Content:
     """The content of a frame. A value that cannot be unpickled in this process is an error of its item."""
     try:
         return pickler.loads(stream, buffers), {}
-    except Exception:  # noqa: BLE001  # what an object's own code raised: told below, of the item it came from
-        columns: Columns = salvage.loads(stream, buffers)
+    except Exception:  # noqa: BLE001  # what an object's own code raised: told of the item it came from
+        return _salvaged(stream, buffers)
+
+
+def _salvaged(stream: Any, buffers: Sequence[Any] = ()) -> Content:
+    columns: Columns = salvage.loads(stream, buffers)
     faults: dict[int, ErrorInfo] = {}
     values, _, special, *_ = columns
     for place, value in enumerate(values):
@@ -160,7 +201,12 @@ def _columns(block: Block, first: int, seals: bool) -> Columns:
     if seals:
         values = values if pickler.is_plain(values) else list(map(sealed, values))
         special = {place: sealed_outcome(outcome) for place, outcome in special.items()}
-    return values, walls if len(walls) <= FEW else array("f", walls), special, began, commands
+    return _travelling((values, walls, special, began, commands))
+
+
+def _travelling(columns: Columns) -> Columns:
+    walls = columns[1]
+    return columns if len(walls) <= FEW else (columns[0], array("f", walls), *columns[2:])
 
 
 def _pack(

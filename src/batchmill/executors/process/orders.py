@@ -1,11 +1,17 @@
-"""The messages between a worker process and its parent."""
+"""The messages between a worker process and its parent.
+
+They travel as plain tuples: with cold caches, looking up the names of classes takes longer than all the
+rest of reading a message.
+"""
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, NamedTuple
 
+from batchmill.executors.process.payload import Payload
+
 if TYPE_CHECKING:  # a first worker process is started before these are imported
-    from batchmill.executors.process.payload import Payload
     from batchmill.outcome import ErrorInfo, Tried
 
 
@@ -24,6 +30,16 @@ class Order(NamedTuple):
     items: Payload
     seconds: float
 
+    def packed(self) -> bytes:
+        """It as bytes, for :meth:`unpacked`."""
+        return pickle.dumps((*self[:8], tuple(self.items), self.seconds), 5)
+
+    @classmethod
+    def unpacked(cls, message: bytes) -> Order:
+        """The order that those bytes are."""
+        *head, items, seconds = pickle.loads(message)  # noqa: S301  # from our own parent
+        return cls._make((*head, Payload(*items), seconds))
+
 
 class Reply(NamedTuple):
     """The reply to an order: ``done`` with results in the shared area, ``no_job`` if the job is missing,
@@ -38,3 +54,7 @@ class Reply(NamedTuple):
     error: ErrorInfo | None = None
     cpu: float | None = None
     peak: int | None = None
+
+    def packed(self) -> bytes:
+        """It as bytes: the pickle of a tuple of its fields."""
+        return pickle.dumps(tuple(self), 5)

@@ -32,11 +32,11 @@ class PackedJob:
             around = ProcessEnvironment.packed(max(1, usable_cores() // n_workers))
         packed = pool.publish(task.digest(), lambda: wrap(task.stream, task.buffers, pool.folders))
         self._pool = pool
-        self._parts = [task.digest(), task.digest(around)]
-        self.digest = self._parts[1]
-        self.parcel = pool.publish(
-            self.digest, lambda: wrap(pickle.dumps((around, packed), 5), [], pool.folders)
-        )
+        self.digest = task.digest(around)
+        # The parcel names the file of the task; once that was dropped and made anew, an old one is useless.
+        whole = self.digest + (packed.path or "").encode()
+        self._parts = [task.digest(), whole]
+        self.parcel = pool.publish(whole, lambda: wrap(pickle.dumps((around, packed), 5), [], pool.folders))
         self.pace = pool.paces.of(self.digest)
 
     def withdraw(self) -> None:

@@ -136,7 +136,7 @@ class Slot:
 
         Raises :class:`~batchmill.executors.dispatch.link.LinkBroken` when the worker is dead already.
         """
-        packed = pickle.dumps(order, 5)
+        packed = order.packed()
         with self._lock:
             if self._dead:
                 raise LinkBroken(f"worker process {self.pid} is dead")
@@ -216,16 +216,16 @@ class Slot:
         """The worker's next reply; None when there will be none any more."""
         while True:
             try:
-                reply: Reply | Logged = pickle.loads(self._wire.receive())  # noqa: S301  # our own worker's
+                message = pickle.loads(self._wire.receive())  # noqa: S301  # our own worker's
             except BlockingIOError:  # nothing for a while
                 if self._process.exitcode is not None:
                     return None
             except (EOFError, OSError):
                 return None
             else:
-                if not isinstance(reply, Logged):
-                    return reply
-                self.heard(reply)
+                if not isinstance(message, Logged):
+                    return Reply(*message)
+                self.heard(message)
 
     def _death(self) -> Remains:
         """How the worker ended and what it was running. One that only closed the pipe is ended here."""

@@ -14,7 +14,8 @@ or finds it dead, sees every item that was begun.
 from __future__ import annotations
 
 import time
-from collections.abc import MutableSequence
+from collections.abc import Iterator, MutableSequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 _WORD = 0  # number of the chunk << _ITEM_BITS | how many of its items were begun; 0 before the first chunk
@@ -33,6 +34,7 @@ _ITEMS = (1 << _ITEM_BITS) - 1  # the half of the word that counts items
 MOST_CHUNKS = 1 << 31  # a worker is replaced before their number would need more bits than are left
 
 LOADING, RUNNING, PACKING = 1, 2, 3  # phases of a chunk: it is unpickled, its items run, results are pickled
+_NO_DEADLINE = nullcontext()
 _STOPPED, _PAUSED = 1, 2  # for good; until what was not begun has been taken back
 
 Cells = MutableSequence[int]
@@ -101,6 +103,18 @@ class Progress:
     def end_timed(self) -> None:
         """The work with a deadline has ended."""
         self._cells[_STARTED] = self._cells[_TIMED] = 0
+
+    def deadline(self, timed: bool) -> AbstractContextManager[None]:
+        """Pickling runs the items' own code, so where attempts are ``timed`` it has a deadline of its own."""
+        return self._deadline() if timed else _NO_DEADLINE
+
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
+        self.begin_timed()
+        try:
+            yield
+        finally:
+            self.end_timed()
 
     def enter(self, phase: int) -> None:
         """Set the phase of the chunk that the worker is in."""

@@ -54,6 +54,7 @@ class ItemRunner:
         self._one_by_one = one_by_one
         self._recorder = Recorder()
         self._began = 0  # time.monotonic_ns() at which the attempt under way did
+        self.prepared = False  # so far
         self._first = Attempt(1, None, self._recorder, cancel)
         self.took = 0.0
         """Seconds of their own that the items of the last chunk took; see
@@ -62,6 +63,7 @@ class ItemRunner:
     def prepare(self) -> None:
         """Set up this worker before its first item."""
         self._job.task.prepare()
+        self.prepared = True
 
     @property
     def timed(self) -> bool:
