@@ -29,9 +29,9 @@ def found(findings, name):
     return finding
 
 
-def test_here_all_is_well(tmp_path, capsys):
+def test_here_all_is_well(tmp_path, capfd):
     code = outcome(["doctor", "--json", "--journal", str(tmp_path / "deep" / "runs.sqlite")])
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(capfd.readouterr().out)
     assert (code, told["schema"], told["healthy"]) == (0, "batchmill.doctor/1", True)
     findings = told["findings"]
     assert {finding["level"] for finding in findings} <= {"ok", "note"}
@@ -42,9 +42,9 @@ def test_here_all_is_well(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_people_are_told_in_lines(capsys):
+def test_people_are_told_in_lines(capfd):
     assert outcome(["doctor"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = capfd.readouterr().out.splitlines()
     assert lines[0] == "interpreter"
     assert lines[-1] == "nothing here would break a run"
 

@@ -137,7 +137,7 @@ def test_a_journal_from_a_newer_version_is_refused(journal):
 
 
 def test_a_journal_that_is_a_folder_is_refused(tmp_path):
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(StorageError, match="is not a file, so not a journal"):
         batchmill.run(DOCUMENT, journal=tmp_path)
 
 

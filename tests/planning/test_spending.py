@@ -14,14 +14,14 @@ PRICES = {"m": {"input": 10, "output": 20}}
 
 
 @pytest.fixture
-def plan(tmp_path, monkeypatch, capsys):
+def plan(tmp_path, monkeypatch, capfd):
     """``plan(node, ...)``: the plan's nodes of a document, as JSON; ``form`` "tree" for its text."""
     monkeypatch.chdir(tmp_path)
 
     def of(*nodes, form="json"):
         (tmp_path / "doc.json").write_text(json.dumps({"prices": PRICES, "nodes": list(nodes)}))
         assert outcome(["plan", "doc.json", "--format", form]) == 0
-        told = capsys.readouterr().out
+        told = capfd.readouterr().out
         return told if form == "tree" else json.loads(told)["nodes"]
 
     return of
