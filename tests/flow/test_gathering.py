@@ -301,7 +301,7 @@ def test_by_default_it_is_raised_at_once_and_the_others_go_on(options):
             await Entries(Saves(), **options).run_async(shared)
         assert shared["saved"] == []
         allowed.set()
-        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
         return shared["saved"]
 
     allowed = asyncio.Event()
@@ -322,7 +322,7 @@ def test_items_go_on_too_and_later_failures_are_nobodys():
     async def main():
         with pytest.raises(LookupError, match="0"):
             await Two().run_async({})
-        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
 
     ran: list[int] = []
     asyncio.run(main())

@@ -21,9 +21,9 @@ class CancelToken:
     what a callback ends leaves nothing to others that are about to be ended, too. Its own callbacks are
     called with those of the others between :meth:`follow` and :meth:`leave`, or inside ``with token:``.
 
-    Concurrency: any thread may call any method, except :meth:`follow` and :meth:`leave`, which are its
-    owner's. ``_lock`` guards ``_callbacks`` and ``reason``, which never changes once it is set; callbacks run
-    in the thread that cancels, outside the lock, and must not block.
+    Concurrency: any thread may call any method. ``_lock`` guards ``_callbacks``, ``_unfollow`` and
+    ``reason``, which never changes once it is set; callbacks run in the thread that cancels, outside the
+    lock, and must not block.
     """
 
     reason = ""  # why, in words that a run may be listed with; what the first who cancelled gave
@@ -74,8 +74,9 @@ class CancelToken:
 
     def follow(self) -> Self:
         """From now on, cancel this one as soon as a token around it is cancelled, for the same reason."""
-        for token in self._within:
-            self._unfollow.append(token.on_cancel(partial(self._cancel_with, token)))
+        removals = [token.on_cancel(partial(self._cancel_with, token)) for token in self._within]
+        with self._lock:
+            self._unfollow += removals
         return self
 
     def _cancel_with(self, outer: CancelToken) -> None:
@@ -83,8 +84,10 @@ class CancelToken:
 
     def leave(self) -> None:
         """Stop following, so that the tokens around this one do not keep it."""
-        while self._unfollow:
-            self._unfollow.pop()()
+        with self._lock:
+            removals, self._unfollow = self._unfollow, []
+        for remove in removals:
+            remove()
 
     def __enter__(self) -> Self:
         return self.follow()
