@@ -385,35 +385,3 @@ def test_what_cannot_be_judged_is_not_run() -> None:
     assert window.take(5, 10) is None
     with pytest.raises(ZeroDivisionError):
         list(window.blocks())
-
-
-def test_a_worker_leaves_once_enough_others_wait_for_all_that_may_come_back() -> None:
-    window = window_of([1, 2, 3])
-    hands = [window.take(1, 10) for _ in range(3)]
-    taken: list[Chunk | None] = []
-    left = threading.Semaphore(0)
-
-    def work() -> None:
-        taken.append(window.take(1, 10))
-        left.release()
-
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(8)]
-    for worker in workers:
-        worker.start()
-    for _ in range(5):  # three stay, one for each item
-        assert left.acquire(timeout=30)
-    assert taken == [None] * 5
-    window.deliver(done(hands[0]))
-    window.give_back(hands[1])
-    assert left.acquire(timeout=30)
-    again = taken[-1]
-    assert again is not None
-    assert again.start == hands[1].start
-    assert list(again.items) == [2]
-    window.deliver(done(again))
-    window.deliver(done(hands[2]))
-    for worker in workers:
-        worker.join(30)
-    assert not any(worker.is_alive() for worker in workers)
-    assert taken.count(None) == 7
-    assert len(list(window.blocks())) == 3

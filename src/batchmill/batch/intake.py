@@ -75,7 +75,7 @@ class Intake:
                 while not (self._may_read(ahead, consumes) and self._source_gives(most, consumes)):
                     if supply.returned:
                         return self._send_out(supply.retake(most))
-                    if self.stopped or self.over or self._has_enough_without():
+                    if self.stopped or self.over:
                         return None
                     if not told and self._idle_callbacks:
                         idle, told = self._idle_callbacks.copy(), True
@@ -118,17 +118,6 @@ class Intake:
     def _source_has_something(self) -> None:
         with self._lock:
             self._wake_another()
-
-    def _has_enough_without(self) -> bool:
-        """Whether the caller may leave for good: all items were taken, and for each that is out and may come
-        back another worker waits. So most of a hundred threads end while the last answers are still
-        awaited, and not all at once when the last one is there."""
-        supply, out = self.supply, self.out.count
-        if not supply.exhausted or supply.waiting or self._idle < out:
-            return False
-        if self._idle > out:
-            self._work.notify()
-        return True
 
     def _wait_for_work(self) -> None:
         self._idle += 1
