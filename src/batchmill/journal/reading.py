@@ -333,7 +333,8 @@ def _with_large_apart(page: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, .
     these may be of any size."""
     begin = 0
     for place, row in enumerate(page):
-        if row[_DETAIL] and '_file"' in row[_DETAIL]:
+        detail = row[_DETAIL]
+        if isinstance(detail, str) and '_file"' in detail:  # of a damaged row it may be anything
             yield page[begin:place]
             yield [row]
             begin = place + 1
