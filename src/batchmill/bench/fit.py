@@ -83,30 +83,31 @@ def line_of(rounds: Sequence[Round]) -> CostLine:
         return CostLine(start, statistics.median(point.wall for point in points), 0.0, 0.0)
     item = statistics.median(point.item for point in largest)
     least = statistics.median(point.item / point.workers for point in largest)
-    if has_slope(rounds):
-        per_item = max(least, _slope(rounds))
-    else:
+    slope = _slope(rounds)
+    if slope is None:
         computing = statistics.median(point.cpu / point.items for point in largest)
-        per_item = max(least, min(computing / usable_cores(), item))
+        slope = min(computing / usable_cores(), item)
+    per_item = max(least, slope)
     rest = (point.wall - max(per_item * point.items, item) for point in points if point.items)
     return CostLine(start, max(0.0, statistics.median(rest)), per_item, item)
 
 
 def has_slope(rounds: Sequence[Round]) -> bool:
     """Whether what a further item costs was measured, with all workers busy."""
-    return any(True for _ in _slopes(rounds))
+    return _slope(rounds) is not None
 
 
-def _slope(rounds: Sequence[Round]) -> float:
-    """Seconds an item: the median over all pairs of runs of a process, each weighted by its distance, for
-    noise divided by a small distance is large. Only runs in which all workers have items count."""
+def _slope(rounds: Sequence[Round]) -> float | None:
+    """Seconds an item, None if they were not measured: the median over all pairs of runs of a process, each
+    weighted by its distance, for noise divided by a small distance is large. Only runs in which all workers
+    have items count."""
     slopes = sorted(_slopes(rounds))
     half, passed = sum(weight for _, weight in slopes) / 2, 0.0
     for slope, weight in slopes:
         passed += weight
         if passed >= half:
             return slope
-    return 0.0
+    return None
 
 
 def _slopes(rounds: Sequence[Round]) -> Iterator[tuple[float, int]]:

@@ -61,7 +61,7 @@ class FilesAtTheEnd:
     @property
     def own_files(self) -> dict[str, str]:
         """The paths, each with a description that a message can quote."""
-        return {file: f"{AT_THE_END}{option[2:]}" for option, file in self.written}
+        return {file: f"{AT_THE_END}{name}" for name, file in self.files.items()}
 
     def remembered(self) -> dict[str, object]:
         """The setting of a run that makes its further passes know these files."""

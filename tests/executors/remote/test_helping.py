@@ -17,7 +17,7 @@ import cloudpickle
 import pytest
 
 import batchmill
-from batchmill.executors.process import starting
+from batchmill.executors.process import pool, starting
 from batchmill.executors.remote import out
 from batchmill.executors.remote.futures import LoopCarrier
 
@@ -81,7 +81,8 @@ def third_kills_its_process(folder: str, item: int) -> int:
 
 @pytest.fixture
 def warm(loop: LoopCarrier) -> LoopCarrier:
-    """Two seats whose worker processes are up."""
+    """Two seats whose worker processes are up, and no others, which earlier tests may have left."""
+    pool.shutdown()
     batchmill.map(abs, range(64), executor="dask", chunk_size=1)
     return loop
 

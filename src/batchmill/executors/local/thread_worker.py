@@ -68,9 +68,8 @@ class Worker:
         self._number = 0  # of that chunk
         self._own_number: int | None = None  # from its first chunk to its end
         self._abandoned = False
-        self._cancel = CancelToken(
-            crew.cancel
-        ).follow()  # what its items started must end when it is given up
+        # What its items started must end when it is given up.
+        self._cancel = CancelToken(crew.cancel).follow()
         context = contextvars.copy_context()
         self._thread = threading.Thread(
             target=lambda: context.run(self._work), name="batchmill-worker", daemon=True
