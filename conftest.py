@@ -36,7 +36,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_collection() -> Iterator[object]:
     """Collect with the garbage collector off: each process makes all of a million objects that stay, and
     looking through them again and again took a third of that time. They are not frozen, which would save a
-    little more: Hypothesis asks the collector who holds its random generator, and it is silent on the frozen."""
+    little more: Hypothesis asks the collector who holds its random generator; it does not see the frozen."""
     gc.disable()
     try:
         return (yield)
