@@ -141,6 +141,36 @@ def test_values_that_cannot_travel_come_as_text():
     assert record.n == 0
 
 
+class Failed(Exception):
+    """Like many: it pickles, and does not unpickle."""
+
+    def __init__(self, code, reason):
+        super().__init__(f"{code}: {reason}")
+
+
+def test_values_that_do_not_unpickle_come_as_text():
+    def logs_a_failure(n):
+        fault = Failed(7, "no")
+        logging.getLogger("mine").warning("lost to %s", fault, extra={"fault": fault, "parts": [n]})
+        return n
+
+    with logger("mine", logging.INFO, propagate=False) as seen:
+        assert list(on("process", logs_a_failure)) == [0]
+    (record,) = seen
+    assert record.getMessage() == "lost to 7: no"
+    assert (record.fault, record.parts) == ("Failed('7: no')", [0])
+
+
+def test_a_message_that_does_not_go_with_its_arguments_is_no_error_of_the_item():
+    def logs_badly(n):
+        logging.getLogger("mine").warning("%d", [n])
+        return n
+
+    with logger("mine", logging.INFO, propagate=False) as seen:
+        assert list(on("process", logs_badly)) == [0]
+    assert seen == []
+
+
 def test_records_come_before_the_results_and_from_threads_too():
     def logs_much(n):
         log = logging.getLogger("mine")

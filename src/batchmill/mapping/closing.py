@@ -7,12 +7,14 @@ own workers that holds the batch's lock.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import weakref
 from collections.abc import Callable, Generator
 from typing import Any
 
+_log = logging.getLogger("batchmill.mapping")
 _dropped: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # its put may be called anywhere
 _lock = threading.Lock()
 _closer: threading.Thread | None = None
@@ -41,4 +43,9 @@ def _start_closer() -> None:
 
 def _close_dropped() -> None:
     while True:
-        _dropped.get()()
+        close = _dropped.get()
+        try:
+            close()
+        except Exception:  # noqa: BLE001  # its owner is gone, and the next ones are to be closed as well
+            _log.warning("a dropped batch could not be closed", exc_info=True)
+        del close  # it holds on to the batch

@@ -126,7 +126,12 @@ class WorkerProcess:
 def serve(wire: MessagePipe, path: str, folders: list[str], parent: int) -> None:
     """Run chunks as they come over the pipe, until it ends: all that a worker process does."""
     outbox = Outbox(wire)
-    worker = WorkerProcess(path, folders, outbox)
+    try:
+        worker = WorkerProcess(path, folders, outbox)
+    except FileNotFoundError:
+        if os.getppid() != parent:  # which is gone, and its files with it
+            return
+        raise
     heed_signals(worker.area.progress)
     _keep_descriptors_from_grandchildren()
     if sys.platform == "linux":

@@ -22,7 +22,7 @@ from batchmill.executors.cores import usable_cores
 from batchmill.executors.describe import describe
 from batchmill.executors.dispatch.chunk_sizes import BYTES_PER_CHUNK, ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
-from batchmill.executors.dispatch.link import CANCELLED
+from batchmill.executors.dispatch.link import CANCELLED, no_thread
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.dispatch.stealing import WorkStealer
 from batchmill.executors.process.leases import Leases
@@ -179,7 +179,11 @@ class ProcessBatch:
         if not self._channel.more():
             self._sharing.begin()  # where all is sent, nobody may come to ask for more
         if self._timeout is not None or self._memory_limit is not None:
-            threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True).start()
+            watch = threading.Thread(target=self._watch, name="batchmill-watcher", daemon=True)
+            try:
+                watch.start()
+            except RuntimeError as fault:
+                raise no_thread(fault) from fault
 
     def _add_driver(self) -> Driver:
         with self._lock:
@@ -288,6 +292,12 @@ class ProcessBatch:
             driver.kill(CANCELLED)
 
     def _watch(self) -> None:
+        try:
+            self._end_what_exceeds_limits()
+        except BaseException as fault:  # noqa: BLE001  # the watch's end: without it a batch might never end
+            self._channel.fail(fault)
+
+    def _end_what_exceeds_limits(self) -> None:
         while not self._over.wait(WATCH_SECONDS):
             for driver in self._now():
                 if self._timeout is not None:

@@ -26,7 +26,8 @@ def kill_family(pid: int, grace: float = 0.0) -> None:
     """SIGKILL a process and its descendants, beginning with itself so it starts no more.
 
     With a ``grace`` in seconds, groups below it are asked to end by SIGTERM and have that long to do so; the
-    process itself is stopped meanwhile.
+    process itself is stopped meanwhile. Raises nothing: where the family cannot be looked at, for lack of
+    descriptors say, the process is killed alone.
     """
     try:
         import psutil
@@ -35,17 +36,22 @@ def kill_family(pid: int, grace: float = 0.0) -> None:
         return
     try:
         head = psutil.Process(pid)
-        head.suspend()
-        family = head.children(recursive=True)
     except psutil.NoSuchProcess:
         return
     except (psutil.Error, OSError):  # such as no descriptor left to look with
         _kill_alone(pid)
         return
-    groups = _groups_led_by(family)
-    if grace and groups:
-        _ask(groups, family, grace)
-    _kill([*family, head], groups)
+    try:
+        head.suspend()
+        family = head.children(recursive=True)
+        groups = _groups_led_by(family)
+        if grace and groups:
+            _ask(groups, family, grace)
+        _kill([*family, head], groups)
+    except psutil.NoSuchProcess:
+        return
+    except (psutil.Error, OSError):  # as above: it is stopped by now, and must not stay so
+        _kill_alone(pid)
 
 
 def kill_descendants(pid: int, spared: Spared) -> None:
@@ -90,7 +96,7 @@ def _look(pid: int, at: Callable[[psutil.Process], Fact], unknown: Fact) -> Fact
 
 
 def _kill_alone(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -115,7 +121,7 @@ def _lives(process: psutil.Process) -> bool:
 
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return False
 
 
@@ -124,8 +130,12 @@ def _kill(family: Iterable[psutil.Process], groups: Iterable[int]) -> None:
 
     _signal(groups, signal.SIGKILL)
     for process in family:
-        with contextlib.suppress(psutil.Error):  # it ended by itself meanwhile
+        try:
             process.kill()
+        except psutil.Error:  # it ended by itself meanwhile
+            continue
+        except OSError:  # no descriptor left to see whether its number is another's by now
+            _kill_alone(process.pid)
 
 
 def _signal(groups: Iterable[int], number: int) -> None:

@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 
 from batchmill.executors.process.family import exists
 from batchmill.executors.process.leftovers import OWNER, abandoned, folder_prefix, remove_semaphores
@@ -42,12 +43,13 @@ class Folders:
             self._owned += _own(path)
 
     def remove(self) -> None:
-        """Remove them with all that is in them."""
-        for path in self.paths:
-            shutil.rmtree(path, ignore_errors=True)
-            untracked(path)
-        while self._owned:
-            os.close(self._owned.pop())
+        """Remove them with all that is in them, each whatever becomes of the others."""
+        with ExitStack() as steps:  # from the last to the first
+            while self._owned:
+                steps.callback(os.close, self._owned.pop())
+            for path in self.paths:
+                steps.callback(untracked, path)
+                steps.callback(shutil.rmtree, path, ignore_errors=True)
 
 
 def _own(path: str) -> list[int]:

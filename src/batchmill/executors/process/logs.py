@@ -22,12 +22,31 @@ Send = Callable[[bytes], None]
 
 _SENT = "_batchmill_sent"
 _PLAIN = (int, float, str, bool, type(None))
+_MESSAGE = ("msg", "args")  # the attributes that a record's message is made of
 
 
 class Logged(NamedTuple):
-    """A message of a worker between replies: a log record as its attributes."""
+    """A message of a worker between replies: a log record as its attributes. ``record`` has those that are
+    text and numbers, ``others`` the name, the pickle and the text of each that is not. The pickles are the
+    user's objects: only :func:`handle` unpickles them, which can do without. ``message`` is the text of the
+    message where that is among them."""
 
     record: dict[str, Any]
+    others: tuple[tuple[str, bytes, str], ...] = ()
+    message: str = ""
+
+    def attributes(self) -> dict[str, Any]:
+        """The attributes, as text where an object does not unpickle in this process."""
+        found, as_text = dict(self.record), False
+        for name, pickled, text in self.others:
+            try:
+                found[name] = pickle.loads(pickled)  # noqa: S301  # from our own worker
+            except Exception:  # noqa: BLE001  # whatever the object's own code raises, or the pickle is missing
+                found[name] = text
+                as_text = as_text or name in _MESSAGE
+        if as_text:
+            found.update(msg=self.message, args=None)
+        return found
 
 
 class LoggerState(NamedTuple):
@@ -93,7 +112,12 @@ class Forwarder(logging.Handler):
         if not record.__dict__.setdefault(_SENT, False):
             record.__dict__[_SENT] = True
             try:
-                self._send(_packed(record, self.plain))
+                packed = _packed(record, self.plain)
+            except Exception:  # noqa: BLE001  # a message that does not go with its arguments, say
+                self.handleError(record)
+                return
+            try:
+                self._send(packed)
             except OSError:  # the parent is gone, and so are we in a moment
                 pass
 
@@ -108,19 +132,25 @@ def _packed(record: logging.LogRecord, plain: bool = False) -> bytes:
     if plain:
         fields.update(msg=record.getMessage(), args=None)
         fields = {name: value if type(value) in _PLAIN else repr(value) for name, value in fields.items()}
-    try:
+    others = {name: value for name, value in fields.items() if not _is_plain(value)}
+    if not others:
         return pickle.dumps(Logged(fields), 5)
-    except Exception:  # noqa: BLE001  # whatever pickling the user's values raises
-        fields.update(msg=record.getMessage(), args=None)
-        return pickle.dumps(Logged({name: _portable(value) for name, value in fields.items()}), 5)
+    found = {name: value for name, value in fields.items() if name not in others}
+    message = record.getMessage() if others.keys() & set(_MESSAGE) else ""
+    portable = tuple((name, _pickled(value), repr(value)) for name, value in others.items())
+    return pickle.dumps(Logged(found, portable, message), 5)
 
 
-def _portable(value: Any) -> Any:
+def _is_plain(value: Any) -> bool:
+    return type(value) in _PLAIN or (type(value) is tuple and all(type(one) in _PLAIN for one in value))
+
+
+def _pickled(value: Any) -> bytes:
+    """Its pickle; empty, which is none, where there can be none."""
     try:
-        pickle.dumps(value, 5)
-    except Exception:  # noqa: BLE001  # same
-        return repr(value)
-    return value
+        return pickle.dumps(value, 5)
+    except Exception:  # noqa: BLE001  # whatever pickling the user's value raises
+        return b""
 
 
 class LogMirror:
@@ -171,7 +201,7 @@ class LogMirror:
 def handle(logged: Logged) -> None:
     """In the parent: what a worker logged, as if it had been logged here."""
     try:
-        record = logging.makeLogRecord(logged.record)
+        record = logging.makeLogRecord(logged.attributes())
         logging.getLogger(record.name).handle(record)
     except Exception:  # noqa: BLE001  # a filter of the user's: as logging does it with handlers
         if logging.raiseExceptions:

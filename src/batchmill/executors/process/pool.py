@@ -8,6 +8,7 @@ and all are at exit. Workers are started by one thread that lives as long as the
 from __future__ import annotations
 
 import _thread
+import logging
 import multiprocessing.util
 import os
 import queue
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Any
 
 from batchmill.errors import ExecutorUnavailable
@@ -36,7 +38,8 @@ KEPT_JOBS = 4
 SHUTDOWN_PRIORITY = 100  # among multiprocessing's finalizers: before those that remove anything
 SHUT_DOWN = "the pool of worker processes was shut down"
 
-Call = tuple[Callable[[], Any], "Future[Any]"]
+_log = logging.getLogger("batchmill.pool")
+Call = tuple[Callable[[], Any], "Future[Any] | None"]  # None: nobody waits for its end
 
 
 class Pool:
@@ -72,12 +75,12 @@ class Pool:
         """An idle slot or a new one. ``modules`` name files of the user's with their content; a worker that
         may have imported others is of no use. Raises :class:`ExecutorUnavailable`."""
         with self._lock:
+            if self._closed:
+                raise ExecutorUnavailable(SHUT_DOWN)
             slot = self._take_idle(modules)
             if slot is not None:
                 slot.reset(modules)
                 return slot
-            if self._closed:
-                raise ExecutorUnavailable(SHUT_DOWN)
             starting = self._later(self._start)
             self._close_for_others(modules)
         try:
@@ -118,7 +121,7 @@ class Pool:
         for slot in slots:
             self._idle.remove(slot)
             self._all.discard(slot)
-            self._later(slot.close)
+            self._calls.put((slot.close, None))
 
     def _take_back(self, starting: Future[Any]) -> None:
         """Take back a slot whose caller no longer waits."""
@@ -132,9 +135,9 @@ class Pool:
             with self._lock:
                 self._idle.append(slot)
             return
-        with self._lock:
+        with self._lock:  # for the call too, which else might come after the last one of a pool being closed
             self._all.discard(slot)
-        self._later(slot.close)
+            self._calls.put((slot.close, None))
 
     def idle(self) -> int:
         """How many slots could be leased without starting a worker."""
@@ -190,11 +193,12 @@ class Pool:
             slots, self._idle = list(self._all), []
             self._all.clear()
             self._jobs.clear()
-        close_together(slots)
-        self.threads.close()
-        self._calls.put(None)
-        self._thread.join()
-        self._folders.remove()
+        with ExitStack() as steps:  # from the last to the first, each whatever becomes of the others
+            steps.callback(self._folders.remove)
+            steps.callback(self._thread.join)
+            steps.callback(self._calls.put, None)
+            steps.callback(self.threads.close)
+            steps.callback(close_together, slots)
 
     def _later(self, call: Callable[[], Any]) -> Future[Any]:
         future: Future[Any] = Future()
@@ -206,11 +210,11 @@ class Pool:
             try:
                 call = self._calls.get(timeout=LOOK_SECONDS)
             except queue.Empty:
-                self._close_idle()
-                continue
+                call = self._close_idle, None
             if call is None:
                 return
             _settle(*call)
+            del call  # or the slot would stay, with what it holds of memory and descriptors, until the next
 
     def _start(self) -> Slot:
         with self._lock:
@@ -224,7 +228,8 @@ class Pool:
         block_signals()
         slot = self._open_slot(number)
         if number == 1:
-            self._later(lambda: remove_abandoned(map(os.path.dirname, self.folders)))
+            folders = list(map(os.path.dirname, self.folders))
+            self._calls.put((lambda: remove_abandoned(folders), None))
         with self._lock:
             if not self._closed:
                 self._all.add(slot)
@@ -265,11 +270,20 @@ class Pool:
             slot.close()
 
 
-def _settle(call: Callable[[], Any], future: Future[Any]) -> None:
+def _settle(call: Callable[[], Any], future: Future[Any] | None) -> None:
+    """Call it, and tell what became of it: whoever waits, else the log."""
     try:
-        future.set_result(call())
-    except BaseException as fault:  # noqa: BLE001  # it is raised where the result is asked for
-        future.set_exception(fault)
+        result = call()
+    except BaseException as fault:  # noqa: BLE001  # it is raised where the result is asked for, if it is
+        if future is None:
+            _log.warning("the pool of worker processes could not tidy up", exc_info=True)
+        else:
+            future.set_exception(fault)
+    else:
+        if future is not None:
+            future.set_result(result)
+    finally:
+        del future  # the traceback of a fault refers to this frame: what it holds would never be freed
 
 
 _pool_lock = threading.Lock()

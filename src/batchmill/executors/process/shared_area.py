@@ -13,6 +13,7 @@ import mmap
 import os
 import platform
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from batchmill.executors.running.progress import CELLS, Progress
@@ -121,9 +122,10 @@ class SharedArea:
         return self._outward[seq % 2]
 
     def remove(self) -> None:
-        """Delete the files."""
-        for region in (self._head, *self._inward, *self._outward):
-            region.remove()
+        """Delete the files, each even if another cannot be deleted. Raises OSError."""
+        with ExitStack() as steps:
+            for region in (self._head, *self._inward, *self._outward):
+                steps.callback(region.remove)
 
 
 def _reserve(descriptor: int, start: int, end: int) -> None:

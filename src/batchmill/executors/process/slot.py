@@ -12,12 +12,14 @@ and the other workers never notice.
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from batchmill.executors.dispatch.link import CANCELLED, LinkBroken
@@ -30,6 +32,7 @@ from batchmill.executors.process.orders import Order, Reply
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.running.progress import MOST_CHUNKS, Position
 
+_log = logging.getLogger("batchmill.pool")
 SERVING = "batchmill.executors.process.child"  # only the worker imports it
 EXIT_SECONDS = 5.0
 NO_MODULES: frozenset[str] = frozenset()
@@ -167,8 +170,13 @@ class Slot:
         with self._lock:
             first, self._verdict = self._verdict is None, self._verdict or verdict
         if verdict == CANCELLED and first and has_children(self.pid):
-            name = "batchmill-pool-ending"
-            threading.Thread(target=kill_family, args=(self.pid, GRACE_SECONDS), name=name).start()
+            ending = threading.Thread(
+                target=kill_family, args=(self.pid, GRACE_SECONDS), name="batchmill-pool-ending"
+            )
+            try:
+                ending.start()
+            except RuntimeError:  # no thread to give, or the interpreter is ending: there is no grace then
+                kill_family(self.pid)
         elif first:
             kill_family(self.pid)
 
@@ -181,36 +189,52 @@ class Slot:
     def close(self) -> None:
         """End the worker, idle or not, and free what the slot held; waits until that is done.
 
-        Closing it again, at the same time too, does nothing more.
+        Closing it again, at the same time too, does nothing more. Raises nothing, as most callers have nobody
+        to tell: what cannot be freed is logged, and keeps nothing else from being freed.
         """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        if self.pid and self._exit_code() is None:  # else its number may be another's by now
+        try:
+            with ExitStack() as steps:  # from the last to the first, each whatever becomes of the others
+                if self.pid:
+                    steps.callback(remove_leftovers, self.pid, set(map(os.path.dirname, self._folders)))
+                steps.callback(self.area.remove)
+                steps.callback(self._far_end.close)
+                steps.callback(self._wire.close)
+                if self._receiver.ident is not None:
+                    steps.callback(self._receiver.join, EXIT_SECONDS)
+                if self.pid:
+                    steps.callback(self._end)
+        except Exception:  # noqa: BLE001  # see above
+            _log.warning("worker process %d left something behind", self.pid, exc_info=True)
+
+    def _end(self) -> None:
+        """End the process and wait for that."""
+        if self._exit_code() is None:  # else its number may be another's by now
             kill_family(self.pid)
             self._worker.wait()
-        if self._receiver.ident is not None:
-            self._receiver.join(EXIT_SECONDS)
-        self._wire.close()
-        self._far_end.close()
-        self.area.remove()
-        if self.pid:
-            remove_leftovers(self.pid, {os.path.dirname(folder) for folder in self._folders})
 
     def _receive(self) -> None:
         """In the receiver's thread: settle replies while the worker lives, and the rest once it does not."""
-        while (reply := self._next_reply()) is not None:
-            with self._lock:
-                settle = self._under_way.pop(reply.seq)
-            settle(reply)
-            del settle, reply  # they hold on to the batch, and the next reply may be that of another one
+        try:
+            self._settle_replies()
+        except Exception:  # noqa: BLE001  # else what is under way would never be settled
+            _log.warning("worker process %d is ended: what it sent is no reply", self.pid, exc_info=True)
         death = self._death()
         with self._lock:
             self._dead = True
             left = [self._under_way.pop(seq) for seq in sorted(self._under_way)]
         for settle in left:
-            settle(death)
+            _call(settle, death)
+
+    def _settle_replies(self) -> None:
+        while (reply := self._next_reply()) is not None:
+            with self._lock:
+                settle = self._under_way.pop(reply.seq)
+            _call(settle, reply)
+            del settle, reply  # they hold on to the batch, and the next reply may be that of another one
 
     def _next_reply(self) -> Reply | None:
         """The worker's next reply; None when there will be none any more."""
@@ -229,13 +253,23 @@ class Slot:
 
     def _death(self) -> Remains:
         """How the worker ended and what it was running. One that only closed the pipe is ended here."""
-        self._process.join(LOOK_SECONDS)
-        if self._exit_code() is None:
+        if not self._ends_within(LOOK_SECONDS):
             kill_family(self.pid)
-            self._process.join(EXIT_SECONDS)
+            self._ends_within(EXIT_SECONDS)
         last = self.area.progress
         seen = last.position, last.phase, last.attempt, last.published, last.started, last.timed, last.began
         return Remains(self.pid, self._exit_code(), *seen)
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Whether the process ends within so many seconds. What multiprocessing takes for a sign of that is a
+        descriptor, which an item may have closed or written to; it would wait without end for the process."""
+        until, pause = time.monotonic() + seconds, 0.0005
+        while self._process.exitcode is None and exists(self.pid):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+        return True
 
     def _exit_code(self) -> int | None:
         """The worker's exit code. Other code that lists the children of this process asks too, and if two
@@ -247,6 +281,14 @@ class Slot:
                 return code
             time.sleep(0.002)
         return None
+
+
+def _call(settle: Settle, end: Reply | Remains) -> None:
+    """Settle one chunk; what goes wrong there keeps no other from being settled."""
+    try:
+        settle(end)
+    except Exception:  # noqa: BLE001  # such as a file of it that cannot be removed
+        _log.warning("a chunk of items was settled, but left something behind", exc_info=True)
 
 
 def close_together(slots: list[Slot]) -> None:
