@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 
 from batchmill.batch.admissions.admissions import Admissions, NoSeat
 from batchmill.batch.admissions.contract import Admission
@@ -318,5 +319,7 @@ class Window:
 
 
 def _call(callbacks: list[Callable[[], None]]) -> None:
-    for callback in callbacks:
-        callback()
+    """Each, whatever becomes of the others: one is how workers hear that the batch has stopped."""
+    with ExitStack() as calls:
+        for callback in reversed(callbacks):
+            calls.callback(callback)

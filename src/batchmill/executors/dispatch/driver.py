@@ -29,7 +29,8 @@ from batchmill.executors.running.progress import Position
 
 class Driver:
     """Feeds one worker of ``lender`` at a time. It calls ``share`` when it sends several items while others
-    have none; ``worker`` is its worker's number in the batch, which is replaced after ``max_items``.
+    have none; ``worker`` is its worker's number in the batch, which is replaced after ``max_items``. It calls
+    ``ended`` when it has fed its worker and ended.
 
     Concurrency: its own thread, from ``run``, sends; one of the link's settles; that of a ``WorkStealer``
     takes back. ``_lock`` (through ``_changed``) guards ``_link``, ``_sent``, ``_driving`` and ``_held``.
@@ -43,8 +44,10 @@ class Driver:
         share: Callable[[], None] = lambda: None,
         worker: int = 0,
         max_items: int | None = None,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         self.worker = worker
+        self._tell_ended = ended
         self._max_items = max_items
         self._share = share
         self._settler = settler
@@ -100,6 +103,7 @@ class Driver:
             self._channel.fail(fault)
         finally:
             self._end()
+            self._tell_ended()
 
     @property
     def over(self) -> bool:
@@ -278,6 +282,7 @@ class Driver:
             except RuntimeError as fault:
                 self._channel.fail(no_thread(fault))
         self._end()
+        self._tell_ended()
 
     @property
     def busy(self) -> bool:

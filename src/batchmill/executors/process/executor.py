@@ -171,7 +171,8 @@ class ProcessBatch:
         for number in range(self._size if left is None else min(self._size, max(1, left))):
             if number and not self._channel.more():
                 break
-            driver = self._add_driver()
+            if (driver := self._add_driver()) is None:
+                break
             if self._channel.instant and not self._leases.shared and self._pool.idle() > 0:
                 driver.send_first()
         for driver in self._now():
@@ -185,8 +186,11 @@ class ProcessBatch:
             except RuntimeError as fault:
                 raise no_thread(fault) from fault
 
-    def _add_driver(self) -> Driver:
+    def _add_driver(self) -> Driver | None:
+        """One driver more; None if there are as many as there may be."""
         with self._lock:
+            if len(self._drivers) >= self._size:
+                return None
             number = self._number()
             driver = Driver(
                 self._settler,
@@ -195,6 +199,7 @@ class ProcessBatch:
                 self._sharing.begin,
                 number,
                 self._max_items,
+                self._go_on,
             )
             self._drivers.append(driver)
         return driver
@@ -253,11 +258,22 @@ class ProcessBatch:
                 self._taken.remove(number)
         for number in ended:
             self._numbers.release(number)
-        while self._channel.more() and len(self._now()) < self._size:
+        while self._channel.more() and (driver := self._add_driver()) is not None:
             try:
-                self._add_driver().start()
-            except ExecutorUnavailable:  # no thread to be had: those at work do it
+                driver.start()
+            except ExecutorUnavailable as fault:  # no thread to be had: those at work do it, if there are any
+                if self._all_over():
+                    self._channel.fail(fault)
                 return
+
+    def _go_on(self) -> None:
+        """A driver has ended. One that got no worker leaves its items to those that have one, and those may
+        be about to end: so the last one that ends looks whether items are left."""
+        if self._channel.more() and self._all_over():
+            self._widen()
+
+    def _all_over(self) -> bool:
+        return all(driver.over for driver in self._now())
 
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then their workers are killed."""
