@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
@@ -146,13 +147,16 @@ def test_a_worker_is_ended_where_no_thread_can_be_started_for_it(
 ) -> None:
     slot = pool.lease()
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr("batchmill.executors.process.slot.has_children", lambda pid: True)
-    monkeypatch.setattr("threading.Thread.start", refuse)
+    monkeypatch.setattr(
+        "batchmill.executors.process.slot.threading",
+        SimpleNamespace(Thread=lambda **_: SimpleNamespace(start=refuse)),
+    )
     slot.kill("cancelled")
     monkeypatch.undo()
-    slot._process.join(30)
-    assert slot._process.exitcode == -signal.SIGKILL
+    assert slot._ends_within(30)
+    assert slot._exit_code() == -signal.SIGKILL
     pool.release(slot)

@@ -164,10 +164,10 @@ class WorkStealer:
     def _look(self) -> bool:
         """Look once; whether to look again."""
         with self._looking:
-            if not self._goes_on():
-                self._before = {}
-                return False
             try:
+                if not self._goes_on():
+                    self._before = {}
+                    return False
                 now = {holder: at for holder in self._holders() if holder.spare() and (at := holder.at())}
                 stuck = [holder for holder, at in now.items() if self._before.get(holder) == at]
                 if any(not now[holder].seq for holder in stuck) and not self._idle():

@@ -1,11 +1,11 @@
-"""The process executor: worker processes that are kept, one loky executor with one worker each.
+"""The process executor: worker processes that are kept.
 
     Channel --take--> Driver thread ---order---> worker process        (one pair per slot)
        ^                                              | results in shared memory
        +------deliver/give_back---- ChunkSettler <--reply--+
 
-A driver thread per slot takes chunks and sends them; loky's manager thread of that slot brings the reply, or
-the news that the worker died, and settles the chunk.
+A driver thread per slot takes chunks and sends them; the receiver's thread of that slot gets the reply, or
+sees that the worker died, and settles the chunk.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
@@ -83,16 +84,15 @@ class ProcessExecutor:
         except NotPicklable as refusal:
             yield from refuse_all(channel, describe(refusal))
             return
-        leases = Leases(pool, shipment, settings.slots, self._heard, self._modules)
-        size = self.workers(settings)
-        crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, size, *self._chunk)
-        try:
+        with ExitStack() as steps:
+            steps.callback(shipment.withdraw)
+            leases = Leases(pool, shipment, settings.slots, self._heard, self._modules)
+            size = self.workers(settings)
+            crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, size, *self._chunk)
+            steps.callback(crew.close)
             crew.start()
             self._begun(crew)
             yield from channel.blocks()
-        finally:
-            crew.close()
-            shipment.withdraw()
 
 
 def _check_parenthood() -> None:
@@ -277,20 +277,27 @@ class ProcessBatch:
 
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then their workers are killed."""
-        self._channel.stop()
-        if not self._channel.wait_idle(CLOSE_SECONDS):
-            self._cancel()
-        self._over.set()
-        self._sharing.end()
-        for forget in self._forget:
-            forget()
+        with ExitStack() as steps:  # after what is below, from the last to the first, each whatever happens
+            steps.callback(self._return_numbers)
+            steps.callback(self._join)
+            for forget in self._forget:
+                steps.callback(forget)
+            steps.callback(self._sharing.end)
+            steps.callback(self._over.set)
+            self._channel.stop()
+            if not self._channel.wait_idle(CLOSE_SECONDS):
+                self._cancel()
+        self._shipment.pace = self._sizer.pace
+
+    def _join(self) -> None:
         for driver in self._now():
             driver.join(CLOSE_SECONDS + CANCEL_SECONDS)
+
+    def _return_numbers(self) -> None:
         with self._lock:
             taken, self._taken = self._taken, []
         for number in taken:
             self._numbers.release(number)
-        self._shipment.pace = self._sizer.pace
 
     def _now(self) -> list[Driver]:
         with self._lock:

@@ -80,7 +80,8 @@ class ProcessLink:
                 finally:
                     discard(items)
 
-            slot.known.add(order.digest)
+            if order.job is not None:  # else the worker may just have said that it knows it no more
+                slot.known.add(order.digest)
             try:
                 slot.send(order, settle)
             except BaseException:

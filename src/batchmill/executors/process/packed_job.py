@@ -36,7 +36,13 @@ class PackedJob:
         # The parcel names the file of the task; once that was dropped and made anew, an old one is useless.
         whole = self.digest + (packed.path or "").encode()
         self._parts = [task.digest(), whole]
-        self.parcel = pool.publish(whole, lambda: wrap(pickle.dumps((around, packed), 5), [], pool.folders))
+        try:
+            self.parcel = pool.publish(
+                whole, lambda: wrap(pickle.dumps((around, packed), 5), [], pool.folders)
+            )
+        except BaseException:  # such as no room for it
+            pool.withdraw(task.digest())
+            raise
         self.pace = pool.paces.of(self.digest)
 
     def withdraw(self) -> None:

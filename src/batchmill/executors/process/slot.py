@@ -78,7 +78,8 @@ class Slot:
 
     Concurrency: ``open`` and ``close`` run in the pool's thread, ``send`` in one driver, the callbacks in the
     receiver's thread, ``kill`` in any. ``_lock`` guards ``_verdict``, ``_under_way``, ``_dead``, ``_retired``
-    and ``_closed``; ``known`` belongs to the driver that leased the slot.
+    and ``_closed``. The driver that leased the slot adds to ``known`` before it sends the job, and the
+    receiver's thread clears it when the worker has forgotten one: at worst a job is sent twice.
     """
 
     def __init__(self, area: SharedArea, folders: list[str]) -> None:
