@@ -26,6 +26,7 @@ class Costs:
     workers: int = 1
     cpu: float = 0.1
     status: str = "success"
+    errors: tuple[dict[str, object], ...] = ()
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Machine:
         told = self.outputs.get(case.executor, {"a": "1"})
         return MeasuredRun(
             wall, costs.cpu, [costs.item] * items, costs.status, case.executor, costs.workers, "asked", told,
-            total=self.items,
+            errors=list(costs.errors), total=self.items,
         )  # fmt: skip
 
 

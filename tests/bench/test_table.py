@@ -66,11 +66,26 @@ def test_what_takes_from_the_worth_of_figures_is_said_below(compared, costs):
     found, _ = compared({"sequential": costs(status="failed")}, outputs={"sequential": {"a": "2"}})
     told = list(remarks(found))
     assert told[0] == found.advice.sentence
-    assert "sequential: a run with 10 items ended as failed" in told[1]
+    assert told[0] == "No advice, because runs failed: such times compare nothing."
+    assert told[1].startswith("sequential: a run ended as failed; if the document needs all of its items, ")
     starts = (0.2, 2.0, 0.3)
     unsure = {"start": starts, "per_item": 0.0056, "item": 0.0112, "workers": 2}
     found, _ = compared({"sequential": costs(**SEQUENTIAL), "process": costs(**unsure)}, rounds=3)
     assert [line for line in remarks(found) if "rough" in line] == []
+
+
+def test_what_failed_is_told_once_with_all_the_cases(compared, costs):
+    error = {"node": "w", "index": 7, "type": "ZeroDivisionError", "message": "division by zero"}
+    both = {name: costs(status="degraded", errors=(error,)) for name in ("sequential", "thread")}
+    found, _ = compared(both)
+    words = "a run ended as degraded (item 7 of w: ZeroDivisionError: division by zero)."
+    assert list(remarks(found))[1] == f"sequential, thread: {words}"
+    assert found.advice.executor == "sequential"
+
+
+def test_seconds_that_nobody_would_notice_are_the_same(compared, costs):
+    short = {"sequential": costs(per_item=5e-5, item=5e-5), "thread": costs(per_item=1e-4, item=5e-5)}
+    assert cells(compared(short)[0])["against seq."] == ["", "the same"]
 
 
 def test_a_cost_that_was_not_measured_is_told_as_a_guess(compared, costs):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from batchmill.bench.compare import WorkloadComparison
-from batchmill.bench.crossing import TIE, about
+from batchmill.bench.crossing import TIE, UNNOTICED_SECONDS, about
 from batchmill.bench.figures import CaseFigures, Spread
 from batchmill.values.words import bytes_, count, duration
 
@@ -90,13 +90,31 @@ def _several(one: CaseFigures) -> bool:
     return one.case.traits.side_by_side and one.workers > 1
 
 
+def _place(one: CaseFigures, comparison: WorkloadComparison) -> str:
+    return f"{one.case.label} on {one.case.build}" if len(comparison.builds) > 1 else one.case.label
+
+
+def _failures(comparison: WorkloadComparison) -> Iterator[str]:
+    """What went wrong in runs, with all cases in which it was the same."""
+    places: dict[str, list[str]] = {}
+    for one in comparison.figures:
+        if one.failed_at is None:
+            continue
+        words = f"a run ended as {one.status}{f' ({one.failure})' if one.failure else ''}"
+        if not one.item_failed:
+            words += "; if the document needs all of its items, measure with --counts that many"
+        places.setdefault(words, []).append(_place(one, comparison))
+    for words, cases in places.items():
+        yield f"{', '.join(cases)}: {words}."
+
+
 def versus(one: CaseFigures) -> str:
     """How much faster or slower than sequential, for the items there are."""
     if one.speedup is None or not one.case.traits.side_by_side:
         return ""
-    if one.speedup > TIE:
-        return f"{one.speedup:.2g} × as fast"
-    return f"{1 / one.speedup:.2g} × slower" if one.speedup < 1 / TIE else "the same"
+    if abs(one.speedup - 1) * one.wall <= UNNOTICED_SECONDS or 1 / TIE <= one.speedup <= TIE:
+        return "the same"
+    return f"{one.speedup:.2g} × as fast" if one.speedup > 1 else f"{1 / one.speedup:.2g} × slower"
 
 
 def faster_from(one: CaseFigures) -> str:
@@ -133,13 +151,11 @@ def _remarks(one: CaseFigures) -> str:
 def remarks(comparison: WorkloadComparison) -> Iterator[str]:
     """The remarks on a comparison: the advice, and limitations of the measurement."""
     yield comparison.advice.sentence
+    yield from _failures(comparison)
+    if comparison.figures[0].items is None:
+        yield "How many items you have was not known in advance; give --items N to be advised for N of them."
     for one in comparison.figures:
-        where = f"{one.case.label} on {one.case.build}" if len(comparison.builds) > 1 else one.case.label
-        if one.failed_at is not None:
-            yield (
-                f"{where}: a run with {count(one.failed_at, 'item')} ended as {one.status}; if the document "
-                "needs all of its items, measure with --counts that many."
-            )
+        where = _place(one, comparison)
         if one.misfit > ROUGH:
             yield (
                 f"{where}: some runs took {100 * one.misfit:.0f} % more or less than start and items say; "

@@ -214,8 +214,10 @@ def _estimate(orders: Sequence[MeasureOrder]) -> str:
     took = duration(sum(order.seconds for order in orders))
     told = [f"measuring takes about {took}, with {count(len(orders[0].cases), 'case')} in each round"]
     for order in orders:
-        numbers = ", ".join(f"{items:,}" for items in order.counts) or "no"
-        told.append(f"{order.workload.name} with {numbers} items in {count(order.rounds, 'round')}")
+        *few, most = order.counts or (0,)
+        numbers = ", ".join([*(f"{items:,}" for items in few), count(most, "item")])
+        each = f" of each of {order.probe.batches} batches" if order.probe.batches > 1 else ""
+        told.append(f"{order.workload.name} with {numbers}{each} in {count(order.rounds, 'round')}")
     return "; ".join(told)
 
 
