@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.bench.table import remarks, table_of, title_of
+from batchmill.bench.table import remarks, tables_of, title_of
 
 pytest.importorskip("rich")
 
@@ -13,7 +13,27 @@ PROCESS = {"start": 0.2, "per_item": 0.0031, "item": 0.006, "workers": 2}
 
 
 def cells(found):
-    return {str(column.header): list(column.cells) for column in table_of(found).columns}
+    (table,) = tables_of(found, 200)
+    return {str(column.header): list(column.cells) for column in table.columns}
+
+
+@pytest.mark.parametrize("width", [50, 60, 80])
+def test_on_a_narrow_terminal_there_are_several_tables_and_nothing_is_cut(compared, costs, width):
+    from rich.console import Console
+
+    both = {"sequential": costs(**SEQUENTIAL), "process": costs(**PROCESS)}
+    found, _ = compared(both, builds={"a": "CPython 3.11", "b": "PyPy 3.11"})
+    tables = tables_of(found, width)
+    (whole,) = tables_of(found, 200)
+    heads = [str(column.header) for table in tables for column in table.columns]
+    assert [head for head in heads if head not in ("on", "executor")] == [
+        str(column.header) for column in whole.columns[2:]
+    ]
+    console = Console(width=width, no_color=True)
+    with console.capture() as shown:
+        for table in tables:
+            console.print(table)
+    assert "…" not in shown.get()
 
 
 def test_start_and_items_are_told_apart_with_the_break_even(compared, costs):

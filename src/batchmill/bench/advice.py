@@ -70,13 +70,14 @@ def advise(figures: Sequence[CaseFigures]) -> Advice:
 
 
 def _may_be_wrong(best: CaseFigures, figures: Sequence[CaseFigures]) -> bool:
-    """Whether another case was faster in a round by itself, or may be, as far as the lines are from the runs
-    that were measured."""
+    """Whether another case was faster in a round by itself; of a single round, whether it may be, as far as
+    the lines are from the runs that were measured."""
     items = best.advised
     for one in figures:
         rounds = zip(one.rounds, best.rounds, strict=False)
         pairs = [(other.wall(items), mine.wall(items)) for other, mine in rounds]
-        pairs.append((one.wall / (1 + one.misfit), best.wall * (1 + best.misfit)))
+        if len(pairs) == 1:
+            pairs = [(one.wall / (1 + one.misfit), best.wall * (1 + best.misfit))]
         if one is not best and any(TIE * other + UNNOTICED_SECONDS < mine for other, mine in pairs):
             return True
     return False

@@ -40,7 +40,7 @@ class BenchProbe:
     def of(cls, series: RunSeries) -> BenchProbe:
         """The probe from a single run that was stopped after :data:`PROBE_SECONDS`, or ended before that."""
         (run,) = series.runs
-        total = run.total if run.stopped else run.items
+        total = run.total if run.stopped or run.status == "failed" else run.items
         known = run.batches, run.largest, series.copying
         if run.stopped and not run.items:  # the first was not even begun
             return cls(total, run.wall, 0.0, False, *known)

@@ -146,7 +146,8 @@ def _runs(series: Sequence[RunSeries]) -> list[tuple[RunStep, MeasuredRun]]:
 
 def _items(probe: BenchProbe, runs: Sequence[tuple[RunStep, MeasuredRun]]) -> int | None:
     """The number of items, by runs without a limit, which may have batches that the probe did not reach."""
-    return max((run.items for step, run in runs if step.limit is None), default=probe.items)
+    whole = [run.items for step, run in runs if step.limit is None and run.status != "failed"]
+    return max(whole, default=probe.items)
 
 
 def _differing(runs: Sequence[tuple[RunStep, MeasuredRun]]) -> list[str]:

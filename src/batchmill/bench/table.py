@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from batchmill.bench.compare import WorkloadComparison
@@ -13,6 +13,7 @@ from batchmill.values.words import bytes_, count, duration
 if TYPE_CHECKING:
     from rich.table import Table
 
+EDGES = 2  # characters beside the columns of a table
 ROUGH = 0.2  # a line further than this from what was measured is told to be rough
 
 
@@ -30,27 +31,50 @@ def named(items: int | None) -> str:
     return count(items, "item") if items is not None else "items"
 
 
-def table_of(comparison: WorkloadComparison) -> Table:
-    """A row per case, those of an interpreter together, without empty columns; needs rich."""
+def tables_of(comparison: WorkloadComparison, width: int) -> list[Table]:
+    """A row per case, those of an interpreter together, without empty columns; in several tables if one would
+    be wider than ``width`` characters. Needs rich."""
+    names = _names(comparison)
+    room = width - EDGES - sum(map(_width, names))
+    parts: list[list[tuple[str, ...]]] = [[]]
+    for column in zip(_columns(comparison), *map(_cells, comparison.figures), strict=True):
+        if not any(column[1:]):
+            continue
+        if parts[-1] and sum(map(_width, parts[-1])) + _width(column) > room:
+            parts.append([])
+        parts[-1].append(column)
+    titles = [title_of(comparison), *(None for _ in parts[1:])]
+    return [_table(title, names, part) for title, part in zip(titles, parts, strict=True)]
+
+
+def _names(comparison: WorkloadComparison) -> list[tuple[str, ...]]:
+    """The columns that name the rows, each with its head."""
+    cases = [one.case for one in comparison.figures]
+    labels = ("executor", *(case.label for case in cases))
+    if len(comparison.builds) < 2:
+        return [labels]
+    before = [None, *(case.build for case in cases[:-1])]
+    builds = (case.build if case.build != last else "" for case, last in zip(cases, before, strict=True))
+    return [("on", *builds), labels]
+
+
+def _width(column: Sequence[str]) -> int:
+    """With the spaces behind it."""
+    return max(map(len, column)) + 2
+
+
+def _table(title: str | None, named: Sequence[Sequence[str]], figures: Sequence[Sequence[str]]) -> Table:
     from rich import box  # 40 ms, only where it is shown
     from rich.table import Table
 
-    table = Table(title=title_of(comparison), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.padding = (0, 1, 0, 0)
-    several = len(comparison.builds) > 1
-    columns = _columns(comparison)
-    rows = [_cells(one) for one in comparison.figures]
-    told = [place for place in range(len(columns)) if any(row[place] for row in rows)]
-    if several:
-        table.add_column("on", no_wrap=True)
-    table.add_column("executor", no_wrap=True)
-    for column in (columns[place] for place in told):
-        table.add_column(column, justify="right" if column else "left", no_wrap=bool(column))
-    shown = ""
-    for one, cells in zip(comparison.figures, rows, strict=True):
-        build = one.case.build if one.case.build != shown else ""
-        shown = one.case.build
-        table.add_row(*([build] if several else []), one.case.label, *(cells[place] for place in told))
+    for head, *_ in named:
+        table.add_column(head, no_wrap=True)
+    for head, *_ in figures:
+        table.add_column(head, justify="right" if head else "left", no_wrap=bool(head))
+    for cells in zip(*(column[1:] for column in (*named, *figures)), strict=True):
+        table.add_row(*cells)
     return table
 
 

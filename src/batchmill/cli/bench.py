@@ -17,7 +17,7 @@ from batchmill.bench.case import Case, RunSeries, RunStep
 from batchmill.bench.compare import Measure, MeasureOrder, WorkloadComparison, cases_of, compare, ordered
 from batchmill.bench.measure import build_of, measure, this_interpreter
 from batchmill.bench.plot import page, svg
-from batchmill.bench.table import remarks, table_of
+from batchmill.bench.table import remarks, tables_of
 from batchmill.bench.workload import BUILTIN_NAMES, Workload, builtin, builtin_named, of_file
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
@@ -272,7 +272,8 @@ def _show(found: list[WorkloadComparison]) -> None:
     from_terminal = sys.stdout is not None and sys.stdout.isatty()
     console = Console(no_color=bool(os.environ.get("NO_COLOR")), width=None if from_terminal else 140)
     for one in found:
-        console.print(table_of(one))
+        for table in tables_of(one, console.width):
+            console.print(table)
         for line in remarks(one):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
