@@ -270,7 +270,7 @@ def _show(found: list[WorkloadComparison]) -> None:
     from rich.console import Console  # 40 ms, not with --json
 
     from_terminal = sys.stdout is not None and sys.stdout.isatty()
-    console = Console(no_color=bool(os.environ.get("NO_COLOR")), width=None if from_terminal else 140)
+    console = Console(no_color=bool(os.environ.get("NO_COLOR")), width=None if from_terminal else 200)
     for one in found:
         for table in tables_of(one, console.width):
             console.print(table)
