@@ -65,9 +65,12 @@ def test_advice_that_single_rounds_contradict_is_not_sure(advised, compared, cos
     assert "not sure" not in advised(sequential=SEQUENTIAL, process=PROCESS).sentence
 
 
-def test_runs_that_failed_give_no_advice(compared, costs):
-    found, _ = compared({"sequential": costs(), "thread": costs(status="failed")})
+def test_executors_whose_runs_failed_are_not_advised(compared, costs):
+    found, _ = compared({"sequential": costs(), "thread": costs(per_item=0.001, status="failed")})
+    assert (found.advice.executor, len(found.advice.stages)) == ("sequential", 1)
+    found, _ = compared({"sequential": costs(status="failed"), "thread": costs(status="failed")})
     assert (found.advice.executor, found.advice.stages) == ("", ())
+    assert found.advice.sentence.startswith("No advice")
 
 
 def test_the_simplest_of_equals_is_taken(advised):
@@ -80,7 +83,7 @@ def test_the_simplest_of_equals_is_taken(advised):
 
 def test_what_waits_and_what_is_handed_over_are_told(advised):
     waiting = advised(sequential={**SEQUENTIAL, "cpu": 0.1})
-    assert waiting.sentence.startswith("For your 300 items: sequential, nothing else was tried; ")
+    assert waiting.sentence.startswith("For your 300 items: sequential, nothing else ran; ")
     assert waiting.sentence.endswith("An item takes 6 ms and keeps a core busy for 6 % of that.")
     tiny = {"per_item": 1e-5, "item": 1e-6}
     assert "so the cost of handing it over decides" in advised(sequential=tiny).sentence

@@ -86,7 +86,7 @@ def test_what_takes_from_the_worth_of_figures_is_said_below(compared, costs):
     found, _ = compared({"sequential": costs(status="failed")}, outputs={"sequential": {"a": "2"}})
     told = list(remarks(found))
     assert told[0] == found.advice.sentence
-    assert told[0] == "No advice, because runs failed: such times compare nothing."
+    assert told[0] == "No advice, because all executors had runs that failed."
     assert told[1].startswith("sequential: a run ended as failed; if the document needs all of its items, ")
     starts = (0.2, 2.0, 0.3)
     unsure = {"start": starts, "per_item": 0.0056, "item": 0.0112, "workers": 2}
@@ -101,6 +101,13 @@ def test_what_failed_is_told_once_with_all_the_cases(compared, costs):
     words = "a run ended as degraded (item 7 of w: ZeroDivisionError: division by zero)."
     assert list(remarks(found))[1] == f"sequential, thread: {words}"
     assert found.advice.executor == "sequential"
+
+
+def test_an_executor_whose_runs_ended_early_leaves_its_cells_empty(compared, costs):
+    both = {"sequential": costs(**SEQUENTIAL), "process": costs(status="failed", ends_at=7)}
+    told = cells(compared(both)[0])
+    assert [told[head] for head in ("10 warm", "300 warm")] == [["60 ms", ""], ["1.8 s", ""]]
+    assert "7 warm" not in told
 
 
 def test_seconds_that_nobody_would_notice_are_the_same(compared, costs):

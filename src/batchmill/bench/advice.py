@@ -43,9 +43,10 @@ class Advice:
 
 def advise(figures: Sequence[CaseFigures]) -> Advice:
     """The fastest case for the existing items, or the simplest of those that are as fast, on the fastest
-    interpreter; and the numbers of items at which that changes."""
-    if any(one.status == "failed" for one in figures):
-        return Advice("", "No advice, because runs failed: such times compare nothing.")
+    interpreter; and the numbers of items at which that changes. Cases with runs that failed are left out."""
+    figures = [one for one in figures if one.status != "failed"]
+    if not figures:
+        return Advice("", "No advice, because all executors had runs that failed.")
     ordered = sorted(figures, key=_simplicity)
     best = ordered[best_at([one.line for one in ordered], ordered[0].advised)]
     build = best.case.build
@@ -91,7 +92,7 @@ def _why(best: CaseFigures, here: Sequence[CaseFigures]) -> str:
     """Against sequential, or where that is the best against the next; with the seconds of both."""
     others = [one for one in here if one is not best]
     if not others:
-        return ", nothing else was tried"
+        return ", nothing else ran"
     sequential = next((one for one in others if not one.case.traits.side_by_side), None)
     other = sequential or min(others, key=lambda one: one.wall)
     told, apart = against(other.wall / best.wall), best.wall - other.wall

@@ -21,7 +21,7 @@ def title_of(comparison: WorkloadComparison) -> str:
     """Such as ``hashing: 300 items, measured with 30, 100 and 300 of them in 3 rounds``."""
     figures = comparison.figures[0]
     rounds = count(len(figures.rounds), "round")
-    numbers = [f"{one.items:,}" for one in figures.measured]
+    numbers = [f"{items:,}" for items in _numbers(comparison)]
     several = f"{', '.join(numbers[:-1])} and {numbers[-1]}" if len(numbers) > 1 else numbers[0]
     return f"{comparison.workload}: {named(figures.items)}, measured with {several} in {rounds}"
 
@@ -34,10 +34,11 @@ def named(items: int | None) -> str:
 def tables_of(comparison: WorkloadComparison, width: int) -> list[Table]:
     """A row per case, those of an interpreter together, without empty columns; in several tables if one would
     be wider than ``width`` characters. Needs rich."""
-    names = _names(comparison)
+    numbers, names = _numbers(comparison), _names(comparison)
+    rows = [_cells(one, numbers) for one in comparison.figures]
     room = width - EDGES - sum(map(_width, names))
     parts: list[list[tuple[str, ...]]] = [[]]
-    for column in zip(_columns(comparison), *map(_cells, comparison.figures), strict=True):
+    for column in zip(_columns(comparison), *rows, strict=True):
         if not any(column[1:]):
             continue
         if parts[-1] and sum(map(_width, parts[-1])) + _width(column) > room:
@@ -84,7 +85,7 @@ def _columns(comparison: WorkloadComparison) -> tuple[str, ...]:
     return (
         "start",
         "per item",
-        *(f"{one.items:,} warm" for one in first.measured),
+        *(f"{items:,} warm" for items in _numbers(comparison)),
         advised,
         "against seq.",
         "faster from",
@@ -95,11 +96,19 @@ def _columns(comparison: WorkloadComparison) -> tuple[str, ...]:
     )
 
 
-def _cells(one: CaseFigures) -> tuple[str, ...]:
+def _numbers(comparison: WorkloadComparison) -> list[int]:
+    """The numbers of items that were measured. Runs that failed may have had any other, so only if all failed
+    are theirs told."""
+    ran = [one for one in comparison.figures if one.status != "failed"] or comparison.figures[:1]
+    return sorted({measured.items for one in ran for measured in one.measured})
+
+
+def _cells(one: CaseFigures, numbers: Sequence[int]) -> tuple[str, ...]:
+    walls = {measured.items: duration(measured.wall.median) for measured in one.measured}
     return (
         duration(one.start.median),
         f"{duration(one.per_item.median)}{_around(one.per_item)}" if one.line.per_item else "",
-        *(duration(measured.wall.median) for measured in one.measured),
+        *(walls.get(items, "") for items in numbers),
         f"{'~' if one.computed else ''}{duration(one.wall)}",
         versus(one),
         faster_from(one),
