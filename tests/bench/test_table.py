@@ -83,11 +83,15 @@ def test_interpreters_are_told_apart(compared, costs):
 
 
 def test_what_takes_from_the_worth_of_figures_is_said_below(compared, costs):
-    found, _ = compared({"sequential": costs(status="failed")}, outputs={"sequential": {"a": "2"}})
+    missing = {"node": None, "index": None, "type": "UnresolvedReference", "message": "none at 99"}
+    failed = costs(status="failed", errors=(missing,))
+    found, _ = compared({"sequential": failed}, outputs={"sequential": {"a": "2"}})
     told = list(remarks(found))
     assert told[0] == found.advice.sentence
     assert told[0] == "No advice, because all executors had runs that failed."
-    assert told[1].startswith("sequential: a run ended as failed; if the document needs all of its items, ")
+    assert told[1].startswith(
+        "sequential: a run ended as failed (UnresolvedReference: none at 99); if the document "
+    )
     starts = (0.2, 2.0, 0.3)
     unsure = {"start": starts, "per_item": 0.0056, "item": 0.0112, "workers": 2}
     found, _ = compared({"sequential": costs(**SEQUENTIAL), "process": costs(**unsure)}, rounds=3)
@@ -108,6 +112,8 @@ def test_an_executor_whose_runs_ended_early_leaves_its_cells_empty(compared, cos
     told = cells(compared(both)[0])
     assert [told[head] for head in ("10 warm", "300 warm")] == [["60 ms", ""], ["1.8 s", ""]]
     assert "7 warm" not in told
+    assert told["300 cold"] == ["1.82 s", ""]
+    assert not {"against seq.", "faster from"} & set(told)
 
 
 def test_seconds_that_nobody_would_notice_are_the_same(compared, costs):

@@ -63,8 +63,8 @@ class CaseFigures:
     ``measured`` has the runs after the first by their number of items, in ascending order; ``items`` is the
     number of items of the workload, None if unknown. ``cpu``, ``p50`` and ``p95`` are of the runs with the
     most measured items. ``status`` is the worst of all runs, ``failed_at`` the number of items it was seen
-    with (None for success), ``failure`` its first error in words; ``item_failed`` says that an item raised
-    it.
+    with (None for success), ``failure`` its first error in words; ``unresolved`` says that it
+    was a template, as where a document needs items that a short run has not.
 
     Against the sequential case of the same interpreter, None without one: ``speedup`` for the existing items,
     ``break_even``, ``efficiency`` (the throughput of each item in flight, 1.0 is as much as sequential).
@@ -80,7 +80,7 @@ class CaseFigures:
     status: str
     failed_at: int | None
     failure: str
-    item_failed: bool
+    unresolved: bool
     items: int | None
     line: CostLine
     rounds: tuple[CostLine, ...]
@@ -147,7 +147,7 @@ def figures_of(
         status=worst.status,
         failed_at=worst.items if worst.status != "success" else None,
         failure=_failure(worst),
-        item_failed=any(error.get("index") is not None for error in worst.errors[:1]),
+        unresolved=any(error["type"] == "UnresolvedReference" for error in worst.errors[:1]),
         items=items,
         line=line,
         rounds=lines,

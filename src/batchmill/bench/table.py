@@ -109,7 +109,7 @@ def _cells(one: CaseFigures, numbers: Sequence[int]) -> tuple[str, ...]:
         duration(one.start.median),
         f"{duration(one.per_item.median)}{_around(one.per_item)}" if one.line.per_item else "",
         *(walls.get(items, "") for items in numbers),
-        f"{'~' if one.computed else ''}{duration(one.wall)}",
+        f"{'~' if one.computed else ''}{duration(one.wall)}" if one.status != "failed" else "",
         versus(one),
         faster_from(one),
         f"{100 * one.efficiency:.0f} %" if one.efficiency is not None and _several(one) else "",
@@ -134,7 +134,7 @@ def _failures(comparison: WorkloadComparison) -> Iterator[str]:
         if one.failed_at is None:
             continue
         words = f"a run ended as {one.status}{f' ({one.failure})' if one.failure else ''}"
-        if not one.item_failed:
+        if one.unresolved:
             words += "; if the document needs all of its items, measure with --counts that many"
         places.setdefault(words, []).append(_place(one, comparison))
     for words, cases in places.items():
@@ -143,7 +143,7 @@ def _failures(comparison: WorkloadComparison) -> Iterator[str]:
 
 def versus(one: CaseFigures) -> str:
     """How much faster or slower than sequential, for the items there are."""
-    if one.speedup is None or not one.case.traits.side_by_side:
+    if one.speedup is None or not one.case.traits.side_by_side or one.status == "failed":
         return ""
     if abs(one.speedup - 1) * one.wall <= UNNOTICED_SECONDS or 1 / TIE <= one.speedup <= TIE:
         return "the same"
@@ -152,7 +152,7 @@ def versus(one: CaseFigures) -> str:
 
 def faster_from(one: CaseFigures) -> str:
     """The break-even point; with the least and the most of the rounds where they differ."""
-    if one.speedup is None or not one.case.traits.side_by_side:
+    if one.speedup is None or not one.case.traits.side_by_side or one.status == "failed":
         return ""
     if one.break_even is None:
         return "never"
@@ -189,6 +189,8 @@ def remarks(comparison: WorkloadComparison) -> Iterator[str]:
         yield "How many items you have was not known in advance; give --items N to be advised for N of them."
     for one in comparison.figures:
         where = _place(one, comparison)
+        if one.status == "failed":
+            continue
         if one.misfit > ROUGH:
             yield (
                 f"{where}: some runs took {100 * one.misfit:.0f} % more or less than start and items say; "
