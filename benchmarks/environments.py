@@ -13,8 +13,12 @@ from pathlib import Path
 
 from benchmarks.workload import MissingError
 
-REQUIREMENTS = {"pflow": ("pflow-cli==0.16.0", "psutil"), "snakemake": ("snakemake>=8", "psutil")}
-"""What each environment holds; both pin versions that do not go together with the other peers'."""
+REQUIREMENTS = {
+    "pflow": ("pflow-cli==0.16.0", "psutil"),
+    "snakemake": ("snakemake>=8", "psutil"),
+    "ray": ("ray>=2.40", "psutil"),
+}
+"""What each environment holds: peers that pin versions which others cannot have, or that are large."""
 
 BUILDS = {
     "free-threaded": ("python3.14t", "python3.13t"),
@@ -89,6 +93,6 @@ def _install(place: Path, python: Path, requirements: tuple[str, ...]) -> None:
     if done.returncode:
         words = done.stderr.strip().splitlines()
         raise MissingError(
-            f"{requirements[-1]} could not be installed ({words[-1] if words else 'no message'})"
+            f"{requirements[0]} could not be installed ({words[-1] if words else 'no message'})"
         )
     (place / "complete").touch()

@@ -16,7 +16,22 @@ import psutil
 
 from benchmarks.measure import descendants_cpu, own_cpu
 
-PACKAGES = ("batchmill", "loky", "joblib", "mpire", "distributed", "ray", "cloudpickle", "numpy", "click")
+PACKAGES = (
+    "batchmill",
+    "loky",
+    "joblib",
+    "mpire",
+    "distributed",
+    "cloudpickle",
+    "numpy",
+    "click",
+    "urllib3",
+    "requests",
+    "httpx",
+    "aiohttp",
+    "openai",
+)
+"""Those of this interpreter; other sides have environments of their own."""
 PROGRAMS = ("xargs", "parallel", "cc")
 FOREIGN_LIMIT = 0.15
 """Above this share of the machine used by others a run's figures are marked."""

@@ -17,10 +17,11 @@ from benchmarks.workload import OURS, Role, Side, Size, Target, Workload, cpu_mi
 
 MAP = "dask client.map"
 PROCESS = "batchmill, processes"
-PEERS: tuple[tuple[str, Mapper, float], ...] = (  # with the share of a row's items that each is given
-    (MAP, mappers.dask(), 0.01),
-    ("joblib on dask", mappers.joblib_dask(), 0.05),
-    ("ray", mappers.ray(), 0.05),
+RAY = "ray"
+PEERS: tuple[tuple[str, Mapper, float, str], ...] = (  # with the share of a row's items, and the environment
+    (MAP, mappers.dask(), 0.01, "own"),
+    ("joblib on dask", mappers.joblib_dask(), 0.05, "own"),
+    (RAY, mappers.ray(), 0.05, RAY),
 )
 MB = 1_000_000
 
@@ -28,13 +29,13 @@ MB = 1_000_000
 def _sides(function: Any, make: Callable[[int], Any], few: bool) -> tuple[Side, ...]:
     """``few`` says that a peer takes a thousand times as long, and is given a part of the items."""
 
-    def side(name: str, mapper: Mapper, role: Role, share: float = 1.0) -> Side:
-        return Side(name, mapping(mapper, function, make), role, share)
+    def side(name: str, mapper: Mapper, role: Role, share: float = 1.0, where: str = "own") -> Side:
+        return Side(name, mapping(mapper, function, make), role, share, where)
 
     return (
         side(OURS, mappers.our_cluster(), "ours"),
         side(PROCESS, mappers.ours("process"), "peer"),
-        *(side(name, mapper, "peer", share if few else 1.0) for name, mapper, share in PEERS),
+        *(side(name, mapper, "peer", share if few else 1.0, where) for name, mapper, share, where in PEERS),
     )
 
 
@@ -86,7 +87,7 @@ STARTED: dict[str, tuple[str, str]] = {
         "import batchmill\nprint(batchmill.map(abs, [-1], executor='dask', cluster='local:2')[0])",
     ),
     MAP: PROGRAMS["dask"],
-    "ray": (
+    RAY: (
         "ray",
         "import ray\nray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)\n"
         "print(ray.get(ray.remote(lambda: abs(-1)).remote()))",
@@ -102,7 +103,12 @@ COLD = Workload(
     score=first_ms,
     sizes={"full": 1, "quick": 1, "smoke": 1},
     sides=tuple(
-        Side(name, first_result(*program), "ours" if name == OURS else "peer")
+        Side(
+            name,
+            first_result(*program),
+            "ours" if name == OURS else "peer",
+            environment=RAY if name == RAY else "own",
+        )
         for name, program in STARTED.items()
     ),
     aim=(Target(1.0, MAP),),
@@ -119,7 +125,7 @@ WARM = Workload(
     sizes={"full": 50, "quick": 20, "smoke": 2},
     sides=(
         Side(OURS, small_batches(mappers.our_cluster()), "ours"),
-        *(Side(name, small_batches(mapper)) for name, mapper, _ in PEERS),
+        *(Side(name, small_batches(mapper), environment=where) for name, mapper, _, where in PEERS),
     ),
     aim=(Target(1.5, MAP),),
     least=(Target(2.5, MAP),),

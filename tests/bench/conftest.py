@@ -26,6 +26,8 @@ class Costs:
     workers: int = 1
     cpu: float = 0.1
     status: str = "success"
+    errors: tuple[dict[str, object], ...] = ()
+    ends_at: int | None = None
 
 
 @dataclass
@@ -48,11 +50,12 @@ class Machine:
 
     def run(self, case, costs, step, start):
         items = min(step.limit or self.items, self.items)
+        items = items if costs.ends_at is None else min(items, costs.ends_at)
         wall = start + costs.fixed + (max(costs.item, items * costs.per_item) if items else 0.0)
         told = self.outputs.get(case.executor, {"a": "1"})
         return MeasuredRun(
             wall, costs.cpu, [costs.item] * items, costs.status, case.executor, costs.workers, "asked", told,
-            total=self.items,
+            errors=list(costs.errors), total=self.items,
         )  # fmt: skip
 
 

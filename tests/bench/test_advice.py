@@ -51,6 +51,28 @@ def test_what_was_not_measured_is_told_to_be_computed(advised):
     assert "Computed" not in advised(300, sequential=SEQUENTIAL, process=PROCESS).sentence
 
 
+def test_a_difference_that_nobody_would_notice_is_said_to_be_small(advised):
+    found = advised(3, sequential=SEQUENTIAL, thread={**SEQUENTIAL, "start": 0.005})
+    assert found.sentence.startswith(
+        "For your 3 items: sequential (38 ms with 20 ms of start), only 15 ms slower than thread"
+    )
+
+
+def test_advice_that_single_rounds_contradict_is_not_sure(advised, compared, costs):
+    changing = {**PROCESS, "start": (0.2, 5.0, 0.3)}
+    found, _ = compared({"sequential": costs(**SEQUENTIAL), "process": costs(**changing)}, rounds=3)
+    assert "That is not sure" in found.advice.sentence
+    assert "not sure" not in advised(sequential=SEQUENTIAL, process=PROCESS).sentence
+
+
+def test_executors_whose_runs_failed_are_not_advised(compared, costs):
+    found, _ = compared({"sequential": costs(), "thread": costs(per_item=0.001, status="failed")})
+    assert (found.advice.executor, len(found.advice.stages)) == ("sequential", 1)
+    found, _ = compared({"sequential": costs(status="failed"), "thread": costs(status="failed")})
+    assert (found.advice.executor, found.advice.stages) == ("", ())
+    assert found.advice.sentence.startswith("No advice")
+
+
 def test_the_simplest_of_equals_is_taken(advised):
     thread = {**SEQUENTIAL, "start": 0.01}
     found = advised(sequential=SEQUENTIAL, thread=thread)
@@ -61,7 +83,7 @@ def test_the_simplest_of_equals_is_taken(advised):
 
 def test_what_waits_and_what_is_handed_over_are_told(advised):
     waiting = advised(sequential={**SEQUENTIAL, "cpu": 0.1})
-    assert waiting.sentence.startswith("For your 300 items: sequential, nothing else was tried; ")
+    assert waiting.sentence.startswith("For your 300 items: sequential, nothing else ran; ")
     assert waiting.sentence.endswith("An item takes 6 ms and keeps a core busy for 6 % of that.")
     tiny = {"per_item": 1e-5, "item": 1e-6}
     assert "so the cost of handing it over decides" in advised(sequential=tiny).sentence

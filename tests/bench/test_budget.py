@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from batchmill.bench.budget import (
@@ -13,7 +15,7 @@ from batchmill.bench.budget import (
     expected,
     steps_of,
 )
-from batchmill.bench.case import Case, MeasuredRun, RunStep
+from batchmill.bench.case import Case, MeasuredRun, RunSeries, RunStep
 
 SEQUENTIAL = Case("sequential", None, "python", "CPython")
 THREAD = Case("thread", 10, "python", "CPython")
@@ -72,9 +74,10 @@ def test_a_probe_that_ended_knows_the_items_and_one_that_was_stopped_what_it_was
     def run(items, total, stopped, wall=PROBE_SECONDS, cpu=0.9):
         walls = [wall / max(items, 1)] * items
         before = 0.0 if total != 0 else wall
-        return MeasuredRun(
+        found = MeasuredRun(
             wall, cpu, walls, "success", "sequential", 1, "", {}, total=total, stopped=stopped, before=before
         )
+        return RunSeries((RunStep(),), (found,))
 
     assert BenchProbe.of(run(8, 8, False)) == BenchProbe(8, 0.125, 0.0, waits=False)
     assert BenchProbe.of(run(8, 300, True)).items == 300
@@ -86,7 +89,23 @@ def test_a_probe_that_ended_knows_the_items_and_one_that_was_stopped_what_it_was
 
 def test_what_keeping_results_takes_belongs_to_the_items_and_not_to_every_run():
     run = MeasuredRun(1.2, 1.0, [0.005] * 50, "success", "sequential", 1, "", {}, total=50, before=0.2)
-    assert BenchProbe.of(run) == BenchProbe(50, pytest.approx(0.02), 0.2, waits=False)
+    assert BenchProbe.of(RunSeries((RunStep(),), (run,))) == BenchProbe(
+        50, pytest.approx(0.02), 0.2, waits=False
+    )
+
+
+def test_of_several_batches_a_number_of_items_is_one_of_each():
+    probe = BenchProbe(400, 0.001, 0.0, waits=False, batches=2, largest=200)
+    assert counts_of(probe, CASES, 3, 60) == (20, 67, 200)
+    assert steps_of(SEQUENTIAL, (20, 67, 200), probe)[-1] == RunStep(None)
+    assert [probe.items_of(limit) for limit in (20, 300, None)] == [40, 400, 400]
+
+
+def test_copying_the_working_folder_counts(tmp_path):
+    copied = replace(COMPUTES, copying=0.5)
+    runs = len(steps_of(SEQUENTIAL, (10, 30, 100), COMPUTES))
+    more = expected(copied, CASES, 2, (10, 30, 100)) - expected(COMPUTES, CASES, 2, (10, 30, 100))
+    assert more == pytest.approx(2 * len(CASES) * runs * 0.5)
 
 
 def test_two_of_the_runs_have_an_item_for_each_worker_rather_than_more_rounds():

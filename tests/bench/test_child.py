@@ -46,6 +46,20 @@ def test_batches_inside_of_items_belong_to_the_items():
     assert (len(found["walls"]), found["total"]) == (3, 3)
 
 
+def test_items_that_a_stopped_run_did_not_come_to_are_counted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lines.txt").write_text("x\n" * 5_000)
+    code = {"type": "code", "params": {"code": "import time\ntime.sleep(0.02)\nresult = 1"}}
+    first = {"id": "a", **code, "batch": {"items": {"lines": "lines.txt"}, "executor": "sequential"}}
+    second = {**first, "id": "b", "batch": {"items": {"range": [7]}}}
+    document = {"nodes": [first, second], "edges": [{"from": "a", "to": "b"}]}
+    (found,) = measure(request(document, (None, 0.05)))["runs"]
+    assert (found["total"], found["batches"], found["largest"]) == (5_007, 2, 5_000)
+    later = {**second, "batch": {"items": "${a.results}"}}
+    (found,) = measure(request({**document, "nodes": [first, later]}, (None, 0.05)))["runs"]
+    assert found["total"] is None
+
+
 def test_a_run_that_is_stopped_says_so_with_the_items_there_are():
     code = {"type": "code", "params": {"code": "import time\ntime.sleep(0.02)\nresult = 1"}}
     batch = {"items": {"range": [100_000]}, "executor": "sequential"}

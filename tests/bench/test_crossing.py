@@ -42,14 +42,26 @@ def test_what_starts_faster_and_runs_faster_is_faster_from_the_first_item_on():
 
 
 def test_stretches_are_the_best_for_every_number():
-    found = stretches(LINES)
+    found = stretches(LINES, 1)
     assert found[0].items == 1
     for stretch, following in itertools.pairwise([*found, Stretch(5_000, -1)]):
         assert {best_at(LINES, n) for n in range(stretch.items, following.items)} == {stretch.best}
 
 
 def test_of_equals_the_first_is_taken():
-    assert stretches([SEQUENTIAL, SEQUENTIAL]) == [Stretch(1, 0)]
+    assert stretches([SEQUENTIAL, SEQUENTIAL], 1) == [Stretch(1, 0)]
+
+
+def test_a_narrow_stretch_is_only_told_to_who_has_as_many_items():
+    lines = [
+        CostLine(0.005, 0.002, 0.00054, 0.0005),
+        CostLine(0.004, 0.008, 0.0005, 0.0016),
+        CostLine(0.22, 0.01, 0.00024, 0.0005),
+    ]
+    first, narrow, last = stretches(lines, 950)
+    assert (first.best, narrow.best, last.best) == (0, 1, 2)
+    assert narrow.items < 950 < last.items < 1.5 * narrow.items
+    assert stretches(lines, 300) == [first, last]
 
 
 @pytest.mark.parametrize(

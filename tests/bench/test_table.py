@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.bench.table import remarks, table_of, title_of
+from batchmill.bench.table import remarks, tables_of, title_of
 
 pytest.importorskip("rich")
 
@@ -13,7 +13,27 @@ PROCESS = {"start": 0.2, "per_item": 0.0031, "item": 0.006, "workers": 2}
 
 
 def cells(found):
-    return {str(column.header): list(column.cells) for column in table_of(found).columns}
+    (table,) = tables_of(found, 200)
+    return {str(column.header): list(column.cells) for column in table.columns}
+
+
+@pytest.mark.parametrize("width", [50, 60, 80])
+def test_on_a_narrow_terminal_there_are_several_tables_and_nothing_is_cut(compared, costs, width):
+    from rich.console import Console
+
+    both = {"sequential": costs(**SEQUENTIAL), "process": costs(**PROCESS)}
+    found, _ = compared(both, builds={"a": "CPython 3.11", "b": "PyPy 3.11"})
+    tables = tables_of(found, width)
+    (whole,) = tables_of(found, 200)
+    heads = [str(column.header) for table in tables for column in table.columns]
+    assert [head for head in heads if head not in ("on", "executor")] == [
+        str(column.header) for column in whole.columns[2:]
+    ]
+    console = Console(width=width, no_color=True)
+    with console.capture() as shown:
+        for table in tables:
+            console.print(table)
+    assert "…" not in shown.get()
 
 
 def test_start_and_items_are_told_apart_with_the_break_even(compared, costs):
@@ -63,14 +83,42 @@ def test_interpreters_are_told_apart(compared, costs):
 
 
 def test_what_takes_from_the_worth_of_figures_is_said_below(compared, costs):
-    found, _ = compared({"sequential": costs(status="failed")}, outputs={"sequential": {"a": "2"}})
+    missing = {"node": None, "index": None, "type": "UnresolvedReference", "message": "none at 99"}
+    failed = costs(status="failed", errors=(missing,))
+    found, _ = compared({"sequential": failed}, outputs={"sequential": {"a": "2"}})
     told = list(remarks(found))
     assert told[0] == found.advice.sentence
-    assert "sequential: a run with 10 items ended as failed" in told[1]
+    assert told[0] == "No advice, because all executors had runs that failed."
+    assert told[1].startswith(
+        "sequential: a run ended as failed (UnresolvedReference: none at 99); if the document "
+    )
     starts = (0.2, 2.0, 0.3)
     unsure = {"start": starts, "per_item": 0.0056, "item": 0.0112, "workers": 2}
     found, _ = compared({"sequential": costs(**SEQUENTIAL), "process": costs(**unsure)}, rounds=3)
     assert [line for line in remarks(found) if "rough" in line] == []
+
+
+def test_what_failed_is_told_once_with_all_the_cases(compared, costs):
+    error = {"node": "w", "index": 7, "type": "ZeroDivisionError", "message": "division by zero"}
+    both = {name: costs(status="degraded", errors=(error,)) for name in ("sequential", "thread")}
+    found, _ = compared(both)
+    words = "a run ended as degraded (item 7 of w: ZeroDivisionError: division by zero)."
+    assert list(remarks(found))[1] == f"sequential, thread: {words}"
+    assert found.advice.executor == "sequential"
+
+
+def test_an_executor_whose_runs_ended_early_leaves_its_cells_empty(compared, costs):
+    both = {"sequential": costs(**SEQUENTIAL), "process": costs(status="failed", ends_at=7)}
+    told = cells(compared(both)[0])
+    assert [told[head] for head in ("10 warm", "300 warm")] == [["60 ms", ""], ["1.8 s", ""]]
+    assert "7 warm" not in told
+    assert told["300 cold"] == ["1.82 s", ""]
+    assert not {"against seq.", "faster from"} & set(told)
+
+
+def test_seconds_that_nobody_would_notice_are_the_same(compared, costs):
+    short = {"sequential": costs(per_item=5e-5, item=5e-5), "thread": costs(per_item=1e-4, item=5e-5)}
+    assert cells(compared(short)[0])["against seq."] == ["", "the same"]
 
 
 def test_a_cost_that_was_not_measured_is_told_as_a_guess(compared, costs):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from batchmill.bench.crossing import TIE, about, best_at, stretches
+from batchmill.bench.crossing import TIE, UNNOTICED_SECONDS, about, best_at, stretches
 from batchmill.bench.figures import CaseFigures
 from batchmill.traits import TRAITS
 from batchmill.values.words import count, duration, share
@@ -43,23 +43,45 @@ class Advice:
 
 def advise(figures: Sequence[CaseFigures]) -> Advice:
     """The fastest case for the existing items, or the simplest of those that are as fast, on the fastest
-    interpreter; and the numbers of items at which that changes."""
+    interpreter; and the numbers of items at which that changes. Cases with runs that failed are left out."""
+    figures = [one for one in figures if one.status != "failed"]
+    if not figures:
+        return Advice("", "No advice, because all executors had runs that failed.")
     ordered = sorted(figures, key=_simplicity)
     best = ordered[best_at([one.line for one in ordered], ordered[0].advised)]
     build = best.case.build
     here = [one for one in ordered if one.case.build == build]
-    found = stretches([one.line for one in here])
+    found = stretches([one.line for one in here], best.advised)
     stages = tuple(AdviceStage(one.items, here[one.best].case.label) for one in found)
     if not best.advised:
         words = "There are no items in a batch, so the executor makes no difference."
         return Advice(best.case.label, words, build, stages)
     where = f" on {build}" if len({one.case.build for one in figures}) > 1 else ""
-    told = [f"For your {count(best.advised, 'item')}: {best.case.label}{where}{_why(best, here)}"]
+    yours = "" if best.items is None else "your "
+    told = [f"For {yours}{count(best.advised, 'item')}: {best.case.label}{where}{_why(best, here)}"]
     told += _elsewhere(stages, best.advised)
     sentence = f"{'; '.join(told)}. {_nature(here)}"
     if best.computed:
         sentence += f" Computed from runs of up to {count(best.measured[-1].items, 'item')}."
+    if _may_be_wrong(best, figures):
+        sentence += (
+            " That is not sure, as runs differed by more than the executors: measure longer with --seconds."
+        )
     return Advice(best.case.label, sentence, build, stages)
+
+
+def _may_be_wrong(best: CaseFigures, figures: Sequence[CaseFigures]) -> bool:
+    """Whether another case was faster in a round by itself; of a single round, whether it may be, as far as
+    the lines are from the runs that were measured."""
+    items = best.advised
+    for one in figures:
+        rounds = zip(one.rounds, best.rounds, strict=False)
+        pairs = [(other.wall(items), mine.wall(items)) for other, mine in rounds]
+        if len(pairs) == 1:
+            pairs = [(one.wall / (1 + one.misfit), best.wall * (1 + best.misfit))]
+        if one is not best and any(TIE * other + UNNOTICED_SECONDS < mine for other, mine in pairs):
+            return True
+    return False
 
 
 def _simplicity(one: CaseFigures) -> tuple[int, int, float]:
@@ -70,10 +92,13 @@ def _why(best: CaseFigures, here: Sequence[CaseFigures]) -> str:
     """Against sequential, or where that is the best against the next; with the seconds of both."""
     others = [one for one in here if one is not best]
     if not others:
-        return ", nothing else was tried"
+        return ", nothing else ran"
     sequential = next((one for one in others if not one.case.traits.side_by_side), None)
     other = sequential or min(others, key=lambda one: one.wall)
-    told = against(other.wall / best.wall)
+    told, apart = against(other.wall / best.wall), best.wall - other.wall
+    if told != TIED and abs(apart) <= UNNOTICED_SECONDS:
+        word = "slower" if apart > 0 else "faster"
+        return f" ({_seconds(best)}), only {duration(abs(apart))} {word} than {other.case.label}"
     if told == TIED:
         return f", {told} {other.case.label} ({_seconds(best)})"
     return f", {told} {other.case.label} ({_seconds(best)}, not {_seconds(other)})"

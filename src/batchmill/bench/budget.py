@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batchmill.bench.case import Case, MeasuredRun, RunStep
+from batchmill.bench.case import Case, RunSeries, RunStep
 from batchmill.executors.cores import usable_cores
 
 PROBE_SECONDS = 1.0
@@ -24,21 +24,39 @@ MOST_ITEMS = 100_000  # that are measured: more say no more
 class BenchProbe:
     """``items`` is their number, None if unknown; an item takes ``item`` seconds alone, with handing it over
     and keeping its result, and the document takes ``fixed`` before its first batch. ``waits`` says that an
-    item waits most of that time instead of computing. For a case with parallel items, these are guesses."""
+    item waits most of that time instead of computing. For a case with parallel items, these are guesses.
+    The items are those of ``batches`` batches; of several, the largest has ``largest`` (None if unknown).
+    Copying the working folder for a run takes ``copying`` seconds."""
 
     items: int | None
     item: float
     fixed: float
     waits: bool
+    batches: int = 1
+    largest: int | None = None
+    copying: float = 0.0
 
     @classmethod
-    def of(cls, run: MeasuredRun) -> BenchProbe:
-        """The probe from a run that was stopped after :data:`PROBE_SECONDS`, or ended before that."""
-        total = run.total if run.stopped else run.items
+    def of(cls, series: RunSeries) -> BenchProbe:
+        """The probe from a single run that was stopped after :data:`PROBE_SECONDS`, or ended before that."""
+        (run,) = series.runs
+        total = run.total if run.stopped or run.status == "failed" else run.items
+        known = run.batches, run.largest, series.copying
         if run.stopped and not run.items:  # the first was not even begun
-            return cls(total, run.wall, 0.0, waits=False)
+            return cls(total, run.wall, 0.0, False, *known)
         item = max(sum(run.walls), run.wall - run.before) / run.items if run.items else 0.0
-        return cls(total, item, run.before, run.cpu < 0.5 * run.wall)
+        return cls(total, item, run.before, run.cpu < 0.5 * run.wall, *known)
+
+    @property
+    def in_batch(self) -> int | None:
+        """The most items that a limit of a batch can mean."""
+        return self.largest if self.batches > 1 else self.items
+
+    def items_of(self, limit: int | None) -> int:
+        """About how many items a run has that takes ``limit`` of each batch, None for all."""
+        if limit is None:
+            return self.items or 0
+        return min(limit * self.batches, self.items if self.items is not None else limit * self.batches)
 
 
 def affordable(
@@ -49,17 +67,18 @@ def affordable(
     least = 3 * max(case.at_once for case in cases)
     for fewer in range(rounds, 0, -1):
         counts = counts_of(probe, cases, fewer, seconds)
-        if not counts or counts[-1] in (probe.items, MOST_ITEMS):
+        if not counts or counts[-1] in (probe.in_batch, MOST_ITEMS):
             return fewer, counts
-        if counts[-1] >= least and counts[-1] * probe.item >= LEAST_SECONDS:
+        if counts[-1] >= least and probe.items_of(counts[-1]) * probe.item >= LEAST_SECONDS:
             return fewer, counts
     return 1, counts
 
 
 def counts_of(probe: BenchProbe, cases: Sequence[Case], rounds: int, seconds: float) -> tuple[int, ...]:
-    """The numbers of items to measure, in ascending order: about a tenth, a third and all of the items, or of
-    as many as can be measured within ``seconds``; at least one. Empty where there are none."""
-    most = MOST_ITEMS if probe.items is None else min(probe.items, MOST_ITEMS)
+    """The numbers of items of each batch to measure, in ascending order: about a tenth, a third and all of
+    the items, or of as many as can be measured within ``seconds``; at least one. Empty where there are none.
+    """
+    most = MOST_ITEMS if probe.in_batch is None else min(probe.in_batch, MOST_ITEMS)
     if not most:
         return ()
     low, high = 1, most
@@ -88,7 +107,7 @@ def steps_of(case: Case, counts: Sequence[int], probe: BenchProbe) -> list[RunSt
         return [RunStep(), RunStep()]
     cold = next((count for count in counts if count >= FILLED * case.processes), counts[-1])
     order = [cold, cold, *(count for count in counts if count != cold)]
-    return [RunStep(None if count == probe.items else count) for count in order]
+    return [RunStep(None if count == probe.in_batch else count) for count in order]
 
 
 def expected(probe: BenchProbe, cases: Sequence[Case], rounds: int, counts: Sequence[int]) -> float:
@@ -97,12 +116,12 @@ def expected(probe: BenchProbe, cases: Sequence[Case], rounds: int, counts: Sequ
 
 
 def _of_case(probe: BenchProbe, case: Case, counts: Sequence[int]) -> float:
-    found = PROCESS_SECONDS
+    found, steps = PROCESS_SECONDS, steps_of(case, counts, probe)
     if case.processes:
         found += CLUSTER_SECONDS if case.traits.elsewhere else WORKERS_SECONDS
-    for step in steps_of(case, counts, probe):
-        items = step.limit if step.limit is not None else probe.items or 0
-        found += probe.fixed + items * probe.item / _at_once(probe, case, items)
+    for step in steps:
+        items = probe.items_of(step.limit)
+        found += probe.copying + probe.fixed + items * probe.item / _at_once(probe, case, items)
     return found
 
 

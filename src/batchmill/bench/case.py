@@ -63,8 +63,8 @@ class MeasuredRun:
     ``wall`` without the interpreter's start; ``before`` is the part of it before the first batch began.
     ``chosen`` and ``reason`` are of the batch with the most items, which is the one executors differ in;
     ``workers`` are those of all its batches together. ``outputs`` maps each output to a digest of its value.
-    ``total`` is how many items its batches had, None if unknown; ``stopped`` that its time was over before
-    all had run.
+    ``total`` is how many items its ``batches`` had, None if unknown, and ``largest`` how many of them were in
+    one; ``stopped`` says that its time was over before all had run.
     """
 
     wall: float
@@ -79,6 +79,8 @@ class MeasuredRun:
     total: int | None = None
     stopped: bool = False
     before: float = 0.0
+    batches: int = 1
+    largest: int | None = None
 
     @property
     def items(self) -> int:
@@ -91,8 +93,10 @@ class MeasuredRun:
 
 @dataclass(frozen=True, slots=True)
 class RunSeries:
-    """The runs of one process, in order: the first is cold, in all others everything is started already."""
+    """The runs of one process, in order: the first is cold, in all others everything is started already.
+    Copying the working folder for each took ``copying`` seconds."""
 
     steps: Sequence[RunStep]
     runs: Sequence[MeasuredRun]
     peak_memory: int = 0
+    copying: float = 0.0

@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from batchmill.bench.counting import counted
 from batchmill.bench.scratch import copied
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError
@@ -53,10 +54,10 @@ class BatchListener:
         elif isinstance(event, ItemsTimed) and not is_inside_item(event.node):
             self.walls.setdefault(event.node, []).extend(event.walls)
 
-    def total(self) -> int | None:
-        """The items of all batches that began, None where one does not know."""
+    def counts(self) -> list[int] | None:
+        """The items of each batch that began, None where one does not know."""
         known = [total for total in self.totals.values() if total is not None]
-        return sum(known) if len(known) == len(self.totals) else None
+        return known if len(known) == len(self.totals) else None
 
 
 def measure(request: dict[str, Any]) -> dict[str, object]:
@@ -95,6 +96,9 @@ def _measured(request: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
         )
     wall = time.perf_counter() - began
     largest = max(watch.walls, key=lambda node: len(watch.walls[node]), default="")
+    totals = watch.counts()
+    if totals is None and result.interrupted:
+        totals = counted(request["document"], request["values"], request["text"])
     return {
         "wall": wall,
         "cpu": _cpu() - cpu,
@@ -102,7 +106,9 @@ def _measured(request: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
         "status": result.status,
         "outputs": {name: digest(value) for name, value in result.outputs.items() if name != MEASURED},
         "errors": result.errors[:3],
-        "total": watch.total(),
+        "total": None if totals is None else sum(totals),
+        "batches": len(watch.totals if totals is None else totals),
+        "largest": None if totals is None else max(totals, default=0),
         "stopped": result.interrupted,
         "before": min(begins) - began if begins else wall,
         **_batch_of(result, largest),

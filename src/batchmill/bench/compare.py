@@ -20,9 +20,9 @@ Measure = Callable[[Workload, Case, Sequence[RunStep]], RunSeries]
 
 @dataclass(frozen=True, slots=True)
 class MeasureOrder:
-    """What to measure of a workload: runs of ``counts`` items under ``cases``, in ``rounds`` rounds.
-    ``items`` is the number to advise for, None for the existing ones. It takes about ``seconds``. No round
-    begins that would end later than ``most_seconds`` after the first, None for no such time."""
+    """What to measure of a workload: runs of ``counts`` items of each batch under ``cases``, in ``rounds``
+    rounds. ``items`` is the number to advise for, None for the existing ones. It takes about ``seconds``. No
+    round begins that would end later than ``most_seconds`` after the first, None for no such time."""
 
     workload: Workload
     cases: Sequence[Case]
@@ -89,13 +89,13 @@ def ordered(
     """Probe a workload, then choose what to measure: ``counts`` if given, otherwise as many items, in up to
     ``rounds`` rounds, as ``seconds`` allow. Raises :class:`~batchmill.errors.BenchFailed`."""
     first = next((case for case in cases if not case.traits.side_by_side), cases[0])
-    probe = BenchProbe.of(run(workload, first, [RunStep(seconds=PROBE_SECONDS)]).runs[0])
+    probe = BenchProbe.of(run(workload, first, [RunStep(seconds=PROBE_SECONDS)]))
     if counts is not None:
-        most = max(counts) if probe.items is None else probe.items
+        most = max(counts) if probe.in_batch is None else probe.in_batch
         chosen = tuple(sorted({min(count, most) for count in counts})) if most else ()
         takes = expected(probe, cases, rounds, chosen)
         return MeasureOrder(workload, cases, probe, chosen, rounds, takes, items)
-    rest = max(0.0, seconds - PROBE_SECONDS - PROCESS_SECONDS)
+    rest = max(0.0, seconds - PROBE_SECONDS - PROCESS_SECONDS - probe.copying)
     rounds, chosen = affordable(probe, cases, rounds, rest)
     takes = expected(probe, cases, rounds, chosen)
     return MeasureOrder(workload, cases, probe, chosen, rounds, takes, items, rest)
@@ -146,7 +146,8 @@ def _runs(series: Sequence[RunSeries]) -> list[tuple[RunStep, MeasuredRun]]:
 
 def _items(probe: BenchProbe, runs: Sequence[tuple[RunStep, MeasuredRun]]) -> int | None:
     """The number of items, by runs without a limit, which may have batches that the probe did not reach."""
-    return max((run.items for step, run in runs if step.limit is None), default=probe.items)
+    whole = [run.items for step, run in runs if step.limit is None and run.status != "failed"]
+    return max(whole, default=probe.items)
 
 
 def _differing(runs: Sequence[tuple[RunStep, MeasuredRun]]) -> list[str]:

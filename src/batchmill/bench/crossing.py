@@ -14,6 +14,7 @@ from batchmill.bench.fit import CostLine
 TIE = 1.05  # times no further apart than this are as good as one another
 UNNOTICED_SECONDS = 0.02  # nor are those that nobody would notice, and that starts differ in by chance
 MOST_ITEMS = 1_000_000  # beyond this nothing is said
+NARROW = 1.5  # stretches that end at so many times the items they begin with are not worth a change
 
 
 def break_even(line: CostLine, reference: CostLine) -> int | None:
@@ -48,15 +49,22 @@ class Stretch:
     best: int
 
 
-def stretches(lines: Sequence[CostLine]) -> list[Stretch]:
+def stretches(lines: Sequence[CostLine], items: int) -> list[Stretch]:
     """The best of ``lines``, sorted from the simplest, for each number of items from 1 to :data:`MOST_ITEMS`:
-    the simplest of those that are as good as the fastest."""
+    the simplest of those that are as good as the fastest. Narrow stretches belong to the one before, except
+    for the one that ``items`` are in: lines differ little there, so noise decides."""
     found = [Stretch(1, best_at(lines, 1))]
-    for items in sorted(_changes(lines)):
-        best = best_at(lines, items)
+    for change in sorted(_changes(lines)):
+        best = best_at(lines, change)
         if best != found[-1].best:
-            found.append(Stretch(items, best))
-    return found
+            found.append(Stretch(change, best))
+    ends = [one.items for one in found[1:]] + [math.inf]
+    wide = [
+        one
+        for one, end in zip(found, ends, strict=True)
+        if one.items == 1 or end > NARROW * one.items or one.items <= items < end
+    ]
+    return [wide[0], *(one for before, one in pairwise(wide) if one.best != before.best)]
 
 
 def best_at(lines: Sequence[CostLine], items: int) -> int:

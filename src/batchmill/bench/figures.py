@@ -11,6 +11,10 @@ from typing import Any
 from batchmill.bench.case import Case, MeasuredRun, RunSeries
 from batchmill.bench.crossing import break_even
 from batchmill.bench.fit import CostLine, Round, has_slope, line_of, misfit
+from batchmill.values.words import shortened
+
+BADNESS = {"success": 0, "failed": 2}  # of a run's status; 1 for all others
+SHOWN = 200  # characters of an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,9 @@ class CaseFigures:
     longer the first run of a process takes than the next, ``per_item`` is what an item adds to a run.
     ``measured`` has the runs after the first by their number of items, in ascending order; ``items`` is the
     number of items of the workload, None if unknown. ``cpu``, ``p50`` and ``p95`` are of the runs with the
-    most measured items.
+    most measured items. ``status`` is the worst of all runs, ``failed_at`` the number of items it was seen
+    with (None for success), ``failure`` its first error in words; ``unresolved`` says that it
+    was a template, as where a document needs items that a short run has not.
 
     Against the sequential case of the same interpreter, None without one: ``speedup`` for the existing items,
     ``break_even``, ``efficiency`` (the throughput of each item in flight, 1.0 is as much as sequential).
@@ -73,6 +79,8 @@ class CaseFigures:
     reason: str
     status: str
     failed_at: int | None
+    failure: str
+    unresolved: bool
     items: int | None
     line: CostLine
     rounds: tuple[CostLine, ...]
@@ -129,7 +137,7 @@ def figures_of(
     warm = [run for one in series for run in one.runs[1:]]
     largest = [run for run in warm if run.items == measured[-1].items]
     walls = sorted(one for run in largest for one in run.walls)
-    worst = next((run for run in _all_runs(series) if run.status != "success"), largest[-1])
+    worst = max(_all_runs(series), key=lambda run: BADNESS.get(run.status, 1))
     there = items if items is not None else measured[-1].items
     return CaseFigures(
         case=case,
@@ -138,6 +146,8 @@ def figures_of(
         reason=largest[-1].reason,
         status=worst.status,
         failed_at=worst.items if worst.status != "success" else None,
+        failure=_failure(worst),
+        unresolved=any(error["type"] == "UnresolvedReference" for error in worst.errors[:1]),
         items=items,
         line=line,
         rounds=lines,
@@ -155,6 +165,15 @@ def figures_of(
         efficiency=_efficiency(line, base, largest[-1]),
         same=same,
     )
+
+
+def _failure(run: MeasuredRun) -> str:
+    """The first error of a run in words, such as ``item 7 of w: KeyError: 'name'``; empty without one."""
+    if not run.errors:
+        return ""
+    error = run.errors[0]
+    place = f"item {error['index']} of {error['node']}: " if error.get("index") is not None else ""
+    return f"{place}{error['type']}: {shortened(error['message'], SHOWN)}"
 
 
 def _all_runs(series: Sequence[RunSeries]) -> list[MeasuredRun]:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import psutil
@@ -37,10 +38,12 @@ def measure(workload: Workload, case: Case, steps: Sequence[RunStep], *, in_plac
     }
     if in_place or not workload.writes:
         runs, peak = _answered(request, case, Path.cwd())
-    else:
-        with scratch_copy(Path.cwd()) as folder:
-            runs, peak = _answered(_moved(request, folder), case, folder)
-    return RunSeries(tuple(steps), runs, peak)
+        return RunSeries(tuple(steps), runs, peak)
+    began = perf_counter()
+    with scratch_copy(Path.cwd()) as folder:
+        copying = perf_counter() - began
+        runs, peak = _answered(_moved(request, folder), case, folder)
+    return RunSeries(tuple(steps), runs, peak, copying)
 
 
 def _moved(request: dict[str, Any], folder: Path) -> dict[str, object]:

@@ -17,7 +17,7 @@ from batchmill.bench.case import Case, RunSeries, RunStep
 from batchmill.bench.compare import Measure, MeasureOrder, WorkloadComparison, cases_of, compare, ordered
 from batchmill.bench.measure import build_of, measure, this_interpreter
 from batchmill.bench.plot import page, svg
-from batchmill.bench.table import remarks, table_of
+from batchmill.bench.table import remarks, tables_of
 from batchmill.bench.workload import BUILTIN_NAMES, Workload, builtin, builtin_named, of_file
 from batchmill.cli import options
 from batchmill.cli.exits import Exit
@@ -214,8 +214,10 @@ def _estimate(orders: Sequence[MeasureOrder]) -> str:
     took = duration(sum(order.seconds for order in orders))
     told = [f"measuring takes about {took}, with {count(len(orders[0].cases), 'case')} in each round"]
     for order in orders:
-        numbers = ", ".join(f"{items:,}" for items in order.counts) or "no"
-        told.append(f"{order.workload.name} with {numbers} items in {count(order.rounds, 'round')}")
+        *few, most = order.counts or (0,)
+        numbers = ", ".join([*(f"{items:,}" for items in few), count(most, "item")])
+        each = f" of each of {order.probe.batches} batches" if order.probe.batches > 1 else ""
+        told.append(f"{order.workload.name} with {numbers}{each} in {count(order.rounds, 'round')}")
     return "; ".join(told)
 
 
@@ -268,9 +270,10 @@ def _show(found: list[WorkloadComparison]) -> None:
     from rich.console import Console  # 40 ms, not with --json
 
     from_terminal = sys.stdout is not None and sys.stdout.isatty()
-    console = Console(no_color=bool(os.environ.get("NO_COLOR")), width=None if from_terminal else 140)
+    console = Console(no_color=bool(os.environ.get("NO_COLOR")), width=None if from_terminal else 200)
     for one in found:
-        console.print(table_of(one))
+        for table in tables_of(one, console.width):
+            console.print(table)
         for line in remarks(one):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 

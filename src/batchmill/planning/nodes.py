@@ -107,7 +107,7 @@ def _limits(spec: NodeSpec) -> Told:
 
 def _batch(plan: Plan, node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Told:
     settings = settings_of(node, spec, around)
-    items = _items(node, spec, around)
+    items = items_told(node, spec, around)
     source = _streamed_from(plan, node.id)
     return {
         "executor": settings.executor,
@@ -145,8 +145,15 @@ def _choice(node: PlannedNode, settings: BatchSettings, total: int | None) -> di
     return {"reason": f"{known.executor}: {known.reason}"}
 
 
-def _items(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Told:
-    """``count`` (None where it is not known before a run) and the ``first`` items, or why there are none."""
+def items_told(
+    node: PlannedNode,
+    spec: BatchSpec,
+    around: NodeFrame,
+    most: int = MOST_COUNTED,
+    seconds: float = COUNTING_SECONDS,
+) -> Told:
+    """``count`` (None where it is not known before a run) and the ``first`` items, or why there are none. A
+    source that has to be read to count its items is read up to ``most`` of them, for ``seconds``."""
     if spec.calls_code:
         return {"count": None, "first": [], "why": "the function is called when it runs"}
     if spec.items_kind == "stdin":
@@ -162,20 +169,20 @@ def _items(node: PlannedNode, spec: BatchSpec, around: NodeFrame) -> Told:
         return {"count": known, "first": [], "why": "known when it runs"}
     except (StorageError, OSError) as error:
         return {"count": None, "first": [], "why": str(error)}
-    return _counted(items)
+    return _counted(items, most, seconds)
 
 
-def _counted(items: Iterable[object]) -> Told:
+def _counted(items: Iterable[object], most: int, seconds: float) -> Told:
     """The same of a source that has to be read for it: to its end, unless that takes long."""
     first: list[Any] = []
-    count, over = 0, time.monotonic() + COUNTING_SECONDS
+    count, over = 0, time.monotonic() + seconds
     reading = iter(items)
     try:
         for item in reading:
             if count < SHOWN:
                 first.append(plain(bare(item)))
             count += 1
-            if count >= MOST_COUNTED or (count > SHOWN and time.monotonic() > over):
+            if count >= most or (count > SHOWN and time.monotonic() > over):
                 return {"count": None, "first": first}
     except (StorageError, OSError) as error:
         return {"count": None, "first": first, "why": str(error)}
