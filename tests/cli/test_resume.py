@@ -210,3 +210,18 @@ def test_failed_without_a_name_takes_the_latest_run_with_failures(command, folde
     code, _, told = command("a", "resume", "--failed", "--progress", "none")
     assert code == 0
     assert "1 kept, 1 redone" in told
+
+
+@pytest.mark.parametrize(
+    "arguments", [("run", "flow.json", "-q"), ("map", "-q", "echo {}"), ("run", "in.json")]
+)
+def test_input_that_a_finished_run_does_not_read_is_told(command, folders, arguments):
+    (folders / "a" / "flow.json").write_text(json.dumps(flow({"stdin": "lines"})))
+    echo = {"id": "e", "type": "echo", "params": {"message": "${t}"}}
+    (folders / "a" / "in.json").write_text(json.dumps({"inputs": {"t": {"stdin": True}}, "nodes": [echo]}))
+    code, first, _ = command("a", *arguments, text="1\n3\n")
+    assert code == 0
+    code, out, err = command("a", "resume", "last", text="1\n3\n4\n")
+    assert (code, out) == (0, first)
+    assert "note: did not read standard input: a finished run keeps what it read then" in err
+    assert "standard input" not in command("a", "resume", "last")[2]

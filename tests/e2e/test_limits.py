@@ -252,3 +252,39 @@ def test_mistakes_are_reported_together():
         "$.nodes[0].batch.max_concurrent",
         "$.budget.dollars",
     ]
+
+
+@pytest.mark.parametrize("batch", [{}, {"batch": {"items": ["${n}"]}}])
+@pytest.mark.parametrize("nested", [False, True])
+def test_iterations_that_the_journal_has_count_in_no_budget(tmp_path, monkeypatch, batch, nested):
+    """A loop of sub-workflows gets as far in each pass as its budget allows, until it has ended."""
+    monkeypatch.chdir(tmp_path)
+    add = {
+        "id": "add",
+        "type": "code",
+        "params": {"code": "result = n + 1", "inputs": {"n": "${n}"}},
+        **batch,
+    }
+    total = "${add.results[0].result}" if batch else "${add.result}"
+    inner = {
+        "inputs": {"n": {"type": "integer"}},
+        "nodes": [add],
+        "outputs": {"n": {"source": total}},
+    }
+    if nested:
+        deep = {"id": "deep", "type": "workflow", "params": {"workflow": inner, "inputs": {"n": "${n}"}}}
+        inner = {**inner, "nodes": [deep], "outputs": {"n": {"source": "${deep.n}"}}}
+    again = {
+        "id": "again",
+        "type": "workflow",
+        "params": {"workflow": inner, "inputs": {"n": 0}},
+        "loop": {"carry": {"n": "${again.n}"}, "until": "${again.n == 5}"},
+        "budget": {"requests": 2},
+    }
+    run = batchmill.run({"nodes": [again], "outputs": {"n": {"source": "${again.n}"}}}, journal="j.sqlite")
+    assert (run.status, run.limit is None) == ("failed", False)
+    kept = []
+    while run.status == "failed" and len(kept) < 5:
+        run = batchmill.resume(journal="j.sqlite")
+        kept.append(run.resumed["kept"])
+    assert (run.status, run.outputs, kept) == ("success", {"n": 5}, [2, 4])

@@ -134,3 +134,55 @@ def test_results_that_were_collected_are_written_again_where_the_file_is_gone(he
         assert (run.untouched, run.resumed["kept"], run.status) == (False, 2, "success")
         assert (here / name).read_bytes() == written
     assert gone_on_with().untouched
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_files_that_sub_workflows_of_items_read_count_for_their_items(here, depth):
+    for name in ("a", "b", "c"):
+        (here / name).write_text(name)
+    read = {"id": "read", "type": "read-file", "params": {"file_path": "${__run__.folder}/${file}"}}
+    # what an item writes for itself, and what depends on a node inside, is no reason to run it again
+    write = {**WRITE, "params": {"file_path": "out-${file}", "content": "x"}}
+    own = {"id": "own", "type": "read-file", "params": {"file_path": "out-${file}"}}
+    then = {"id": "then", "type": "read-file", "params": {"file_path": "${write.file_path}"}}
+    inner = {
+        "inputs": {"file": {"type": "string"}},
+        "nodes": [read, write, own, then],
+        "outputs": {"text": {"source": "${read.content}"}},
+    }
+    for _ in range(depth - 1):
+        node = {
+            "id": "deep",
+            "type": "workflow",
+            "params": {"workflow": inner, "inputs": {"file": "${file}"}},
+        }
+        inner = {**inner, "nodes": [node], "outputs": {"text": {"source": "${deep.text}"}}}
+    outer = {
+        "id": "each",
+        "type": "workflow",
+        "params": {"workflow": inner, "inputs": {"file": "${item}"}},
+        "batch": {"items": ["a", "b", "c"]},
+        "cache": True,
+    }
+    outputs = {"texts": {"source": "${each.results[*].text}"}}
+    assert begun(outer, outputs=outputs).outputs == {"texts": ["a", "b", "c"]}
+    assert gone_on_with().untouched
+    (here / "b").write_text("new")
+    run = gone_on_with()
+    assert run.outputs == {"texts": ["a", "new", "c"]}
+    assert run.resumed == {"kept": 2, "redone": 0, "new": 0, "changed": 1, "gone": 0}
+    assert "item 1: the file /" in run.changed_by["each"][0]
+    (here / "c").write_text("newer")
+    assert begun(outer, outputs=outputs).outputs == {"texts": ["a", "new", "newer"]}
+
+
+def test_a_workflow_that_runs_itself_is_looked_into_once(here):
+    down = {"id": "down", "type": "workflow", "params": {"workflow": "down.json", "inputs": {"n": "${n}"}}}
+    read = {"id": "read", "type": "read-file", "params": {"file_path": "data.txt"}}
+    inputs = {"n": {"type": "integer"}, "on": {"type": "boolean", "default": False}}
+    inner = {"inputs": inputs, "nodes": [read, {**down, "when": "${on}"}]}
+    (here / "down.json").write_text(json.dumps({**inner, "outputs": {"t": {"source": "${read.content}"}}}))
+    begun({**down, "params": {**down["params"], "inputs": {"n": "${item}"}}, "batch": {"items": [1, 2]}})
+    assert gone_on_with().untouched
+    (here / "data.txt").write_text("two")
+    assert gone_on_with().resumed["changed"] == 2

@@ -36,7 +36,7 @@ from batchmill.values import NotJson
 
 FORMS = """SOURCE is one of
   'data/*.csv'        a pattern of file names, in quotes so that the shell leaves it alone
-  @names.txt          the lines of a file; the values and rows of .jsonl, .ndjson and .csv files
+  @names.txt          the lines of a file; the values and rows of .jsonl, .csv and .parquet files
   -                   the lines of standard input; stdin:jsonl for values
   range:0:10          whole numbers, from the first to before the last
   '["a", "b"]'        a list

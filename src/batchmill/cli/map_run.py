@@ -28,6 +28,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidDocument, InvalidSetting, NodeError, StorageError
 from batchmill.graph.attached import Attachment
+from batchmill.items.byte_streams import standard_input_is_empty
 from batchmill.journal.contract import MAP, RunRecord
 from batchmill.journal.journal import Journal
 from batchmill.journal.reading import Reader
@@ -38,6 +39,7 @@ from batchmill.policy.concurrency import MOST_CONCURRENT
 from batchmill.runs.hooks import RunHooks
 from batchmill.runs.journaled import Opening, RunRequest, begun, nothing_kept
 from batchmill.runs.result import RunResult
+from batchmill.runs.resumable import FINISHED
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
 from batchmill.values.words import count
@@ -98,6 +100,9 @@ class MapRun:
         is printed again."""
         if result.untouched and self.journal is not None:
             self._write_again(printer, result.run)
+            from_stdin = any(source.from_stdin for source in self.job.sources)
+            if from_stdin and not standard_input_is_empty(wait=False):
+                say(f"note: did not read standard input: {FINISHED}")
         stopped = result.interrupted or result.environment or result.limit is not None
         whole = not stopped and (result.ok or self.job.batch.get("error_handling") == "continue")
         if printer.file is None:

@@ -50,8 +50,7 @@ def command(run: str, node: str | None, form: str, safe: bool, journal_path: str
         reader, found, _ = journals.run(run)
         visit = visit_of(reader.visits(found), node)
         source = _Source(reader, visit, as_shown if is_map(found) else ItemsAgain(reader, visit).completed)
-        lines = form == "jsonl"
-        for piece in csv_table(source.rows, safe=safe) if form == "csv" else _json(source, lines=lines):
+        for piece in source.table(safe=safe) if form == "csv" else _json(source, lines=form == "jsonl"):
             data.write(piece)
             if data.broken:
                 break
@@ -67,6 +66,9 @@ class _Source(NamedTuple):
 
     def items(self) -> Iterator[ItemRecord]:
         return map(self.shown, self.reader.items(self.visit))
+
+    def table(self, *, safe: bool) -> Iterator[str]:
+        return csv_table(self.rows, safe=safe, first=("index",))
 
     def rows(self) -> Iterator[dict[str, object]]:
         """The results as the rows of a table."""

@@ -22,7 +22,8 @@ class SubReport:
     """The report of a sub-workflow to the run around it: the calls that were recorded inside, entries of
     errors that did not fail it, with the full address of their nodes, whether it ended degraded, whether its
     surroundings failed it, and its secrets. ``reports`` are those of the nodes inside, by address; none for
-    an item of a batch. ``warnings`` are those of the nodes inside."""
+    an item of a batch. ``warnings`` are those of the nodes inside. ``known`` says that nothing was run
+    inside: the journal had all outcomes."""
 
     calls: Sequence[Any] = ()
     errors: Sequence[dict[str, Any]] = ()
@@ -31,6 +32,7 @@ class SubReport:
     secrets: tuple[str, ...] = ()
     reports: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[Warned, ...] = ()
+    known: bool = False
 
 
 Recorded = tuple[int | None, Sequence[Any]]

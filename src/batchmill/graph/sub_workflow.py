@@ -26,7 +26,10 @@ from batchmill.graph.schedule.run_report import NodeReport, RunReport
 from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.visits.inside_items import log_inside
 from batchmill.ir.inputs import input_values
+from batchmill.journal.contract import RunLog
 from batchmill.journal.digest import NoDigest, digest_of
+from batchmill.journal.inside_log import InsideLog
+from batchmill.journal.noting_log import NotingLog
 from batchmill.lists import materialize
 from batchmill.nodes import NodeResult
 from batchmill.nodes.access.secrets import bound_secrets
@@ -73,8 +76,14 @@ class SubWorkflowRun:
         with _ended_in_time(attempt) as cancel, lent, logged as log:
             told = Warnings()
             inside = self._inside(plan, namespace, cancel, address, attempt, self._key_of(values))
+            noting = self._noting(log)
+            log = noting or log
             inside = replace(
-                inside, masker=masker, secrets=secrets, log=log, warnings=Warnings(self._passing_on(told))
+                inside,
+                masker=masker,
+                secrets=secrets,
+                log=noting or log,
+                warnings=Warnings(self._passing_on(told)),
             )
             walk = Scheduler(plan, inside, workflow.topology).run()
             outputs = materialize(resolved_outputs(plan.workflow, namespace, walk))
@@ -82,7 +91,8 @@ class SubWorkflowRun:
                 run_finals(plan, inside, walk)
             masked = tuple(masker.secrets) if self._around.in_worker else ()
             reports = {} if is_inside_item(address) else walk.addressed_reports(address)
-            _report(walk, namespace, attempt, masked, reports, told.listed())
+            all_known = noting is not None and not noting.has_run
+            _report(walk, namespace, attempt, masked, reports, told.listed(), all_known)
             if walk.status == "failed":
                 raise _failure(walk, address, attempt)
         return NodeResult(outputs)
@@ -91,6 +101,13 @@ class SubWorkflowRun:
         """A collector that passes warnings on to the workflow around, and adds those that are new there to
         ``told``: so only one of many items reports each."""
         return lambda warned: self._around.warnings.add(warned) and told.add(warned)
+
+    def _noting(self, log: RunLog | None) -> NotingLog | None:
+        """The log that notes whether anything is run. The log of an item is one of a kind, which others ask
+        for, and the item's attempt counts in any case; so is that of a rehearsal, which runs nothing."""
+        if log is None or isinstance(log, InsideLog) or self._around.services.rehearsal is not None:
+            return None
+        return NotingLog(log)
 
     def _check_depth(self, address: str, most: int) -> None:
         if self._around.depth < most:
@@ -190,13 +207,14 @@ def _report(
     secrets: tuple[str, ...],
     reports: Mapping[str, NodeReport],
     warnings: tuple[Warned, ...],
+    known: bool,
 ) -> None:
     """Report the records from inside; of the errors only those that did not fail the sub-workflow."""
     errors = () if walk.status == "failed" else walk.errors.listed()
     degraded = walk.status == "degraded"
     calls = namespace.calls()
-    if calls or errors or degraded or walk.environment or secrets or reports or warnings:
-        report = SubReport(calls, errors, degraded, walk.environment, secrets, reports, warnings)
+    if calls or errors or degraded or walk.environment or secrets or reports or warnings or known:
+        report = SubReport(calls, errors, degraded, walk.environment, secrets, reports, warnings, known)
         attempt.recorder.append(report)
 
 

@@ -151,9 +151,10 @@ def standard_input(waker: Waker) -> Iterator[Read]:
     yield unpacked(_waiting(number, waker))
 
 
-def standard_input_is_empty() -> bool:
+def standard_input_is_empty(*, wait: bool = True) -> bool:
     """Whether there is no standard input, or it is at its end; no data is consumed. For a pipe, waits for the
-    first bytes or the end. A terminal is never empty, because somebody may still type."""
+    first bytes or the end; without ``wait`` a pipe without data at the moment counts as empty. A terminal is
+    never empty, because somebody may still type."""
     stream: Any = sys.stdin
     if stream is None or stream.closed:
         return True
@@ -168,7 +169,7 @@ def standard_input_is_empty() -> bool:
         return os.path.exists(os.devnull) and found.st_rdev == os.stat(os.devnull).st_rdev
     poll = select.poll()
     poll.register(number, select.POLLIN)
-    poll.poll()
+    poll.poll(None if wait else 0)
     waiting = array.array("i", [0])
     fcntl.ioctl(number, termios.FIONREAD, waiting)
     return not waiting[0]

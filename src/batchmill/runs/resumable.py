@@ -27,6 +27,8 @@ from batchmill.step import Namespace
 from batchmill.values.words import count
 from batchmill.warned import Warned
 
+FINISHED = "a finished run keeps what it read then; begin a new run for other input"
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -115,6 +117,15 @@ class Resumable:
         if changes.limit_of(run) != run.limit or self.part.asked:
             return False
         return bool(load(self.document).raw == run.document)
+
+    def reads_stdin(self) -> bool:
+        """Whether an input or items of the document come from standard input."""
+        raw = load(self.document).raw
+        inputs = raw.get("inputs") if isinstance(raw, dict) else None
+        specs = inputs.values() if isinstance(inputs, dict) else ()
+        if any(isinstance(spec, dict) and spec.get("stdin") for spec in specs):
+            return True
+        return not not_looked_at(self.run, self.document) and any(nodes_on_stdin(self.order().plan))
 
     def order(self) -> RunRequest:
         """The order for the pass. Raises :class:`InvalidDocument`."""

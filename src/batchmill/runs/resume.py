@@ -15,6 +15,7 @@ from batchmill.errors import InvalidSetting
 from batchmill.events import Listener, Noticed
 from batchmill.graph.attached import Attachment
 from batchmill.graph.visits.record_codec import CODEC
+from batchmill.items.byte_streams import standard_input_is_empty
 from batchmill.journal.contract import MAP, Kept, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.locks import RunLock
@@ -27,7 +28,7 @@ from batchmill.runs.journaled import RunRequest
 from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.rehearse import changed_nodes
 from batchmill.runs.result import NOT_LOOKED_AT, RunResult
-from batchmill.runs.resumable import Changes, Resumable, not_looked_at, require_document
+from batchmill.runs.resumable import FINISHED, Changes, Resumable, not_looked_at, require_document
 from batchmill.runs.run import execute
 from batchmill.values.masking import Masker
 from batchmill.warned import Warned
@@ -131,7 +132,7 @@ def _one_pass(
         looks = result is not None or (done and found.status == "degraded")
         same = looks and not changed_nodes(kept, found, going_on.document, hooks.masker)
         if result is not None and same:
-            return result
+            return _told_of_stdin(result, going_on)
         order = going_on.order_here()
         again = going_on.part.again(order.plan)
         how = {"failed_only": changes.failed_only, "again": again, "failures": same}
@@ -153,6 +154,14 @@ def _as_it_was(reader: Reader, run: RunRecord, document: str | dict[str, object]
         told = Warned(NOT_LOOKED_AT, f"did not check whether files or code have changed: {why}")
         fields["warnings"] = [*fields.get("warnings", ()), told.as_json()]
     return RunResult(**fields, resumed=resumed, journal=str(reader.journal.path), untouched=True)
+
+
+def _told_of_stdin(result: RunResult, going_on: Resumable) -> RunResult:
+    """The earlier result, with a warning if this process was given the standard input that the run reads."""
+    if MAP in going_on.run.settings or not going_on.reads_stdin() or standard_input_is_empty(wait=False):
+        return result
+    told = Warned(NOT_LOOKED_AT, f"did not read standard input: {FINISHED}")
+    return replace(result, warnings=[*result.warnings, told.as_json()])
 
 
 def _opened(

@@ -69,3 +69,7 @@ def test_rows_that_come_meanwhile_lose_no_column() -> None:
     answers = iter([[{"a": 1}], [{"a": 1}, {"a": 2, "new": 3}]])
     with pytest.raises(StorageError, match=r"other columns .new. came in"):
         list(csv_table(lambda: iter(next(answers)), safe=False))
+
+
+def test_a_table_without_rows_has_its_first_columns() -> None:
+    assert "".join(csv_table(lambda: iter([]), safe=False, first=("index",))) == "index\r\n"

@@ -189,7 +189,7 @@ class TestParquet:
             ({"a": 1}, {"a": "x"}, "an object"),
             ([1], ["x"], "a list"),
             (1, 2**63, "a number"),
-            ("x", "\ud800", "text"),
+            ("x", "\udce9.txt", r"text that is not UTF-8, .*'\\udce9\.txt'.*JSON lines"),
         ],
     )
     @pytest.mark.parametrize("between", [0, 10])

@@ -113,7 +113,8 @@ def _how_it_ended(outcome: Outcome, usage: Usage, leave: AttemptPass, *, told: b
     """The end of an attempt for the limits; ``told`` says that it recorded calls."""
     error = outcome.error
     if error is None:
-        return EndedAttempt(outcome.wall, _tokens(usage, leave), asked=bool(usage.calls or not usage.kept))
+        kept = usage.kept or any(getattr(record, "known", False) for record in outcome.records)
+        return EndedAttempt(outcome.wall, _tokens(usage, leave), asked=bool(usage.calls or not kept))
     nothing_heard = error.kind in _LOST and not told
     called = usage.calls or not (usage.kept or error.type == MissingExtra.__name__)
     return EndedAttempt(

@@ -18,14 +18,15 @@ _NO_BLANK = '""'  # the line of a table of one column that would be blank, which
 Row = Mapping[str, Any]
 
 
-def csv_table(rows: Callable[[], Iterable[Row]], *, safe: bool) -> Iterator[str]:
-    """The table in pieces; ``rows`` is called twice, first for the columns.
+def csv_table(rows: Callable[[], Iterable[Row]], *, safe: bool, first: Iterable[str] = ()) -> Iterator[str]:
+    """The table in pieces; ``rows`` is called twice, first for the columns. ``first`` are the first
+    columns, which are there even if there are no rows.
 
     Null is an empty cell and empty text is ``""``; so is null if there is only one column. With ``safe``, a
     text that a spreadsheet would take for a formula has an apostrophe before it. Raises
     :class:`~batchmill.errors.StorageError` if the rows differ the second time.
     """
-    columns: dict[str, None] = {}
+    columns: dict[str, None] = dict.fromkeys(first)
     for row in rows():
         columns.update(dict.fromkeys(row))
     cell = _safe_cell if safe else _cell

@@ -8,6 +8,7 @@ from typing import Any
 
 from batchmill.errors import MissingExtra, NodeError
 from batchmill.template.filters import kind_of
+from batchmill.values.words import shortened
 
 GROUP_ROWS = 20_000  # in a row group, and in memory
 
@@ -55,12 +56,19 @@ class ParquetTable:
             raise self._refused(name, values, fault) from fault
 
     def _refused(self, name: str, values: list[object], fault: Exception) -> NodeError:
+        as_json = f'`select`: {{"{name}": "${{{name} | json}}"}}'
+        if isinstance(fault, UnicodeEncodeError):
+            message = (
+                f"results cannot be written to {self._path}: the column {name!r} has text that is not UTF-8, "
+                f"as names of files may be: {shortened(repr(fault.object))}; Parquet holds UTF-8 only: write "
+                f"JSON lines (.jsonl), or in a document use {as_json}"
+            )
+            return NodeError(message, retryable=False, type_name="NotText")
         kinds = list(dict.fromkeys(kind_of(value) for value in values if value is not None))
         held = " and ".join(kinds[:3]) or "values"
         message = (
             f"results cannot be written to {self._path}: the column {name!r} has {held}, which a column of "
-            f"Parquet cannot hold together with what is in it: {fault}; make them one type with `select`: "
-            f'{{"{name}": "${{{name} | json}}"}}'
+            f"Parquet cannot hold together with what is in it: {fault}; make them one type with {as_json}"
         )
         return NodeError(message, retryable=False, type_name="MixedTypes")
 

@@ -20,7 +20,7 @@ from typing import Any
 from batchmill.errors import TemplateError
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
-from batchmill.graph.visits.files_read import digest_of_file, digest_of_path
+from batchmill.graph.visits.node_files import digests_of_files, reads_files
 from batchmill.graph.visits.rereading import source_again
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.ir.models.workdirs import Keep
@@ -51,7 +51,6 @@ TYPE, CODE, FOLDER, FILES, CARRIED, ITEM_NAME, INSIDE, OWN_FOLDER, HELPERS = (
 
 _PART_CHARACTERS = 16
 _MOST_NAMED = 20  # files, or modules, of which each is a part of its own
-_NOT_KNOWN = "not known"  # which files a template names that does not resolve
 
 
 def single_log(
@@ -82,10 +81,10 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFra
     names = frozenset({spec.as_, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     scope = around.namespace.scope(lazy=True)
     more, older_more = _more(node, node.content, spec.as_, scope), None
-    same = node.content is node.params and not _reads_files(node)
+    same = node.content is node.params and not reads_files(node)
     if not same:
         older_more = _more(node, node.params, spec.as_, scope, files=False)
-        same = not _reads_files(node) and _item_parts(node.content, names) == _item_parts(node.params, names)
+        same = not reads_files(node) and _item_parts(node.content, names) == _item_parts(node.params, names)
     try:
         parts = {**_of_node(node, scope, names), ITEM_NAME: _part(spec.as_)}
         if node.inner_content:
@@ -179,7 +178,7 @@ def _carried(carried: Mapping[str, object] | None) -> dict[str, str]:
 
 
 def _files(node: PlannedNode, scope: Scope) -> dict[str, str]:
-    return _each_or_all(FILES, "the file {}", _digests_of_files(node, scope))
+    return _each_or_all(FILES, "the file {}", digests_of_files(node, scope))
 
 
 def _each_or_all(all_of_them: str, each: str, found: Mapping[str, str]) -> dict[str, str]:
@@ -189,59 +188,20 @@ def _each_or_all(all_of_them: str, each: str, found: Mapping[str, str]) -> dict[
     return {each.format(name): _part(content) for name, content in found.items()}
 
 
-def _reads(node: PlannedNode) -> frozenset[str]:
-    """The params of the node that name files it reads."""
-    return frozenset(node.kind.reads) & node.spec.params.keys()
-
-
-def _reads_files(node: PlannedNode) -> bool:
-    """Whether the content of files affects the outcome of the node."""
-    return bool(_reads(node) or node.spec.files)
-
-
-def _digests_of_files(node: PlannedNode, scope: Scope) -> dict[str, str]:
-    """Digests, by path, of the files that the node reads, as far as its params name them at this point, and
-    of those it declares."""
-    return {**_digests_of_params(node, scope), **_digests_of_declared(node, scope)}
-
-
-def _digests_of_declared(node: PlannedNode, scope: Scope) -> dict[str, str]:
-    if not node.spec.files:
-        return {}
-    try:
-        paths = node.files.resolve(scope)
-    except TemplateError:
-        return {_NOT_KNOWN: ""}
-    every = [path for one in paths for path in (one if isinstance(one, (list, tuple)) else (one,))]
-    return {str(path): digest_of_path(str(path)) for path in every}
-
-
-def _digests_of_params(node: PlannedNode, scope: Scope) -> dict[str, str]:
-    reads = _reads(node)
-    if not reads:
-        return {}
-    named = {name: value for name, value in node.params.constants.items() if name in reads}
-    try:
-        named |= {name: one.resolve(scope) for name, one in node.params.templates if name in reads}
-    except TemplateError:  # the attempt itself is about to say so
-        return {}
-    return {path: digest_of_file(path) for path in node.kind.files_read(named)}
-
-
 def _more(
     node: PlannedNode, params: StepParams, name: str, scope: Scope, *, files: bool = True
 ) -> KeyMore | None:
     """A function for everything an item depends on besides itself; None if there is nothing."""
     own = frozenset({name, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     moving, by_index = _item_parts(params, own)
-    reads = files and _reads_files(node)
+    reads = files and reads_files(node)
     if not (moving or by_index or reads):
         return None
 
     def more(item: object, index: int) -> Any:
         inside = scope.child({**names_of(item, [name], SOURCE_KEY), INDEX_KEY: index})
         found = [index if by_index else None, *_values(moving, inside)]
-        return [*found, *_digests_of_files(node, inside).values()] if reads else found
+        return [*found, *digests_of_files(node, inside).values()] if reads else found
 
     return more
 
@@ -253,7 +213,7 @@ def _named(node: PlannedNode, name: str, scope: Scope) -> Callable[[Any, int], l
 
     def named(item: object, index: int) -> list[str]:
         inside = scope.child({**names_of(item, [name], SOURCE_KEY), INDEX_KEY: index})
-        files = _digests_of_files(node, inside) if _reads_files(node) else {}
+        files = digests_of_files(node, inside) if reads_files(node) else {}
         return [*(f"the file {path}" for path in files), *written]
 
     return named

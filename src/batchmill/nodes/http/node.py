@@ -207,7 +207,8 @@ def _followed(
             drain(reply)
         behind = exchange.peer
         request = request.redirected(reply.status, location)
-    message = f"{request.method} {request.address.shown()}: more than {most} redirects, the last one to there"
+    last = request.address.shown()
+    message = f"{request.method} {first.shown()}: more than {most} redirects, the last one to {last}"
     raise NodeError(message, retryable=False, type_name="TooManyRedirects", outputs={"error": message})
 
 
