@@ -15,7 +15,7 @@ from batchmill.cli.document import document_of
 from batchmill.cli.exits import Exit
 from batchmill.cli.fulfil import Begin, CommandCall, fulfil
 from batchmill.cli.given import Given, given, with_stdin
-from batchmill.cli.own_files import own_files, refuse_shared
+from batchmill.cli.own_files import check_written, own_files
 from batchmill.events.progress import ProgressKind
 from batchmill.graph.part import Part
 from batchmill.journal.journal import Journal
@@ -87,7 +87,7 @@ def command(
     journal = options.kept_in(journal_path, no_journal, durable)
     own = own_files(params_file)
     with FilesAtTheEnd.asked(files, journal) as at_the_end:
-        refuse_shared(at_the_end.written, own)
+        check_written(at_the_end.written, own)
         begin: Begin = partial(
             run,
             draft,

@@ -109,6 +109,14 @@ class FileTable:
                     if entry.open or entry.kind == "write":
                         raise FileInUse(_words(path, by, entry))
 
+    def owner(self, path: str) -> str | None:
+        """The first entry of a file, in words; None if it has none."""
+        place = place_of(path)
+        if place is None:
+            return None
+        with self._at_work():
+            return next((entry.by for entry in self._of(place)), None)
+
     def done(self, entry: Entry | None, *, kept: bool = True) -> None:
         """End the use of an entry; without ``kept``, the file was not written after all."""
         if entry is None:
