@@ -75,12 +75,13 @@ def command(
     """
     caller.verbose = verbose
     from_line = given(inputs, set_json, params_file)
+    part: dict[str, Any] = {"only": only, "from_": from_, "until": until}
+    settings: dict[str, Any] = {"executor": executor, "jobs": jobs, "limit": limit, "cluster": cluster}
     if dry_run:
-        part = Part.of(only, from_, until)
-        settings = RunSettings(executor=executor, jobs=jobs, limit=limit, cluster=cluster, part=part)
         from batchmill.cli.plan import show_plan  # it draws, and looks at clusters: most runs need neither
 
-        show_plan(file, from_line, settings, journal_path, "json" if json_wanted else "tree")
+        planned = RunSettings(**settings, part=Part.of(only, from_, until))
+        show_plan(file, from_line, planned, journal_path, "json" if json_wanted else "tree")
         return Exit.SUCCESS
     draft = document_of(file)
     wanted = with_stdin(from_line, draft)
@@ -93,13 +94,8 @@ def command(
             draft,
             wanted.values,
             text_params=wanted.text,
-            executor=executor,
-            jobs=jobs,
-            limit=limit,
-            cluster=cluster,
-            only=only,
-            from_=from_,
-            until=until,
+            **settings,
+            **part,
             journal=at_the_end.journal,
             warnings=wanted.told(draft.raw),
             own_files={**own, **at_the_end.own_files},
