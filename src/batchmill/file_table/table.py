@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from batchmill.errors import FileInUse
-from batchmill.file_table.log import Address, SharedLog
+from batchmill.file_table.log import LogAddress, SharedLog
 from batchmill.file_table.places import PARTIAL, FilePlace, Inode, place_of, places_of
 
 Kind = Literal["own", "input", "read", "planned", "write"]
@@ -227,7 +227,7 @@ def without(items: Sequence[object], positions: Iterable[int]) -> list[object]:
     return [item for position, item in enumerate(items) if position not in left_out]
 
 
-def _elsewhere(changes: list[dict[str, object]], address: Address | None) -> FileTable:
+def _elsewhere(changes: list[dict[str, object]], address: LogAddress | None) -> FileTable:
     """The table in another process: the same one where its log can be had, else what was in it."""
     table = FileTable()
     table._log = None if address is None else SharedLog.at(address)
