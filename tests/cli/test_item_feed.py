@@ -10,10 +10,10 @@ import pytest
 from batchmill.cli.item_feed import ItemFeed, NothingThere
 from batchmill.cli.item_source import source_of
 from batchmill.errors import InvalidSetting
-from batchmill.file_table import FileTable
+from batchmill.file_table import FileTable, OwnFile, enter
 from batchmill.items.sources import as_source
 from batchmill.journal.journal import Journal
-from batchmill.runs.files import enter, files_of_journal
+from batchmill.runs.files import files_of_journal
 
 NOBODY = FileTable()
 
@@ -103,7 +103,7 @@ def test_files_of_the_run_itself_are_no_items(fed, tmp_path):
     (tmp_path / "runs.sqlite.files" / "ab").touch()
     (tmp_path / "link").symlink_to("runs.sqlite")
     own = FileTable()
-    enter(own, {**files_of_journal(Journal(tmp_path / "runs.sqlite")), "out.jsonl": "--collect"})
+    enter(own, {**files_of_journal(Journal(tmp_path / "runs.sqlite")), "out.jsonl": OwnFile("--collect")})
     paths = ("mine", "runs.sqlite", "link", "runs.sqlite.files/ab", "gone")
     everything = "".join(f"./{path}\n" for path in paths)
     said = []

@@ -247,7 +247,7 @@ def test_results_over_their_own_source_are_refused(mapped, tmp_path, link):
     (tmp_path / "link").symlink_to("names")
     code, _, err = mapped("@names", "--collect", "link" if link else "names", "--", "echo")
     assert code == 2
-    assert "is also @names: nothing was opened" in err
+    assert "cannot be the file of --collect: it is also @names; name another file" in err
     assert mapped("@names", "--collect", "a", "--joblog", "./a", "--", "echo")[0] == 2
     assert (tmp_path / "names").read_text() == "x\ny\n"
 

@@ -343,7 +343,7 @@ def test_the_command_map_says_it_without_a_document(batchmill_command: Any) -> N
             "map", "--items", "@in.jsonl", "--collect", collect, "--no-journal", "--", "echo"
         )
         assert (code, Path("in.jsonl").read_text()) == (2, ROWS)
-        assert f"error: --collect {collect} is also @in.jsonl" in said
+        assert f"error: {collect} cannot be the file of --collect: it is also @in.jsonl" in said
 
 
 def fails_at(n: int, **more: Any) -> dict[str, Any]:

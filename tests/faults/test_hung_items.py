@@ -184,14 +184,17 @@ class FailsLate(contract.Task):
 
     def __init__(self) -> None:
         self.attempts: list[int] = []
+        self.threads: list[threading.Thread] = []
+        self.late = threading.Event()
 
     def run(self, item: int, index: int, attempt: Any) -> None:
         self.attempts.append(attempt.number)
-        time.sleep(0.4)
+        self.threads.append(threading.current_thread())
+        self.late.wait(60)
         raise ValueError("late")
 
 
-def test_an_abandoned_thread_does_not_try_again() -> None:
+def test_an_abandoned_thread_does_not_try_again(soon: Any) -> None:
     from batchmill.batch import BatchSettings, run_batch
     from batchmill.policy import FailurePolicy, RetryPolicy
 
@@ -199,7 +202,8 @@ def test_an_abandoned_thread_does_not_try_again() -> None:
     chosen = BatchSettings("thread", 1, timeout=0.1, retry=RetryPolicy(2), failures=FailurePolicy(False))
     result = run_batch(task, [1], chosen)
     assert [(e["attempts"], e["kind"]) for e in result.errors] == [(2, "timeout")]
-    time.sleep(0.8)  # both abandoned attempts have failed by now
+    task.late.set()
+    assert soon(lambda: not any(thread.is_alive() for thread in task.threads))
     assert task.attempts == [1, 2]
 
 

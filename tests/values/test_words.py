@@ -33,17 +33,17 @@ def test_count_knows_the_plural():
 
 
 def test_shortened_keeps_to_one_line_and_hides_terminal_escapes():
-    assert words.shortened("a\nb\x1b[31mc") == "a\\nb\\x1b[31mc"
-    assert words.shortened({"a": "é"}) == '{"a": "é"}'
-    assert words.shortened("x" * 100, 10) == "x" * 9 + "…"
-    assert len(words.shortened("\x00" * 10_000, 60)) == 60
+    assert words.on_one_line("a\nb\x1b[31mc") == "a\\nb\\x1b[31mc"
+    assert words.on_one_line({"a": "é"}) == '{"a": "é"}'
+    assert words.on_one_line("x" * 100, 10) == "x" * 9 + "…"
+    assert len(words.on_one_line("\x00" * 10_000, 60)) == 60
 
 
 def test_shortened_takes_what_json_cannot():
     cycle: list = []
     cycle.append(cycle)
-    assert words.shortened(cycle) == "[[...]]"
-    assert words.shortened({(1, 2): 3}) == "{(1, 2): 3}"
+    assert words.on_one_line(cycle) == "[[...]]"
+    assert words.on_one_line({(1, 2): 3}) == "{(1, 2): 3}"
 
 
 @pytest.mark.parametrize(

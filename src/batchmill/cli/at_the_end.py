@@ -12,7 +12,7 @@ from typing import Any
 from batchmill.cli.journals import Found
 from batchmill.cli.outputs import temporary_folder
 from batchmill.errors import StorageError
-from batchmill.graph.compile.file_uses import AT_THE_END
+from batchmill.file_table import OwnFile, Use
 from batchmill.journal.contract import RunRecord
 from batchmill.journal.journal import Journal
 
@@ -54,18 +54,18 @@ class FilesAtTheEnd:
             yield cls(files, Journal(os.path.join(folder, "run.sqlite"), temporary=True))
 
     @property
-    def written(self) -> list[tuple[str, str]]:
-        """Pairs of option and path."""
-        return [(f"--{name}", file) for name, file in self.files.items()]
+    def written(self) -> list[tuple[str, OwnFile]]:
+        """Paths with what they are, also those that two options name."""
+        return [(file, _at_the_end(f"the file of --{name}")) for name, file in self.files.items()]
 
     @property
-    def own_files(self) -> dict[str, str]:
-        """The paths, each with a description that a message can quote."""
-        return {file: f"{AT_THE_END}{name}" for name, file in self.files.items()}
+    def own_files(self) -> dict[str, OwnFile]:
+        """The same by path."""
+        return dict(self.written)
 
     def remembered(self) -> dict[str, object]:
         """The setting of a run that makes its further passes know these files."""
-        return {KEPT: self.own_files} if self.files else {}
+        return {KEPT: {path: file.words for path, file in self.written}} if self.files else {}
 
     def write(self, run: str) -> None:
         """Raises :class:`~batchmill.errors.StorageError`."""
@@ -83,9 +83,13 @@ class FilesAtTheEnd:
 NO_FILES = FilesAtTheEnd()
 
 
-def kept_files(run: RunRecord) -> dict[str, str]:
-    """The files of earlier passes of a run, by path, with a description."""
-    return dict(run.settings.get(KEPT) or {})
+def kept_files(run: RunRecord) -> dict[str, OwnFile]:
+    """The files of earlier passes of a run, by path."""
+    return {path: _at_the_end(words) for path, words in (run.settings.get(KEPT) or {}).items()}
+
+
+def _at_the_end(words: str) -> OwnFile:
+    return OwnFile(words, Use.AT_THE_END)
 
 
 def _writers() -> Any:

@@ -21,7 +21,7 @@ from batchmill.errors import StorageError
 from batchmill.journal.contract import READER_LEFT
 from batchmill.nodes.command import STREAMS
 from batchmill.outcome import ErrorInfo, Outcome
-from batchmill.values.words import shortened
+from batchmill.values.words import on_one_line
 
 HALTED = "halted"
 
@@ -196,7 +196,7 @@ class EndedItem:
 
     @property
     def name(self) -> str:
-        return f"item {self.index} ({shortened(self.item)})"
+        return f"item {self.index} ({on_one_line(self.item)})"
 
 
 def _items(block: Block) -> Iterator[EndedItem]:
@@ -215,7 +215,7 @@ def _reason(error: ErrorInfo) -> str:
         return "timed out"
     if Printed.of(error.outputs, "stderr"):
         return error.message.partition(": ")[0]
-    return shortened(error.message, 200)
+    return on_one_line(error.message, 200)
 
 
 def _tagged(chunks: Iterator[bytes], tag: str) -> Iterator[bytes]:

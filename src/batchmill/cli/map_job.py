@@ -14,9 +14,9 @@ import click
 from batchmill.cli.item_command import ITEM, ItemCommand, ItemShape, command_of
 from batchmill.cli.item_feed import ItemFeed
 from batchmill.cli.item_source import ItemSource, literal, source_of
-from batchmill.cli.own_files import own_files, refuse_shared
+from batchmill.cli.own_files import check_written, own_files
 from batchmill.errors import UnresolvedReference
-from batchmill.file_table import FileTable
+from batchmill.file_table import FileTable, OwnFile, OwnFiles, Use, enter
 from batchmill.journal.journal import Journal
 from batchmill.nodes.command import (
     INDEX,
@@ -28,7 +28,7 @@ from batchmill.nodes.command import (
     CommandNode,
     present,
 )
-from batchmill.runs.files import enter, files_of_journal
+from batchmill.runs.files import files_of_journal
 from batchmill.step import StepParams
 from batchmill.template import Scope
 from batchmill.template.shell import ShellCommand
@@ -174,25 +174,25 @@ class MapJob:
             except UnresolvedReference as fault:
                 raise click.UsageError(str(fault)) from fault
 
-    def own_files(self, journal: Journal | None, files: Mapping[str, str]) -> FileTable:
-        """The files of the run itself; ``files`` are those that it writes at its end, with a description."""
+    def own_files(self, journal: Journal | None, files: OwnFiles) -> FileTable:
+        """The files of the run itself; ``files`` are those that it writes at its end."""
         found = {} if journal is None else files_of_journal(journal)
-        found |= {path: option for option, path in self._written()} | dict(files)
+        found |= {**dict(self._written()), **files}
         if self.results is not None:
-            found[os.path.join(self.results, "")] = "--results"
+            found[os.path.join(self.results, "")] = OwnFile("--results")
         table = FileTable()
         enter(table, {**own_files(), **found})
         return table
 
-    def _written(self) -> list[tuple[str, str]]:
+    def _written(self) -> list[tuple[str, OwnFile]]:
         both = ("--collect", self.collect), ("--joblog", self.joblog)
-        return [(option, path) for option, path in both if path is not None]
+        return [(path, OwnFile(f"the file of {option}")) for option, path in both if path is not None]
 
-    def check_files(self, written: Iterable[tuple[str, str]]) -> None:
+    def check_files(self, written: Iterable[tuple[str, OwnFile]]) -> None:
         """Raises :class:`click.UsageError` for a file to be written that is read too, or is two at once;
-        ``written`` are those that the run writes at its end, with their options."""
-        read = {path: source.written for source in self.sources for path in source.paths}
-        refuse_shared([*self._written(), *written], {**own_files(), **read})
+        ``written`` are those that the run writes at its end."""
+        read = {path: OwnFile(source.written, Use.READ) for source in self.sources for path in source.paths}
+        check_written([*self._written(), *written], {**own_files(), **read})
 
     def text_of(self, item: object, index: int, outputs: str) -> str:
         """The command for an item, as somebody would type it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +27,7 @@ from batchmill.cli.titles import OUTPUTS
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.semaphore import FairSemaphore
 from batchmill.errors import InvalidDocument, InvalidSetting, NodeError, StorageError
+from batchmill.file_table import OwnFiles
 from batchmill.graph.attached import Attachment
 from batchmill.items.byte_streams import standard_input_is_empty
 from batchmill.journal.contract import MAP, RunRecord
@@ -202,7 +203,7 @@ def _be_nice(job: MapJob) -> None:
         os.nice(job.nice)
 
 
-def _feed(job: MapJob, journal: Journal | None, files: Mapping[str, str], run: str | None = None) -> ItemFeed:
+def _feed(job: MapJob, journal: Journal | None, files: OwnFiles, run: str | None = None) -> ItemFeed:
     own = job.own_files(journal, files)
     try:
         return job.feed(own, say, resuming=run is not None)

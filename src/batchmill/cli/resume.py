@@ -21,7 +21,7 @@ from batchmill.cli.fulfil import Begin, CommandCall, fulfil
 from batchmill.cli.given import Given, given
 from batchmill.cli.journals import Found, Journals, working_folder
 from batchmill.cli.map_run import MapRun, items_of_map, map_resumed
-from batchmill.cli.own_files import own_files, refuse_shared
+from batchmill.cli.own_files import check_written, own_files
 from batchmill.cli.rehearsed import tell
 from batchmill.cli.titles import introduced, is_map
 from batchmill.events.progress import ProgressKind
@@ -127,7 +127,7 @@ def command(
         _working_in(run.folder),
         _items_of(run, journal, as_json, failed_only, at_the_end) as items,
     ):
-        refuse_shared(at_the_end.written, own)
+        check_written(at_the_end.written, own)
         own |= {**kept_files(run), **at_the_end.own_files}
         kept_for = {**({} if json_wanted is None else {"json": as_json}), **at_the_end.remembered()}
         further = {**settings, **part, "own_files": own, "remembered": kept_for}

@@ -15,7 +15,7 @@ from batchmill.cli.document import document_of
 from batchmill.cli.exits import Exit
 from batchmill.cli.fulfil import Begin, CommandCall, fulfil
 from batchmill.cli.given import Given, given, with_stdin
-from batchmill.cli.own_files import own_files, refuse_shared
+from batchmill.cli.own_files import check_written, own_files
 from batchmill.events.progress import ProgressKind
 from batchmill.graph.part import Part
 from batchmill.journal.journal import Journal
@@ -75,31 +75,27 @@ def command(
     """
     caller.verbose = verbose
     from_line = given(inputs, set_json, params_file)
+    part: dict[str, Any] = {"only": only, "from_": from_, "until": until}
+    settings: dict[str, Any] = {"executor": executor, "jobs": jobs, "limit": limit, "cluster": cluster}
     if dry_run:
-        part = Part.of(only, from_, until)
-        settings = RunSettings(executor=executor, jobs=jobs, limit=limit, cluster=cluster, part=part)
         from batchmill.cli.plan import show_plan  # it draws, and looks at clusters: most runs need neither
 
-        show_plan(file, from_line, settings, journal_path, "json" if json_wanted else "tree")
+        planned = RunSettings(**settings, part=Part.of(only, from_, until))
+        show_plan(file, from_line, planned, journal_path, "json" if json_wanted else "tree")
         return Exit.SUCCESS
     draft = document_of(file)
     wanted = with_stdin(from_line, draft)
     journal = options.kept_in(journal_path, no_journal, durable)
     own = own_files(params_file)
     with FilesAtTheEnd.asked(files, journal) as at_the_end:
-        refuse_shared(at_the_end.written, own)
+        check_written(at_the_end.written, own)
         begin: Begin = partial(
             run,
             draft,
             wanted.values,
             text_params=wanted.text,
-            executor=executor,
-            jobs=jobs,
-            limit=limit,
-            cluster=cluster,
-            only=only,
-            from_=from_,
-            until=until,
+            **settings,
+            **part,
             journal=at_the_end.journal,
             warnings=wanted.told(draft.raw),
             own_files={**own, **at_the_end.own_files},

@@ -27,7 +27,7 @@ from batchmill.runs.batch_api import in_words
 from batchmill.runs.inner_errors import inner_errors
 from batchmill.runs.ledger import sum_of
 from batchmill.values import to_json
-from batchmill.values.words import count, seconds, shortened, spending
+from batchmill.values.words import count, on_one_line, seconds, spending
 
 LONGEST_TITLE = 1000  # characters
 MOST_ERRORS = 1000  # lines of errors without --json; who wants more reads JSON
@@ -165,7 +165,7 @@ def _json_list(values: Iterator[object]) -> Iterator[str]:
 
 def _error_line(place: str, one: dict[str, Any]) -> str:
     error = one.get("error") or {}
-    text = shortened(str(error.get("message")), 200)
+    text = on_one_line(str(error.get("message")), 200)
     return f"{place}: {error.get('type')}: {text}{error_details(error)}"
 
 
@@ -227,7 +227,7 @@ def _as_visit(name: str, told: Mapping[str, object]) -> dict[str, Any]:
 def _ended(told: Mapping[str, Any]) -> str:
     if told.get("status") == "skipped":
         return "skipped"
-    why = f": {shortened(str(told['failure']), 200)}" if told.get("failure") else ""
+    why = f": {on_one_line(str(told['failure']), 200)}" if told.get("failure") else ""
     word = "done" if told.get("status") == "success" else told.get("status")
     return f"{word} in {seconds(told.get('wall', 0.0))}{why}"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from batchmill.cli.journals import Found
 from batchmill.journal.contract import MAP, RunRecord
-from batchmill.values.words import count, seconds, shortened
+from batchmill.values.words import count, on_one_line, seconds
 
 OUTPUTS = "outputs"  # the key with the name of the folder for what its commands print
 DAY = 86400
@@ -30,7 +30,7 @@ def title(run: RunRecord, longest: int = _LONGEST) -> str:
     if not isinstance(asked, dict):
         first = "" if run.limit is None else f" --limit {run.limit}"
         return f"{named}{os.path.basename(run.source)}{first}"
-    return f"{named}{shortened(_mapped(asked), longest)}"
+    return f"{named}{on_one_line(_mapped(asked), longest)}"
 
 
 def _mapped(asked: dict[str, Any]) -> str:

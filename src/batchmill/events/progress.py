@@ -16,7 +16,7 @@ from batchmill.events.happened import (
     NodeStarted,
     Noticed,
 )
-from batchmill.values.words import count, is_inside_item, plain_number, rate, seconds, shortened
+from batchmill.values.words import count, is_inside_item, on_one_line, plain_number, rate, seconds
 from batchmill.warned import Warned
 
 if TYPE_CHECKING:
@@ -169,7 +169,9 @@ def spent(progress: BatchProgress) -> list[str]:
 
 def _retried(event: NodeRetried) -> str:
     wait = f" in {seconds(event.after)}" if event.after else ""
-    return f"{event.node}: attempt {event.attempt} failed, trying again{wait}: {shortened(event.reason, 120)}"
+    return (
+        f"{event.node}: attempt {event.attempt} failed, trying again{wait}: {on_one_line(event.reason, 120)}"
+    )
 
 
 def _decided(event: LimitChanged) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from batchmill.events.happened import Event, NodeFinished, NodeRetried, RunFinished, RunStarted
 from batchmill.values.tracebacks import at_own_line
-from batchmill.values.words import count, is_inside_item, rate, seconds, shortened
+from batchmill.values.words import count, is_inside_item, on_one_line, rate, seconds
 from batchmill.warned import Warned
 
 MOST_OF_ITEM = 200  # characters of a message
@@ -168,7 +168,7 @@ def _why_not_run(batch: NodeFinished) -> list[str]:
     why = batch.error.partition(": ")[0]
     if not (batch.cancelled and batch.failed and why) or "fail_fast" in why:
         return []
-    return [f"    {shortened(why, MOST_OF_ITEM)}"]
+    return [f"    {on_one_line(why, MOST_OF_ITEM)}"]
 
 
 def _described(group: _Group, whole: bool) -> str:
@@ -176,11 +176,11 @@ def _described(group: _Group, whole: bool) -> str:
     traceback."""
     traceback = str(group.example.get("traceback", ""))
     most = MOST_OF_NODE if group.example.get("index") is None else MOST_OF_ITEM
-    message = shortened(str(group.example.get("message", "")), most) + at_own_line(traceback)
+    message = on_one_line(str(group.example.get("message", "")), most) + at_own_line(traceback)
     if whole and traceback:
         message += "\n" + indent(traceback.rstrip(), "  ")
     if group.example.get("index") is None:  # the node or the run itself, not one of its items
         return f"{group.node}: {group.type}: {message}"
-    item = shortened(group.example.get("item"))
+    item = on_one_line(group.example.get("item"))
     first = f"first at item {group.example['index']} ({item})"
     return f"{group.number:,} × {group.type} in {group.node}, {first}: {message}"

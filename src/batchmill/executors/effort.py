@@ -10,7 +10,7 @@ LOOK_SECONDS = 0.1  # between two looks into a file of the system's
 _UNIT = 1 if sys.platform == "darwin" else 1024  # bytes, of ``ru_maxrss``
 
 
-class Effort:
+class ProcessUsage:
     """Measures this process. Used by one thread.
 
     Linux starts the peak memory of a process at that of its starter (getrusage(2)), so up to that value it is

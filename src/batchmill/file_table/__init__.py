@@ -1,6 +1,20 @@
 """Which files a run reads and writes, so that it writes none that it reads or has written elsewhere."""
 
+from batchmill.file_table.own import OwnFile, OwnFiles, Use, described, enter, refuse_shared
 from batchmill.file_table.places import PARTIAL, FilePlace, place_of
 from batchmill.file_table.table import Entry, FileTable, without
 
-__all__ = ["PARTIAL", "Entry", "FilePlace", "FileTable", "place_of", "without"]
+__all__ = [
+    "PARTIAL",
+    "Entry",
+    "FilePlace",
+    "FileTable",
+    "OwnFile",
+    "OwnFiles",
+    "Use",
+    "described",
+    "enter",
+    "place_of",
+    "refuse_shared",
+    "without",
+]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from batchmill.lists.spill import unnamed_file
 
-Address = tuple[int, int, tuple[int, int]]
+LogAddress = tuple[int, int, tuple[int, int]]
 """Process, descriptor, and the inode it must have."""
 
 _BY_PROCESS = "/proc/{}/fd/{}"
@@ -42,7 +42,7 @@ class SharedLog:
         return None
 
     @classmethod
-    def at(cls, address: Address) -> SharedLog | None:
+    def at(cls, address: LogAddress) -> SharedLog | None:
         """The log of another process; None where it is out of reach."""
         process, number, identity = address
         try:
@@ -55,7 +55,7 @@ class SharedLog:
         return None
 
     @property
-    def address(self) -> Address:
+    def address(self) -> LogAddress:
         """The argument for :meth:`at` in another process."""
         found = os.fstat(self._number)
         return os.getpid(), self._number, (found.st_dev, found.st_ino)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from batchmill.errors import FileInUse
-from batchmill.file_table.log import Address, SharedLog
+from batchmill.file_table.log import LogAddress, SharedLog
 from batchmill.file_table.places import PARTIAL, FilePlace, Inode, place_of, places_of
 
 Kind = Literal["own", "input", "read", "planned", "write"]
@@ -108,6 +108,14 @@ class FileTable:
                 for entry in self._of(place):
                     if entry.open or entry.kind == "write":
                         raise FileInUse(_words(path, by, entry))
+
+    def owner(self, path: str) -> str | None:
+        """The first entry of a file, in words; None if it has none."""
+        place = place_of(path)
+        if place is None:
+            return None
+        with self._at_work():
+            return next((entry.by for entry in self._of(place)), None)
 
     def done(self, entry: Entry | None, *, kept: bool = True) -> None:
         """End the use of an entry; without ``kept``, the file was not written after all."""
@@ -219,7 +227,7 @@ def without(items: Sequence[object], positions: Iterable[int]) -> list[object]:
     return [item for position, item in enumerate(items) if position not in left_out]
 
 
-def _elsewhere(changes: list[dict[str, object]], address: Address | None) -> FileTable:
+def _elsewhere(changes: list[dict[str, object]], address: LogAddress | None) -> FileTable:
     """The table in another process: the same one where its log can be had, else what was in it."""
     table = FileTable()
     table._log = None if address is None else SharedLog.at(address)

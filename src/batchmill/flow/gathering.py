@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal
 
-OnFailure = Literal["cancel", "finish", "go on"]
+AfterFailure = Literal["cancel", "finish", "go on"]
 
 
 class BoundedGather:
@@ -28,7 +28,7 @@ class BoundedGather:
         work: Callable[[Any, int], Awaitable[Any]],
         *,
         limit: int | None = None,
-        on_failure: OnFailure = "cancel",
+        on_failure: AfterFailure = "cancel",
     ) -> None:
         self._work = work
         self._slots = asyncio.Semaphore(limit) if limit else None

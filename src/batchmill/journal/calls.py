@@ -34,7 +34,7 @@ _ID = "id"
 _FIRST_ITEM = re.compile(r"\[(\d+)\]")
 
 
-class CallRow(NamedTuple):
+class LedgerRow(NamedTuple):
     """The values for the statements ``add_call`` and ``add_call_left``; see the schema."""
 
     id: str
@@ -124,12 +124,12 @@ class Ledger:
     def enter(self, address: str, turn: int | None, item: int | None, records: Sequence[object]) -> None:
         """Enter the calls among the records of an item's attempts; existing entries stay."""
         position = self.positions.of(address)
-        rows: list[CallRow] = []
+        rows: list[LedgerRow] = []
         for place, (identity, call) in enumerate(self._codec.calls(records, address, item)):
             # a call from user code has no id: it is identified by its place
             name = identity or f"{self._run}.{self._number}.{address}.{turn}.{item}.{place}"
             where = (self._run, self._number, address, position, turn, item, place)
-            rows.append(CallRow(name, *where, self._text(call)))
+            rows.append(LedgerRow(name, *where, self._text(call)))
         self._put("add_call", rows)
 
     def _text(self, call: dict[str, object]) -> str:
@@ -139,7 +139,7 @@ class Ledger:
             text = encode(shown(call))
         return text if self._masker.text(text) == text else encode(self._masker.value(decode(text)))
 
-    def _put(self, name: str, rows: list[CallRow]) -> None:
+    def _put(self, name: str, rows: list[LedgerRow]) -> None:
         self._writer.put(name, rows, partial(self.under_way.forget, [row.id for row in rows]))
 
     def absorb(self) -> int:
@@ -150,11 +150,11 @@ class Ledger:
         self._writer.flush()
         return len(found)
 
-    def _left(self, call: dict[str, Any]) -> CallRow:
+    def _left(self, call: dict[str, Any]) -> LedgerRow:
         number = int(call.pop(NUMBER_KEY, self._number))
         address, item = visited(call)
         where = (self._run, number, address, self.positions.of(address), None, item, 0)
-        return CallRow(call[_ID], *where, self._text(call))
+        return LedgerRow(call[_ID], *where, self._text(call))
 
 
 @dataclass(frozen=True, slots=True)

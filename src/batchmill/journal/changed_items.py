@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from batchmill.journal.digest import digest_of_text
-from batchmill.values.words import count, shortened
+from batchmill.values.words import count, on_one_line
 
 Named = Callable[[Any, int], Sequence[str]]
 """The dependencies of an item's result besides the item itself, in words, by item and index."""
@@ -32,12 +32,12 @@ class ChangedItems:
         if before not in (now, digest_of_text(now)):
             self._others += 1
             if self._others == 1:
-                self._other_example = f"item {index}: {shortened(now, _LONGEST)}"
+                self._other_example = f"item {index}: {on_one_line(now, _LONGEST)}"
             return
         self._same += 1
         if self._same == 1:
             words = ", ".join(() if self._named is None else self._named(item, index)) or now
-            self._same_example = f"item {index}: {shortened(self._mask(words), _LONGEST)}"
+            self._same_example = f"item {index}: {on_one_line(self._mask(words), _LONGEST)}"
 
     def reasons(self) -> list[str]:
         """The changes, with the number of items and an example of each kind; empty if none were noted."""

@@ -14,7 +14,7 @@ from batchmill.journal.items import SqliteItemLog
 from batchmill.journal.journal import Journal
 from batchmill.journal.rows import RowWriter
 from batchmill.journal.runlog import TAKEN_TOGETHER, SqliteRunLog
-from batchmill.journal.visit_logs import SingleLog
+from batchmill.journal.visit_logs import SqliteSingleLog
 from batchmill.values.masking import Masker
 
 Log = TypeVar("Log", bound="RehearsedLog")
@@ -55,7 +55,7 @@ class RehearsedLog(SqliteRunLog):
 class RecalledLog(RehearsedLog):
     """A log that knows the outcomes of all runs."""
 
-    def single(self, address: str, key: ContentKey, *, cached: bool = False) -> SingleLog:
+    def single(self, address: str, key: ContentKey, *, cached: bool = False) -> SqliteSingleLog:
         return super().single(address, key, cached=True)
 
     def batch(

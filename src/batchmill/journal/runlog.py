@@ -21,7 +21,7 @@ from batchmill.journal.matching import Claims, Matcher
 from batchmill.journal.outcome_rows import OutcomeRows
 from batchmill.journal.rows import RowWriter, files_in, first_id
 from batchmill.journal.statements import one_row, statement
-from batchmill.journal.visit_logs import Place, Reading, SingleLog
+from batchmill.journal.visit_logs import Place, Reading, SqliteSingleLog
 from batchmill.journal.visits import ITEMS, Before, CallsOnly, gone_files
 from batchmill.journal.writer import Writer
 from batchmill.outcome import NO_WAITS, Outcome
@@ -133,7 +133,7 @@ class SqliteRunLog:
             self._occurrences[address] += 1
             return self._occurrences[address] - 1
 
-    def single(self, address: str, key: ContentKey, *, cached: bool = False) -> SingleLog:
+    def single(self, address: str, key: ContentKey, *, cached: bool = False) -> SqliteSingleLog:
         turn = self._turn(address)
         with self._lock, faults(self.path):
             before = self.earlier.visits_at(address)
@@ -145,7 +145,7 @@ class SqliteRunLog:
                 known = None
             if known is not None:
                 self.kept.kept += 1
-                return SingleLog(self, address, turn, key, known)
+                return SqliteSingleLog(self, address, turn, key, known)
             if (
                 cached
                 and not (again or self.temporary)
@@ -156,14 +156,14 @@ class SqliteRunLog:
                 self._count_missing(
                     address, key, visits, next((one for one in before if one.turn == turn), None)
                 )
-        return SingleLog(self, address, turn, key, None)
+        return SqliteSingleLog(self, address, turn, key, None)
 
     def _runs_again(self, address: str) -> bool:
         return bool(self.again) and re.split(r"[.\[]", address, maxsplit=1)[0] in self.again
 
     def _copied(
         self, address: str, turn: int, key: ContentKey, found: tuple[int, tuple[Outcome, str]]
-    ) -> SingleLog:
+    ) -> SqliteSingleLog:
         """Another run's outcome as one of this run's own."""
         source, known = found
         visit = self.new_visit()
@@ -174,7 +174,7 @@ class SqliteRunLog:
         self._writer.put("copy_foreign", [(first_id(visit), self.run.passes, first_id(source))])
         outcome = replace(known[0], records=self._rows.codec.as_kept(known[0].records))
         self.ledger.enter(address, turn, None, outcome.records)
-        return SingleLog(self, address, turn, key, (outcome, known[1]))
+        return SqliteSingleLog(self, address, turn, key, (outcome, known[1]))
 
     def _count_missing(
         self, address: str, key: ContentKey, visits: list[int], was_there: Before | None

@@ -88,7 +88,7 @@ class Place:
         return self.visit
 
 
-class SingleLog:
+class SqliteSingleLog:
     """See :class:`~batchmill.journal.contract.SingleLog`."""
 
     def __init__(

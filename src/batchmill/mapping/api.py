@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iter
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
-from batchmill.executors.process.ahead import start_ahead
+from batchmill.executors.process.ahead import start_worker_ahead
 
 if TYPE_CHECKING:
     from batchmill.batch.results.batch_result import BatchResult
@@ -264,5 +264,5 @@ def imap(
 def _calls(executor: Any, items: Any) -> Any:
     """The module that makes the calls."""
     if executor == "process":
-        start_ahead(items)
+        start_worker_ahead(items)
     return import_module("batchmill.mapping.calls")

@@ -14,7 +14,7 @@ from batchmill.graph.compile.plan import Plan
 from batchmill.nodes import DEFAULT_ACTION
 from batchmill.planning.shape import PlanShape
 from batchmill.planning.tree import flight_words, item_words
-from batchmill.values.words import shortened
+from batchmill.values.words import on_one_line
 
 NEVER = "never runs"
 FINALLY = "at the end, whatever happened"
@@ -137,7 +137,7 @@ def mermaid(diagram: Diagram) -> Iterator[str]:
 
 def _mermaid_inside(diagram: Diagram, indent: str) -> Iterator[str]:
     for box in diagram.boxes:
-        text = "<br/>".join(_for_mermaid(shortened(line)) for line in box.lines)
+        text = "<br/>".join(_for_mermaid(on_one_line(line)) for line in box.lines)
         opening, closing = ("[[", "]]") if box.is_batch else ("[", "]")
         yield f'{indent}{box.key}{opening}"{text}"{closing}'
     for inner in diagram.inner:
@@ -174,7 +174,7 @@ def dot(diagram: Diagram) -> Iterator[str]:
 
 def _dot_inside(diagram: Diagram, indent: str) -> Iterator[str]:
     for box in diagram.boxes:
-        text = _for_dot("\n".join(shortened(line) for line in box.lines))
+        text = _for_dot("\n".join(on_one_line(line) for line in box.lines))
         yield f"{indent}{box.key} [label={text}{', shape=box3d' if box.is_batch else ''}];"
     for inner in diagram.inner:
         yield f"{indent}subgraph cluster_{inner.key} {{"

@@ -10,7 +10,7 @@ from batchmill.nodes import DEFAULT_ACTION
 from batchmill.planning.cluster import cluster_lines
 from batchmill.planning.shape import PlanShape, ShapeStep
 from batchmill.traits import TRAITS
-from batchmill.values.words import count, plain_number, seconds, shortened
+from batchmill.values.words import count, on_one_line, plain_number, seconds
 
 INDENT = "    "
 
@@ -153,7 +153,7 @@ def _estimate_lines(estimate: Told) -> Iterator[str]:
 def _batch_lines(batch: Told) -> Iterator[str]:
     items = batch["items"]
     number = item_words(items["count"])
-    written = shortened(items["written"])
+    written = on_one_line(items["written"])
     flight = flight_words(batch)
     yield f"{number} from {items['from']} {written}, {batch['executor']} executor, {flight}"
     if "streams_from" in batch:
@@ -163,7 +163,7 @@ def _batch_lines(batch: Told) -> Iterator[str]:
     if "reason" in batch:
         yield f"({batch['reason']})"
     for item in items["first"]:
-        yield f"- {shortened(item)}"
+        yield f"- {on_one_line(item)}"
     if items["first"] and (items["count"] is None or items["count"] > len(items["first"])):
         yield "- ..."
 

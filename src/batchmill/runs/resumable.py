@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from batchmill.errors import BatchmillError, InvalidDocument, InvalidSetting
+from batchmill.file_table import OwnFile, described
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.frame import NodeFrame, RunServices
@@ -42,7 +43,7 @@ class Changes:
     jobs: int | None = None
     limit: int | Literal["all"] | None = None
     cluster: str | Mapping[str, object] | None = None
-    own_files: Mapping[str, str] | None = None
+    own_files: Mapping[str, str | OwnFile] | None = None
     remembered: Mapping[str, object] | None = None
     warnings: Iterable[Warned] = ()
     only: str | None = None
@@ -73,7 +74,7 @@ class Changes:
             self.executor or run.settings.get("executor"),
             self.jobs or run.settings.get("jobs"),
             self.limit_of(run),
-            self.own_files or {},
+            described(self.own_files),
             {**own, **(self.remembered or {})},
             run.settings.get("cluster") if self.cluster is None else self.cluster,
             part,

@@ -13,6 +13,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.clock import SYSTEM_CLOCK, Clock
 from batchmill.errors import InvalidSetting
 from batchmill.events import Listener, Noticed
+from batchmill.file_table import OwnFile
 from batchmill.graph.attached import Attachment
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.items.byte_streams import standard_input_is_empty
@@ -51,7 +52,7 @@ def resume(
     taps: Mapping[str, OnBlock] | None = None,
     masker: Masker | None = None,
     warnings: Iterable[Warned] = (),
-    own_files: Mapping[str, str] | None = None,
+    own_files: Mapping[str, str | OwnFile] | None = None,
     remembered: Mapping[str, object] | None = None,
     attached: Mapping[str, Attachment] | None = None,
     last: CancelToken | None = None,

@@ -20,6 +20,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import InvalidDocument
 from batchmill.events import Bus, Listener, Noticed, RunFinished, RunStarted
+from batchmill.file_table import OwnFile, described
 from batchmill.graph.attached import Attachment
 from batchmill.graph.compile.check import check
 from batchmill.graph.compile.file_uses import faults_of_plan
@@ -89,7 +90,7 @@ def run(
     masker: Masker | None = None,
     journal: Journal | str | Path | None = None,
     warnings: Iterable[Warned] = (),
-    own_files: Mapping[str, str] | None = None,
+    own_files: Mapping[str, str | OwnFile] | None = None,
     remembered: Mapping[str, object] | None = None,
     attached: Mapping[str, Attachment] | None = None,
     last: CancelToken | None = None,
@@ -114,8 +115,9 @@ def run(
     - ``journal``: a path or a :class:`~batchmill.journal.journal.Journal` that saves the run, so that
       :func:`batchmill.resume` can continue it. Without it nothing is saved.
     - ``warnings``: the caller's own, such as those of a file of inputs, reported with those of the run.
-    - ``own_files``: further files that nothing in the run may write, by path, with a description, such as
-      ``{"params.json": "the file of params"}``.
+    - ``own_files``: further files that nothing in the run may write or take as items, by path, with a
+      description, such as ``{"out.log": "the log of the program"}``. A
+      :class:`~batchmill.file_table.OwnFile` also says what its caller does with the file.
     - ``remembered``: JSON that is saved with the run for the caller. Its ``name`` is a name for the run, its
       ``json`` the form in which ``batchmill resume`` prints it.
     - ``attached``: by a batch node's id, what replaces its items, and who is told of them as they end.
@@ -135,7 +137,7 @@ def run(
     listeners = check_arguments(params, text_params, listeners)
     kept = None if journal is None else journal_of(journal)
     settings = RunSettings(
-        executor, jobs, limit, own_files or {}, remembered or {}, cluster, Part.of(only, from_, until)
+        executor, jobs, limit, described(own_files), remembered or {}, cluster, Part.of(only, from_, until)
     )
     order = ordered(document, params, text_params, settings, registry, kept, warnings)
     opening = nothing_kept if kept is None else partial(begun, kept, order)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchmill.errors import InvalidSetting
 from batchmill.executors.registry import executor_named
+from batchmill.file_table import OwnFiles
 from batchmill.graph.part import Part
 from batchmill.ir.clusters import checked_cluster, written_cluster
 from batchmill.policy.concurrency import MOST_CONCURRENT
@@ -27,7 +28,7 @@ class RunSettings:
     """``executor`` and ``jobs`` (1 to 1000 items and nodes at once in the whole run) override those of batch
     nodes; ``jobs`` does not make a sequential batch parallel. ``limit`` (from 1) is the most items that any
     batch runs, None for all. ``own_files`` are files that the caller has read for the run or writes beside
-    it, by path, with a description: the run must not write them. ``remembered`` is JSON that the journal
+    it, by path: the run must not write them. ``remembered`` is JSON that the journal
     saves for the caller beside ``executor``, ``jobs`` and ``limit``, such as the form of the output.
     ``cluster`` overrides the document's. ``part`` selects the nodes to run, None for all. Raises
     :class:`~batchmill.errors.InvalidSetting`."""
@@ -35,7 +36,7 @@ class RunSettings:
     executor: str | None = None
     jobs: int | None = None
     limit: int | None = None
-    own_files: Mapping[str, str] = field(default_factory=dict)
+    own_files: OwnFiles = field(default_factory=dict)
     remembered: Mapping[str, Any] = field(default_factory=dict)
     cluster: str | Mapping[str, Any] | None = None
     part: Part | None = None

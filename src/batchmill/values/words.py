@@ -111,7 +111,7 @@ def plain_number(number: float) -> str:
     return text.rstrip(".") or "0"
 
 
-def shortened(value: object, longest: int = LONGEST_VALUE) -> str:
+def on_one_line(value: object, longest: int = LONGEST_VALUE) -> str:
     """A value on one line, control characters escaped, cut after ``longest`` characters."""
     text = value if isinstance(value, str) else _as_text(value)
     line = "".join(

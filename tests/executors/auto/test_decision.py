@@ -2,11 +2,11 @@
 
 import pytest
 
-from batchmill.executors.auto.decision import Machine, Measured, ProcessCost, choose, known_beforehand
+from batchmill.executors.auto.decision import Capacity, Measured, ProcessCost, choose, known_beforehand
 from batchmill.executors.contract import Choice
 
-TWO_CORES = Machine(cores=2, gil=True, n_threads=10, n_processes=2)
-FREE = Machine(cores=2, gil=False, n_threads=10, n_processes=2)
+TWO_CORES = Capacity(cores=2, gil=True, n_threads=10, n_processes=2)
+FREE = Capacity(cores=2, gil=False, n_threads=10, n_processes=2)
 COLD = ProcessCost(0.15, 2e-6)
 CANNOT = ProcessCost(0.15, 0.0, "task.node.lock cannot travel between processes")
 
@@ -31,8 +31,8 @@ def items(wall, cpu=None, held=None, left=1000):
         (items(0.01, left=3), TWO_CORES, ProcessCost(0.002, 2e-6), "process"),
         (items(0.001), TWO_CORES, ProcessCost(0.15, 0.004), "sequential"),
         (items(0.01, left=None), TWO_CORES, COLD, "process"),
-        (items(0.01), Machine(1, True, 10, 1), COLD, "sequential"),
-        (items(0.05, 0.0001), Machine(1, True, 10, 1), COLD, "thread"),
+        (items(0.01), Capacity(1, True, 10, 1), COLD, "sequential"),
+        (items(0.05, 0.0001), Capacity(1, True, 10, 1), COLD, "thread"),
     ],
 )
 def test_what_suits_which_work(work, machine, shipping, wanted):

@@ -20,8 +20,8 @@ def answer_of(code: str) -> list[str]:
 def test_a_worker_is_started_before_the_engine_is_imported() -> None:
     assert answer_of("""
         import sys
-        from batchmill.executors.process.ahead import start_ahead
-        start_ahead(range(3))
+        from batchmill.executors.process.ahead import start_worker_ahead
+        start_worker_ahead(range(3))
         from batchmill.executors.process.pool import current_pool
         print(current_pool().idle(), "batchmill.batch.engine" in sys.modules, "pydantic" in sys.modules)
         import batchmill
@@ -33,13 +33,13 @@ def test_a_worker_is_started_before_the_engine_is_imported() -> None:
 def test_none_is_started_for_no_items(items: str) -> None:
     assert answer_of(f"""
         import sys
-        from batchmill.executors.process.ahead import POOL, start_ahead
+        from batchmill.executors.process.ahead import POOL, start_worker_ahead
 
         class Broken(list):
             def __len__(self):
                 raise OSError("no length")
 
-        start_ahead({items})
+        start_worker_ahead({items})
         print(POOL in sys.modules)
     """) == ["False"]
 
@@ -47,9 +47,9 @@ def test_none_is_started_for_no_items(items: str) -> None:
 def test_a_daemon_starts_none() -> None:
     assert answer_of("""
         import multiprocessing, sys
-        from batchmill.executors.process.ahead import POOL, start_ahead
+        from batchmill.executors.process.ahead import POOL, start_worker_ahead
         multiprocessing.current_process()._config["daemon"] = True
-        start_ahead([1])
+        start_worker_ahead([1])
         print(POOL in sys.modules)
     """) == ["False"]
 

@@ -22,7 +22,7 @@ UNKNOWN_LEFT_SECONDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Capacity:
     """Where a batch runs: usable ``cores``, and whether Python code runs in one thread at a time (``gil``).
 
     ``n_threads`` and ``n_processes`` are the items each executor would have in flight."""
@@ -85,7 +85,7 @@ def known_beforehand(
     return None
 
 
-def choose(measured: Measured, machine: Machine, shipping: ProcessCost) -> Choice:
+def choose(measured: Measured, machine: Capacity, shipping: ProcessCost) -> Choice:
     """The executor for the items that are left."""
     left, under_way = measured.items_left, measured.wall if measured.running else 0.0
     estimates = {"sequential": under_way + left * (measured.wall + ITEM_SECONDS)}
@@ -101,11 +101,11 @@ def choose(measured: Measured, machine: Machine, shipping: ProcessCost) -> Choic
     return Choice(name, reason, _workers(name, machine), final=name != "sequential")
 
 
-def _workers(name: str, machine: Machine) -> int:
+def _workers(name: str, machine: Capacity) -> int:
     return {"sequential": 1, "thread": machine.n_threads, "process": machine.n_processes}[name]
 
 
-def _thread_seconds(measured: Measured, machine: Machine) -> float:
+def _thread_seconds(measured: Measured, machine: Capacity) -> float:
     """Per item, all threads at work: bound by the threads, the cores, and the one lock."""
     at_once = max(1.0, min(machine.n_threads, measured.items_left))
     held = (measured.held if measured.wall > SHORT_SECONDS else measured.cpu) + ITEM_SECONDS
@@ -113,7 +113,7 @@ def _thread_seconds(measured: Measured, machine: Machine) -> float:
     return max((measured.wall + ITEM_SECONDS) / at_once, measured.cpu / machine.cores, held)
 
 
-def _process_seconds(measured: Measured, machine: Machine, shipping: ProcessCost) -> float:
+def _process_seconds(measured: Measured, machine: Capacity, shipping: ProcessCost) -> float:
     """Per item, all workers at work: bound by the workers, the cores, and this process, which feeds them."""
     at_once = max(1.0, min(machine.n_processes, measured.items_left))
     cores = max(1, min(machine.cores, machine.n_processes))
@@ -123,7 +123,9 @@ def _process_seconds(measured: Measured, machine: Machine, shipping: ProcessCost
 Estimates = dict[str, float]
 
 
-def _why_sequential(measured: Measured, machine: Machine, shipping: ProcessCost, estimates: Estimates) -> str:
+def _why_sequential(
+    measured: Measured, machine: Capacity, shipping: ProcessCost, estimates: Estimates
+) -> str:
     left = estimates["sequential"]
     if measured.left is not None and left < 2 * shipping.start:
         rest = (
@@ -134,7 +136,7 @@ def _why_sequential(measured: Measured, machine: Machine, shipping: ProcessCost,
     return f"{_item(measured)}; handing them to others costs as much as it saves{refusal}"
 
 
-def _why_thread(measured: Measured, machine: Machine, shipping: ProcessCost, estimates: Estimates) -> str:
+def _why_thread(measured: Measured, machine: Capacity, shipping: ProcessCost, estimates: Estimates) -> str:
     if not machine.gil and measured.busy >= 0.5:
         why = "this interpreter has no GIL, so threads compute side by side"
     elif measured.busy < 0.5:
@@ -149,7 +151,7 @@ def _why_thread(measured: Measured, machine: Machine, shipping: ProcessCost, est
     return f"{_item(measured)}; {why}"
 
 
-def _why_process(measured: Measured, machine: Machine, shipping: ProcessCost, estimates: Estimates) -> str:
+def _why_process(measured: Measured, machine: Capacity, shipping: ProcessCost, estimates: Estimates) -> str:
     why = "holding the GIL" if machine.gil else "more than threads get done"
     sent = f", {_time(shipping.per_item)} to send" if shipping.per_item > 0.01 * measured.wall else ""
     return f"{_item(measured)}, {why}{sent}; {machine.n_processes} processes use the cores"

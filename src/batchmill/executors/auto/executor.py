@@ -27,7 +27,7 @@ from dataclasses import replace
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import ExecutorUnavailable
-from batchmill.executors.auto.decision import Machine, Measured, choose, known_beforehand
+from batchmill.executors.auto.decision import Capacity, Measured, choose, known_beforehand
 from batchmill.executors.auto.process_cost import nominal, shipping
 from batchmill.executors.auto.view import ChannelView, Readings
 from batchmill.executors.contract import Channel, Choice, ExecutorSettings, Task
@@ -75,11 +75,11 @@ class AutoExecutor:
             conductor.close()
 
 
-def machine_of(settings: ExecutorSettings) -> Machine:
+def machine_of(settings: ExecutorSettings) -> Capacity:
     """This machine, as a batch under ``settings`` would use it."""
     cores = usable_cores()
     n_threads = ThreadExecutor().workers(settings)
-    return Machine(cores, gil_enabled(), n_threads, settings.max_concurrent or cores)
+    return Capacity(cores, gil_enabled(), n_threads, settings.max_concurrent or cores)
 
 
 def gil_enabled() -> bool:
@@ -106,7 +106,7 @@ class Conductor:
         channel: Channel,
         settings: ExecutorSettings,
         cancel: CancelToken,
-        machine: Machine,
+        machine: Capacity,
     ) -> None:
         self._task = task
         self._channel = channel
@@ -272,7 +272,7 @@ def measured(last: Readings, now: Readings, held: float, stolen: float, left: in
     return Measured(count, *mean, left, now.running > 0, crowded)
 
 
-def instead_of(choice: Choice, refusal: ExecutorUnavailable, machine: Machine) -> Choice:
+def instead_of(choice: Choice, refusal: ExecutorUnavailable, machine: Capacity) -> Choice:
     """Threads instead of chosen but unavailable processes: as many as ``machine`` allows, or one for one
     process."""
     workers = 1 if choice.workers == 1 else machine.n_threads

@@ -24,7 +24,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.contract import Channel, Chunk, ExecutorSettings, Task
 from batchmill.executors.dispatch.chunk_sizes import ChunkSizer
 from batchmill.executors.dispatch.stealing import Watch, WorkStealer
-from batchmill.executors.local.thread_worker import CHUNK_SECONDS, CLOSE_SECONDS, Worker
+from batchmill.executors.local.thread_worker import CHUNK_SECONDS, CLOSE_SECONDS, ThreadWorker
 from batchmill.executors.running.attempts import Job, lost_attempt
 from batchmill.executors.running.runner import LATE_SECONDS
 from batchmill.executors.running.weighing import weigh_every
@@ -85,7 +85,7 @@ class ThreadBatch:
         self._size = size
         self._one_by_one = settings.by_permit
         self._lock = threading.Lock()
-        self._workers: list[Worker] = []
+        self._workers: list[ThreadWorker] = []
         self._unhired = 0
         self._several = 0  # workers that have more than one item
         self._over = threading.Event()
@@ -119,7 +119,7 @@ class ThreadBatch:
         for worker in self._now():
             worker.join()
 
-    def _now(self) -> list[Worker]:
+    def _now(self) -> list[ThreadWorker]:
         with self._lock:
             return list(self._workers)
 
@@ -132,7 +132,7 @@ class ThreadBatch:
         with self._lock:
             return self._several > 0
 
-    def retire(self, worker: Worker) -> None:
+    def retire(self, worker: ThreadWorker) -> None:
         """A worker has nothing left to do."""
         with self._lock:
             self._workers.remove(worker)
@@ -150,7 +150,7 @@ class ThreadBatch:
         return wanted and self._hire()
 
     def _hire(self) -> bool:
-        worker = Worker(self)
+        worker = ThreadWorker(self)
         first = all(one.abandoned for one in self._now())
         with self._lock:
             self._workers.append(worker)

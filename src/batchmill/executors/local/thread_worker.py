@@ -47,11 +47,11 @@ class Crew(Protocol):
     def has_several(self, more: int) -> None:
         """A worker has (1) or has not any more (-1) a chunk of several items."""
 
-    def retire(self, worker: Worker) -> None:
+    def retire(self, worker: ThreadWorker) -> None:
         """A worker has nothing left to do."""
 
 
-class Worker:
+class ThreadWorker:
     """See the module.
 
     Concurrency: ``_lock`` guards ``_chunk``, ``_block``, ``_number``, ``_own_number`` and ``_abandoned``: the

@@ -15,7 +15,7 @@ STARTING = "batchmill.executors.process.starting"
 POOL = "batchmill.executors.process.pool"
 
 
-def start_ahead(items: Any) -> None:
+def start_worker_ahead(items: Any) -> None:
     """Start an interpreter and make a worker of it, for a batch of ``items`` that is about to run. Does
     nothing if this process has a pool already, may have none, or there are no items. Raises nothing: what
     hinders it, the batch meets too and tells."""

@@ -25,7 +25,7 @@ from batchmill.concurrency.resources import anything_held, close_resources, reso
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.executors.describe import describe
-from batchmill.executors.effort import Effort
+from batchmill.executors.effort import ProcessUsage
 from batchmill.executors.process.apart import LeavesNothing
 from batchmill.executors.process.environment import ProcessEnvironment
 from batchmill.executors.process.frames import FrameWriter
@@ -53,7 +53,7 @@ class WorkerProcess:
         self._folders = folders
         self._runners: OrderedDict[bytes, tuple[ItemRunner, ProcessEnvironment]] = OrderedDict()
         self._surroundings: ProcessEnvironment | None = None
-        self._effort = Effort()
+        self._effort = ProcessUsage()
 
     def run(self, order: Order) -> Reply:
         """Run a chunk; its results are in the shared area afterwards."""

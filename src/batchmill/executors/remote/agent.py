@@ -29,12 +29,12 @@ from batchmill.executors.process.executor import ProcessExecutor
 from batchmill.executors.process.logs import Logged
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.slot import NO_MODULES
-from batchmill.executors.remote.at_work import AtWork, SlotHold
 from batchmill.executors.remote.contract import WIRE, Ended, Help, RemoteOrder, RemoteReply, Rest, Stay
 from batchmill.executors.remote.dask_side import Waiting, who_waits
 from batchmill.executors.remote.library import Library
 from batchmill.executors.remote.loaded_jobs import LoadedJob, RemoteJob, loaded
 from batchmill.executors.remote.order_channel import OrderChannel
+from batchmill.executors.remote.running_order import RunningOrder, SlotHold
 from batchmill.executors.remote.sealed import SealedItems, SealedRetry, SealedTask
 from batchmill.executors.worker_numbers import WorkerNumbers
 
@@ -57,7 +57,7 @@ class Agent:
         self._lock = threading.Lock()
         self._jobs: OrderedDict[bytes, LoadedJob] = OrderedDict()
         self._library = Library()
-        self._at_work: list[AtWork] = []
+        self._at_work: list[RunningOrder] = []
         self._stopped: deque[str] = deque(maxlen=REMEMBERED)
         self._watching = False
         self._serving: list[str] = []
@@ -140,7 +140,7 @@ class Agent:
             alone=job.settings.stop_on_failure or job.settings.judges_failures,
             by_attempt=job.settings.by_attempt,
         )
-        at_work = AtWork(order.batch, order.start, channel, waiting, hold)
+        at_work = RunningOrder(order.batch, order.start, channel, waiting, hold)
         numbers = at_work.numbers
         settings = replace(job.settings, retry=retry, on_death=deaths.append, worker_numbers=numbers)
         logs: list[bytes] = []
@@ -158,7 +158,7 @@ class Agent:
         return RemoteReply("done", host, ended, rest, seconds, tuple(logs), deaths=tuple(deaths))
 
     @contextmanager
-    def _entered(self, at_work: AtWork, hold: SlotHold) -> Iterator[None]:
+    def _entered(self, at_work: RunningOrder, hold: SlotHold) -> Iterator[None]:
         with self._lock:
             self._at_work.append(at_work)
             stopped = at_work.batch in self._stopped
@@ -211,7 +211,7 @@ class Agent:
             return list(self._serving)
 
     def here(self) -> tuple[list[str], dict[str, bytes]]:
-        """See :class:`~batchmill.executors.remote.dask_side.AtWork`."""
+        """See :class:`~batchmill.executors.remote.dask_side.RunningOrders`."""
         with self._lock:
             self._forget_replies()
             return list(self._serving), {key: reply for key, (_, reply) in self._replies.items()}
@@ -228,7 +228,7 @@ class Agent:
         for key in [key for key, (waiting, _) in self._replies.items() if not waiting.kept()]:
             del self._replies[key]
 
-    def _now(self) -> list[AtWork]:
+    def _now(self) -> list[RunningOrder]:
         with self._lock:
             return list(self._at_work)
 

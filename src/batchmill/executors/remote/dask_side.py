@@ -25,7 +25,7 @@ _lock = threading.Lock()
 _told: set[str] = set()  # workers of this process that are told when they leave
 
 
-class AtWork(Protocol):
+class RunningOrders(Protocol):
     """Has running orders; see :class:`~batchmill.executors.remote.agent.Agent`."""
 
     def leave(self) -> None:
@@ -101,7 +101,7 @@ def topic_of(order: str) -> str:
     return order.rpartition("-")[0]
 
 
-def who_waits(at_work: AtWork) -> Waiting:
+def who_waits(at_work: RunningOrders) -> Waiting:
     """The waiter for the order of this thread. Makes the worker around it call ``at_work`` when it is asked
     to leave."""
     if "distributed" not in sys.modules:
@@ -121,7 +121,7 @@ def who_waits(at_work: AtWork) -> Waiting:
     return DaskWaiting(worker, str(key))
 
 
-def _teardown(at_work: AtWork) -> Callable[[Any, Any], Any]:
+def _teardown(at_work: RunningOrders) -> Callable[[Any, Any], Any]:
     async def teardown(self: Any, worker: Any) -> None:
         """Let what runs end, and its replies be sent, before the worker closes its connections."""
         at_work.leave()

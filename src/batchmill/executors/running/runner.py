@@ -125,15 +125,7 @@ class ItemRunner:
                     records = drain()
                     if records:
                         block.note(Outcome(index, value, records=records))
-            if then is not None:
-                outcome = self._to_the_end(item, index, attempts, then)
-                progress.begin_attempt(1)
-                add_value(outcome.value)
-                if not outcome.plain:
-                    block.note(outcome)
-                failed = outcome.error is not None and not outcome.error.waiting
-                if failed and self._job.stop_on_failure and outcome.again is None:
-                    progress.stop()  # a chunk that waits behind this one must not start either
+            failed = then is not None and self._failed(item, index, attempts, then, block)
             if recorder.commands is not None:
                 block.ran(offset, recorder.take_commands())
             now = clock()
@@ -148,11 +140,7 @@ class ItemRunner:
             ):
                 break
             # No item is read after one that may end the batch.
-            if (
-                then is not None
-                and outcome.error is not None
-                and (self._job.judges_failures or chunk.more is not None)
-            ):
+            if failed and (self._job.judges_failures or chunk.more is not None):
                 break
             if flush is not None:
                 if flush(block, now):
@@ -167,6 +155,21 @@ class ItemRunner:
         if not alone:
             self.took = own_seconds(Took(len(block), last - began, used, block.longer))
         block.cpu = used.cpu + (commands or 0.0) + called_seconds() - called
+
+    def _failed(
+        self, item: object, index: int, attempts: Attempts, then: Wait | Outcome, block: Block
+    ) -> bool:
+        """Follow an item to its end, add that to the block, and say whether the item has no value."""
+        outcome = self._to_the_end(item, index, attempts, then)
+        self._progress.begin_attempt(1)
+        add_value, _ = block.appenders()
+        add_value(outcome.value)
+        if not outcome.plain:
+            block.note(outcome)
+        error = outcome.error
+        if error is not None and not error.waiting and self._job.stop_on_failure and outcome.again is None:
+            self._progress.stop()  # a chunk that waits behind this one must not start either
+        return error is not None
 
     def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
         """The attempts of an item from that of its chunk on, which begins at the second ``began``."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from batchmill.errors import BrokenNodeType, InvalidDocument, UnknownNodeType
-from batchmill.graph.compile.file_uses import file_faults
+from batchmill.file_table import OwnFiles
+from batchmill.graph.compile.file_uses import DOCUMENT, file_faults
 from batchmill.graph.compile.misplaced import Beside, params_beside, with_lines_to_write
 from batchmill.graph.compile.output_keys import key_faults, reserved_faults, select_faults
 from batchmill.graph.compile.params import param_faults, param_sites
@@ -152,8 +153,8 @@ def _types_of_defaults(validation: Validation, registry: Registry) -> Iterator[F
             yield Fault(path, str(error), on_key=True)
 
 
-def _own_file(draft: Draft) -> dict[str, str]:
-    return {draft.source: "the document itself"} if draft.is_file else {}
+def _own_file(draft: Draft) -> OwnFiles:
+    return {draft.source: DOCUMENT} if draft.is_file else {}
 
 
 def _tables(validation: Validation, draft: Draft, around: Tables) -> tuple[Tables | None, list[Fault]]:

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any, Literal, Protocol
 
 from batchmill.errors import TemplateError
-from batchmill.file_table import place_of
+from batchmill.file_table import OwnFile, OwnFiles, Use, place_of
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.ir.faults import DocumentPath, Fault
@@ -24,12 +24,9 @@ from batchmill.ir.parts import FINALLY, EdgePart
 from batchmill.items.globbing import has_magic
 from batchmill.template import Scope, compile_value
 
+DOCUMENT = OwnFile("the document itself", Use.READ)
+
 Kind = Literal["items", "reads", "results", "errors", "writes"]
-OWN_FILES = Mapping[str, str]
-"""Files of the run itself: path to description."""
-AT_THE_END = "the file of --"
-"""How descriptions begin of files that the run writes about itself when it has ended: what reads such a file
-would lose it."""
 
 _COLLECTED = ("results", "errors")
 _SOURCES = ("lines", "jsonl", "csv", "parquet", "sqlite")
@@ -101,7 +98,7 @@ def file_faults(
     subs: Mapping[str, SubPlan],
     graph: FlowGraph | None,
     known: Mapping[str, object],
-    own_files: OWN_FILES,
+    own_files: OwnFiles,
 ) -> Iterator[Fault]:
     """Files that would be destroyed because they are both read and written, or written twice."""
     parts = list(nodes)
@@ -116,7 +113,7 @@ def file_faults(
             yield from _written_again(_inner_uses(node, sub), node, often)
 
 
-def faults_of_plan(plan: Plan, known: Mapping[str, object], own_files: OWN_FILES) -> list[Fault]:
+def faults_of_plan(plan: Plan, known: Mapping[str, object], own_files: OwnFiles) -> list[Fault]:
     """:func:`file_faults` of a plan, once the values of its inputs are known."""
     edges = [EdgePart((), edge.source, edge.target, edge.action) for edge in plan.edges]
     graph = FlowGraph(plan.start, edges)
@@ -228,13 +225,11 @@ def _inner_uses(node: NodeFiles, sub: SubPlan, around: tuple[SubPlan, ...] = ())
             yield replace(use, node=f"{node.id}.{use.node}", outer=node.id, path=path)
 
 
-def _pairs(
-    uses: list[FileUse], precedes: Callable[[str, str], bool], own_files: OWN_FILES
-) -> Iterator[Fault]:
-    seen: defaultdict[object, list[FileUse | str]] = defaultdict(list)
-    for file, words in own_files.items():
+def _pairs(uses: list[FileUse], precedes: Callable[[str, str], bool], own_files: OwnFiles) -> Iterator[Fault]:
+    seen: defaultdict[object, list[FileUse | OwnFile]] = defaultdict(list)
+    for file, own in own_files.items():
         for key in _keys(file):
-            seen[key].append(words)
+            seen[key].append(own)
     for use in uses:
         keys = _keys(use.file)
         others = list({id(one): one for one in chain.from_iterable(seen[key] for key in keys)}.values())
@@ -251,11 +246,11 @@ def _keys(file: str) -> tuple[object, ...]:
     return () if place is None else tuple(key for key in place if key)
 
 
-def _conflict(one: FileUse | str, other: FileUse, precedes: Callable[[str, str], bool]) -> Fault | None:
-    if isinstance(one, str):
-        if other.kind in ("items", "reads") and not one.startswith(AT_THE_END):
+def _conflict(one: FileUse | OwnFile, other: FileUse, precedes: Callable[[str, str], bool]) -> Fault | None:
+    if isinstance(one, OwnFile):
+        if other.kind in ("items", "reads") and one.use is not Use.AT_THE_END:
             return None
-        return _fault(other, one)
+        return _fault(other, one.words)
     if one.outer == other.outer and one.node != one.outer != other.node:
         return None  # both in one sub-workflow, which is looked at by itself
     for use, rest in ((other, one), (one, other)):

@@ -10,7 +10,7 @@ from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.batch import OF_FILES, BatchSpec
 from batchmill.items.globbing import has_magic
 from batchmill.template import compile_value
-from batchmill.values.words import shortened
+from batchmill.values.words import on_one_line
 from batchmill.warned import Warned
 
 CODE = "no-items"
@@ -34,7 +34,7 @@ def no_items(spec: BatchSpec, around: NodeFrame) -> Warned | None:
 
 
 def _words(kind: str, value: object) -> tuple[str, str]:
-    shown = shortened(value)
+    shown = on_one_line(value)
     if kind == "glob" or (kind in OF_FILES and isinstance(value, str) and has_magic(value)):
         return f"no file matches `{shown}`, so nothing was run", _glob_hint(str(value))
     if kind == "stdin":

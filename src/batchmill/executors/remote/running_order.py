@@ -27,7 +27,7 @@ class SlotHold:
     slot: int
 
 
-class AtWork:
+class RunningOrder:
     """The order of a ``batch`` whose first item is ``start``, for the caller that waits for it.
 
     Concurrency: any thread may call any method; ``_lock`` guards ``_holds``, with the slots in them, and
