@@ -26,7 +26,7 @@ from batchmill.cli.rehearsed import tell
 from batchmill.cli.titles import introduced, is_map
 from batchmill.events.progress import ProgressKind
 from batchmill.graph.part import Part
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import RUN_SCHEMA, RunRecord
 from batchmill.journal.journal import Journal
 from batchmill.runs.environment import changed_since
 from batchmill.runs.rehearse import rehearse
@@ -117,6 +117,7 @@ def command(
         _show_dry_run(run, journal, inputs, failed_only, limit, part, as_json=bool(json_wanted))
         return Exit.SUCCESS
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
+    caller.fault_schema = RUN_SCHEMA if as_json and not is_map(run) else None
     if not quiet:
         _introduce(found, new_part=any(part.values()))
     shown = _kept_progress(run) if progress == "auto" else progress
