@@ -77,7 +77,7 @@ class SubWorkflowRun:
                 inside, masker=masker, secrets=secrets, log=log, warnings=Warnings(self._passing_on(told))
             )
             walk = Scheduler(plan, inside, workflow.topology).run()
-            outputs = materialize(resolved_outputs(plan.workflow, namespace, walk))
+            outputs = materialize(resolved_outputs(plan.workflow, namespace, walk, inside.warnings))
             if inside.services.rehearsal is None:
                 run_finals(plan, inside, walk)
             masked = tuple(masker.secrets) if self._around.in_worker else ()

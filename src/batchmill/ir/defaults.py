@@ -1,8 +1,8 @@
 """The defaults of a document inserted into its nodes, so all later code sees ordinary nodes.
 
 A key of the node overrides the default of its type, which overrides the default of all nodes. `params`,
-`batch` and `retry` are merged key by key, every other key is taken as a whole. `executor` and `parallel` are one setting:
-where a node has one of them, the other is not taken from defaults that contradict it.
+`batch` and `retry` are merged key by key, every other key is taken as a whole. `executor` and `parallel` are
+one setting: where a node has one of them, the other is not taken from defaults that contradict it.
 """
 
 from __future__ import annotations
