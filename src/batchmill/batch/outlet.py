@@ -55,9 +55,7 @@ class Outlet:
         """Under the lock: count a block and give it to the consumer's side. Returns whether it can be
         delivered now. With ``ran`` False, its outcomes were known, or its items never started."""
         self._complete(block)
-        if (
-            not block.special and not self._watches_denials
-        ):  # nearly all blocks, even of one item
+        if not block.special and not self._watches_denials:  # nearly all blocks, even of one item
             self.watch.add(len(block), 0)
             return self.results.put(block)
         errors = [outcome.error for outcome in block.special.values() if outcome.error is not None]

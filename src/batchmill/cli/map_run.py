@@ -100,6 +100,8 @@ class MapRun:
             self._write_again(printer, result.run)
         stopped = result.interrupted or result.environment or result.limit is not None
         whole = not stopped and (result.ok or self.job.batch.get("error_handling") == "continue")
+        if printer.folder is not None and not result.untouched and (told := printer.folder.tidy(whole=whole)):
+            say(f"note: {told}")
         if printer.file is None:
             return
         if whole:
