@@ -16,7 +16,7 @@ import click
 
 from batchmill.cli.caller import Caller, nothing
 from batchmill.cli.exits import Exit
-from batchmill.cli.faults import HelpInstead, complain
+from batchmill.cli.faults import HelpInstead, complain, named
 from batchmill.cli.json_fault import json_form, print_fault
 from batchmill.cli.streams import flush_stdout, forget_stdout, stand_in_for_closed
 
@@ -140,7 +140,7 @@ def outcome(arguments: Sequence[str], ready: Callable[[], None] = nothing) -> in
         forget_stdout()
         return Exit.SUCCESS
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the end of the line: reported, not hidden
-        told = KeyboardInterrupt() if _interrupted(error) else error
+        told = KeyboardInterrupt() if _interrupted(error) else named(error)
         if caller.fault_schema is not None:
             print_fault(told, caller.fault_schema, caller.hide)
         return complain(told, caller.verbose, caller.hide)
