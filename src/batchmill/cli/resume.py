@@ -14,6 +14,7 @@ import click
 from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd, kept_files
 from batchmill.cli.caller import Caller
+from batchmill.cli.clashes import refuse_in_cluster, refuse_in_talk
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.flow_run import FlowResume, is_flow
@@ -100,6 +101,8 @@ def command(
     not run. A run of a part continues with that part; --whole runs the rest too.
     """
     caller.verbose = verbose
+    refuse_in_talk(progress)
+    refuse_in_cluster(executor)
     name, pairs = _split(words)
     inputs = given(pairs, set_json, params_file)
     with Journals(journal_path) as journals:
