@@ -228,6 +228,9 @@ def test_permissive_mode_leaves_it_and_degrades() -> None:
     )
     assert (result.status, result.nodes["b"]["status"]) == ("degraded", "degraded")
     assert result.outputs == {"said": "<${a.result.x}>", "gone": "${a.result.x}"}
+    told = [(one["code"], one["node"], one["path"]) for one in result.warnings]
+    assert told == [("unresolved", "", "$.outputs.gone"), ("unresolved", "b", "$.nodes[1]")]
+    assert all("${a.result.x} could not be resolved" in one["message"] for one in result.warnings)
 
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
@@ -251,6 +254,9 @@ def test_permissive_mode_reports_from_items_too(executor: str) -> None:
         {"batch": {"items": [{}], "executor": "thread", "where": "${item.no > 1}"}},
         {"batch": {"items": [1], "collect": {"jsonl": "${s.result.no ?? s.result.neither}"}}},
         {"batch": {"items": "${t.results}", "stream": True, "executor": "thread", "where": "${item.no}"}},
+        {"batch": {"items": [1], "collect": {"jsonl": "o", "select": {"x": "${item.no ?? item.neither}"}}}},
+        {"files": ["${s.result.no}"]},
+        {"files": ["${item.no}"], "batch": {"items": [{}], "executor": "thread"}},
     ],
 )
 def test_permissive_mode_degrades_wherever_a_template_stands(
@@ -264,6 +270,17 @@ def test_permissive_mode_degrades_wherever_a_template_stands(
     result = ran(*before, echo("q", "x", **node), template_resolution_mode="permissive")
     assert (result.status, result.nodes["q"]["status"]) == ("degraded", "degraded")
     assert result.nodes["t"]["status"] == "success"
+    assert {(one["code"], one["node"]) for one in result.warnings} == {("unresolved", "q")}
+
+
+@pytest.mark.parametrize("batch", [None, {"items": [1], "executor": "thread"}])
+def test_files_that_cannot_be_named_fail_their_node(batch: dict[str, Any] | None) -> None:
+    node = echo("b", "x", files=["${a.result.no}"], **({} if batch is None else {"batch": batch}))
+    result = ran(code("a", "result = {}"), node)
+    assert (result.status, result.errors[0]["node"]) == ("failed", "b")
+    assert "${a.result.no} cannot be resolved" in result.errors[0]["message"]
+    named = echo("b", "x", files=["${a.result.no ?? null}", "${a.result.list}"])
+    assert ran(code("a", "result = {'list': []}"), named).status == "success"
 
 
 def test_permissive_without_anything_unresolved_is_a_success() -> None:

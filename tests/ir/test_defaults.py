@@ -90,6 +90,21 @@ def test_a_limit_of_time_is_said_in_the_node_or_in_its_batch(defaults, own, want
     assert (spec.timeout, spec.batch.timeout) == wanted
 
 
+@pytest.mark.parametrize(
+    ("default", "own", "wanted"),
+    [
+        ({"executor": "process"}, {"parallel": False}, "sequential"),
+        ({"executor": "process"}, {"parallel": True}, "process"),
+        ({"executor": "sequential"}, {"parallel": True}, "thread"),
+        ({"parallel": True}, {"executor": "sequential"}, "sequential"),
+        ({"parallel": False}, {"executor": "thread"}, "thread"),
+    ],
+)
+def test_an_executor_and_parallel_are_one_setting(default, own, wanted):
+    document = {"defaults": {"batch": default}, "nodes": [echo("a", batch={"items": [1], **own})]}
+    assert specs(document)["a"].batch.executor_name == wanted
+
+
 def test_retries_too():
     own = {"batch": {"items": [], "max_retries": 4}}
     spec = specs({"defaults": {"retry": {"max": 2}}, "nodes": [echo("a", **own)]})["a"]

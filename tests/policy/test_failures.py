@@ -82,6 +82,18 @@ def test_denials_in_a_row_stop_a_batch() -> None:
     watch.add(0, 1, [DENIED])
     assert watch.must_stop()
     assert "HTTP401: no" in str(watch.verdict())
+
+
+def test_items_that_did_not_run_tell_nothing_of_what_denies_the_others() -> None:
+    watch = FailureWatch(FailurePolicy(False, watches_denials=True), 100)
+    watch.add(0, 2, [DENIED, DENIED])
+    watch.add(5, 0, answered=0)  # skipped, or kept from an earlier pass
+    watch.add(0, 1, [DENIED])
+    assert watch.must_stop()
+    assert "3 items in a row" in str(watch.verdict())
+
+
+def test_other_batches_watch_no_denials() -> None:
     careless = FailureWatch(FailurePolicy(False), 100)
     careless.add(0, 3, [DENIED] * 3)
     assert not careless.must_stop()

@@ -7,6 +7,7 @@ from batchmill.batch.reorder_buffer import ReorderBuffer
 from batchmill.batch.separate_attempts import SeparateAttempts
 from batchmill.block import Block
 from batchmill.journal.contract import ItemLog
+from batchmill.outcome import SKIPPED
 from batchmill.policy import FailureWatch
 
 
@@ -29,6 +30,7 @@ class Outlet:
     ) -> None:
         self.results = ReorderBuffer(ordered=ordered)
         self.watch = watch
+        self._watches_denials = watch.policy.watches_denials
         self._record = None if log is None else log.record
         self._judge = judge
         self._attempts = attempts
@@ -49,16 +51,21 @@ class Outlet:
         if self._judge is not None:
             judged(block, self._judge)
 
-    def put(self, block: Block) -> bool:
+    def put(self, block: Block, *, ran: bool = True) -> bool:
         """Under the lock: count a block and give it to the consumer's side. Returns whether it can be
-        delivered now."""
+        delivered now. With ``ran`` False, its outcomes were known, or its items never started."""
         self._complete(block)
-        if not block.special:  # as of nearly all blocks, which may hold one item
+        if not block.special and not self._watches_denials:  # nearly all blocks, even of one item
             self.watch.add(len(block), 0)
             return self.results.put(block)
         errors = [outcome.error for outcome in block.special.values() if outcome.error is not None]
         failed = sum(error.kind != "cancelled" for error in errors)
-        self.watch.add(len(block) - len(errors), failed, errors)
+        succeeded = len(block) - len(errors)
+        if not ran:
+            self.watch.add(succeeded, failed, answered=0)
+            return self.results.put(block)
+        skipped = sum(value is SKIPPED for value in block.values) if self._watches_denials else 0
+        self.watch.add(succeeded, failed, errors, answered=succeeded - skipped)
         return self.results.put(block)
 
     def _complete(self, block: Block) -> None:

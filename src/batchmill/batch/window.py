@@ -18,6 +18,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from batchmill.batch.admissions.admissions import Admissions, NoSeat
 from batchmill.batch.admissions.contract import Admission
@@ -72,7 +73,7 @@ class Window:
             self._outlet.results,
             reads_here=self._attempts is None,
             reads_on=reads_on and log is None and judge is None and not self._admissions,
-            file=self._file,
+            file=partial(self._file, ran=False),
             look=self._ready.notify_all,
             fail=self.fail,
         )
@@ -242,9 +243,9 @@ class Window:
         except StorageError as fault:  # a full disk, say: no item is to blame
             self.fail(fault)
 
-    def _file(self, block: Block) -> None:
+    def _file(self, block: Block, *, ran: bool = True) -> None:
         """Under the lock: final outcomes are there, for the consumer to find."""
-        if self._outlet.put(block) or self._finished():
+        if self._outlet.put(block, ran=ran) or self._finished():
             self._ready.notify_all()
 
     def fail(self, error: BaseException) -> None:

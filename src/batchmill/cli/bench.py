@@ -20,6 +20,7 @@ from batchmill.bench.plot import page, svg
 from batchmill.bench.table import remarks, tables_of
 from batchmill.bench.workload import BUILTIN_NAMES, Workload, builtin, builtin_named, of_file
 from batchmill.cli import options
+from batchmill.cli.clashes import written
 from batchmill.cli.exits import Exit
 from batchmill.cli.given import given
 from batchmill.cli.json_text import as_json
@@ -146,6 +147,11 @@ def command(**wanted: Any) -> int:
     faster than sequential. Each executor runs in new processes. Documents with nodes that may write run in
     scratch copies of the working folder.
     """
+    if wanted["builtin_wanted"] or wanted["workloads"]:
+        if wanted["in_place"]:
+            raise click.UsageError("--in-place is for a document, and built-in workloads write nothing")
+    elif written("scale"):
+        raise click.UsageError("--scale is for the built-in workloads: use --counts, or add --builtin")
     return _bench(BenchRequest(**wanted))
 
 

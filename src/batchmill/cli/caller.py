@@ -13,8 +13,11 @@ def nothing() -> None:
 @dataclass(slots=True)
 class Caller:
     """Commands set ``verbose``; the entry point reads it when an error ends there. ``ready`` is called once
-    when the command is loaded. ``hide`` masks secrets in messages; code that knows secrets sets it."""
+    when the command is loaded. ``hide`` masks secrets in messages; code that knows secrets sets it.
+    ``fault_schema`` names the object that stdout gets if an error ends the command; None if it gets none,
+    such as after the result was printed."""
 
     verbose: bool = False
     ready: Callable[[], None] = nothing
     hide: Callable[[str], str] = str
+    fault_schema: str | None = None

@@ -13,7 +13,8 @@ import click
 
 from batchmill.cli.exits import is_expected, of_error
 from batchmill.cli.streams import colour
-from batchmill.errors import InvalidDocument, Problem
+from batchmill.errors import InvalidDocument, Problem, StorageError
+from batchmill.file_table import NO_FOLDER, lacks_folder
 from batchmill.values.tracebacks import at_own_line
 from batchmill.warned import Warned
 
@@ -34,6 +35,15 @@ def say(text: str) -> None:
         pass  # there is no other place to complain
 
 
+def named(error: BaseException) -> BaseException:
+    """The error, or one with words for the system's error that the working folder is gone."""
+    if lacks_folder(error):
+        told = StorageError(NO_FOLDER)
+        told.__cause__ = error
+        return told
+    return error
+
+
 def complain(error: BaseException, verbose: bool, hide: Callable[[str], str] = str) -> int:
     """Report ``error`` on stderr, without what ``hide`` takes out, and return the exit code that goes with
     it."""
@@ -46,6 +56,8 @@ def complain(error: BaseException, verbose: bool, hide: Callable[[str], str] = s
     if verbose:
         say(hide("".join(traceback.format_exception(error)).rstrip()))
     say(hide(_described(error)))
+    if str(error) != NO_FOLDER and lacks_folder(FileNotFoundError()):
+        say(f"note: {NO_FOLDER}")
     return of_error(error)
 
 

@@ -93,6 +93,7 @@ def fulfil(call: CommandCall, caller: Caller) -> int:
             )
             if printer is not None and call.items is not None:
                 call.items.done(printer, result)
+        caller.fault_schema = None  # from here on stdout has the result
         if printer is None:
             _show(result, data, call.as_json)
         enough = printer is not None and data.broken  # who read the results has seen enough

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from batchmill.cli.clashes import refuse_together
 from batchmill.cli.faults import say
 from batchmill.cli.streams import data_only
 from batchmill.errors import StorageError
@@ -56,6 +57,8 @@ def command(file: Path, template: str, listed: bool) -> None:
 
     An existing file is never overwritten.
     """
+    refuse_together("listed", "file", "--list writes no document, and FILE names one")
+    refuse_together("listed", "template", "--list writes no document, and --template chooses one")
     if listed:
         width = max(map(len, TEMPLATES))
         with data_only() as data:

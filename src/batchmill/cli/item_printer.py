@@ -97,6 +97,7 @@ class ItemPrinter:
         """Write the results of a block, which comes in order; a reader that went away ends the run."""
         for ended in _items(block):
             with self._lock:
+                self._keep(ended)
                 if ended.index in self._written:
                     self._written.discard(ended.index)
                 else:
@@ -105,6 +106,12 @@ class ItemPrinter:
                     _remove(ended.files)
         if self.data.broken:
             self.stop.cancel(READER_LEFT)
+
+    def _keep(self, ended: EndedItem) -> None:
+        """Write the files of an item that ended in an earlier pass, perhaps at another position."""
+        folder = self.folder
+        if folder is not None and not folder.has(ended.index) and ended.missing is None:
+            folder.add(ended.index, ended.item, ended.outputs)
 
     def write(self, ended: EndedItem) -> None:
         """Write the result of an item that ended before."""
@@ -125,8 +132,7 @@ class ItemPrinter:
     def _write(self, ended: EndedItem) -> None:
         if self.data.broken:
             return
-        missing = next((path for path in ended.files if not os.path.exists(path)), None)
-        if missing is not None:
+        if (missing := ended.missing) is not None:
             self.lost += 1
             self._say(f"error: {ended.name}: the output of its command is gone: {missing}")
             return
@@ -193,6 +199,11 @@ class EndedItem:
         """The files with the output of its command, if that was large."""
         paths = (self.outputs.get(f"{stream}_file") for stream in STREAMS)
         return [path for path in paths if path is not None]
+
+    @property
+    def missing(self) -> str | None:
+        """The first of them that is gone."""
+        return next((path for path in self.files if not os.path.exists(path)), None)
 
     @property
     def name(self) -> str:

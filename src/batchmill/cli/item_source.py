@@ -71,6 +71,11 @@ class ItemSource:
         return self.kind == "stdin"
 
     @property
+    def of_lines(self) -> bool:
+        """Whether its items are lines of text."""
+        return self.kind == "lines" or (self.from_stdin and self.value in ("lines", "nul"))
+
+    @property
     def path(self) -> str | None:
         """The path of the file, if it reads exactly one; else None."""
         one = self.kind in _FILES and isinstance(self.value, str) and not has_magic(self.value)

@@ -16,7 +16,8 @@ import click
 
 from batchmill.cli.caller import Caller, nothing
 from batchmill.cli.exits import Exit
-from batchmill.cli.faults import HelpInstead, complain
+from batchmill.cli.faults import HelpInstead, complain, named
+from batchmill.cli.json_fault import json_form, print_fault
 from batchmill.cli.streams import flush_stdout, forget_stdout, stand_in_for_closed
 
 COMMANDS = {
@@ -82,9 +83,12 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
-            return super().resolve_command(ctx, args)
+            name, command, rest = super().resolve_command(ctx, args)
         except click.UsageError as error:
             raise click.UsageError(f"{error.format_message()}{_meant(args[0])}", ctx) from None
+        if command is not None and isinstance(ctx.obj, Caller):
+            ctx.obj.fault_schema = json_form(command, rest)
+        return name, command, rest
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # here, as click before 8.2 prints the same on stdout and ends with 0
@@ -136,7 +140,10 @@ def outcome(arguments: Sequence[str], ready: Callable[[], None] = nothing) -> in
         forget_stdout()
         return Exit.SUCCESS
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the end of the line: reported, not hidden
-        return complain(KeyboardInterrupt() if _interrupted(error) else error, caller.verbose, caller.hide)
+        told = KeyboardInterrupt() if _interrupted(error) else named(error)
+        if caller.fault_schema is not None:
+            print_fault(told, caller.fault_schema, caller.hide)
+        return complain(told, caller.verbose, caller.hide)
     return int(code or 0)
 
 

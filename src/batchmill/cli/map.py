@@ -15,6 +15,7 @@ from batchmill.batch.results.table_files import form_of
 from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
+from batchmill.cli.clashes import refuse_in_cluster, refuse_in_keeping, refuse_in_map, refuse_in_talk
 from batchmill.cli.faults import say
 from batchmill.cli.fulfil import CommandCall, fulfil
 from batchmill.cli.journals import working_folder
@@ -199,8 +200,15 @@ def command(
     item as an argument and never runs it as code.
     """
     caller.verbose = verbose
+    refuse_in_keeping(journal_path)
+    refuse_in_talk(progress)
+    refuse_in_cluster(asked["executor"])
+    refuse_in_map(asked, command_words, json_wanted)
     _refuse_expanded(asked["items"], command_words)
     job = _job(asked, command_words)
+    if job.end and not any(source.of_lines for source in job.sources):
+        option = "-0" if asked["nul"] else "-d"
+        raise click.UsageError(f"{option} says what ends a line, and no source has lines: leave it out")
     _ = job.command  # which complains of what is wrong with it
     if dry:
         return dry_run(job)

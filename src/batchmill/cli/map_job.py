@@ -161,7 +161,9 @@ class MapJob:
         return feed
 
     def _columns(self, item: object) -> object:
-        return item.split(self.colsep) if isinstance(item, str) else item
+        if isinstance(item, (list, dict)):
+            return item
+        return item.split(self.colsep) if isinstance(item, str) else [item]
 
     def _check_rows(self, feed: ItemFeed) -> None:
         """Report a mistyped column before anything runs; all rows of a table have the same columns."""

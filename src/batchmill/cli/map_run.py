@@ -106,6 +106,8 @@ class MapRun:
                 say(f"note: did not read standard input: {FINISHED}")
         stopped = result.interrupted or result.environment or result.limit is not None
         whole = not stopped and (result.ok or self.job.batch.get("error_handling") == "continue")
+        if printer.folder is not None and not result.untouched and (told := printer.folder.left_over()):
+            say(f"note: {told}")
         if printer.file is None:
             return
         if whole:

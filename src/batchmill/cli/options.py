@@ -12,7 +12,7 @@ from batchmill.cli.at_the_end import FILES
 from batchmill.cli.journals import VARIABLE
 from batchmill.executors.registry import KINDS
 from batchmill.ir.clusters import written_cluster
-from batchmill.journal.journal import DEFAULT_PATH, Journal
+from batchmill.journal.journal import DEFAULT_PATH, Journal, unfit_name
 from batchmill.runs.settings import ALL
 
 MOST_JOBS = 1000
@@ -144,7 +144,7 @@ def wait(command: Command) -> Command:
 
 def keeping(command: Command) -> Command:
     """``--journal``, ``--no-journal``, ``--durable`` and ``--name`` for commands that write it."""
-    command = click.option("--name", metavar="NAME", help="A name for the run.")(command)
+    command = click.option("--name", metavar="NAME", callback=_fit_name, help="A name for the run.")(command)
     command = click.option(
         "--durable", is_flag=True, help="Wait until every commit of the journal is on disk."
     )(command)
@@ -152,6 +152,12 @@ def keeping(command: Command) -> Command:
         command
     )
     return journal(command)
+
+
+def _fit_name(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
+    if name is not None and (why := unfit_name(name)):
+        raise click.BadParameter(f"{name!r} cannot name a run, as {why}: choose another name")
+    return name
 
 
 def kept_in(

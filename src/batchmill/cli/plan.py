@@ -10,6 +10,7 @@ from typing import Any, Literal
 import click
 
 from batchmill.cli import options
+from batchmill.cli.clashes import refuse_in_cluster, refuse_together
 from batchmill.cli.document import document_of
 from batchmill.cli.faults import say, warning_line
 from batchmill.cli.given import Given, given
@@ -88,6 +89,11 @@ def command(
 
     Run nothing, so items from another node stay unknown. You may leave out inputs.
     """
+    refuse_in_cluster(executor)
+    if form != "json":
+        refuse_together("json_wanted", "form", f"--json is --format json, and --format is {form}")
+    if changes and form in ("mermaid", "dot"):
+        raise click.UsageError(f"--changes adds lines that belong to no diagram: leave out --format {form}")
     from_inputs = given(inputs, set_json, params_file)
     settings = RunSettings(executor=executor, jobs=jobs, cluster=cluster, part=Part.of(only, from_, until))
     since = _since(file, from_inputs, journal_path) if changes else None

@@ -14,21 +14,30 @@ from batchmill.cli.item_rows import Printed
 from batchmill.errors import StorageError
 from batchmill.nodes.command import STREAMS
 from batchmill.nodes.placeholders import text_of
+from batchmill.values.words import count
 
 
 class ResultFolder:
-    """A folder for each item, named by its number from 1. Raises :class:`StorageError`."""
+    """A folder for each item, named by its number from 1. Folders of items that are not this run's are those
+    of an earlier run: they stay, as they may be all that is left of it, and :meth:`left_over` tells of them.
+    Not locked: its owner calls it under a lock. Raises :class:`StorageError`."""
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._added = bytearray()  # 1 for each item of this run, by index
         try:
             os.makedirs(path, exist_ok=True)
+            self._before = {int(one) - 1 for one in os.listdir(path) if _is_number(one)}
         except OSError as fault:
             raise self._fault(fault) from fault
 
+    def has(self, index: int) -> bool:
+        """Whether the files of an item were written in this pass."""
+        return index < len(self._added) and bool(self._added[index])
+
     def add(self, index: int, item: object, outputs: Mapping[str, object]) -> None:
         """Write the files of an item that has ended."""
-        folder = os.path.join(self._path, str(index + 1))
+        folder = self._of(index)
         try:
             os.makedirs(folder, exist_ok=True)
             for stream in STREAMS:
@@ -39,6 +48,20 @@ class ResultFolder:
             self._note(folder, "item", text_of(item))
         except OSError as fault:
             raise self._fault(fault) from fault
+        self._added.extend(bytes(max(0, index + 1 - len(self._added))))
+        self._added[index] = 1
+        self._before.discard(index)
+
+    def left_over(self) -> str:
+        """What to tell the user of folders that an earlier run has left; "" if there are none."""
+        if not self._before:
+            return ""
+        first, last = min(self._before) + 1, max(self._before) + 1
+        which = f"{first}" if first == last else f"between {first} and {last}"
+        return f"{self._path} still has {count(len(self._before), 'folder')} of an earlier run ({which})"
+
+    def _of(self, index: int) -> str:
+        return os.path.join(self._path, str(index + 1))
 
     def _note(self, folder: str, name: str, text: str) -> None:
         with open(os.path.join(folder, name), "wb") as file:
@@ -46,3 +69,8 @@ class ResultFolder:
 
     def _fault(self, fault: OSError) -> StorageError:
         return StorageError(f"results cannot be written into {self._path}: {fault.strerror or fault}")
+
+
+def _is_number(name: str) -> bool:
+    """Whether it is the name of an item's folder."""
+    return name.isascii() and name.isdecimal() and not name.startswith("0")

@@ -14,6 +14,7 @@ import click
 from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd, kept_files
 from batchmill.cli.caller import Caller
+from batchmill.cli.clashes import refuse_in_cluster, refuse_in_talk
 from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.flow_run import FlowResume, is_flow
@@ -26,7 +27,7 @@ from batchmill.cli.rehearsed import tell
 from batchmill.cli.titles import introduced, is_map
 from batchmill.events.progress import ProgressKind
 from batchmill.graph.part import Part
-from batchmill.journal.contract import RunRecord
+from batchmill.journal.contract import RUN_SCHEMA, RunRecord
 from batchmill.journal.journal import Journal
 from batchmill.runs.environment import changed_since
 from batchmill.runs.rehearse import rehearse
@@ -100,6 +101,8 @@ def command(
     not run. A run of a part continues with that part; --whole runs the rest too.
     """
     caller.verbose = verbose
+    refuse_in_talk(progress)
+    refuse_in_cluster(executor)
     name, pairs = _split(words)
     inputs = given(pairs, set_json, params_file)
     with Journals(journal_path) as journals:
@@ -117,6 +120,7 @@ def command(
         _show_dry_run(run, journal, inputs, failed_only, limit, part, as_json=bool(json_wanted))
         return Exit.SUCCESS
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
+    caller.fault_schema = RUN_SCHEMA if as_json and not is_map(run) else None
     if not quiet:
         _introduce(found, new_part=any(part.values()))
     shown = _kept_progress(run) if progress == "auto" else progress

@@ -11,6 +11,7 @@ import click
 from batchmill.cli import options
 from batchmill.cli.at_the_end import FilesAtTheEnd
 from batchmill.cli.caller import Caller
+from batchmill.cli.clashes import refuse_in_cluster, refuse_in_keeping, refuse_in_talk
 from batchmill.cli.document import document_of
 from batchmill.cli.exits import Exit
 from batchmill.cli.fulfil import Begin, CommandCall, fulfil
@@ -74,6 +75,9 @@ def command(
     with the same content.
     """
     caller.verbose = verbose
+    refuse_in_keeping(journal_path)
+    refuse_in_talk(progress)
+    refuse_in_cluster(executor)
     from_line = given(inputs, set_json, params_file)
     part: dict[str, Any] = {"only": only, "from_": from_, "until": until}
     settings: dict[str, Any] = {"executor": executor, "jobs": jobs, "limit": limit, "cluster": cluster}

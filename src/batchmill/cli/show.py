@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from batchmill.cli import options
+from batchmill.cli.clashes import refuse_together
 from batchmill.cli.faults import error_details
 from batchmill.cli.item_rows import as_shown
 from batchmill.cli.items_again import ItemsAgain
@@ -46,6 +47,7 @@ def command(
     run: str, item: int | None, node: str | None, errors: bool, journal_path: str | None, json_wanted: bool
 ) -> int:
     """Show what RUN did (its id or the beginning of it, its name, or `last`)."""
+    refuse_together("item", "errors", "--item shows one item, and --errors all failures")
     with Journals(journal_path) as journals, data_only() as data:
         reader, found, _ = journals.run(run)
         visits = reader.visits(found)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import click
 
 from batchmill.cli import options
+from batchmill.cli.clashes import refuse_together
 from batchmill.cli.exits import Exit
 from batchmill.cli.journals import Journals, is_found, working_folder
 from batchmill.cli.streams import data_only
@@ -46,6 +47,7 @@ def command(
     rates, how long it will take, failures, cost. End when the run ends.
 
     Watching only reads the journal and cannot disturb the run. Leave with Ctrl-C."""
+    refuse_together("once", "every", "--once looks once, and --every again and again")
     with Journals(journal_path, only_read=True) as journals:
         reader, found, _ = journals.to_watch(run)
         path = str(reader.journal.path)

@@ -18,6 +18,7 @@ from batchmill.errors import (
     Waiting,
     outputs_of,
 )
+from batchmill.file_table import NO_FOLDER, lacks_folder
 from batchmill.outcome import WAITING, ErrorInfo, ErrorKind
 from batchmill.values.redaction import hidden
 from batchmill.values.tracebacks import trimmed
@@ -45,7 +46,7 @@ def outline(error: BaseException) -> ErrorInfo:
     stopped = WAITING if isinstance(error, Waiting) else "Cancelled"
     return ErrorInfo(
         stopped if isinstance(error, Stopped) else type(error).__name__,
-        _shorten(text_of(error), MAX_MESSAGE),
+        _shorten(f"{text_of(error)}: {NO_FOLDER}" if lacks_folder(error) else text_of(error), MAX_MESSAGE),
         _kind(error),
         retryable=bool(getattr(error, "retryable", True)),
         retry_after=retry_after,

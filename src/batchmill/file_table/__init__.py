@@ -1,10 +1,11 @@
 """Which files a run reads and writes, so that it writes none that it reads or has written elsewhere."""
 
 from batchmill.file_table.own import OwnFile, OwnFiles, Use, described, enter, refuse_shared
-from batchmill.file_table.places import PARTIAL, FilePlace, place_of
+from batchmill.file_table.places import NO_FOLDER, PARTIAL, FilePlace, lacks_folder, place_of, working_folder
 from batchmill.file_table.table import Entry, FileTable, without
 
 __all__ = [
+    "NO_FOLDER",
     "PARTIAL",
     "Entry",
     "FilePlace",
@@ -14,7 +15,9 @@ __all__ = [
     "Use",
     "described",
     "enter",
+    "lacks_folder",
     "place_of",
     "refuse_shared",
     "without",
+    "working_folder",
 ]

@@ -9,9 +9,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from batchmill.errors import StorageError
+
 PARTIAL = ".partial"
 """The suffix of a file that is written beside the one that it replaces once it is complete."""
 
+NO_FOLDER = "the working folder has been deleted; go to a folder that exists"
 Inode = tuple[int, int]
 
 
@@ -21,6 +24,25 @@ class FilePlace(NamedTuple):
 
     real: str
     inode: Inode | None
+
+
+def working_folder() -> str:
+    """The working folder of this process. Raises :class:`StorageError` if it was deleted."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError as fault:
+        raise StorageError(NO_FOLDER) from fault
+
+
+def lacks_folder(error: BaseException) -> bool:
+    """Whether the system's error, which names no file, means that the working folder was deleted."""
+    if not isinstance(error, FileNotFoundError) or error.filename is not None:
+        return False
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def place_of(path: str | int) -> FilePlace | None:

@@ -35,7 +35,7 @@ from batchmill.flow.running import FlowRun
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.contract import FLOW, RUN_SCHEMA, RunRecord
 from batchmill.journal.encoding import NOT_JSON
-from batchmill.journal.journal import Journal
+from batchmill.journal.journal import Journal, unfit_name
 from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
 from batchmill.journal.runlog import SqliteRunLog
@@ -156,6 +156,8 @@ def _journal_of(given: object) -> Journal:
 def _checked(name: str | None) -> str | None:
     if name is not None and not (isinstance(name, str) and name):
         raise InvalidSetting(f"`name` must be a text that is not empty, not {name!r}")
+    if name is not None and (why := unfit_name(name)):
+        raise InvalidSetting(f"`name` cannot be {name!r}, as {why}: choose another name")
     return name
 
 

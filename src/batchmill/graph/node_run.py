@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -132,6 +132,12 @@ class NodeRun:
         self.records = joined([self.records, flattened(recorded, partial(_calls, node))])
         self.inner_errors = joined([self.inner_errors, flattened(recorded, _inner_errors)])
 
+    def warned(self) -> Iterator[Warned]:
+        """Its warnings, with one for each reference that was left unresolved."""
+        yield from self.warnings
+        for reference in self.unresolved:
+            yield left_as_written(reference)
+
     def leave_open(self, left: LeftOpen | None) -> None:
         """Add the references that were left unresolved outside of params."""
         if left is not None:
@@ -156,6 +162,11 @@ class NodeRun:
         self.degraded |= report.degraded
         self.environment |= report.environment
         self.inner_reports += report.reports.items()
+
+
+def left_as_written(reference: str, path: str = "") -> Warned:
+    """The warning about a reference that was left unresolved."""
+    return Warned("unresolved", f"{reference} could not be resolved and stays as written", path=path)
 
 
 class LeftOpen:

@@ -86,7 +86,7 @@ class SubWorkflowRun:
                 warnings=Warnings(self._passing_on(told)),
             )
             walk = Scheduler(plan, inside, workflow.topology).run()
-            outputs = materialize(resolved_outputs(plan.workflow, namespace, walk))
+            outputs = materialize(resolved_outputs(plan.workflow, namespace, walk, inside.warnings))
             if inside.services.rehearsal is None:
                 run_finals(plan, inside, walk)
             masked = tuple(masker.secrets) if self._around.in_worker else ()

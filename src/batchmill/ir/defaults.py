@@ -1,7 +1,8 @@
 """The defaults of a document inserted into its nodes, so all later code sees ordinary nodes.
 
 A key of the node overrides the default of its type, which overrides the default of all nodes. `params`,
-`batch` and `retry` are merged key by key, every other key is taken as a whole.
+`batch` and `retry` are merged key by key, every other key is taken as a whole. `executor` and `parallel` are
+one setting: where a node has one of them, the other is not taken from defaults that contradict it.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ class _Filling:
         said = _said_by(node)
         batch = node.get("batch")
         if isinstance(batch, dict) and isinstance(defaults.get("batch"), dict):
-            more = {key: value for key, value in defaults["batch"].items() if _meaning(key) not in said}
+            of_all = _without_contrary(defaults["batch"], batch)
+            more = {key: value for key, value in of_all.items() if _meaning(key) not in said}
             node["batch"] = self._joined(batch, more, (*path, "batch"), (*at, "batch"))
             said |= _said_by(node)
         for key, value in defaults.items():
@@ -111,6 +113,16 @@ _IN_BOTH = frozenset({"timeout", "rate_limit", "retry"})
 def _meaning(key: str) -> str:
     """The name in a node of a key of a batch."""
     return "retry" if key in RETRY_KEYS else key
+
+
+def _without_contrary(defaults: Mapping[str, Any], batch: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The defaults of a batch without what its own ``executor`` or ``parallel`` contradicts."""
+    executor, parallel = "executor" in batch, batch.get("parallel")
+    one_by_one = defaults.get("executor") == "sequential"
+    contrary = {"parallel"} if executor else set()
+    if not executor and isinstance(parallel, bool) and parallel is one_by_one:
+        contrary = {"executor"}
+    return {key: value for key, value in defaults.items() if key not in contrary}
 
 
 def _said_by(node: Mapping[str, Any]) -> set[str]:

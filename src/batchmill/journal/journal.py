@@ -234,6 +234,17 @@ def chosen(runs: Sequence[RunRecord], name: str) -> RunRecord:
     raise UnknownRun(f"the journal has no run {name!r}; `batchmill runs` lists all")
 
 
+def unfit_name(name: str) -> str:
+    """Why a run cannot be called ``name``, "" if it can: no command would find it."""
+    if not name.strip():
+        return "it is empty"
+    if name == LAST:
+        return f"{LAST!r} means the latest run"
+    if "=" in name:
+        return "a word with `=` is an input"
+    return "a word that begins with `-` is an option" if name.startswith("-") else ""
+
+
 def _is_open(run: RunRecord, failed_only: bool) -> bool:
     return not run.finished or (failed_only and run.status == "degraded")
 

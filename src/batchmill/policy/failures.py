@@ -85,12 +85,18 @@ class FailureWatch:
         self.skipped = 0
         self._denials = Denials()
 
-    def add(self, succeeded: int, failed: int, errors: Sequence[ErrorInfo] = ()) -> None:
-        """Count items that reached their final state; ``errors`` are those of items that did not succeed."""
+    def add(
+        self, succeeded: int, failed: int, errors: Sequence[ErrorInfo] = (), *, answered: int | None = None
+    ) -> None:
+        """Count items that reached their final state; ``errors`` are those of items that did not succeed.
+
+        ``answered`` of those that succeeded did run now, by default all. Others, such as skipped ones, tell
+        nothing of what denies the rest.
+        """
         self.succeeded += succeeded
         self.failed += failed
         if self.policy.watches_denials:
-            self._denials.add(succeeded, errors)
+            self._denials.add(succeeded if answered is None else answered, errors)
 
     def must_stop(self) -> bool:
         """Whether no new item should start; a percentage can stop a batch before its end only if the total is

@@ -16,6 +16,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import StorageError
 from batchmill.events import Listener
 from batchmill.events.happened import BatchProgress, Event, ItemsTimed, NodeFinished
+from batchmill.file_table import working_folder
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.contract import Kept, RunRecord
@@ -58,7 +59,7 @@ class RunRequest:
             own["part"] = set_.part.as_json()
         own["around"] = surroundings()
         settings = {**self.settings.remembered, **own}
-        return RunRecord(source, os.getcwd(), self.document, shown, settings)
+        return RunRecord(source, working_folder(), self.document, shown, settings)
 
 
 Opening = Callable[[Masker, CancelToken], SqliteRunLog | None]
@@ -93,7 +94,7 @@ def told_of(log: SqliteRunLog | None) -> dict[str, str]:
     name = secrets.token_hex(4) if log is None else log.name
     started = time.time() if log is None else log.run.started_at
     started_at = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
-    return {"id": name, "started": started_at, "folder": os.getcwd()}
+    return {"id": name, "started": started_at, "folder": working_folder()}
 
 
 @contextmanager

@@ -10,14 +10,17 @@ from batchmill.ir.models.workflow import Workflow
 from batchmill.lists import LazyList, holds_lazy
 from batchmill.step import Namespace
 from batchmill.values import NotPlain, all_plain, copied, plain
+from batchmill.warned import Warnings
 
 
-def outputs_of(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dict[str, Any]:
+def outputs_of(
+    workflow: Workflow, namespace: Namespace, walk: RunReport, warnings: Warnings
+) -> dict[str, Any]:
     """The outputs as plain data. One that cannot be resolved or shown is left out and fails the run; of a
     run that has failed already it is left out without a word."""
     failed_before = walk.status == "failed"
     outputs: dict[str, Any] = {}
-    for name, value in resolved_outputs(workflow, namespace, walk).items():
+    for name, value in resolved_outputs(workflow, namespace, walk, warnings).items():
         if all_plain((value,)):
             outputs[name] = copied(value)
             continue

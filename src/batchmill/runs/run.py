@@ -283,7 +283,7 @@ def _walked(
     tell_limit(around.services.gates, walk)
     waiting = handed_in(around, walk, log)
     _warn_of_ordinary(around)
-    outputs = outputs_of(plan.workflow, around.namespace, walk)
+    outputs = outputs_of(plan.workflow, around.namespace, walk, around.warnings)
     run_finals(plan, around, walk)
     wall = time.perf_counter() - began
     status: RunStatus = "waiting" if walk.waiting else walk.status

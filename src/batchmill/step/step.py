@@ -49,9 +49,9 @@ class Step(Foreseen, Task):
 
     ``carried`` are values of a loop that override params; they are data and are not scanned for templates.
     ``folder`` is put on the import path of a process that gets the step. ``paying`` has the rules for calls
-    of language models, ``also`` are further references. ``masker`` knows the run's secrets: a worker process,
-    too, must not cut a text short in the middle of one. ``needs_folder`` and ``credential`` are those of the
-    node with its params.
+    of language models. ``files`` are paths that the result depends on, which must resolve as params do.
+    ``also`` are further references. ``masker`` knows the run's secrets: a worker process, too, must not cut a
+    text short in the middle of one. ``needs_folder`` and ``credential`` are the node's own.
     """
 
     masker: Masker | None = None
@@ -68,13 +68,15 @@ class Step(Foreseen, Task):
         folder: str | None = None,
         paying: Paying = FREE,
         when: Compiled | None = None,
+        files: Compiled | None = None,
         also: Iterable[Path] = (),
     ) -> None:
         self.node = node
         self._kind = type(node)
         self._params = params
         self._when = when
-        more = () if when is None else when.references
+        self._files = files
+        more = [path for one in (when, files) if one is not None for path in one.references]
         self._scope = namespace.snapshot([*params.references, *more, *also], params.whole)
         self._carried = dict(carried or {})
         self._folder = folder
@@ -112,6 +114,8 @@ class Step(Foreseen, Task):
 
     def bound_in(self, scope: Scope, attempt: Attempt) -> dict[str, object]:
         """The node's params for one attempt, resolved with the names of ``scope``, and checked."""
+        if self._files is not None:
+            self._files.resolve(scope)
         if self._carried or scope.permissive:
             bound = self._bound_with_more(scope, attempt)
         else:
@@ -191,14 +195,17 @@ class ItemStep(Step):
         as_json: bool = False,
         paying: Paying = FREE,
         when: Compiled | None = None,
+        files: Compiled | None = None,
         keyed: tuple[object, ...] = (),
         also: Iterable[Path] = (),
         named: bool = False,
     ) -> None:
-        super().__init__(node, params, namespace, folder=folder, paying=paying, when=when, also=also)
+        given: dict[str, Any] = {"folder": folder, "paying": paying, "when": when, "files": files}
+        super().__init__(node, params, namespace, **given, also=also)
         if not named:
             self._scope = self._scope.with_foreign(item_name)
-        references = [*params.references, *(() if when is None else when.references), *also]
+        further = [path for one in (when, files) if one is not None for path in one.references]
+        references = [*params.references, *further, *also]
         self._keyed = keyed if any(path.root == ITEM_KEY for path in references) else None
         self._item_name = item_name
         self._as_json = as_json
@@ -296,10 +303,11 @@ def single_step(
     *,
     carried: Mapping[str, object] | None = None,
     paying: Paying = FREE,
+    files: Compiled | None = None,
 ) -> SingleStep:
     """The step of a node that is no batch; it can be awaited where the node can."""
     kind = AsyncSingleStep if _can_be_awaited(node) else SingleStep
-    return kind(node, params, namespace, carried=carried, paying=paying)
+    return kind(node, params, namespace, carried=carried, paying=paying, files=files)
 
 
 def item_step(
@@ -312,6 +320,7 @@ def item_step(
     as_json: bool = False,
     paying: Paying = FREE,
     when: Compiled | None = None,
+    files: Compiled | None = None,
     keyed: tuple[object, ...] = (),
     named: bool = False,
 ) -> ItemStep:
@@ -322,7 +331,7 @@ def item_step(
     elif callable(getattr(node, "seen", None)):
         kind = SeenItemStep
     told: dict[str, Any] = {"item_name": item_name, "folder": folder, "as_json": as_json, "paying": paying}
-    return kind(node, params, namespace, when=when, keyed=keyed, named=named, **told)
+    return kind(node, params, namespace, when=when, files=files, keyed=keyed, named=named, **told)
 
 
 def item_key(keyed: tuple[object, ...], item: object) -> str:

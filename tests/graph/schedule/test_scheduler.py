@@ -10,7 +10,7 @@ import pytest
 from batchmill.attempt import Attempt
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import NodeError
-from batchmill.events import BatchProgress, Bus, Event, NodeFinished, NodeStarted, Noticed
+from batchmill.events import BatchProgress, Bus, Event, NodeFinished, NodeStarted
 from batchmill.graph.compile.check import check
 from batchmill.graph.frame import NodeFrame, RunServices
 from batchmill.graph.schedule import scheduler
@@ -20,6 +20,7 @@ from batchmill.graph.sub_workflow import SubWorkflowRun
 from batchmill.ir.loading import load
 from batchmill.nodes import Node, NodeResult, Output, Registry
 from batchmill.step import Namespace
+from batchmill.warned import Warnings
 
 
 class Say(Node):
@@ -257,20 +258,18 @@ def test_events_tell_what_happens(registry: Registry) -> None:
     assert (ends[2].status, ends[2].error, ends[2].is_batch) == ("failed", "NodeError: y", False)
 
 
-def test_a_reference_left_unresolved_is_noticed_and_degrades(registry: Registry) -> None:
-    heard: list[Event] = []
+def test_a_reference_left_unresolved_is_warned_of_and_degrades(registry: Registry) -> None:
+    warnings = Warnings()
     document = {
         "nodes": [node("a", fail="x"), node("b", text="${a.said.deeper}")],
         "edges": [{"from": "a", "to": "b", "action": "error"}],
         "template_resolution_mode": "permissive",
     }
-    walk, namespace = walked(
-        registry, document, bus=Bus([heard.append]), namespace=Namespace({}, permissive=True)
-    )
+    walk, namespace = walked(registry, document, warnings=warnings, namespace=Namespace({}, permissive=True))
     assert walk.reports["b"].status == "degraded"
     assert namespace.values["b"]["said"] == "${a.said.deeper}"
-    notices = [event for event in heard if isinstance(event, Noticed)]
-    assert [(event.node, "${a.said.deeper}" in event.message) for event in notices] == [("b", True)]
+    told = [(one.code, one.node, "${a.said.deeper}" in one.message) for one in warnings.listed()]
+    assert told == [("unresolved", "b", True)]
 
 
 def test_executor_and_jobs_of_the_run_override_the_batch(registry: Registry) -> None:

@@ -181,6 +181,34 @@ def test_a_dead_key_stops_the_node(server, reply, executor):
     assert "in a row were denied" in run.nodes["get"]["failure"]
 
 
+@pytest.mark.parametrize("executor", ["sequential", "process"])
+def test_skipped_items_between_them_change_nothing(server, reply, executor):
+    url = server.on("/x", reply(401, {"error": "no such key"}))
+    document = get(url, 40, executor=executor, error_handling="continue")
+    document["nodes"][0]["params"]["auth_token"] = "some-dead-token-of-mine"
+    document["nodes"][0]["when"] = "${__index__ in [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]}"
+    run = batchmill.run(document)
+    assert run.status == "failed"
+    assert 3 <= len(server.received) <= 5
+    assert "in a row were denied" in run.nodes["get"]["failure"]
+
+
+def test_results_of_an_earlier_pass_between_them_change_nothing(server, reply, tmp_path):
+    ways = [reply(200, "fine") if number % 2 else reply(500) for number in range(40)]
+    urls = [server.on(f"/{number}", ways[number]) for number in range(40)]
+    document = get("${item}", 0, error_handling="continue", max_retries=1)
+    document["nodes"][0]["batch"]["items"] = urls
+    document["nodes"][0]["params"]["auth_token"] = "some-token-of-mine"
+    first = batchmill.run(document, journal=tmp_path / "j.sqlite")
+    assert (first.status, len(server.received)) == ("degraded", 40)
+    server.received.clear()
+    for number in range(0, 40, 2):
+        server.on(f"/{number}", reply(401))
+    again = batchmill.resume(first.run, journal=tmp_path / "j.sqlite", failed_only=True)
+    assert again.status == "failed"
+    assert len(server.received) == 3
+
+
 @pytest.mark.parametrize(
     "answer",
     [

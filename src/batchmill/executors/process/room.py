@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from batchmill.errors import ExecutorUnavailable
+from batchmill.file_table import NO_FOLDER, lacks_folder
 
 DESCRIPTORS_PER_SLOT = 20  # what a worker costs its parent: pipes, mappings, and those of starting it
 SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the program opens
@@ -12,6 +13,8 @@ SPARE_DESCRIPTORS = 12  # for parcels on their way, and for whatever else the pr
 
 def unavailable(fault: Exception) -> ExecutorUnavailable:
     """The error for an obstacle to starting a worker process."""
+    if lacks_folder(fault):
+        return ExecutorUnavailable(f"no worker process can be started: {NO_FOLDER}")
     reason = f"no worker process can be started: {type(fault).__name__}: {fault}"
     advice = "raise the limits (ulimit -n, -u), lower max_concurrent, or use executor 'thread'"
     return ExecutorUnavailable(f"{reason}; {advice}")

@@ -80,6 +80,11 @@ class PlannedNode:
         """The paths whose content belongs to the result, with their templates parsed."""
         return compile_value(list(self.spec.files))
 
+    @property
+    def files_named(self) -> Compiled | None:
+        """The same if there are templates among them."""
+        return self.files if self.spec.files and self.files.references else None
+
     @cached_property
     def stays(self) -> bool:
         """Whether its runs, or those of a node of its sub-workflow, must stay in the process of the run."""

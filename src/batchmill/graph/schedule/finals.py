@@ -53,7 +53,7 @@ def _enter(
     place, path = inside.place(node.id), path_text(plan.nodes[node.id].path)
     for secret in visit.secrets:
         inside.masker.add(secret)
-    for warned in visit.warnings:
+    for warned in visit.warned():
         own = not warned.node or warned.node == place
         inside.warnings.add(
             replace(warned, node=place, path="" if inside.address else path) if own else warned

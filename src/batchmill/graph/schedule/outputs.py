@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from batchmill.errors import TemplateError, WrongOutput
+from batchmill.graph.node_run import left_as_written
 from batchmill.graph.schedule.run_report import RunReport
-from batchmill.ir.faults import kind_of
+from batchmill.ir.faults import kind_of, path_text
 from batchmill.ir.json_types import is_type, type_words
 from batchmill.ir.models.workflow import OutputSpec, Workflow
 from batchmill.lists import LazyList
@@ -17,17 +18,20 @@ from batchmill.step import Namespace
 from batchmill.template import compile_value
 from batchmill.values import NotJson, container_in
 from batchmill.values.plain_data import nearest
+from batchmill.warned import Warnings
 
 SUCCEEDED = "succeeded"  # a batch node's second list of the same entries: given only where it is asked for
 
 
-def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: RunReport) -> dict[str, object]:
+def resolved_outputs(
+    workflow: Workflow, namespace: Namespace, walk: RunReport, warnings: Warnings
+) -> dict[str, object]:
     """The outputs, resolved from the outputs of the nodes.
 
     An output without a ``source`` is the node or the input of its name. If the document declares no outputs,
     they are those of the last node that ran, even if it failed. An output that cannot be resolved is left out
     and fails the walk. It is left out silently if the walk has already failed, or if it belongs to a node
-    outside the part that was run. One left unresolved in permissive mode degrades the walk.
+    outside the part that was run. One left unresolved in permissive mode degrades the walk, with a warning.
     """
     if not workflow.outputs:
         return _last_outputs(namespace, walk)
@@ -35,7 +39,7 @@ def resolved_outputs(workflow: Workflow, namespace: Namespace, walk: RunReport) 
     outputs: dict[str, Any] = {}
     for name, spec in workflow.outputs.items():
         try:
-            outputs[name] = _value(spec, name, namespace, walk)
+            outputs[name] = _value(spec, name, namespace, walk, warnings)
         except (TemplateError, WrongOutput) as fault:
             if not (failed_before or _is_left_out(spec, name, namespace)):
                 fail_output(walk, name, fault)
@@ -90,10 +94,12 @@ def _last_outputs(namespace: Namespace, walk: RunReport) -> dict[str, object]:
     return {name: value for name, value in last.items() if name != twice}
 
 
-def _value(spec: OutputSpec, name: str, namespace: Namespace, walk: RunReport) -> object:
+def _value(spec: OutputSpec, name: str, namespace: Namespace, walk: RunReport, warnings: Warnings) -> object:
     scope = namespace.scope(lazy=True)
     value = _compiled(spec.template(name)).resolve(scope)
     if scope.unresolved:
         walk.degrade()
+        for reference in dict.fromkeys(scope.unresolved):
+            warnings.add(left_as_written(reference, path_text(("outputs", name))))
         return value
     return typed(value, spec)

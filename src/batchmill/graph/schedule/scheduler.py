@@ -187,7 +187,7 @@ class Scheduler:
     def _warn(self, name: str, visit: NodeRun) -> None:
         """Report the warnings of a visit. The node's own warnings get its address, and, in the document that
         is run, its place."""
-        for warned in (*visit.warnings, *self._lost_action(name, visit)):
+        for warned in (*visit.warned(), *self._lost_action(name, visit)):
             place = self._outside.place(name)
             if not warned.node or without_index(warned.node) == place:
                 path = "" if self._outside.address else path_text(self._plan.nodes[name].path)

@@ -88,7 +88,7 @@ class NodeBatch:
         log = looked_at_again(node, step, batch_log(node, spec, items, around))
         log = log if folders is None else NamingLog(log, folders)
         log = around.attached.get(node.id, NOTHING_ATTACHED).heard(log)
-        self._columns = Columns(spec, around.namespace, keyed)
+        self._columns = Columns(spec, around, keyed)
         self.batch = Batch(
             step,
             items,
@@ -193,6 +193,7 @@ def step_of(
         "as_json": spec.results_path is not None,
         "paying": paying_for(node, around),
         "when": None if node.spec.when is None else compile_value(node.spec.when),
+        "files": node.files_named,
         "keyed": keyed,
         "named": not node.params.urls or items_are_named(spec, around.namespace.is_foreign),
     }

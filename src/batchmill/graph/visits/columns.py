@@ -8,10 +8,11 @@ from typing import Any
 
 from batchmill.block import Block
 from batchmill.errors import TemplateError
+from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.outcome import SKIPPED, ErrorInfo
 from batchmill.sourced import bare, names_of
-from batchmill.step.namespace import INDEX_KEY, SOURCE_KEY, Namespace
+from batchmill.step.namespace import INDEX_KEY, SOURCE_KEY
 from batchmill.step.namespace import ITEM_KEY as KEYED
 from batchmill.step.step import item_key
 from batchmill.template import Scope, compile_value
@@ -27,21 +28,24 @@ class Columns:
     Concurrency: :meth:`judge` is called from any thread, :meth:`rows` by one; ``_lock`` guards ``_rows``.
     """
 
-    def __init__(self, spec: BatchSpec, namespace: Namespace, keyed: tuple[str, ...]) -> None:
+    def __init__(self, spec: BatchSpec, around: NodeFrame, keyed: tuple[str, ...]) -> None:
         to = spec.collect_file
         select = None if to is None or to.select is None else dict(to.select)
         self._select = None if select is None else compile_value(select, at=("batch", "collect", "select"))
         self._names = (ITEM_KEY, spec.as_)
         self._keys = spec.item if isinstance(spec.item, list) else None
+        self._note_open = around.note_open
         self._lock = threading.Lock()
         self._rows: dict[int, object] = {}
         self._scope = Scope({})
         self._keyed: tuple[str, ...] | None = None
         if self._select is not None:
-            values = namespace.values
             roots = {path.root for path in self._select.references}
             self._keyed = keyed if KEYED in roots else None
-            self._scope = Scope({name: values[name] for name in roots if name in values})
+            everything = around.namespace.scope()
+            values = {name: everything[name] for name in roots if name in everything}
+            failed, absent = everything.failed, everything.absent
+            self._scope = Scope(values, failed=failed, absent=absent, permissive=everything.permissive)
 
     @property
     def chosen(self) -> bool:
@@ -67,7 +71,9 @@ class Columns:
         try:
             if self._keyed is not None:
                 names[KEYED] = {"key": item_key(self._keyed, bare(item))}
-            row = self._select.resolve(self._scope.child(names))
+            scope = self._scope.child(names)
+            row = self._select.resolve(scope)
+            self._note_open(scope)
         except TemplateError as fault:
             message = f"batch.collect.select: {fault}"
             return ErrorInfo(type(fault).__name__, message, retryable=False)

@@ -55,7 +55,7 @@ def _of_declared(node: PlannedNode, scope: Scope) -> dict[str, str]:
     except TemplateError:
         return {_NOT_KNOWN: ""}
     every = [path for one in paths for path in (one if isinstance(one, (list, tuple)) else (one,))]
-    return {str(path): digest_of_path(str(path)) for path in every}
+    return {str(path): digest_of_path(str(path)) for path in every if path not in (None, "")}
 
 
 def _of_params(node: PlannedNode, scope: Scope) -> dict[str, str]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from batchmill.batch import Batch, BatchSettings
 from batchmill.batch.keeping import refused
@@ -36,7 +37,8 @@ def run_single(node: PlannedNode, around: NodeFrame, carried: Mapping[str, objec
     else:
         began = time.perf_counter()
         made, paying = around.make(node), paying_for(node, around)
-        step = single_step(made, node.params, around.namespace, carried=carried, paying=paying)
+        told: dict[str, Any] = {"carried": carried, "paying": paying, "files": node.files_named}
+        step = single_step(made, node.params, around.namespace, **told)
         outcome = _outcome(node, step, around)
         if log is not None:
             if outcome.waits == NO_WAITS:  # else its begin is known, which is when the waiting was over

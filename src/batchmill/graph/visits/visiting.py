@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from batchmill.errors import TemplateError
-from batchmill.events import NodeFinished, NodeStarted, Noticed
+from batchmill.events import NodeFinished, NodeStarted
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.node_run import LeftOpen, NodeRun, faulty_visit
@@ -50,8 +50,6 @@ def tell_end(node: PlannedNode, visit: NodeRun, wall: float, around: NodeFrame) 
     if not bus.heard:
         return
     name = around.place(node.id)
-    for reference in visit.unresolved:
-        bus.emit(Noticed(f"{reference} could not be resolved and stays as written", name))
     is_batch, counts = node.spec.batch is not None, visit.batch or {}
     failed, every = counts.get("error_count", 0), counts.get("count", 0)
     succeeded, skipped = counts.get("success_count", 0), counts.get("skipped_count", 0)
