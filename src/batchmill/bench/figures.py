@@ -11,7 +11,7 @@ from typing import Any
 from batchmill.bench.case import Case, MeasuredRun, RunSeries
 from batchmill.bench.crossing import break_even
 from batchmill.bench.fit import CostLine, Round, has_slope, line_of, misfit
-from batchmill.values.words import shortened
+from batchmill.values.words import on_one_line
 
 BADNESS = {"success": 0, "failed": 2}  # of a run's status; 1 for all others
 SHOWN = 200  # characters of an error
@@ -173,7 +173,7 @@ def _failure(run: MeasuredRun) -> str:
         return ""
     error = run.errors[0]
     place = f"item {error['index']} of {error['node']}: " if error.get("index") is not None else ""
-    return f"{place}{error['type']}: {shortened(error['message'], SHOWN)}"
+    return f"{place}{error['type']}: {on_one_line(error['message'], SHOWN)}"
 
 
 def _all_runs(series: Sequence[RunSeries]) -> list[MeasuredRun]:

@@ -40,8 +40,6 @@ def test_sound_batches(keys):
     ("keys", "path", "words"),
     [
         ({"executor": "sequential", "parallel": True}, ("executor",), "contradicts"),
-        ({"executor": "thread", "parallel": False}, ("executor",), "`thread` contradicts `parallel: false`"),
-        ({"executor": "auto", "parallel": False}, ("executor",), "`auto` contradicts `parallel: false`"),
         ({"tolerate": {"count": 1}}, ("tolerate",), "has no effect"),
         ({"tolerate": {}, "error_handling": "continue"}, ("tolerate",), "needs `count` or `percent`"),
         ({"memory_limit": "1GB"}, ("memory_limit",), "`sequential`"),

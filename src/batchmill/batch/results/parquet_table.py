@@ -8,7 +8,7 @@ from typing import Any
 
 from batchmill.errors import MissingExtra, NodeError
 from batchmill.template.filters import kind_of
-from batchmill.values.words import shortened
+from batchmill.values.words import on_one_line
 
 GROUP_ROWS = 20_000  # in a row group, and in memory
 
@@ -60,8 +60,8 @@ class ParquetTable:
         if isinstance(fault, UnicodeEncodeError):
             message = (
                 f"results cannot be written to {self._path}: the column {name!r} has text that is not UTF-8, "
-                f"as names of files may be: {shortened(repr(fault.object))}; Parquet holds UTF-8 only: write "
-                f"JSON lines (.jsonl), or in a document use {as_json}"
+                f"as names of files may be: {on_one_line(repr(fault.object))}; Parquet holds UTF-8 only: "
+                f"write JSON lines (.jsonl), or in a document use {as_json}"
             )
             return NodeError(message, retryable=False, type_name="NotText")
         kinds = list(dict.fromkeys(kind_of(value) for value in values if value is not None))

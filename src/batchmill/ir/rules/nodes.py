@@ -52,9 +52,6 @@ def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
     if batch.executor is not None and not batch.traits.side_by_side and batch.parallel:
         message = "`sequential` contradicts `parallel: true`"
         yield Fault((*path, "executor"), message, "remove one of them, or name `thread` or `process`")
-    if batch.executor is not None and batch.traits.side_by_side and _says_one_by_one(batch):
-        message = f"`{batch.executor}` contradicts `parallel: false`"
-        yield Fault((*path, "executor"), message, "remove one of them, or name `sequential`")
     if batch.tolerate is not None:
         if batch.tolerate.count is None and batch.tolerate.percent is None:
             yield Fault((*path, "tolerate"), "needs `count` or `percent`")
@@ -64,10 +61,6 @@ def _contradictions(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
     if batch.memory_limit is not None and not batch.traits.own_processes:
         message = f"`memory_limit` is for worker processes, and the executor is `{batch.executor_name}`"
         yield Fault((*path, "memory_limit"), message, "set `executor` to `process`, or remove the limit")
-
-
-def _says_one_by_one(batch: BatchSpec) -> bool:
-    return not batch.parallel and "parallel" in batch.model_fields_set
 
 
 def _items_faults(batch: BatchSpec, path: DocumentPath) -> Iterator[Fault]:
