@@ -37,7 +37,6 @@ def called(batchmill_command, tmp_path):
         (("map", *EACH, "--shell", "bash", "echo", "hi"), "quote it as one word"),
         (("map", *EACH, "-0", "echo"), "-0 says what ends a line, and no source has lines"),
         (("map", *EACH, "-d", ",", "echo"), "-d says what ends a line, and no source has lines"),
-        (("map", *EACH, "-I", "XX", "echo", "hi"), "'XX' stands nowhere in the command"),
         (("plan", "ok.json", "--json", "--format", "dot"), "--json is --format json, and --format is dot"),
         (("plan", "ok.json", "--changes", "--format", "mermaid"), "leave out --format mermaid"),
         (("init", "--list", "new.yaml"), "--list writes no document, and FILE names one"),

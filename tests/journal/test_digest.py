@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchmill.journal.digest import NoDigest, digest_of
-from batchmill.lists import Rows, RowsList
+from batchmill.lists import LazyList, Rows, RowsList
 
 
 @dataclass
@@ -76,3 +76,35 @@ def test_a_value_that_holds_itself_has_none():
     value.append(value)
     with pytest.raises(NoDigest):
         digest_of(value)
+
+
+class Large(LazyList):
+    """A list of which only three elements may be in memory at once."""
+
+    def __init__(self, values):
+        self.values = values
+        self.most = 0
+
+    def __len__(self):
+        return len(self.values)
+
+    def fitting(self, start, stop):
+        return min(start + 3, stop)
+
+    def part(self, start, stop):
+        self.most = max(self.most, stop - start)
+        return self.values[start:stop]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [{"n": number, "text": "ä[,]"} for number in range(2500)],
+        [*range(1001), b"x", *range(1500)],
+        [[], [[]], "", *[None] * 1200],
+    ],
+)
+def test_large_elements_are_not_read_by_the_thousand_and_give_the_same_digest(values):
+    large = Large(values)
+    assert digest_of(large) == digest_of(values)
+    assert large.most == 3

@@ -115,10 +115,6 @@ def command_of(
     reader = _Reader(shape, mark)
     parts: list[list[str | Placeholder]] = [list(reader.parts(word)) for word in words]
     found = [one for word in parts for one in word if isinstance(one, Placeholder)]
-    if not found and mark is not None:
-        raise click.UsageError(
-            f"{mark!r} stands nowhere in the command: write it where the item belongs, or leave -I out"
-        )
     if not found and append:
         whole = Placeholder(mark or "{}")
         parts = [[*parts[0], " ", whole]] if len(parts) == 1 else [*parts, [whole]]

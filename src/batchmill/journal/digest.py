@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 import uuid
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from hashlib import blake2b
@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import Any
 
 from batchmill.journal.encoding import NOT_JSON, encode
+from batchmill.lists import LazyList
 
 DIGEST_BYTES = 16
 _LEVELS = 200  # of containers within each other; deeper ones have no digest, on every interpreter alike
@@ -78,12 +79,41 @@ def _feed_other(hasher: Any, value: object, levels: int) -> None:
 def _feed_list(hasher: Any, values: Sequence[object], levels: int) -> None:
     hasher.update(b"[%d:" % len(values))
     for start in range(0, len(values), _TOGETHER):
-        part = list(values[start : start + _TOGETHER])
+        stop = min(start + _TOGETHER, len(values))
+        if isinstance(values, LazyList) and values.fitting(start, stop) < stop:
+            _feed_large(hasher, values, start, stop, levels)
+            continue
+        part = list(values[start:stop])
         try:
             hasher.update(encode(part).encode("ascii"))
         except NOT_JSON:
             for one in part:
                 _feed(hasher, one, levels - 1)
+
+
+def _feed_large(hasher: Any, values: LazyList, start: int, stop: int, levels: int) -> None:
+    """Feed the same bytes without holding so many elements at once. They are read twice: the bytes of
+    elements in JSON differ from those of a part in which one is not JSON, and that must be known before."""
+    try:
+        for part in () if values.plain else _fitting(values, start, stop):
+            encode(part)
+    except NOT_JSON:
+        for part in _fitting(values, start, stop):
+            for one in part:
+                _feed(hasher, one, levels - 1)
+        return
+    before = b"["
+    for part in _fitting(values, start, stop):
+        hasher.update(before + encode(part)[1:-1].encode("ascii"))
+        before = b","
+    hasher.update(b"]")
+
+
+def _fitting(values: LazyList, start: int, stop: int) -> Iterator[list[Any]]:
+    while start < stop:
+        end = values.fitting(start, stop)
+        yield values.part(start, end)
+        start = end
 
 
 def _tagged(hasher: Any, tag: str, members: Iterable[object], levels: int, count: int = -1) -> None:
