@@ -58,7 +58,7 @@ class ResultFolder:
             return ""
         first, last = min(self._before) + 1, max(self._before) + 1
         which = f"{first}" if first == last else f"between {first} and {last}"
-        return f"{self._path} still has {count(len(self._before), 'folder')} of an earlier run ({which})"
+        return f"{self._path} still has {count(len(self._before), 'folder')} from before ({which})"
 
     def _of(self, index: int) -> str:
         return os.path.join(self._path, str(index + 1))
