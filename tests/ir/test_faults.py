@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchmill.ir.faults import any_of, did_you_mean, kind_of, path_text, shown
+from batchmill.ir.faults import any_of, did_you_mean, path_text, shown
+from batchmill.values.words import kind_of
 
 
 @pytest.mark.parametrize(

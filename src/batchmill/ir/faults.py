@@ -9,8 +9,9 @@ from functools import lru_cache
 from itertools import islice
 
 from batchmill.values.places import JsonPath, path_text
+from batchmill.values.words import kind_of
 
-__all__ = ["DocumentPath", "Fault", "any_of", "did_you_mean", "kind_of", "path_text", "shown"]
+__all__ = ["DocumentPath", "Fault", "any_of", "did_you_mean", "path_text", "shown"]
 
 DocumentPath = JsonPath
 
@@ -49,16 +50,6 @@ def shown(value: object) -> str:
 
 def _printable(value: object) -> bool:
     return not isinstance(value, str) or value.isprintable()
-
-
-def kind_of(value: object) -> str:
-    """The kind of a value in words: ``text``, ``a number``, ``a list``, ..."""
-    kinds = ((bool, "a boolean"), (str, "text"), (int, "a number"), (float, "a number"))
-    containers = ((list, "a list"), (dict, "an object"), (type(None), "null"))
-    for kind, words in kinds + containers:
-        if isinstance(value, kind):
-            return words
-    return f"a Python {type(value).__name__}"
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchmill.errors import Problem
-from batchmill.ir.faults import Fault, all_of, did_you_mean, kind_of, path_text, shown
+from batchmill.ir.faults import Fault, all_of, did_you_mean, path_text, shown
 from batchmill.ir.json_types import is_type, type_words
 from batchmill.ir.models import InputSpec, Workflow
 from batchmill.ir.value_schema import value_faults
 from batchmill.values import LostDigits, NotJson, exact_number, from_json
+from batchmill.values.words import kind_of
 
 _BOOLEANS = {"true": True, "false": False}
 

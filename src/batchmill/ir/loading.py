@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from batchmill.errors import InvalidDocument, Problem, StorageError
-from batchmill.ir.faults import DocumentPath, Doubt, Fault, all_of, did_you_mean, kind_of, path_text
+from batchmill.ir.faults import DocumentPath, Doubt, Fault, all_of, did_you_mean, path_text
 from batchmill.ir.positions import (
     NOWHERE,
     JsonPositions,
@@ -30,6 +30,7 @@ from batchmill.ir.yaml_text import OddNumber, YamlError, read_yaml
 from batchmill.values import MAX_DIGITS, NotJson, exact_float
 from batchmill.values.reader import faults_in, syntax_fault
 from batchmill.values.scanning import Position
+from batchmill.values.words import kind_of
 from batchmill.warned import Warned
 
 MAX_JSON_BYTES = 64 * 2**20

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from batchmill.ir.faults import DocumentPath, Fault, kind_of
+from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.values import MAX_DEPTH, MAX_DIGITS
+from batchmill.values.words import kind_of
 
 MAX_VALUES = 10_000_000
 """Values in one document; a YAML alias and a Python object used twice count each time."""

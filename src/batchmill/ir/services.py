@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from batchmill.errors import InvalidDocument
-from batchmill.ir.faults import DocumentPath, Fault, kind_of
+from batchmill.ir.faults import DocumentPath, Fault
 from batchmill.ir.loading import load
 from batchmill.ir.models import McpServerSpec, PriceSpec, Workflow
 from batchmill.ir.models.reading import faults_of
 from batchmill.record import Price, PriceTable
+from batchmill.values.words import kind_of
 
 MCP_FILE = ".mcp.json"
 _SERVERS_KEY = "mcpServers"  # under which such a file holds its servers

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from batchmill.errors import Problem
 from batchmill.ir.defaults import CompletedDocument, completed
-from batchmill.ir.faults import Fault, kind_of
+from batchmill.ir.faults import Fault
 from batchmill.ir.flow_graph import FlowGraph, flow_graph
 from batchmill.ir.loading import Draft
 from batchmill.ir.models import Workflow, read_workflow
@@ -27,6 +27,7 @@ from batchmill.ir.rules.nodes import node_faults
 from batchmill.ir.rules.secrets import secret_faults
 from batchmill.ir.rules.streams import stream_faults
 from batchmill.ir.settled import Settled, settle
+from batchmill.values.words import kind_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ from batchmill.ir.faults import misspelt_function
 from batchmill.items.byte_streams import InputStopped
 from batchmill.items.readers import Options, ReadOptions
 from batchmill.nodes.functions import load_function
-from batchmill.template.filters import kind_of
 from batchmill.values.tracebacks import at_own_line, trimmed
-from batchmill.values.words import count
+from batchmill.values.words import count, kind_of
 
 _END = object()
 _NO_ITEMS = (str, bytes, bytearray, Mapping)

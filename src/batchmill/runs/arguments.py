@@ -8,8 +8,9 @@ from pathlib import Path
 
 from batchmill.errors import InvalidSetting
 from batchmill.events import Listener
-from batchmill.ir.faults import all_of, did_you_mean, kind_of
+from batchmill.ir.faults import all_of, did_you_mean
 from batchmill.journal.journal import Journal
+from batchmill.values.words import kind_of
 
 
 def check_arguments(

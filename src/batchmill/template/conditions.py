@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from batchmill.errors import ConditionError
-from batchmill.template.filters import kind_of
 from batchmill.template.parts import Comparison, Condition, Junction, Negation, Operand
 from batchmill.template.text import LISTS
 from batchmill.values import exact_number, is_true
+from batchmill.values.words import kind_of
 
 ValueOf = Callable[[Operand], Any]
 _ORDERS: dict[str, Callable[[Any, Any], bool]] = {

@@ -20,6 +20,7 @@ from batchmill.lists import LazyList
 from batchmill.template.parts import DEFAULT
 from batchmill.template.text import LISTS, check_length, to_json, to_text
 from batchmill.values import NotJson, exact_number, from_json
+from batchmill.values.words import kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +29,6 @@ class FilterRule:
 
     apply: Callable[..., object]
     takes_argument: bool = False
-
-
-def kind_of(value: object) -> str:
-    """The kind of a value in JSON's words, for messages."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, (int, float)):
-        return "a number"
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, LISTS):
-        return "a list"
-    return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"
 
 
 def apply_filter(name: str, argument: object, value: object) -> object:

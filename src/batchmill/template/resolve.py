@@ -16,10 +16,11 @@ from typing import Any
 from batchmill.errors import TemplateError, UnresolvedReference
 from batchmill.lists import LazyList, Rows
 from batchmill.template.conditions import evaluate
-from batchmill.template.filters import apply_filter, kind_of
+from batchmill.template.filters import apply_filter
 from batchmill.template.parts import EVERY, Every, Expression, Literal, Operand, Path, Template
 from batchmill.template.scope import Scope
 from batchmill.template.text import LISTS, check_length, to_text, why_closed
+from batchmill.values.words import kind_of
 
 _SHELL_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _POSITION = re.compile(r"0|-?[1-9][0-9]{0,17}")

@@ -96,7 +96,7 @@ def _holds_numbers(found: object) -> bool:
     return any(map(_holds_numbers, found)) if isinstance(found, list) else isinstance(found, int)
 
 
-def duration(length: datetime.timedelta) -> str:
+def iso_duration(length: datetime.timedelta) -> str:
     """A length of time as ISO 8601 writes it: ``P1DT2H3M4.5S``, with a minus before what is negative."""
     sign = "-" if length.days < 0 else ""
     length = abs(length)

@@ -35,7 +35,7 @@ from typing import Any
 
 from batchmill.errors import BatchmillError
 from batchmill.lists import LazyList, MappedList
-from batchmill.values.arrays import Unwritable, duration, elements, rows_of
+from batchmill.values.arrays import Unwritable, elements, iso_duration, rows_of
 from batchmill.values.places import JsonPath, path_text
 from batchmill.values.redaction import shortened
 
@@ -289,7 +289,7 @@ def _of_library(value: Any) -> object:
     if any(_is(value, *one) for one in _TEXTS):
         return str(value)
     if _is(value, "datetime", "timedelta"):
-        return duration(value)
+        return iso_duration(value)
     if _is(value, "datetime", "date") or _is(value, "datetime", "time"):
         return value.isoformat()
     return _by_shape(value)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+
+from batchmill.lists import LazyList
 
 _ITEM = re.compile(r"\[[0-9]+\]")
 LONGEST_VALUE = 60  # characters of an item or message that stay readable in one line of a summary
@@ -109,6 +112,21 @@ def plain_number(number: float) -> str:
     """A number without an exponent, with as few digits as possible."""
     text = f"{number:,.10f}".rstrip("0")
     return text.rstrip(".") or "0"
+
+
+def kind_of(value: object) -> str:
+    """The kind of a value in JSON's words, for messages: ``text``, ``a number``, ``a list``, ..."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, (int, float)):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, (list, tuple, LazyList)):
+        return "a list"
+    return "an object" if isinstance(value, Mapping) else f"a Python {type(value).__name__}"
 
 
 def on_one_line(value: object, longest: int = LONGEST_VALUE) -> str:

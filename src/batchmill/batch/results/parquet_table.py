@@ -7,8 +7,7 @@ from itertools import islice
 from typing import Any
 
 from batchmill.errors import MissingExtra, NodeError
-from batchmill.template.filters import kind_of
-from batchmill.values.words import on_one_line
+from batchmill.values.words import kind_of, on_one_line
 
 GROUP_ROWS = 20_000  # in a row group, and in memory
 

@@ -9,15 +9,15 @@ from typing import Any
 from batchmill.errors import TemplateError, WrongOutput
 from batchmill.graph.node_run import left_as_written
 from batchmill.graph.schedule.run_report import RunReport
-from batchmill.ir.faults import kind_of, path_text
+from batchmill.ir.faults import path_text
 from batchmill.ir.json_types import is_type, type_words
 from batchmill.ir.models.workflow import OutputSpec, Workflow
-from batchmill.lists import LazyList
 from batchmill.outcome import ErrorInfo
 from batchmill.step import Namespace
 from batchmill.template import compile_value
 from batchmill.values import NotJson, container_in
 from batchmill.values.plain_data import nearest
+from batchmill.values.words import kind_of
 from batchmill.warned import Warnings
 
 SUCCEEDED = "succeeded"  # a batch node's second list of the same entries: given only where it is asked for
@@ -85,7 +85,7 @@ def typed(value: object, spec: OutputSpec) -> object:
 def _kind(form: object) -> str:
     if isinstance(form, float):
         return "a number with a fraction"
-    return "a list" if isinstance(form, (tuple, LazyList)) else kind_of(form)
+    return kind_of(form)
 
 
 def _last_outputs(namespace: Namespace, walk: RunReport) -> dict[str, object]:

@@ -39,11 +39,11 @@ from batchmill.policy import RetryPolicy
 from batchmill.sourced import names_of
 from batchmill.step import INDEX_KEY, SOURCE_KEY, ItemFolders, ItemStep, folder_step, item_step
 from batchmill.template import compile_value
-from batchmill.template.filters import kind_of
 from batchmill.template.presence import ConstantItems, is_large, may_hold_templates
 from batchmill.traits import TRAITS
 from batchmill.values import NotJson, from_json, is_true
 from batchmill.values.redaction import shortened
+from batchmill.values.words import kind_of
 from batchmill.warned import Warned
 
 NOTHING_ATTACHED = Attachment()

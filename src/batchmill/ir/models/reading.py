@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from batchmill.ir.faults import DocumentPath, Fault, all_of, any_of, did_you_mean, kind_of, path_text, shown
+from batchmill.ir.faults import DocumentPath, Fault, all_of, any_of, did_you_mean, path_text, shown
 from batchmill.ir.models.base import Spec
 from batchmill.ir.models.batch import (
     SOURCES,
@@ -34,6 +34,7 @@ from batchmill.ir.models.workflow import (
     OutputSpec,
     Workflow,
 )
+from batchmill.values.words import kind_of
 
 _TAGS = (ITEMS_TAG, FORM_TAG)
 _WRONG_TYPE = {

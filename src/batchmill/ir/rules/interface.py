@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from batchmill.ir.faults import Fault, did_you_mean, kind_of
+from batchmill.ir.faults import Fault, did_you_mean
 from batchmill.ir.json_types import is_type, type_words
 from batchmill.ir.models import InputSpec, OutputSpec
 from batchmill.ir.outline import Outline
 from batchmill.ir.value_schema import schema_fault, value_faults
+from batchmill.values.words import kind_of
 
 
 def interface_faults(outline: Outline) -> Iterator[Fault]:

@@ -28,10 +28,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchmill.errors import TemplateSyntaxError
-from batchmill.template.filters import kind_of
 from batchmill.template.parse import parse
 from batchmill.template.parts import Expression, Path, Template
 from batchmill.template.scope import Scope
+from batchmill.values.words import kind_of
 
 if TYPE_CHECKING:  # 22 modules, 1 MB: imported for the first command
     from batchmill.template.shell.listed import ListPlan
