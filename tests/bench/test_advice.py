@@ -58,6 +58,11 @@ def test_a_difference_that_nobody_would_notice_is_said_to_be_small(advised):
     )
 
 
+def test_a_simpler_one_that_is_hardly_slower_is_told_to_be_as_fast(advised):
+    found = advised(sequential=SEQUENTIAL, thread={**SEQUENTIAL, "per_item": 0.00567})
+    assert found.sentence.startswith("For your 300 items: sequential, as fast as thread (1.82 s)")
+
+
 def test_advice_that_single_rounds_contradict_is_not_sure(advised, compared, costs):
     changing = {**PROCESS, "start": (0.2, 5.0, 0.3)}
     found, _ = compared({"sequential": costs(**SEQUENTIAL), "process": costs(**changing)}, rounds=3)

@@ -51,6 +51,14 @@ def test_fewer_items_than_workers_do_not_look_as_if_more_were_free():
     assert line.bend == pytest.approx(10)
 
 
+def test_items_that_share_the_gil_are_not_as_long_alone_as_together():
+    few, more, many = Point(4, 0.1, 0.08, 10), Point(20, 0.5, 0.2, 10), Point(40, 1.0, 0.2, 10)
+    line = line_of([Round(0.0, (few, more, many))])
+    assert line.per_item == pytest.approx(0.025)
+    assert line.wall(2, cold=False) <= 0.08
+    assert line.wall(40, cold=False) == pytest.approx(1.0)
+
+
 def test_without_a_slope_computing_items_share_the_cores(monkeypatch):
     monkeypatch.setattr("batchmill.bench.fit.usable_cores", lambda: 2)
     one = [Round(0.0, (Point(1, 0.012, 0.01, 10, cpu=0.01),))]

@@ -99,6 +99,8 @@ def _why(best: CaseFigures, here: Sequence[CaseFigures]) -> str:
     if told != TIED and abs(apart) <= UNNOTICED_SECONDS:
         word = "slower" if apart > 0 else "faster"
         return f" ({_seconds(best)}), only {duration(abs(apart))} {word} than {other.case.label}"
+    if apart > 0:  # by so little that the simpler one is advised
+        told = TIED
     if told == TIED:
         return f", {told} {other.case.label} ({_seconds(best)})"
     return f", {told} {other.case.label} ({_seconds(best)}, not {_seconds(other)})"

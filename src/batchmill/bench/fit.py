@@ -81,7 +81,7 @@ def line_of(rounds: Sequence[Round]) -> CostLine:
     start = max(0.0, statistics.median(one.start for one in rounds))
     if not most:
         return CostLine(start, statistics.median(point.wall for point in points), 0.0, 0.0)
-    item = statistics.median(point.item for point in largest)
+    item = min(_items_of_each(points))
     least = statistics.median(point.item / point.workers for point in largest)
     slope = _slope(rounds)
     if slope is None:
@@ -90,6 +90,13 @@ def line_of(rounds: Sequence[Round]) -> CostLine:
     per_item = max(least, slope)
     rest = (point.wall - max(per_item * point.items, item) for point in points if point.items)
     return CostLine(start, max(0.0, statistics.median(rest)), per_item, item)
+
+
+def _items_of_each(points: Sequence[Point]) -> Iterator[float]:
+    """Seconds of an item at each number of items, by the median of their runs. Items that compute in threads
+    take the longer the more of them share the GIL, so the least is the nearest to an item alone."""
+    for items in {point.items for point in points if point.items}:
+        yield statistics.median(point.item for point in points if point.items == items)
 
 
 def has_slope(rounds: Sequence[Round]) -> bool:
