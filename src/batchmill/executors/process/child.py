@@ -83,7 +83,7 @@ class WorkerProcess:
         def after_item(block: Block, now: float) -> float | None:
             nonlocal due
             if len(block.values) < n_items:  # the last is below
-                restore()
+                restore(block.walls[-1])
             if now < due:
                 return due
             full = frames.lay_down(block)
