@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import linecache
+import os
 
 import pytest
 
@@ -13,6 +14,7 @@ from batchmill.concurrency.event_loop import run_coroutine
 from batchmill.values.tracebacks import at_own_line, code_file, own_line, trimmed, without_our_frames
 
 HERE = __file__
+LIBRARY = os.path.dirname(json.__file__)
 HEAD = "Traceback (most recent call last):\n"
 
 
@@ -66,7 +68,7 @@ def test_only_the_users_frames_are_there_whatever_ran_it(function, executor):
 def test_frames_of_libraries_stay_below_those_that_called_them():
     text = trimmed(caught(reads, "{"))
     assert files(text)[0].endswith("test_tracebacks.py") or "test_tracebacks" in text
-    assert files(text)[-1] == json.decoder.__file__
+    assert files(text)[-1].startswith(LIBRARY)
     assert own_line(text).endswith("in reads")
 
 
@@ -74,7 +76,7 @@ def test_a_function_of_a_library_is_shown_where_nothing_else_is():
     done = batchmill.map(json.loads, ["{"], error_handling="continue")
     text = done.errors[0]["traceback"]
     assert files(text)[0] == json.__file__
-    assert own_line(text).startswith(json.decoder.__file__)
+    assert own_line(text).startswith(LIBRARY)
 
 
 def test_what_ours_alone_raised_has_only_a_last_line():

@@ -3,6 +3,7 @@ whole level next to nothing. And copies of such values."""
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -22,6 +23,7 @@ _CONTAINERS = frozenset({dict, list})
 _NUMBERS = frozenset({int, float})
 _TEXT = frozenset({str})
 _TOO_LARGE: int = 10**MAX_DIGITS
+_JOIN_IS_STRICT = sys.implementation.name != "pypy"  # which joins bytearrays to texts
 
 
 def all_plain(values: Sequence[object], *, basic: bool = False) -> bool:
@@ -49,7 +51,7 @@ def _are_alike(column: Sequence[Any]) -> bool:
     """Whether all members, of basic types, are known to be texts, or numbers of JSON."""
     kind = type(column[0])
     try:
-        if kind is str:
+        if kind is str and _JOIN_IS_STRICT:
             "".join(column)
             return True
         if kind in _NUMBERS:

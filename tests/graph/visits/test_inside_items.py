@@ -135,7 +135,7 @@ def test_secrets_are_not_written(here):
     inner["nodes"].append(code("fails", FAILS))
     first = begun(document(items=["tr0ub4dor&3-horse"], inner=inner))
     assert first.status == "failed"
-    left = b"".join(path.read_bytes() for path in (here / "j.sqlite.items").rglob("*-*-*"))
+    left = b"".join(path.read_bytes() for path in (here / "j.sqlite.items").rglob("*-1"))
     assert b'"value"' in left
     assert b"horse" not in left
     assert resumed(first).status == "success"
@@ -158,7 +158,7 @@ def test_a_run_that_is_forgotten_leaves_nothing(here):
     journal = Journal("j.sqlite")
     with Reader(journal) as reader:
         forget(journal, reader.runs())
-    assert not list((here / "j.sqlite.items").rglob("*-*"))
+    assert not any(path.is_file() for path in (here / "j.sqlite.items").rglob("*"))
 
 
 @pytest.mark.slow
