@@ -19,49 +19,56 @@ LLM_CALLS_KEY = "__llm_calls__"  # where a store holds its recorder
 class Recorder(Sequence[Any]):
     """Reads like a list of records, in the order they were added. It also has the resources of ``commands``
     that ran since they were last taken, None without any. ``used_before`` is the use by earlier attempts of
-    the item whose records are not here.
+    the item whose records are not here. ``noted`` says whether there is anything to take.
 
-    Concurrency: any thread may call any method; ``_lock`` guards ``_records`` and ``commands``. Reading works
-    on a copy taken under the lock, so a loop over a recorder never sees a half-made change.
+    Concurrency: any thread may call any method; ``_lock`` guards ``_records``, ``commands`` and ``noted``.
+    Reading works on a copy taken under the lock, so a loop over a recorder never sees a half-made change. A
+    stale look at ``noted`` costs one round at most: the owner looks after it wrote.
     """
 
-    __slots__ = ("_lock", "_records", "commands", "used_before")
+    __slots__ = ("_lock", "_records", "commands", "noted", "used_before")
 
     def __init__(self, records: Iterable[object] = ()) -> None:
         self.used_before = NOTHING_SPENT
         self._lock = threading.Lock()
         self._records: list[object] = list(records)
         self.commands: Commands | None = None
+        self.noted = bool(self._records)
 
     def ran(self, commands: Commands) -> None:
         """Add what a command took."""
         with self._lock:
             self.commands = commands if self.commands is None else self.commands.plus(commands)
+            self.noted = True
 
     def take_commands(self) -> Commands | None:
         """The resources of commands since the last call."""
         with self._lock:
             taken, self.commands = self.commands, None
+            self.noted = bool(self._records)
         return taken
 
     def append(self, record: object) -> None:
         """Add one record."""
         with self._lock:
             self._records.append(record)
+            self.noted = True
 
     def extend(self, records: Iterable[object]) -> None:
         """Add records together: no other thread's record comes in between."""
         added = list(records)
         with self._lock:
             self._records.extend(added)
+            self.noted = self.noted or bool(added)
 
     def drain(self) -> tuple[Any, ...]:
         """Take all records out; what one caller drains no other gets."""
-        if not self._records:  # a stale look costs one round at most: the owner drains after it wrote
+        if not self.noted:
             return ()
         with self._lock:
             taken = tuple(self._records)
             self._records.clear()
+            self.noted = self.commands is not None
         return taken
 
     def snapshot(self) -> list[object]:

@@ -46,7 +46,6 @@ def test_blocks_in_any_order_give_the_same_result(sizes: list[int], failed: set[
     assert gathering.items == [str(index) for index in range(total)]
     assert sorted(gathering.failed()) == expected
     assert [record for _, record in gathering.recorded()] == expected
-    assert gathering.timing.items == total
 
 
 def result() -> BatchResult[int]:

@@ -16,11 +16,11 @@ def test_a_chunk_from_its_begin_to_its_end() -> None:
     progress.publish(5)
     progress.begin_chunk(3)
     assert (progress.position, progress.phase, progress.published) == ((3, 0), LOADING, 0)
-    progress.begin_items()
+    begin_item = progress.begin_items()
     assert (progress.phase, progress.attempt) == (RUNNING, 1)
     assert progress.began > 0
-    assert progress.begin_item()
-    assert progress.begin_item()
+    assert begin_item()
+    assert begin_item()
     progress.begin_attempt(2)
     assert (progress.position, progress.attempt) == ((3, 2), 2)
     progress.enter(PACKING)
@@ -33,14 +33,16 @@ def test_a_chunk_from_its_begin_to_its_end() -> None:
 def test_what_is_paused_begins_nothing_until_it_is_resumed() -> None:
     progress = Progress()
     progress.begin_chunk(1)
-    assert progress.begin_item()
+    begin_item = progress.begin_items()
+    assert begin_item()
     progress.pause()
     assert progress.paused
-    assert not progress.begin_item()
+    assert not begin_item()
     assert progress.position == (1, 1)
     progress.resume()
     assert not progress.paused
-    assert progress.begin_item()
+    assert begin_item()
+    assert progress.position == (1, 2)
 
 
 def test_what_is_stopped_is_neither_paused_nor_resumed() -> None:
@@ -49,7 +51,7 @@ def test_what_is_stopped_is_neither_paused_nor_resumed() -> None:
     progress.pause()
     progress.resume()
     assert progress.stopped
-    assert not progress.begin_item()
+    assert not progress.begin_items()()
     progress.reset()
     assert not progress.stopped
     assert not progress.paused

@@ -143,7 +143,6 @@ class Gathering:
         self.values: list[Any] = []
         self.items: list[Any] = []
         self.special: dict[int, Outcome] = {}
-        self.timing = Timing()
 
     def add(self, block: Block) -> None:
         """Put a block in its place."""
@@ -154,7 +153,6 @@ class Gathering:
             self.items.extend([None] * missing)
         self.values[block.start : end] = block.values
         self.items[block.start : end] = block.items[: len(block)]
-        self.timing.add(block.walls)
         for outcome in block.special.values():
             self.special[outcome.index] = outcome
 

@@ -18,6 +18,7 @@ import time
 from collections import OrderedDict
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
@@ -39,7 +40,7 @@ from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.runner import ItemRunner
 
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
-CHECK_SECONDS = 0.6e-6  # no item that changed the process was faster than this
+CHECK_SECONDS = 0.45e-6  # no item that changed the process was faster than this
 KEPT_JOBS = 4
 IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, servers) is closed
 
@@ -79,17 +80,18 @@ class WorkerProcess:
         clock, restore, n_items = time.perf_counter, surroundings.restore, len(items)
         due = clock() + LAY_DOWN_SECONDS
 
-        def after_item(block: Block, now: float) -> bool:
+        def after_item(block: Block, now: float) -> float | None:
             nonlocal due
-            if block.walls[-1] > CHECK_SECONDS and len(block.values) < n_items:  # the last is below
-                restore()
+            if len(block.values) < n_items:  # the last is below
+                restore(block.walls[-1])
             if now < due:
-                return False
+                return due
             full = frames.lay_down(block)
             due = clock() + LAY_DOWN_SECONDS
-            return full
+            return None if full else due
 
-        block = surroundings.context().run(runner.run_chunk, chunk, order.seconds, after_item)
+        run = partial(runner.run_chunk, chunk, order.seconds, after_item, brief=CHECK_SECONDS)
+        block = surroundings.context().run(run)
         frames.lay_down(block)
         surroundings.restore()
         effort = self._effort.cpu() - spent, self._effort.peak()

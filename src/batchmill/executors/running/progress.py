@@ -14,7 +14,7 @@ or finds it dead, sees every item that was begun.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
@@ -68,23 +68,26 @@ class Progress:
         cells[_PHASE] = LOADING
         cells[_WORD] = seq << _ITEM_BITS
 
-    def begin_items(self) -> None:
-        """The items of the chunk are there, and run from now on."""
+    def begin_items(self) -> Callable[[], bool]:
+        """The items of the chunk are there, and run from now on. Call the function before each: the next item
+        is begun; False if none may be."""
         cells = self._cells
         cells[_BEGAN] = time.monotonic_ns()
         cells[_ATTEMPT] = 1
-        cells[_WORD] &= ~_ITEMS
+        word = cells[_WORD] = cells[_WORD] & ~_ITEMS
         cells[_PHASE] = RUNNING
 
-    def begin_item(self) -> bool:
-        """The next item of the chunk is begun; False if none may be."""
-        cells = self._cells
-        word = cells[_WORD] + 1
-        cells[_WORD] = word  # before the look at _STOP: who stops us and looks here later knows all
-        if cells[_STOP]:
-            cells[_WORD] = word - 1
-            return False
-        return True
+        def begin_item() -> bool:
+            nonlocal word
+            word += 1
+            cells[_WORD] = word  # before the look at _STOP: who stops us and looks here later knows all
+            if cells[_STOP]:
+                word -= 1
+                cells[_WORD] = word
+                return False
+            return True
+
+        return begin_item
 
     def begin_attempt(self, number: int) -> None:
         """Attempt ``number`` of the item is made, without a deadline."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import inf
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block, together
@@ -28,7 +29,9 @@ PAUSE_STEP = 0.05  # seconds between looks at the stop cell while waiting to try
 MOST_DRIFT = 5e-5  # seconds that items may be said to have begun too early
 LATE_SECONDS = 0.05  # a value that comes up to this long after its deadline still counts
 
-Flush = Callable[[Block, float], bool]
+Flush = Callable[[Block, float], float | None]
+"""Called with the block so far and the present :func:`time.perf_counter` second. Returns the second from
+which on it is called again; None ends the chunk."""
 
 
 class ItemRunner:
@@ -71,84 +74,94 @@ class ItemRunner:
         return self._job.timeout is not None
 
     def run_chunk(
-        self, chunk: Chunk, seconds: float, flush: Flush | None = None, block: Block | None = None
+        self,
+        chunk: Chunk,
+        seconds: float,
+        flush: Flush | None = None,
+        block: Block | None = None,
+        *,
+        brief: float = 0.0,
     ) -> Block:
         """Run items until the chunk ends or ``seconds`` have passed, without the time in which others had the
         core; at least one item, unless stopped.
 
-        The block may be shorter than the chunk. After every item, ``flush`` is called with the length of the
-        block and the :func:`time.perf_counter` second; True ends the chunk there. ``block`` is an empty one
+        The block may be shorter than the chunk. ``flush`` is called after each item that took longer than
+        ``brief`` seconds, and after the first one that ends when it is due. ``block`` is an empty one
         to fill, for threads that look at it meanwhile: the wall time of an item is added last.
         """
         block = Block(chunk.start, items=chunk.items) if block is None else block
         if len(chunk.items) == 1 and chunk.more is None:
-            self._run_items(chunk, seconds, flush, block)
+            self._run_items(chunk, seconds, flush, brief, block)
             return block
         with ChunkScope():
-            self._run_items(chunk, seconds, flush, block)
+            self._run_items(chunk, seconds, flush, brief, block)
         return block
 
-    def _run_items(self, chunk: Chunk, seconds: float, flush: Flush | None, block: Block) -> None:
+    def _run_items(
+        self, chunk: Chunk, seconds: float, flush: Flush | None, brief: float, block: Block
+    ) -> None:
+        # Each step of the loop is paid for by every item: a call of a function costs a tenth of a no-op.
         add_value, add_wall = block.appenders()
-        run, progress, drain = self._job.task.run, self._progress, self._recorder.drain
-        begin_item, recorder = progress.begin_item, self._recorder
-        timed, clock = self.timed, time.perf_counter
-        index = chunk.start
-        progress.begin_items()
+        run, first, clock, recorder = self._job.task.run, self._first, time.perf_counter, self._recorder
+        reads, plain = chunk.more is not None, not self.timed and chunk.lost is None
+        due = inf if flush is None else 0.0
+        brief = inf if flush is None else brief
+        begin_item = self._progress.begin_items()
         alone = len(chunk.items) == 1 and self._one_by_one
         before, called = effort(cpu_only=alone), called_seconds()
         began = last = clock()
         end = last + seconds
         drift = 0.0  # how much later items begin than the walls of those before them tell
         block.begin(0, last)
-        for offset, item in enumerate(chunk.items if chunk.more is None else chunk.more):
-            if chunk.more is not None and offset:
+        for index, item in enumerate(chunk.items if chunk.more is None else chunk.more, chunk.start):
+            if reads and index > chunk.start:
                 drift -= last
                 drift += (last := clock())  # what reading took is not the item's time
                 if drift > MOST_DRIFT:
-                    block.begin(offset, last)
+                    block.begin(index - chunk.start, last)
                     drift = 0.0
             if not begin_item():
                 break
             then: Wait | Outcome | None = None
-            if timed or chunk.lost is not None:
-                attempts = self._attempts(index, last, chunk)
-                then = attempts.lost() if attempts.resumes else self._attempt(item, index, attempts)
-            else:
+            if plain:
                 # The path of nearly all items: one attempt, without a deadline, that returns a value.
                 try:
-                    add_value(value := run(item, index, self._first))
+                    add_value(value := run(item, index, first))
                 except BaseException as error:  # noqa: BLE001  # whatever an item raises is its error
                     attempts = self._attempts(index, last, chunk)
                     then = self._caught(error, attempts)
                 else:
-                    records = drain()
-                    if records:
+                    if recorder.noted and (records := recorder.drain()):
                         block.note(Outcome(index, value, records=records))
-            failed = then is not None and self._failed(item, index, attempts, then, block)
-            if recorder.commands is not None:
-                block.ran(offset, recorder.take_commands())
+            else:
+                attempts = self._attempts(index, last, chunk)
+                then = attempts.lost() if attempts.resumes else self._attempt(item, index, attempts)
+            if then is not None:
+                outcome = self._ended(item, index, attempts, then, block)
+            if recorder.noted:
+                block.ran(index - chunk.start, recorder.take_commands())
             now = clock()
-            add_wall(now - last)
+            add_wall(wall := now - last)
             last = now
-            index += 1
             # After the last item it does not matter what others took from the chunk's time.
             if (
                 now >= end
-                and (chunk.more is not None or offset + 1 < len(chunk.items))
+                and (reads or len(block.walls) < len(chunk.items))
                 and (end := now + seconds_left(seconds, _took(block, now - began, before, alone))) == now
             ):
                 break
             # No item is read after one that may end the batch.
-            if failed and (self._job.judges_failures or chunk.more is not None):
+            if then is not None and outcome.error is not None and (self._job.judges_failures or reads):
                 break
-            if flush is not None:
-                if flush(block, now):
+            if flush is not None and (wall > brief or now >= due):
+                again = flush(block, now)
+                if again is None:
                     break
+                due = again
                 last = clock()  # what flushing took is not the next item's time
                 drift += last - now
                 if drift > MOST_DRIFT:
-                    block.begin(offset + 1, last)
+                    block.begin(len(block.walls), last)
                     drift = 0.0
         commands = together(one.cpu for one in block.commands.values()) if block.commands else None
         used = effort(cpu_only=alone).since(before)
@@ -156,24 +169,25 @@ class ItemRunner:
             self.took = own_seconds(Took(len(block), last - began, used, block.longer))
         block.cpu = used.cpu + (commands or 0.0) + called_seconds() - called
 
-    def _failed(
+    def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
+        """The attempts of an item from that of its chunk on, which begins at the second ``began``."""
+        return Attempts(self._job, index, self._recorder, self._cancel, began, chunk)
+
+    def _ended(
         self, item: object, index: int, attempts: Attempts, then: Wait | Outcome, block: Block
-    ) -> bool:
-        """Follow an item to its end, add that to the block, and say whether the item has no value."""
+    ) -> Outcome:
+        """Follow an item to its end, add that to the block, and stop what waits behind it if that ends the
+        batch."""
         outcome = self._to_the_end(item, index, attempts, then)
         self._progress.begin_attempt(1)
         add_value, _ = block.appenders()
         add_value(outcome.value)
         if not outcome.plain:
             block.note(outcome)
-        error = outcome.error
-        if error is not None and not error.waiting and self._job.stop_on_failure and outcome.again is None:
+        failed = outcome.error is not None and not outcome.error.waiting
+        if failed and self._job.stop_on_failure and outcome.again is None:
             self._progress.stop()  # a chunk that waits behind this one must not start either
-        return error is not None
-
-    def _attempts(self, index: int, began: float, chunk: Chunk) -> Attempts:
-        """The attempts of an item from that of its chunk on, which begins at the second ``began``."""
-        return Attempts(self._job, index, self._recorder, self._cancel, began, chunk)
+        return outcome
 
     def _to_the_end(self, item: object, index: int, attempts: Attempts, then: Wait | Outcome) -> Outcome:
         """Follow the steps of an item until its end. Do not call it while an exception is being handled,
