@@ -23,7 +23,7 @@ def test_the_peak_is_read_again_only_after_page_faults(monkeypatch: pytest.Monke
     known, usage_of = effort._own_peak, effort._usage
     monkeypatch.setattr(effort, "_own_peak", look)
     monkeypatch.setattr(effort, "LOOK_SECONDS", 0.0)
-    measured = effort.Effort()
+    measured = effort.ProcessUsage()
     measured._inherited = sys.maxsize  # as in a process whose starter was larger
     usage = effort._usage()
     monkeypatch.setattr(effort, "_usage", lambda: usage)
