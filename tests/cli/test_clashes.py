@@ -32,7 +32,6 @@ def called(batchmill_command, tmp_path):
         (("map", *EACH, "--retry-wait", "3", "echo"), "add --retries N"),
         (("map", *EACH, "--executor", "sequential", "-j", "4", "echo"), "one after another: keep one"),
         (("map", *EACH, "--json", "--tag", "echo"), "--json and --tag are two forms"),
-        (("map", *EACH, "--json", "--collect", "c.jsonl", "echo"), "--collect writes them to a file"),
         (("map", *EACH, "--json", "--dry-run", "echo"), "--dry-run prints commands, and --json results"),
         (("map", *EACH, "--shell", "bash", "echo", "hi"), "quote it as one word"),
         (("map", *EACH, "-0", "echo"), "-0 says what ends a line, and no source has lines"),

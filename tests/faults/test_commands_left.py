@@ -49,8 +49,8 @@ def run(folder: Path, *nodes: dict[str, Any], signals: int = 0) -> subprocess.Co
 
 
 def left(folder: Path) -> list[list[str]]:
-    """Command lines of what still runs in a folder, a moment later."""
-    until = time.monotonic() + 2
+    """Command lines of what still runs in a folder. Commands have 2 s to end by themselves."""
+    until = time.monotonic() + 20
     while True:
         found = []
         for process in psutil.process_iter():

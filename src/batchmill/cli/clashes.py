@@ -68,6 +68,4 @@ def refuse_in_map(asked: dict[str, Any], words: Sequence[str], json_wanted: bool
         )
     if json_wanted:
         refuse_together("json_wanted", "tag", "--json and --tag are two forms of the results")
-        told = "--json prints results, and --collect writes them to a file instead"
-        refuse_together("json_wanted", "collect", told)
         refuse_together("json_wanted", "dry", "--dry-run prints commands, and --json results")
