@@ -57,8 +57,7 @@ def advise(figures: Sequence[CaseFigures]) -> Advice:
         words = "There are no items in a batch, so the executor makes no difference."
         return Advice(best.case.label, words, build, stages)
     where = f" on {build}" if len({one.case.build for one in figures}) > 1 else ""
-    yours = "" if best.items is None else "your "
-    told = [f"For {yours}{count(best.advised, 'item')}: {best.case.label}{where}{_why(best, here)}"]
+    told = [f"For {best.advised_words}: {best.case.label}{where}{_why(best, here)}"]
     told += _elsewhere(stages, best.advised)
     sentence = f"{'; '.join(told)}. {_nature(here)}"
     if best.computed:

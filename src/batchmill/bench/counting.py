@@ -24,10 +24,11 @@ def counted(
     """The number of items of each batch of a document that can run with these inputs, without those of its
     sub-workflows. None if one of them is only known when it runs, or cannot be counted in
     :data:`COUNTING_SECONDS`."""
-    plan = check(load(document), default_registry())
+    draft, registry = load(document), default_registry()
+    plan = check(draft, registry)
     known, _ = check_inputs(plan.workflow, {**values, **text}, frozenset(text))
     if plan.settings is not None:
-        plan = check(load(document), default_registry(), known)
+        plan = check(draft, registry, known)
     around = NodeFrame(RunServices(SubWorkflowRun), Namespace(known))
     found = []
     for node in plan.nodes.values():

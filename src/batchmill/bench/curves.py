@@ -63,13 +63,7 @@ def _here(one: CaseFigures, across: Scale, top: float) -> Iterator[str]:
     """The items there are."""
     x = across.at(one.advised)
     yield rule(x, top, top + HEIGHT, "spread", dashed=True)
-    yield text(
-        x,
-        top - 6,
-        f"{'' if one.items is None else 'your '}{count(one.advised, 'item')}",
-        size=12,
-        anchor="middle",
-    )
+    yield text(x, top - 6, one.advised_words, size=12, anchor="middle")
 
 
 def _curve(one: CaseFigures, across: Scale, up: Scale) -> Iterator[str]:

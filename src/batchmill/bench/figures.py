@@ -11,7 +11,7 @@ from typing import Any
 from batchmill.bench.case import Case, MeasuredRun, RunSeries
 from batchmill.bench.crossing import break_even
 from batchmill.bench.fit import CostLine, Round, has_slope, line_of, misfit
-from batchmill.values.words import on_one_line
+from batchmill.values.words import count, on_one_line
 
 BADNESS = {"success": 0, "failed": 2}  # of a run's status; 1 for all others
 SHOWN = 200  # characters of an error
@@ -107,6 +107,11 @@ class CaseFigures:
     def advised(self) -> int:
         """The existing items, or the most that were measured if their number is unknown."""
         return self.items if self.items is not None else self.measured[-1].items
+
+    @property
+    def advised_words(self) -> str:
+        """``your 300 items``; without "your" if their number is unknown."""
+        return f"{'' if self.items is None else 'your '}{count(self.advised, 'item')}"
 
     @property
     def computed(self) -> bool:

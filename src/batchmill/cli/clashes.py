@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from batchmill.cli.options import names_none
 from batchmill.traits import TRAITS
 
 
@@ -29,7 +30,7 @@ def refuse_in_keeping(path: str | None) -> None:
     told = "--journal names where to save the run, and --no-journal saves nothing"
     refuse_together("journal_path", "no_journal", told)
     refuse_together("durable", "no_journal", "--durable is for the journal, and --no-journal saves none")
-    if written("journal_path") and (path or "").lower() in ("", "none") and written("durable"):
+    if written("journal_path") and names_none(path) and written("durable"):
         raise click.UsageError("--durable is for the journal, and --journal none saves none: keep one")
 
 

@@ -14,7 +14,7 @@ import click
 from batchmill.cli.exits import is_expected, of_error
 from batchmill.cli.streams import colour
 from batchmill.errors import InvalidDocument, Problem, StorageError
-from batchmill.file_table import NO_FOLDER, lacks_folder
+from batchmill.file_table import NO_FOLDER, folder_is_gone, lacks_folder
 from batchmill.values.tracebacks import at_own_line
 from batchmill.warned import Warned
 
@@ -56,7 +56,7 @@ def complain(error: BaseException, verbose: bool, hide: Callable[[str], str] = s
     if verbose:
         say(hide("".join(traceback.format_exception(error)).rstrip()))
     say(hide(_described(error)))
-    if str(error) != NO_FOLDER and lacks_folder(FileNotFoundError()):
+    if str(error) != NO_FOLDER and folder_is_gone():
         say(f"note: {NO_FOLDER}")
     return of_error(error)
 

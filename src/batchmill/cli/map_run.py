@@ -40,7 +40,7 @@ from batchmill.policy.concurrency import MOST_CONCURRENT
 from batchmill.runs.hooks import RunHooks
 from batchmill.runs.journaled import Opening, RunRequest, begun, nothing_kept
 from batchmill.runs.result import RunResult
-from batchmill.runs.resumable import FINISHED
+from batchmill.runs.resumable import STDIN_NOT_READ
 from batchmill.runs.run import execute, ordered
 from batchmill.runs.settings import RunSettings
 from batchmill.values.words import count
@@ -103,7 +103,7 @@ class MapRun:
             self._write_again(printer, result.run)
             from_stdin = any(source.from_stdin for source in self.job.sources)
             if from_stdin and not standard_input_is_empty(wait=False):
-                say(f"note: did not read standard input: {FINISHED}")
+                say(f"note: {STDIN_NOT_READ}")
         stopped = result.interrupted or result.environment or result.limit is not None
         whole = not stopped and (result.ok or self.job.batch.get("error_handling") == "continue")
         if printer.folder is not None and not result.untouched and (told := printer.folder.left_over()):

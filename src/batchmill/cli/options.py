@@ -160,12 +160,17 @@ def _fit_name(context: click.Context, option: click.Parameter, name: str | None)
     return name
 
 
+def names_none(path: str | None) -> bool:
+    """Whether ``--journal`` says that there is to be none."""
+    return path is not None and path.lower() in ("", "none")
+
+
 def kept_in(
     path: str | None, no_journal: bool, durable: bool, otherwise: Callable[[], Path] = lambda: DEFAULT_PATH
 ) -> Journal | None:
     """The journal that the options of :func:`keeping` name, that at ``otherwise`` where they name none;
     ``none`` as a path is none at all."""
-    if no_journal or (path is not None and path.lower() in ("", "none")):
+    if no_journal or names_none(path):
         return None
     return Journal(otherwise() if path is None else path, durable=durable)
 

@@ -36,8 +36,11 @@ def working_folder() -> str:
 
 def lacks_folder(error: BaseException) -> bool:
     """Whether the system's error, which names no file, means that the working folder was deleted."""
-    if not isinstance(error, FileNotFoundError) or error.filename is not None:
-        return False
+    return isinstance(error, FileNotFoundError) and error.filename is None and folder_is_gone()
+
+
+def folder_is_gone() -> bool:
+    """Whether the working folder of this process was deleted."""
     try:
         os.getcwd()
     except FileNotFoundError:

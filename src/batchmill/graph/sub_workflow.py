@@ -77,7 +77,6 @@ class SubWorkflowRun:
             told = Warnings()
             inside = self._inside(plan, namespace, cancel, address, attempt, self._key_of(values))
             noting = self._noting(log)
-            log = noting or log
             inside = replace(
                 inside,
                 masker=masker,

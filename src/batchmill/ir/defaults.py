@@ -117,12 +117,13 @@ def _meaning(key: str) -> str:
 
 def _without_contrary(defaults: Mapping[str, Any], batch: Mapping[str, Any]) -> Mapping[str, Any]:
     """The defaults of a batch without what its own ``executor`` or ``parallel`` contradicts."""
-    executor, parallel = "executor" in batch, batch.get("parallel")
-    one_by_one = defaults.get("executor") == "sequential"
-    contrary = {"parallel"} if executor else set()
-    if not executor and isinstance(parallel, bool) and parallel is one_by_one:
-        contrary = {"executor"}
-    return {key: value for key, value in defaults.items() if key not in contrary}
+    if "executor" in batch:
+        contrary = "parallel"
+    elif batch.get("parallel") is (defaults.get("executor") == "sequential"):
+        contrary = "executor"
+    else:
+        return defaults
+    return {key: value for key, value in defaults.items() if key != contrary}
 
 
 def _said_by(node: Mapping[str, Any]) -> set[str]:

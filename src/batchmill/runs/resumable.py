@@ -28,7 +28,9 @@ from batchmill.step import Namespace
 from batchmill.values.words import count
 from batchmill.warned import Warned
 
-FINISHED = "a finished run keeps what it read then; begin a new run for other input"
+STDIN_NOT_READ = (
+    "did not read standard input: a finished run keeps what it read then; begin a new run for other input"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from batchmill.runs.journaled import RunRequest
 from batchmill.runs.ledger import addresses, asks_models
 from batchmill.runs.rehearse import changed_nodes
 from batchmill.runs.result import NOT_LOOKED_AT, RunResult
-from batchmill.runs.resumable import FINISHED, Changes, Resumable, not_looked_at, require_document
+from batchmill.runs.resumable import STDIN_NOT_READ, Changes, Resumable, not_looked_at, require_document
 from batchmill.runs.run import execute
 from batchmill.values.masking import Masker
 from batchmill.warned import Warned
@@ -161,7 +161,7 @@ def _told_of_stdin(result: RunResult, going_on: Resumable) -> RunResult:
     """The earlier result, with a warning if this process was given the standard input that the run reads."""
     if MAP in going_on.run.settings or not going_on.reads_stdin() or standard_input_is_empty(wait=False):
         return result
-    told = Warned(NOT_LOOKED_AT, f"did not read standard input: {FINISHED}")
+    told = Warned(NOT_LOOKED_AT, STDIN_NOT_READ)
     return replace(result, warnings=[*result.warnings, told.as_json()])
 
 

@@ -76,8 +76,7 @@ class Step(Foreseen, Task):
         self._params = params
         self._when = when
         self._files = files
-        more = [path for one in (when, files) if one is not None for path in one.references]
-        self._scope = namespace.snapshot([*params.references, *more, *also], params.whole)
+        self._scope = namespace.snapshot([*params.references, *_references(when, files), *also], params.whole)
         self._carried = dict(carried or {})
         self._folder = folder
         self._paying = paying
@@ -204,8 +203,7 @@ class ItemStep(Step):
         super().__init__(node, params, namespace, **given, also=also)
         if not named:
             self._scope = self._scope.with_foreign(item_name)
-        further = [path for one in (when, files) if one is not None for path in one.references]
-        references = [*params.references, *further, *also]
+        references = [*params.references, *_references(when, files), *also]
         self._keyed = keyed if any(path.root == ITEM_KEY for path in references) else None
         self._item_name = item_name
         self._as_json = as_json
@@ -294,6 +292,10 @@ class PlacedItemStep(ItemStep):
             return SKIPPED
         params = self.bound_in(scope, attempt)
         return self._outputs(self.node.run_item(params, attempt, index), item)  # type: ignore[attr-defined]  # such a node
+
+
+def _references(*several: Compiled | None) -> list[Path]:
+    return [path for one in several if one is not None for path in one.references]
 
 
 def single_step(

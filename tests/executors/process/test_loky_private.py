@@ -15,7 +15,7 @@ import pytest
 from loky.backend import popen_loky_posix
 
 from batchmill.executors.process import loky_private, worker_process
-from batchmill.executors.process.loky_private import MOST_NESTED, WorkerProcess
+from batchmill.executors.process.loky_private import MOST_NESTED, WorkerHandle
 
 HOME = "calls_of_a_worker"
 CALLS = """
@@ -48,7 +48,7 @@ def trackers() -> None:
 
 def run(name: str, *arguments: Any) -> int | None:
     """Call a function of this module in a worker, and return the worker's exit code."""
-    worker = WorkerProcess(HOME, name, arguments)
+    worker = WorkerHandle(HOME, name, arguments)
     process = worker.start()
     assert process.pid != os.getpid()
     worker.wait()
@@ -100,7 +100,7 @@ def test_a_worker_that_fails_ends(told: Path) -> None:
 def test_workers_within_workers_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_process, "depth", MOST_NESTED)
     with pytest.raises(RuntimeError, match="nested more than 10 deep"):
-        WorkerProcess(HOME, "tell", ()).start()
+        WorkerHandle(HOME, "tell", ()).start()
 
 
 @pytest.mark.parametrize("name", ["Popen", "resource_tracker"])

@@ -36,12 +36,6 @@ def kill_family(pid: int, grace: float = 0.0) -> None:
         return
     try:
         head = psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return
-    except (psutil.Error, OSError):  # such as no descriptor left to look with
-        _kill_alone(pid)
-        return
-    try:
         head.suspend()
         family = head.children(recursive=True)
         groups = _groups_led_by(family)
@@ -50,7 +44,7 @@ def kill_family(pid: int, grace: float = 0.0) -> None:
         _kill([*family, head], groups)
     except psutil.NoSuchProcess:
         return
-    except (psutil.Error, OSError):  # as above: it is stopped by now, and must not stay so
+    except (psutil.Error, OSError):  # such as no descriptor left to look with; it must not stay stopped
         _kill_alone(pid)
 
 

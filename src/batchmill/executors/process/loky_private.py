@@ -31,7 +31,7 @@ from batchmill.executors.process.boot import LENGTH, passed
 from batchmill.executors.process.starting import started
 from batchmill.executors.process.worker_process import ServingProcess
 
-__all__ = ["SEMAPHORES", "SEMAPHORE_NAME", "Popen", "WorkerProcess", "at_exit", "tracked", "untracked"]
+__all__ = ["SEMAPHORES", "SEMAPHORE_NAME", "Popen", "WorkerHandle", "at_exit", "tracked", "untracked"]
 
 SEMAPHORES = "/dev/shm"  # noqa: S108  # where the system keeps named semaphores, as files
 SEMAPHORE_NAME = re.compile(r"sem\.loky-([0-9]+)-[A-Za-z0-9_-]+")
@@ -93,7 +93,7 @@ def start_trackers() -> None:
         one.ensure_running()
 
 
-class WorkerProcess:
+class WorkerHandle:
     """One worker process, which calls ``function`` of the module ``home`` with ``arguments``; those are
     pickled when it is started."""
 

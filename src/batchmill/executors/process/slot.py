@@ -26,7 +26,7 @@ from batchmill.executors.dispatch.link import CANCELLED, LinkBroken
 from batchmill.executors.process.family import exists, has_children, kill_family
 from batchmill.executors.process.leftovers import remove_leftovers
 from batchmill.executors.process.logs import Logged, handle
-from batchmill.executors.process.loky_private import WorkerProcess
+from batchmill.executors.process.loky_private import WorkerHandle
 from batchmill.executors.process.message_pipe import MessagePipe
 from batchmill.executors.process.orders import Order, Reply
 from batchmill.executors.process.shared_area import SharedArea
@@ -99,7 +99,7 @@ class Slot:
         self._dead = False
         self._closed = False
         self._wire, self._far_end = MessagePipe.pair()
-        self._worker = WorkerProcess(SERVING, "serve", (self._far_end, area.path, folders, os.getpid()))
+        self._worker = WorkerHandle(SERVING, "serve", (self._far_end, area.path, folders, os.getpid()))
         self._process: Any = None
         self._receiver = threading.Thread(target=self._receive, name="batchmill-pool-receiver", daemon=True)
 
