@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import importlib
 import threading
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -30,6 +31,7 @@ _ABOUT_THE_MACHINE = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runti
 _BECOME_GET = frozenset({301, 302, 303})
 _TUNNEL = b"CONNECT"  # asks a proxy for a way to the server, which learns nothing of it
 _FIRST_BYTE = "send_request_headers.started"  # how the events of httpcore end, behind the kind of connection
+_NEEDED = ((".resources.chat", "AsyncCompletions"), (".resources", "AsyncEmbeddings"))
 _imported = threading.Event()  # the SDK is there, whole
 _importing: dict[asyncio.AbstractEventLoop, asyncio.Future[object]] = {}  # each changed by its loop alone
 
@@ -41,16 +43,25 @@ def sdk() -> Any:
             import openai  # slow to import, and an extra
     except ImportError as error:
         raise MissingExtra("llm", "a node of the type `llm`") from error
-    _imported.set()
     return openai
 
 
-def load() -> None:
-    """Import all of the SDK that calls need, also what it imports for its first call."""
+def load() -> Any:
+    """The ``openai`` module, with all that its first call would import while the call's time runs.
+
+    Raises :class:`~batchmill.errors.MissingExtra`.
+    """
     module = sdk()
-    for name in ("resources.chat", "resources.embeddings"):
-        importlib.import_module(f"{module.__name__}.{name}")
-    _library_below(module).AsyncHTTPTransport(verify=False)  # the library imports what is below it so
+    if _imported.is_set():
+        return module
+    with loading():
+        for name, kind in _NEEDED:  # the names, as modules alone do not import what is in them
+            getattr(importlib.import_module(name, module.__name__), kind)
+        _library_below(module).AsyncHTTPTransport(verify=False)  # the library imports what is below it so
+        with suppress(ImportError):  # the loop's side of it, by a private name: it is only early
+            importlib.import_module("anyio._backends._asyncio")
+    _imported.set()
+    return module
 
 
 async def sdk_awaited() -> Any:
@@ -60,7 +71,7 @@ async def sdk_awaited() -> Any:
     loop = asyncio.get_running_loop()
     importing = _importing.get(loop)
     if importing is None:
-        importing = _importing[loop] = asyncio.ensure_future(asyncio.to_thread(sdk))
+        importing = _importing[loop] = asyncio.ensure_future(asyncio.to_thread(load))
         importing.add_done_callback(lambda _: _importing.pop(loop))
     return await asyncio.shield(importing)
 

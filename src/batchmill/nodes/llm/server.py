@@ -46,13 +46,14 @@ class ServerProvider(Provider):
         question, module = request.question, await sdk_awaited()
         asked = client_for(module, self.base_url, self.key, self.access)
         client, place = await asked.begin(request.attempt)
-        left = request.attempt.within(request.seconds)
-        overdue = f"the call of the model {question.model!r} did not end within {left or 0:.3g} s"
         leaving_now.set(request.leaving)
         try:
+            create = self.create(client)  # before the time runs: the SDK imports what it needs for this
+            left = request.attempt.within(request.seconds)
+            overdue = f"the call of the model {question.model!r} did not end within {left or 0:.3g} s"
             async with (
                 deadline(left, overdue),
-                self.create(client)(**self.body(question), timeout=request.seconds) as answer,
+                create(**self.body(question), timeout=request.seconds) as answer,
             ):
                 content, began = await self._content(answer, request.telling)
         except AttemptTimeout as error:
