@@ -63,11 +63,13 @@ class Machine:
 def compared():
     """Compares executors on a machine: what came of it, and the machine."""
 
-    def call(costs, *, counts=(10, 100, 300), rounds=1, items=None, jobs=(None,), builds=BUILDS, **more):
+    def call(
+        costs, *, counts=(10, 100, 300), rounds=1, starts=0, items=None, jobs=(None,), builds=BUILDS, **more
+    ):
         machine = Machine(costs, **more)
         probe = BenchProbe(machine.items, 0.01, 0.0, waits=False)
         cases = cases_of(list(costs), jobs, builds)
-        order = MeasureOrder(WORK, cases, probe, counts, rounds, 1.0, items)
+        order = MeasureOrder(WORK, cases, probe, counts, rounds, starts, 1.0, items)
         return compare(order, lambda line: None, machine), machine
 
     return call

@@ -51,6 +51,23 @@ def test_what_was_not_measured_is_told_to_be_computed(advised):
     assert "Computed" not in advised(300, sequential=SEQUENTIAL, process=PROCESS).sentence
 
 
+def test_a_guess_advises_nothing_for_more_items_than_were_measured(advised):
+    guessed = {"start": 0.1, "item": 0.006, "per_item": 0.006, "workers": 10, "cpu": 0.0}
+    found = advised(15, counts=(2, 5, 15), sequential=SEQUENTIAL, process=PROCESS, thread=guessed)
+    assert [stage.executor for stage in found.stages] == ["sequential", "process"]
+    assert " Computed from runs of up to 15 items." in found.sentence
+    assert (
+        "; for more than 15 items it is not known. "
+        in advised(15, counts=(2, 5, 15), sequential=SEQUENTIAL, thread=guessed).sentence
+    )
+
+
+def test_a_guess_that_is_the_best_for_the_measured_items_holds_for_more(advised):
+    waiting = {"start": 0.01, "item": 0.1, "per_item": 0.01, "workers": 10, "cpu": 0.0}
+    found = advised(5, counts=(2, 5), sequential={"item": 0.1, "per_item": 0.1}, thread=waiting)
+    assert (found.executor, found.stages[-1].executor) == ("thread", "thread")
+
+
 def test_a_difference_that_nobody_would_notice_is_said_to_be_small(advised):
     found = advised(3, sequential=SEQUENTIAL, thread={**SEQUENTIAL, "start": 0.005})
     assert found.sentence.startswith(

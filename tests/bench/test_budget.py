@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 
 from batchmill.bench.budget import (
+    BRIEF_RUNS,
+    BRIEF_SECONDS,
     LEAST_SECONDS,
     PROBE_SECONDS,
     BenchProbe,
     affordable,
     counts_of,
     expected,
+    start_steps,
     steps_of,
 )
 from batchmill.bench.case import Case, MeasuredRun, RunSeries, RunStep
@@ -41,27 +44,51 @@ def test_at_least_one_item_is_measured():
 
 def test_rounds_are_given_up_before_there_are_too_few_items_to_see_anything():
     slow = BenchProbe(1000, 0.5, 0.0, waits=False)
-    rounds, counts = affordable(slow, CASES, 3, 60)
+    rounds, _, counts = affordable(slow, CASES, 3, 60)
     assert rounds < 3
     assert counts[-1] >= 10
     short = BenchProbe(300, 0.0055, 0.01, waits=False)  # in three rounds, no more than 16 items
-    rounds, counts = affordable(short, CASES, 3, 8.5)
-    assert (rounds, counts[-1] * short.item >= LEAST_SECONDS) == (2, True)
-    assert affordable(COMPUTES, CASES, 3, 60) == (3, (30, 100, 300))
-    assert affordable(BenchProbe(3, 0.1, 0.0, waits=False), CASES, 3, 60) == (3, (1, 3))
+    rounds, _, counts = affordable(short, CASES, 3, 9.5)
+    assert rounds < 3
+    assert counts[-1] * short.item >= LEAST_SECONDS
+    assert affordable(COMPUTES, CASES, 3, 60) == (3, 0, (30, 100, 300))
+    assert affordable(BenchProbe(3, 0.2, 0.0, waits=False), CASES, 3, 60) == (3, 0, (1, 3))
+
+
+def test_fewer_rounds_measure_as_many_starts_as_three_if_there_is_time():
+    slow = BenchProbe(1000, 0.4, 0.0, waits=False)
+    rounds, starts, counts = affordable(slow, CASES, 3, 100)
+    assert (rounds, starts) == (1, 2)
+    assert expected(slow, CASES, rounds, counts, starts) <= 100
+    assert affordable(COMPUTES, CASES, 1, 60) == (1, 2, (30, 100, 300))
+    assert affordable(BenchProbe(20, 3600.0, 0.0, waits=False), CASES, 3, 60) == (1, 0, (1,))
+    assert affordable(BenchProbe(1, 0.1, 0.0, waits=False), CASES, 1, 60) == (
+        1,
+        0,
+        (1,),
+    )  # it would be a round
 
 
 def test_a_document_without_items_has_no_counts_and_is_run_whole():
     nothing = BenchProbe(0, 0.0, 0.1, waits=False)
     assert counts_of(nothing, CASES, 3, 60) == ()
-    assert affordable(nothing, CASES, 3, 60) == (3, ())
+    assert affordable(nothing, CASES, 3, 60) == (3, 0, ())
     assert steps_of(PROCESS, (), nothing) == [RunStep(), RunStep()]
 
 
 def test_the_cold_run_is_the_smallest_with_items_for_all_workers():
-    assert steps_of(SEQUENTIAL, (2, 5, 15), COMPUTES) == [RunStep(2), RunStep(2), RunStep(5), RunStep(15)]
-    assert steps_of(PROCESS, (2, 5, 15), COMPUTES) == [RunStep(15), RunStep(15), RunStep(2), RunStep(5)]
-    assert steps_of(PROCESS, (30, 100, 300), COMPUTES) == [RunStep(30), RunStep(30), RunStep(100), RunStep()]
+    long = replace(COMPUTES, item=1.0)
+    assert steps_of(SEQUENTIAL, (2, 5, 15), long) == [RunStep(2), RunStep(2), RunStep(5), RunStep(15)]
+    assert steps_of(PROCESS, (2, 5, 15), long) == [RunStep(15), RunStep(15), RunStep(2), RunStep(5)]
+    assert steps_of(PROCESS, (30, 100, 300), long) == [RunStep(30), RunStep(30), RunStep(100), RunStep()]
+
+
+def test_brief_runs_are_repeated_in_turn():
+    counts = (2, 5, int(BRIEF_SECONDS / COMPUTES.item) + 1)
+    steps = steps_of(SEQUENTIAL, counts, COMPUTES)
+    assert steps[:4] == [RunStep(2), RunStep(2), RunStep(5), RunStep(counts[2])]
+    assert steps[4:] == [RunStep(2), RunStep(5)] * (BRIEF_RUNS - 1)
+    assert start_steps(SEQUENTIAL, counts, COMPUTES) == [RunStep(2)] * (1 + BRIEF_RUNS)
 
 
 def test_what_waits_is_expected_to_run_at_once_on_threads_and_what_computes_is_not():
@@ -97,19 +124,21 @@ def test_what_keeping_results_takes_belongs_to_the_items_and_not_to_every_run():
 def test_of_several_batches_a_number_of_items_is_one_of_each():
     probe = BenchProbe(400, 0.001, 0.0, waits=False, batches=2, largest=200)
     assert counts_of(probe, CASES, 3, 60) == (20, 67, 200)
-    assert steps_of(SEQUENTIAL, (20, 67, 200), probe)[-1] == RunStep(None)
+    assert steps_of(SEQUENTIAL, (20, 67, 200), probe)[3] == RunStep(None)
     assert [probe.items_of(limit) for limit in (20, 300, None)] == [40, 400, 400]
 
 
 def test_copying_the_working_folder_counts(tmp_path):
     copied = replace(COMPUTES, copying=0.5)
-    runs = len(steps_of(SEQUENTIAL, (10, 30, 100), COMPUTES))
-    more = expected(copied, CASES, 2, (10, 30, 100)) - expected(COMPUTES, CASES, 2, (10, 30, 100))
-    assert more == pytest.approx(2 * len(CASES) * runs * 0.5)
+    runs = len(steps_of(SEQUENTIAL, (10, 30, 100), copied))
+    assert runs == 4  # a run with a copy is not brief
+    once = replace(copied, copying=0.25)
+    more = expected(copied, CASES, 2, (10, 30, 100)) - expected(once, CASES, 2, (10, 30, 100))
+    assert more == pytest.approx(2 * len(CASES) * runs * 0.25)
 
 
 def test_two_of_the_runs_have_an_item_for_each_worker_rather_than_more_rounds():
-    rounds, counts = affordable(BenchProbe(100, 0.025, 0.3, waits=False), CASES, 3, 15)
+    rounds, _, counts = affordable(BenchProbe(100, 0.025, 0.3, waits=False), CASES, 3, 15)
     assert rounds < 3
     assert counts[-2] >= THREAD.at_once
 

@@ -35,15 +35,46 @@ def test_rounds_run_in_turn_and_begin_with_another_case_each(compared, costs):
 
 
 def test_a_process_runs_cold_warm_and_the_other_numbers_of_items(compared, costs):
-    _, machine = compared({"sequential": costs()})
-    assert machine.asked == [("sequential", [10, 10, 100, None])]
+    _, machine = compared({"sequential": costs()}, counts=(20, 100, 300))
+    assert machine.asked == [("sequential", [20, 20, 100, None])]
+
+
+def test_further_starts_are_measured_after_the_rounds_and_are_no_rounds(compared, costs):
+    found, machine = compared({"thread": costs(), "process": costs(start=(2.0, 0.4, 0.3))}, starts=2)
+    turns = [executor for executor, _ in machine.asked]
+    assert turns == ["thread", "process", "process", "thread", "thread", "process"]
+    thread, process = found.figures
+    assert len(process.rounds) == 1
+    assert (process.start.median, process.start.least, process.start.most) == pytest.approx((0.4, 0.3, 2.0))
+    assert process.wall == pytest.approx(0.4 + thread.wall)
+
+
+def test_no_further_start_is_measured_that_would_end_too_late(costs, machine):
+    times = iter([0.0, 50.0])
+    order = MeasureOrder(
+        WORK, cases_of(["thread"], [None], BUILDS), BenchProbe(300, 0.01, 0.0, waits=False), (10, 300), 1, 2,
+        30.0, most_seconds=51.0,
+    )  # fmt: skip
+    one = machine({"thread": costs()})
+    compare(order, lambda line: None, one, lambda: next(times))
+    assert len(one.asked) == 1
+
+
+def test_a_disturbed_start_of_a_single_round_does_not_move_the_break_even_point(compared, costs):
+    def of(start):
+        executors = {"sequential": costs(), "process": costs(start=start, per_item=0.005, workers=2)}
+        return compared(executors, starts=2)[0].figures[1].break_even
+
+    calm = of((0.3, 0.3, 0.3))
+    assert of((1.5, 0.3, 0.3)) == calm
+    assert calm.rounds == (calm.items,)
 
 
 @pytest.mark.parametrize(("most", "rounds"), [(None, 3), (35.0, 3), (25.0, 2), (5.0, 1)])
 def test_no_round_begins_that_would_end_too_late(costs, machine, most, rounds):
     told, times = [], iter(range(0, 1000, 10))  # a round takes ten seconds
     order = MeasureOrder(
-        WORK, cases_of(["thread"], [None], BUILDS), BenchProbe(300, 0.01, 0.0, waits=False), (10, 300), 3,
+        WORK, cases_of(["thread"], [None], BUILDS), BenchProbe(300, 0.01, 0.0, waits=False), (10, 300), 3, 0,
         30.0, most_seconds=most,
     )  # fmt: skip
     found = compare(order, told.append, machine({"thread": costs()}), lambda: float(next(times)))
@@ -80,7 +111,7 @@ def test_outputs_that_differ_from_run_to_run_compare_with_nothing(costs, machine
             return super().run(*args)
 
     order = MeasureOrder(
-        WORK, cases_of(["thread"], [None], BUILDS), BenchProbe(3, 0.01, 0.0, waits=False), (1, 3), 2, 1.0
+        WORK, cases_of(["thread"], [None], BUILDS), BenchProbe(3, 0.01, 0.0, waits=False), (1, 3), 2, 0, 1.0
     )
     found = compare(order, lambda line: None, Clocked({"thread": costs()}, items=3))
     assert (found.differing, found.unsteady) == ([], ["time"])
@@ -94,7 +125,7 @@ def test_outputs_of_different_numbers_of_items_are_not_held_against_one_another(
             return super().run(case, one, step, start)
 
     cases = cases_of(["sequential", "thread"], [None], BUILDS)
-    order = MeasureOrder(WORK, cases, BenchProbe(30, 0.01, 0.0, waits=False), (3, 30), 1, 1.0)
+    order = MeasureOrder(WORK, cases, BenchProbe(30, 0.01, 0.0, waits=False), (3, 30), 1, 0, 1.0)
     found = compare(order, lambda line: None, Counted({"sequential": costs(), "thread": costs()}))
     assert (found.differing, found.unsteady) == ([], [])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from batchmill.bench.budget import BRIEF_RUNS
 from batchmill.bench.figures import quantile
 
 SEQUENTIAL = {"start": 0.02, "fixed": 0.001, "per_item": 0.006, "item": 0.006}
@@ -34,7 +35,7 @@ def test_a_spread_needs_several_rounds(compared, costs):
     start = three.figures[0].start
     assert (start.median, start.least, start.most) == pytest.approx((0.25, 0.2, 0.3))
     assert three.figures[0].as_json()["start"].keys() == {"median", "least", "most"}
-    assert [measured.runs for measured in three.figures[0].measured] == [3, 3, 3]
+    assert [measured.runs for measured in three.figures[0].measured] == [3 * BRIEF_RUNS, 3, 3]
 
 
 def test_break_even_is_told_of_each_round(compared, costs):

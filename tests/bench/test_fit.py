@@ -23,6 +23,18 @@ def test_start_is_what_the_first_run_took_longer_than_the_second():
     assert [(point.items, point.wall) for point in found.warm] == [(10, 0.05), (100, 0.5)]
 
 
+def test_start_is_compared_with_the_median_of_equal_runs():
+    walls = ((0.45, 10), (0.3, 10), (0.5, 100), (0.05, 10), (0.05, 10))
+    steps = [RunStep(items) for _, items in walls]
+    runs = [MeasuredRun(wall, 0.1, [0.01] * items, "success", "process", 2, "", {}) for wall, items in walls]
+    assert Round.of(RunSeries(steps, runs)).start == pytest.approx(0.4)
+
+
+def test_of_two_starts_the_lesser_counts():
+    walls = {10: 0.1, 100: 1.0}
+    assert line_of([*rounds(walls, start=0.9), *rounds(walls, start=0.3)]).start == pytest.approx(0.3)
+
+
 def test_exact_walls_give_the_exact_line():
     line = line_of(rounds({10: 0.103, 100: 1.003, 300: 3.003}))
     assert (line.start, line.per_item, line.fixed) == pytest.approx((0.2, 0.01, 0.003))
@@ -92,3 +104,9 @@ def test_a_misfit_is_told_by_the_worst_number_of_items():
     line = CostLine(0.2, 0.0, 0.01, 0.01)
     assert misfit(line, [Point(100, 1.0, 0.01, 1), Point(300, 6.0, 0.01, 1)]) == pytest.approx(0.5)
     assert misfit(line, [Point(100, 1.0, 0.01, 1)]) == pytest.approx(0.0)
+
+
+def test_milliseconds_are_no_misfit():
+    line = CostLine(0.0, 0.0, 0.001, 0.001)
+    assert misfit(line, [Point(5, 0.015, 0.001, 1)]) == 0.0
+    assert misfit(line, [Point(5, 0.05, 0.001, 1)]) == pytest.approx(0.9)

@@ -128,3 +128,11 @@ def test_a_cost_that_was_not_measured_is_told_as_a_guess(compared, costs):
     enough, _ = compared({"thread": costs(workers=10)}, counts=(10, 30))
     assert not enough.figures[0].guessed
     assert not any("guess" in line for line in remarks(enough))
+
+
+def test_a_break_even_point_above_the_measured_items_is_marked_or_not_known(compared, costs):
+    process, thread = costs(start=0.2, per_item=0.003, item=0.006, workers=2), costs(workers=10, item=0.006)
+    several = {"sequential": costs(per_item=0.006, item=0.006), "process": process, "thread": thread}
+    few = cells(compared(several, counts=(2, 5, 15))[0])
+    assert few["faster from"] == ["", "~81 items", "not known"]
+    assert cells(compared(several, counts=(30, 100, 300))[0])["faster from"] == ["", "81 items", "never"]

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from batchmill.bench.crossing import TIE, UNNOTICED_SECONDS, about, best_at, stretches
+from batchmill.bench.crossing import TIE, about, best_at, stretches
 from batchmill.bench.figures import CaseFigures
+from batchmill.bench.fit import UNNOTICED_SECONDS
 from batchmill.traits import TRAITS
 from batchmill.values.words import count, duration, share
 
@@ -51,22 +52,30 @@ def advise(figures: Sequence[CaseFigures]) -> Advice:
     best = ordered[best_at([one.line for one in ordered], ordered[0].advised)]
     build = best.case.build
     here = [one for one in ordered if one.case.build == build]
-    found = stretches([one.line for one in here], best.advised)
-    stages = tuple(AdviceStage(one.items, here[one.best].case.label) for one in found)
+    known = _known(here)
+    found = stretches([one.line for one in known], best.advised)
+    stages = tuple(AdviceStage(one.items, known[one.best].case.label) for one in found)
     if not best.advised:
         words = "There are no items in a batch, so the executor makes no difference."
         return Advice(best.case.label, words, build, stages)
     where = f" on {build}" if len({one.case.build for one in figures}) > 1 else ""
     told = [f"For {best.advised_words}: {best.case.label}{where}{_why(best, here)}"]
-    told += _elsewhere(stages, best.advised)
+    told += _elsewhere(stages, best.advised) or [_anywhere(here, known)]
     sentence = f"{'; '.join(told)}. {_nature(here)}"
-    if best.computed:
-        sentence += f" Computed from runs of up to {count(best.measured[-1].items, 'item')}."
+    if best.computed or stages[-1].items > best.most:
+        sentence += f" Computed from runs of up to {count(best.most, 'item')}."
     if _may_be_wrong(best, figures):
         sentence += (
             " That is not sure, as runs differed by more than the executors: measure longer with --seconds."
         )
     return Advice(best.case.label, sentence, build, stages)
+
+
+def _known(here: Sequence[CaseFigures]) -> list[CaseFigures]:
+    """Without the cases whose cost of a further item is a guess. Only one that was the best where most items
+    were measured stays: a guess is right about that number."""
+    best = here[best_at([one.line for one in here], max(one.most for one in here))]
+    return [one for one in here if one is best or not one.guessed]
 
 
 def _may_be_wrong(best: CaseFigures, figures: Sequence[CaseFigures]) -> bool:
@@ -130,7 +139,14 @@ def _elsewhere(stages: Sequence[AdviceStage], items: int) -> list[str]:
         if following.items > 2  # of a single item nobody asks
     ]
     told += [f"from {count(about(stage.items), 'item')} on: {stage.executor}" for stage in stages[now + 1 :]]
-    return told or ["the same for any number of items"]
+    return told
+
+
+def _anywhere(here: Sequence[CaseFigures], known: Sequence[CaseFigures]) -> str:
+    """For how many other items the advice holds too, if it is never another."""
+    if len(known) == len(here):
+        return "the same for any number of items"
+    return f"for more than {count(here[0].most, 'item')} it is not known"
 
 
 def _nature(here: Sequence[CaseFigures]) -> str:

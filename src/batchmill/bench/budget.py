@@ -4,7 +4,7 @@ The probe, one short run that stops after a moment, gives the time of an item an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from batchmill.bench.case import Case, RunSeries, RunStep
@@ -18,6 +18,9 @@ SURE = 0.85  # of the time that there is: what is expected may take a little lon
 LEAST_SECONDS = 0.25  # of sequential work to be measured, if need be in fewer rounds
 FILLED = 4  # items a worker in the run that starts the workers: each of them has to get one
 MOST_ITEMS = 100_000  # that are measured: more say no more
+STARTS = 3  # measured of each case: with two, nothing tells which of them was disturbed
+BRIEF_SECONDS = 0.1  # runs that take no longer are repeated: a moment of other load would double their time
+BRIEF_RUNS = 4  # of each number of items in a process, where they are brief
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +64,34 @@ class BenchProbe:
 
 def affordable(
     probe: BenchProbe, cases: Sequence[Case], rounds: int, seconds: float
-) -> tuple[int, tuple[int, ...]]:
-    """The rounds and the numbers of items to measure within ``seconds``: fewer rounds where otherwise runs
-    would be so short that nothing could be seen in them, or only the largest had an item for each worker."""
+) -> tuple[int, int, tuple[int, ...]]:
+    """The rounds, the further starts of each case, and the numbers of items to measure within ``seconds``.
+    Fewer rounds, then fewer starts, if otherwise runs would be so short that nothing could be seen in them,
+    or only the largest had an item for each worker."""
     least = 3 * max(case.at_once for case in cases)
-    for fewer in range(rounds, 0, -1):
-        counts = counts_of(probe, cases, fewer, seconds)
+    for fewer, starts in _repeats(rounds):
+        counts = counts_of(probe, cases, fewer, seconds, starts)
         if not counts or counts[-1] in (probe.in_batch, MOST_ITEMS):
-            return fewer, counts
+            break
         if counts[-1] >= least and probe.items_of(counts[-1]) * probe.item >= LEAST_SECONDS:
-            return fewer, counts
-    return 1, counts
+            break
+    return fewer, more_starts(fewer, counts) and starts, counts
 
 
-def counts_of(probe: BenchProbe, cases: Sequence[Case], rounds: int, seconds: float) -> tuple[int, ...]:
+def _repeats(rounds: int) -> Iterator[tuple[int, int]]:
+    """Rounds and further starts, the most first."""
+    yield from ((fewer, max(0, STARTS - fewer)) for fewer in range(rounds, 0, -1))
+    yield from ((1, starts) for starts in range(STARTS - 2, -1, -1))
+
+
+def more_starts(rounds: int, counts: Sequence[int]) -> int:
+    """How many starts to measure besides those of the rounds. None where that would be a round."""
+    return max(0, STARTS - rounds) if len(counts) > 1 else 0
+
+
+def counts_of(
+    probe: BenchProbe, cases: Sequence[Case], rounds: int, seconds: float, starts: int = 0
+) -> tuple[int, ...]:
     """The numbers of items of each batch to measure, in ascending order: about a tenth, a third and all of
     the items, or of as many as can be measured within ``seconds``; at least one. Empty where there are none.
     """
@@ -84,7 +101,7 @@ def counts_of(probe: BenchProbe, cases: Sequence[Case], rounds: int, seconds: fl
     low, high = 1, most
     while low < high:
         middle = (low + high + 1) // 2
-        fits = expected(probe, cases, rounds, _spread(middle)) <= SURE * seconds
+        fits = expected(probe, cases, rounds, _spread(middle), starts) <= SURE * seconds
         low, high = (middle, high) if fits else (low, middle - 1)
     return _spread(low if low == most else _rounded(low))
 
@@ -100,29 +117,46 @@ def _rounded(items: int) -> int:
 
 
 def steps_of(case: Case, counts: Sequence[int], probe: BenchProbe) -> list[RunStep]:
-    """The runs of a process: a cold one, the same again, and those with the other numbers of items. The cold
-    one is small, since the start is a difference that noise in a long run would hide, but large enough for
-    every worker process to start in it."""
+    """The runs of a process: a cold one, the same again, and those with the other numbers of items; brief
+    ones several times. The cold one is small, since the start is a difference that noise in a long run would
+    hide, but large enough for every worker process to start in it."""
     if not counts:
         return [RunStep(), RunStep()]
     cold = next((count for count in counts if count >= FILLED * case.processes), counts[-1])
-    order = [cold, cold, *(count for count in counts if count != cold)]
+    warm = [cold, *(count for count in counts if count != cold)]
+    brief = [count for count in warm if _run_seconds(probe, case, count) <= BRIEF_SECONDS]
+    order = [cold, *warm, *brief * (BRIEF_RUNS - 1)]
     return [RunStep(None if count == probe.in_batch else count) for count in order]
 
 
-def expected(probe: BenchProbe, cases: Sequence[Case], rounds: int, counts: Sequence[int]) -> float:
-    """Seconds for the whole measurement, without the probe."""
-    return rounds * sum(_of_case(probe, case, counts) for case in cases)
+def start_steps(case: Case, counts: Sequence[int], probe: BenchProbe) -> list[RunStep]:
+    """The runs of a process that only measures the start once more: those of the cold number of items."""
+    steps = steps_of(case, counts, probe)
+    return [step for step in steps if step == steps[0]]
 
 
-def _of_case(probe: BenchProbe, case: Case, counts: Sequence[int]) -> float:
-    found, steps = PROCESS_SECONDS, steps_of(case, counts, probe)
+def expected(
+    probe: BenchProbe, cases: Sequence[Case], rounds: int, counts: Sequence[int], starts: int = 0
+) -> float:
+    """Seconds for the whole measurement, without the probe: so many rounds, and ``starts`` times only the
+    start of each case."""
+    whole = sum(_seconds(probe, case, steps_of(case, counts, probe)) for case in cases)
+    start = sum(_seconds(probe, case, start_steps(case, counts, probe)) for case in cases)
+    return rounds * whole + starts * start
+
+
+def _seconds(probe: BenchProbe, case: Case, steps: Sequence[RunStep]) -> float:
+    """Of a process that makes these runs."""
+    found = PROCESS_SECONDS
     if case.processes:
         found += CLUSTER_SECONDS if case.traits.elsewhere else WORKERS_SECONDS
-    for step in steps:
-        items = probe.items_of(step.limit)
-        found += probe.copying + probe.fixed + items * probe.item / _at_once(probe, case, items)
-    return found
+    return found + sum(_run_seconds(probe, case, step.limit) for step in steps)
+
+
+def _run_seconds(probe: BenchProbe, case: Case, limit: int | None) -> float:
+    """Of a warm run, with the copy of the working folder."""
+    items = probe.items_of(limit)
+    return probe.copying + probe.fixed + items * probe.item / _at_once(probe, case, items)
 
 
 def _at_once(probe: BenchProbe, case: Case, items: int) -> float:

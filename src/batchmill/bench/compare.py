@@ -8,7 +8,16 @@ from time import perf_counter
 from typing import Any
 
 from batchmill.bench.advice import Advice, advise
-from batchmill.bench.budget import PROBE_SECONDS, PROCESS_SECONDS, BenchProbe, affordable, expected, steps_of
+from batchmill.bench.budget import (
+    PROBE_SECONDS,
+    PROCESS_SECONDS,
+    BenchProbe,
+    affordable,
+    expected,
+    more_starts,
+    start_steps,
+    steps_of,
+)
 from batchmill.bench.case import Case, MeasuredRun, RunSeries, RunStep
 from batchmill.bench.figures import CaseFigures, figures_of
 from batchmill.bench.workload import Workload
@@ -21,14 +30,16 @@ Measure = Callable[[Workload, Case, Sequence[RunStep]], RunSeries]
 @dataclass(frozen=True, slots=True)
 class MeasureOrder:
     """What to measure of a workload: runs of ``counts`` items of each batch under ``cases``, in ``rounds``
-    rounds. ``items`` is the number to advise for, None for the existing ones. It takes about ``seconds``. No
-    round begins that would end later than ``most_seconds`` after the first, None for no such time."""
+    rounds, and ``starts`` times only the start of each. ``items`` is the number to advise for, None for the
+    existing ones. It takes about ``seconds``. No round begins that would end later than ``most_seconds``
+    after the first, None for no such time."""
 
     workload: Workload
     cases: Sequence[Case]
     probe: BenchProbe
     counts: tuple[int, ...]
     rounds: int
+    starts: int
     seconds: float
     items: int | None = None
     most_seconds: float | None = None
@@ -93,12 +104,12 @@ def ordered(
     if counts is not None:
         most = max(counts) if probe.in_batch is None else probe.in_batch
         chosen = tuple(sorted({min(count, most) for count in counts})) if most else ()
-        takes = expected(probe, cases, rounds, chosen)
-        return MeasureOrder(workload, cases, probe, chosen, rounds, takes, items)
-    rest = max(0.0, seconds - PROBE_SECONDS - PROCESS_SECONDS - probe.copying)
-    rounds, chosen = affordable(probe, cases, rounds, rest)
-    takes = expected(probe, cases, rounds, chosen)
-    return MeasureOrder(workload, cases, probe, chosen, rounds, takes, items, rest)
+        starts, rest = more_starts(rounds, chosen), None
+    else:
+        rest = max(0.0, seconds - PROBE_SECONDS - PROCESS_SECONDS - probe.copying)
+        rounds, starts, chosen = affordable(probe, cases, rounds, rest)
+    takes = expected(probe, cases, rounds, chosen, starts)
+    return MeasureOrder(workload, cases, probe, chosen, rounds, starts, takes, items, rest)
 
 
 def compare(
@@ -106,15 +117,7 @@ def compare(
 ) -> WorkloadComparison:
     """Measure the order. ``clock`` gives seconds. Raises :class:`~batchmill.errors.BenchFailed`."""
     workload = order.workload
-    series: dict[Case, list[RunSeries]] = {case: [] for case in order.cases}
-    began = clock()
-    for number in range(order.rounds):
-        if number and _too_late(order, number, clock() - began):
-            tell(f"{workload.name}: the time is over after {number} of {order.rounds} rounds")
-            break
-        for case in _turn(order.cases, number):
-            tell(f"{workload.name}: round {number + 1} of {order.rounds}, {case.label} on {case.build}")
-            series[case].append(run(workload, case, steps_of(case, order.counts, order.probe)))
+    series = _measured(order, tell, run, clock)
     unsteady = sorted({name for of_case in series.values() for name in _differing(_runs(of_case))})
     everything = [run for of_case in series.values() for run in _runs(of_case)]
     differing = [name for name in _differing(everything) if name not in unsteady]
@@ -129,9 +132,38 @@ def compare(
     return WorkloadComparison(workload.name, workload.about, figures, advise(figures), differing, unsteady)
 
 
-def _too_late(order: MeasureOrder, rounds: int, passed: float) -> bool:
-    """Whether another round, as long as those so far, would end after the time that there is."""
-    return order.most_seconds is not None and passed * (rounds + 1) / rounds > order.most_seconds
+def _measured(
+    order: MeasureOrder, tell: Tell, run: Measure, clock: Callable[[], float]
+) -> dict[Case, list[RunSeries]]:
+    """The series of each case: those of the rounds, then those of further starts."""
+    series: dict[Case, list[RunSeries]] = {case: [] for case in order.cases}
+    name, began, probe = order.workload.name, clock(), order.probe
+    for number in range(order.rounds + order.starts):
+        if number and _too_late(order, number, clock() - began):
+            if number < order.rounds:
+                tell(f"{name}: the time is over after {number} of {order.rounds} rounds")
+            break
+        whole = number < order.rounds
+        which = f"round {number + 1} of {order.rounds}" if whole else "once more the start"
+        for case in _turn(order.cases, number):
+            tell(f"{name}: {which}, {case.label} on {case.build}")
+            steps = (steps_of if whole else start_steps)(case, order.counts, probe)
+            series[case].append(run(order.workload, case, steps))
+    return series
+
+
+def _too_late(order: MeasureOrder, number: int, passed: float) -> bool:
+    """Whether what comes after ``number`` rounds and further starts would end after the time that there is,
+    if all takes as much longer than expected as it did so far."""
+    if order.most_seconds is None:
+        return False
+    now, then = (_expected_until(order, reached) for reached in (number, number + 1))
+    return passed * then / now > order.most_seconds
+
+
+def _expected_until(order: MeasureOrder, number: int) -> float:
+    rounds = min(number, order.rounds)
+    return expected(order.probe, order.cases, rounds, order.counts, number - rounds)
 
 
 def _turn(cases: Sequence[Case], number: int) -> list[Case]:

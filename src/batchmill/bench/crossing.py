@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from batchmill.bench.fit import CostLine
+from batchmill.bench.fit import UNNOTICED_SECONDS, CostLine
 
 TIE = 1.05  # times no further apart than this are as good as one another
-UNNOTICED_SECONDS = 0.02  # nor are those that nobody would notice, and that starts differ in by chance
 MOST_ITEMS = 1_000_000  # beyond this nothing is said
 NARROW = 1.5  # stretches that end at so many times the items they begin with are not worth a change
 

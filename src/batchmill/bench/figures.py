@@ -27,8 +27,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        several = (min(values), max(values)) if len(values) > 1 else ()
-        return cls(statistics.median(values), *several)
+        return cls(statistics.median(values), *_ends(values))
 
     def as_json(self) -> dict[str, float]:
         """As plain data, without fields that a single value does not have."""
@@ -37,8 +36,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRuns:
-    """Runs of ``items`` items, not the first of their process: seconds, and the processes it was measured
-    in."""
+    """Runs of ``items`` items, not the first of their process: seconds, and how many runs there were."""
 
     items: int
     wall: Spread
@@ -59,7 +57,8 @@ class CaseFigures:
     """The figures of one case. Seconds, bytes.
 
     ``line`` is fitted to all runs, and ``rounds`` has those of each round by itself. ``start`` is how much
-    longer the first run of a process takes than the next, ``per_item`` is what an item adds to a run.
+    longer the first run of a process takes than later ones; there may be more starts than rounds.
+    ``per_item`` is what an item adds to a run.
     ``measured`` has the runs after the first by their number of items, in ascending order; ``items`` is the
     number of items of the workload, None if unknown. ``cpu``, ``p50`` and ``p95`` are of the runs with the
     most measured items. ``status`` is the worst of all runs, ``failed_at`` the number of items it was seen
@@ -69,8 +68,8 @@ class CaseFigures:
     Against the sequential case of the same interpreter, None without one: ``speedup`` for the existing items,
     ``break_even``, ``efficiency`` (the throughput of each item in flight, 1.0 is as much as sequential).
     ``misfit`` is the distance of ``line`` from the worst of ``measured``, as a share; ``guessed`` says that
-    the cost of a further item was not measured; ``same`` says whether the outputs equal those of the other
-    cases.
+    the cost of a further item was not measured, so a break-even point above the measured items is None;
+    ``same`` says whether the outputs equal those of the other cases.
     """
 
     case: Case
@@ -104,9 +103,14 @@ class CaseFigures:
         return self.line.wall(self.advised)
 
     @property
+    def most(self) -> int:
+        """The most items of a measured run."""
+        return self.measured[-1].items
+
+    @property
     def advised(self) -> int:
         """The existing items, or the most that were measured if their number is unknown."""
-        return self.items if self.items is not None else self.measured[-1].items
+        return self.items if self.items is not None else self.most
 
     @property
     def advised_words(self) -> str:
@@ -116,7 +120,7 @@ class CaseFigures:
     @property
     def computed(self) -> bool:
         """Whether more items than any measured run had are spoken of."""
-        return self.advised > self.measured[-1].items
+        return self.advised > self.most
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -129,21 +133,34 @@ class CaseFigures:
         return told | {"wall": self.wall, "computed": self.computed}
 
 
+def _ends(values: Sequence[float]) -> tuple[()] | tuple[float, float]:
+    return (min(values), max(values)) if len(values) > 1 else ()
+
+
+def lines_of(series: Sequence[RunSeries]) -> list[CostLine]:
+    """The line through all runs, then that of each round by itself. Series that measured only the start are
+    no rounds. A single round has the line of all, whose start is steadier."""
+    line = line_of([Round.of(one) for one in series])
+    rounds = [Round.of(one) for one in series if len(one.steps) == len(series[0].steps)]
+    return [line, *(line_of([one]) for one in rounds)] if len(rounds) > 1 else [line, line]
+
+
 def figures_of(
     case: Case, series: Sequence[RunSeries], reference: Sequence[RunSeries], items: int | None, same: bool
 ) -> CaseFigures:
     """The figures of a case. ``reference`` has the series of the sequential case in the same rounds, on the
     same interpreter; may be empty. ``items`` is the number to advise for, None if unknown."""
     rounds = [Round.of(one) for one in series]
-    line, lines = line_of(rounds), tuple(line_of([one]) for one in rounds)
-    compared = [Round.of(one) for one in reference]
-    base = line_of(compared) if compared else None
+    line, *lines = lines_of(series)
+    base, *bases = lines_of(reference) if reference else (None,)
     measured = _measured(rounds)
     warm = [run for one in series for run in one.runs[1:]]
     largest = [run for run in warm if run.items == measured[-1].items]
     walls = sorted(one for run in largest for one in run.walls)
     worst = max(_all_runs(series), key=lambda run: BADNESS.get(run.status, 1))
     there = items if items is not None else measured[-1].items
+    guessed = largest[-1].workers > 1 and not has_slope(rounds)
+    point = _break_even(line, lines, base, bases)
     return CaseFigures(
         case=case,
         chosen=largest[-1].chosen or case.executor,
@@ -155,8 +172,8 @@ def figures_of(
         unresolved=any(error["type"] == "UnresolvedReference" for error in worst.errors[:1]),
         items=items,
         line=line,
-        rounds=lines,
-        start=Spread.of([one.start for one in lines]),
+        rounds=tuple(lines),
+        start=Spread(line.start, *_ends([max(0.0, one.start) for one in rounds])),
         per_item=Spread.of([one.per_item for one in lines]),
         measured=measured,
         cpu=Spread.of([run.cpu for run in largest]),
@@ -164,9 +181,9 @@ def figures_of(
         p50=quantile(walls, 0.5),
         p95=quantile(walls, 0.95),
         misfit=misfit(line, [point for one in rounds for point in one.warm]),
-        guessed=there > measured[-1].items and not has_slope(rounds),
+        guessed=guessed,
         speedup=base.wall(there) / line.wall(there) if base is not None else None,
-        break_even=_break_even(line, lines, base, [line_of([one]) for one in compared]),
+        break_even=None if guessed and point and point.items > measured[-1].items else point,
         efficiency=_efficiency(line, base, largest[-1]),
         same=same,
     )

@@ -2,7 +2,7 @@
 item.
 
 Pure functions of measured seconds. The start is the difference of two runs of one process with equally many
-items, the first and the second, so it contains nothing else. The cost of an item is the slope of the runs
+items, the first and a later one, so it contains nothing else. The cost of an item is the slope of the runs
 after that, and never less than the items themselves allow: in a second, ``w`` workers do ``w`` seconds of
 items (Little's law). So a batch of fewer items than workers, whose runs all take as long as one item, does
 not make further items look free. If there is no slope, because all runs have equally many items or fewer than
@@ -17,6 +17,8 @@ from itertools import combinations
 
 from batchmill.bench.case import MeasuredRun, RunSeries
 from batchmill.executors.cores import usable_cores
+
+UNNOTICED_SECONDS = 0.02  # that nobody would notice, and that starts differ in by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The runs of one process: ``start`` is how much longer its first took than its second, with equally many
-    items; ``warm`` are all but the first."""
+    """The runs of one process: ``start`` is how much longer its first took than those after it with equally
+    many items, by their median; ``warm`` are all but the first."""
 
     start: float
     warm: tuple[Point, ...]
@@ -47,9 +49,11 @@ class Round:
     @classmethod
     def of(cls, series: RunSeries) -> Round:
         """The round of a process that ran the first two steps with the same number of items."""
-        first, second, *others = series.runs
-        warm = sorted(map(Point.of, (second, *others)), key=lambda one: one.items)
-        return cls(first.wall - second.wall, tuple(warm))
+        first, *others = series.runs
+        limit = series.steps[0].limit
+        again = [run.wall for step, run in zip(series.steps[1:], others, strict=True) if step.limit == limit]
+        warm = sorted(map(Point.of, others), key=lambda one: one.items)
+        return cls(first.wall - statistics.median(again), tuple(warm))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ def line_of(rounds: Sequence[Round]) -> CostLine:
     points = [point for one in rounds for point in one.warm]
     most = max(point.items for point in points)
     largest = [point for point in points if point.items == most]
-    start = max(0.0, statistics.median(one.start for one in rounds))
+    # of two the lesser, because other load makes a start longer
+    start = max(0.0, statistics.median_low([one.start for one in rounds]))
     if not most:
         return CostLine(start, statistics.median(point.wall for point in points), 0.0, 0.0)
     item = min(_items_of_each(points))
@@ -127,10 +132,11 @@ def _slopes(rounds: Sequence[Round]) -> Iterator[tuple[float, int]]:
 
 def misfit(line: CostLine, points: Sequence[Point]) -> float:
     """How far the line is from the measured walls, as a share of them: at each number of items by its median,
-    the worst of these."""
+    the worst of these. Distances of up to :data:`UNNOTICED_SECONDS` do not count."""
     found = 0.0
     for items in {point.items for point in points}:
         wall = statistics.median(point.wall for point in points if point.items == items)
-        if wall > 0:
-            found = max(found, abs(line.wall(items, cold=False) - wall) / wall)
+        distance = abs(line.wall(items, cold=False) - wall)
+        if distance > UNNOTICED_SECONDS:
+            found = max(found, distance / wall)
     return found

@@ -152,7 +152,7 @@ def _behind(one: CaseFigures) -> str:
         told += f", chose {one.chosen}"
     if (words := versus(one)) and one.case.traits.side_by_side:
         told += f", {words}"
-        told += f", from {found} on" if (found := faster_from(one)) not in ("", "never") else ""
+        told += f", from {found} on" if (found := faster_from(one)) not in ("", "never", "not known") else ""
     if one.status != "success":
         told += f", {one.status}"
     return told if one.same else f"{told}, other outputs"

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from batchmill.bench.compare import WorkloadComparison
-from batchmill.bench.crossing import TIE, UNNOTICED_SECONDS, about
+from batchmill.bench.crossing import TIE, about
 from batchmill.bench.figures import CaseFigures, Spread
+from batchmill.bench.fit import UNNOTICED_SECONDS
 from batchmill.values.words import bytes_, count, duration
 
 if TYPE_CHECKING:
@@ -151,14 +152,15 @@ def versus(one: CaseFigures) -> str:
 
 
 def faster_from(one: CaseFigures) -> str:
-    """The break-even point; with the least and the most of the rounds where they differ."""
+    """The break-even point, marked if it is above the measured items; with the least and the most of the
+    rounds where they differ."""
     if one.speedup is None or not one.case.traits.side_by_side or one.status == "failed":
         return ""
     if one.break_even is None:
-        return "never"
+        return "not known" if one.guessed else "never"
     rounds = [None if items is None else about(items) for items in one.break_even.rounds]
     known = [items for items in rounds if items is not None]
-    told = count(about(one.break_even.items), "item")
+    told = ("~" if one.break_even.items > one.most else "") + count(about(one.break_even.items), "item")
     if None in rounds:
         return f"{told}?"
     return f"{told} ({min(known):,}-{max(known):,})" if len(set(known)) > 1 else told
@@ -196,7 +198,7 @@ def remarks(comparison: WorkloadComparison) -> Iterator[str]:
                 f"{where}: some runs took {100 * one.misfit:.0f} % more or less than start and items say; "
                 "take its figures as rough, or measure longer with --seconds."
             )
-        if one.guessed:
+        if one.guessed and (one.computed or one.break_even is None):
             yield (
                 f"{where}: what a further item costs is a guess, because no two runs with different numbers "
                 f"of items had one for each of {count(one.workers, 'worker')}; give --counts, or measure "
