@@ -11,6 +11,7 @@ from batchmill.bench.budget import (
     BRIEF_SECONDS,
     LEAST_SECONDS,
     PROBE_SECONDS,
+    RESTORING,
     BenchProbe,
     affordable,
     counts_of,
@@ -128,13 +129,12 @@ def test_of_several_batches_a_number_of_items_is_one_of_each():
     assert [probe.items_of(limit) for limit in (20, 300, None)] == [40, 400, 400]
 
 
-def test_copying_the_working_folder_counts(tmp_path):
-    copied = replace(COMPUTES, copying=0.5)
-    runs = len(steps_of(SEQUENTIAL, (10, 30, 100), copied))
-    assert runs == 4  # a run with a copy is not brief
-    once = replace(copied, copying=0.25)
-    more = expected(copied, CASES, 2, (10, 30, 100)) - expected(once, CASES, 2, (10, 30, 100))
-    assert more == pytest.approx(2 * len(CASES) * runs * 0.25)
+def test_copying_the_working_folder_counts():
+    copied, less = replace(COMPUTES, copying=5.0), replace(COMPUTES, copying=2.0)
+    runs = len(steps_of(SEQUENTIAL, (10, 30, 100), less))
+    assert runs == 4  # none is brief, as looking for changed files is not
+    more = expected(copied, CASES, 2, (10, 30, 100)) - expected(less, CASES, 2, (10, 30, 100))
+    assert more == pytest.approx(2 * len(CASES) * 3.0 * (1 + RESTORING * runs))
 
 
 def test_two_of_the_runs_have_an_item_for_each_worker_rather_than_more_rounds():

@@ -20,6 +20,7 @@ FILLED = 4  # items a worker in the run that starts the workers: each of them ha
 MOST_ITEMS = 100_000  # that are measured: more say no more
 STARTS = 3  # measured of each case: with two, nothing tells which of them was disturbed
 BRIEF_SECONDS = 0.1  # runs that take no longer are repeated: a moment of other load would double their time
+RESTORING = 0.1  # of the time of copying, for finding what a run has changed
 BRIEF_RUNS = 4  # of each number of items in a process, where they are brief
 
 
@@ -29,7 +30,7 @@ class BenchProbe:
     and keeping its result, and the document takes ``fixed`` before its first batch. ``waits`` says that an
     item waits most of that time instead of computing. For a case with parallel items, these are guesses.
     The items are those of ``batches`` batches; of several, the largest has ``largest`` (None if unknown).
-    Copying the working folder for a run takes ``copying`` seconds."""
+    Copying the working folder for a process takes ``copying`` seconds."""
 
     items: int | None
     item: float
@@ -147,16 +148,16 @@ def expected(
 
 def _seconds(probe: BenchProbe, case: Case, steps: Sequence[RunStep]) -> float:
     """Of a process that makes these runs."""
-    found = PROCESS_SECONDS
+    found = PROCESS_SECONDS + probe.copying
     if case.processes:
         found += CLUSTER_SECONDS if case.traits.elsewhere else WORKERS_SECONDS
     return found + sum(_run_seconds(probe, case, step.limit) for step in steps)
 
 
 def _run_seconds(probe: BenchProbe, case: Case, limit: int | None) -> float:
-    """Of a warm run, with the copy of the working folder."""
+    """Of a warm run, with restoring the copy of the working folder."""
     items = probe.items_of(limit)
-    return probe.copying + probe.fixed + items * probe.item / _at_once(probe, case, items)
+    return RESTORING * probe.copying + probe.fixed + items * probe.item / _at_once(probe, case, items)
 
 
 def _at_once(probe: BenchProbe, case: Case, items: int) -> float:

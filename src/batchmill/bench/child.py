@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import resource
-import shutil
 import sys
 import threading
 import time
@@ -22,7 +21,7 @@ from typing import Any
 import psutil
 
 from batchmill.bench.counting import counted
-from batchmill.bench.scratch import copied
+from batchmill.bench.scratch import RestoredFolder
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.errors import BatchmillError
 from batchmill.events import Event, ItemsTimed, NodeStarted
@@ -62,14 +61,18 @@ class BatchListener:
 
 def measure(request: dict[str, Any]) -> dict[str, object]:
     """The runs of ``request["steps"]``, as plain data; ``{"fault": text}`` where one could not be run."""
-    runs = []
-    for number, step in enumerate(request["steps"]):
-        if number and request["restore"] is not None:
-            _restore(Path(request["restore"]), Path.cwd())
+    runs: list[dict[str, Any]] = []
+    original = request["restore"]
+    folder = RestoredFolder(Path(original), Path.cwd()) if original is not None else None
+    for step in request["steps"]:
         try:
+            if runs and folder is not None:
+                folder.restore()
             runs.append(_measured(request, step))
         except BatchmillError as error:
             return {"fault": str(error)}
+        except OSError as error:
+            return {"fault": f"the copy of the working folder cannot be restored: {error}"}
     return {"runs": runs}
 
 
@@ -142,17 +145,6 @@ def _batch_of(result: RunResult, node: str) -> dict[str, object]:
     told = result.nodes.get(node, {})
     batch = told.get("batch", told)
     return {"chosen": batch.get("executor", ""), "reason": batch.get("reason", "")}
-
-
-def _restore(original: Path, folder: Path) -> None:
-    """Restore the copy of the folder; the folder itself stays, because worker processes run in it."""
-    for name in os.listdir(folder):
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    copied(original, folder)
 
 
 def digest(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,9 +39,59 @@ def scratch_copy(folder: Path) -> Iterator[Path]:
 
 
 def copied(folder: Path, copy: Path) -> None:
-    """Copy what is in ``folder``, without what is left out, into ``copy``, which may be there."""
-    ignore = shutil.ignore_patterns(*LEFT_OUT)
-    shutil.copytree(folder, copy, symlinks=True, ignore=ignore, dirs_exist_ok=True)
+    """Copy what is in ``folder``, without what is left out, into the new folder ``copy``."""
+    shutil.copytree(folder, copy, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
+
+
+class RestoredFolder:
+    """A copy that is made like its original again before each run, by copying only what runs have changed.
+    The folder itself stays, because worker processes run in it."""
+
+    def __init__(self, original: Path, copy: Path) -> None:
+        self._original, self._copy = original, copy
+        self._states = dict(_states(copy))
+
+    def restore(self) -> None:
+        """Undo what runs did. Raises OSError if a file of the original has gone."""
+        for path, state in list(_states(self._copy)):
+            if self._states.get(path) != state:
+                _remove(self._copy / path)
+        for path in self._states:  # folders come before what is in them
+            if not os.path.lexists(self._copy / path):
+                self._states[path] = self._copied_again(path)
+
+    def _copied_again(self, path: str) -> object:
+        original, copy = self._original / path, self._copy / path
+        if original.is_dir() and not original.is_symlink():
+            copy.mkdir()
+            shutil.copystat(original, copy)
+        else:
+            shutil.copy2(original, copy, follow_symlinks=False)
+        return _state(copy)
+
+
+def _states(folder: Path) -> Iterator[tuple[str, object]]:
+    """Everything in ``folder`` by its path, folders first."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            yield str(path.relative_to(folder)), _state(path)
+
+
+def _state(path: Path) -> object:
+    """What differs once the file was written, even if its size and time were set back; of a folder, which has
+    files of its own, its mode."""
+    found = path.lstat()
+    if stat.S_ISDIR(found.st_mode):
+        return found.st_mode
+    return found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)  # it may have gone with its folder
 
 
 def _check_size(folder: Path) -> None:
