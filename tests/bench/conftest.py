@@ -17,11 +17,11 @@ WORK = Workload("work", {})
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds. ``start`` may have one for each round."""
+    """Seconds. ``start`` and ``per_item`` may have one for each round."""
 
     start: float | tuple[float, ...] = 0.0
     fixed: float = 0.0
-    per_item: float = 0.01
+    per_item: float | tuple[float, ...] = 0.01
     item: float = 0.01
     workers: int = 1
     cpu: float = 0.1
@@ -44,7 +44,8 @@ class Machine:
         self.asked.append((case.executor, [step.limit for step in steps]))
         costs = self.costs[case.executor]
         start = costs.start if isinstance(costs.start, float) else costs.start[number]
-        costs = replace(costs, workers=case.jobs or costs.workers)
+        each = costs.per_item if isinstance(costs.per_item, float) else costs.per_item[number]
+        costs = replace(costs, per_item=each, workers=case.jobs or costs.workers)
         runs = [self.run(case, costs, step, 0.0 if place else start) for place, step in enumerate(steps)]
         return RunSeries(tuple(steps), runs, 50 << 20)
 

@@ -57,7 +57,7 @@ def test_a_guess_advises_nothing_for_more_items_than_were_measured(advised):
     assert [stage.executor for stage in found.stages] == ["sequential", "process"]
     assert " Computed from runs of up to 15 items." in found.sentence
     assert (
-        "; for more than 15 items it is not known. "
+        "; whether that changes with more items is not known. "
         in advised(15, counts=(2, 5, 15), sequential=SEQUENTIAL, thread=guessed).sentence
     )
 

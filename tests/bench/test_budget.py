@@ -134,7 +134,7 @@ def test_copying_the_working_folder_counts():
     runs = len(steps_of(SEQUENTIAL, (10, 30, 100), less))
     assert runs == 4  # none is brief, as looking for changed files is not
     more = expected(copied, CASES, 2, (10, 30, 100)) - expected(less, CASES, 2, (10, 30, 100))
-    assert more == pytest.approx(2 * len(CASES) * 3.0 * (1 + RESTORING * runs))
+    assert more == pytest.approx(2 * len(CASES) * 3.0 * RESTORING * runs)
 
 
 def test_two_of_the_runs_have_an_item_for_each_worker_rather_than_more_rounds():

@@ -48,6 +48,17 @@ def test_break_even_is_told_of_each_round(compared, costs):
     assert first < third == point.items < second
 
 
+def test_rounds_that_contradict_each_other_say_nothing_of_more_items_than_were_measured(compared, costs):
+    process = costs(start=0.05, per_item=(0.0058, 0.0054, 0.0054), item=0.005)
+    both = {"sequential": costs(per_item=0.006, item=0.005), "process": process}
+    below = compared(both, rounds=3)[0].figures[1]
+    assert (below.break_even.items, below.contradicted) == (220, False)
+    assert None in below.break_even.rounds
+    above = compared(both, rounds=3, counts=(10, 30, 90), items=60)[0]
+    assert (above.figures[1].break_even, above.figures[1].contradicted) == (None, True)
+    assert [stage.executor for stage in above.advice.stages] == ["sequential"]
+
+
 def test_figures_are_for_the_items_that_are_asked_for(compared, costs):
     found, _ = compared({"sequential": costs(**SEQUENTIAL)}, items=10_000)
     assert found.figures[0].advised == 10_000

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from batchmill.bench.scratch import RestoredFolder, copied
+from batchmill.bench.scratch import RestoredFolder, Scratch, copied
+from batchmill.errors import BenchFailed
 
 
 @pytest.fixture
@@ -74,3 +75,31 @@ def test_what_did_not_change_is_not_copied_again(folder):
     kept = (copy / "texts" / "old" / "b").stat().st_ino
     restored.restore()
     assert (copy / "texts" / "old" / "b").stat().st_ino == kept
+
+
+def test_all_runs_share_one_copy_which_is_removed_in_the_end(tmp_path):
+    (tmp_path / "a").write_text("first")
+    with Scratch(tmp_path) as scratch:
+        copy = scratch.folder()
+        (copy / "a").write_text("changed")
+        (copy / "left").touch()
+        assert scratch.folder() == copy
+        assert content(copy).keys() == {"a"}
+        assert (copy / "a").read_text() == "first"
+    assert not copy.exists()
+    assert (tmp_path / "a").read_text() == "first"
+
+
+def test_a_folder_is_checked_before_it_is_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr("batchmill.bench.scratch.MOST_FILES", 0)
+    (tmp_path / "a").touch()
+    with Scratch(tmp_path) as scratch, pytest.raises(BenchFailed, match="too large to be copied"):
+        scratch.folder()
+
+
+def test_a_file_that_has_gone_from_the_original_is_told(folder):
+    copy, restored = folder
+    (copy / "texts" / "a").unlink()
+    (copy.parent / "original" / "texts" / "a").unlink()
+    with pytest.raises(BenchFailed, match="cannot be restored"):
+        restored.restore()

@@ -9,7 +9,7 @@ import pytest
 from batchmill.report.aggregate import report_of
 from batchmill.report.facts import Facts
 from batchmill.report.parts import Provenance, ReportEdge, ReportNode, Run, Visit
-from batchmill.report.rows import AttemptRow, LimitStep, Row, Sample
+from batchmill.report.rows import AttemptRow, DeathRow, LimitStep, Row, Sample
 
 
 def finding(facts):
@@ -54,6 +54,16 @@ def test_short_items(executor, switch):
     rows = [Row("n", index, "ok", index / 10, 0.0001, 0) for index in range(10)]
     found = finding(Facts(Run("7f3a", "f", "success", 0.0, 1.0), [node], lambda: rows))
     assert (found.kind, found.switch) == ("between", f"batch_size: 100{switch}")
+
+
+def test_workers_that_were_replaced_are_not_told_as_the_cost_of_short_items():
+    node = ReportNode("n", "code", True, "process", total=10, visits=[Visit(0.0, 2.0, 1)], wall=2.0)
+    rows = [Row("n", index, "ok", index / 5, 0.0001, 0) for index in range(10)]
+    facts = Facts(Run("7f3a", "f", "degraded", 0.0, 2.0), [node], lambda: rows)
+    found = finding(replace(facts, deaths=[DeathRow(0.1, "n", 1), DeathRow(0.5, "n", 3)]))
+    assert (found.kind, found.switch) == ("between", "")
+    assert found.sentence.endswith(" In that time 2 workers that had died or been killed were replaced.")
+    assert "batch_size" in finding(replace(facts, deaths=[DeathRow(0.1, "other", 1)])).switch
 
 
 def test_waiting_on_processes(simulated):

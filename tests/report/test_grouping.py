@@ -62,6 +62,14 @@ def test_groups_have_counts_times_and_examples(run):
     assert [one.text for one in example.commands] == ["batchmill show 7f3a --node n --item 7"]
 
 
+def test_a_message_that_is_always_the_same_is_told_as_it_is(run):
+    made = Grouping(run, with_values=True)
+    for index in range(3):
+        made.add(failed(index, "'colour'"))
+        made.add(failed(index, f"row {index} is 'red'"))
+    assert [one.pattern for one in made.failures().groups] == ["'colour'", "row … is …"]
+
+
 def test_values_are_left_out_where_they_are_not_wanted(run):
     made = Grouping(run, with_values=False)
     made.add(failed(0, "no", failure=FailureRow("in", "params", "out", "err")))

@@ -52,7 +52,7 @@ def advise(figures: Sequence[CaseFigures]) -> Advice:
     best = ordered[best_at([one.line for one in ordered], ordered[0].advised)]
     build = best.case.build
     here = [one for one in ordered if one.case.build == build]
-    known = _known(here)
+    known = [one for one in here if one is best or not (one.guessed or one.contradicted)]
     found = stretches([one.line for one in known], best.advised)
     stages = tuple(AdviceStage(one.items, known[one.best].case.label) for one in found)
     if not best.advised:
@@ -69,13 +69,6 @@ def advise(figures: Sequence[CaseFigures]) -> Advice:
             " That is not sure, as runs differed by more than the executors: measure longer with --seconds."
         )
     return Advice(best.case.label, sentence, build, stages)
-
-
-def _known(here: Sequence[CaseFigures]) -> list[CaseFigures]:
-    """Without the cases whose cost of a further item is a guess. Only one that was the best where most items
-    were measured stays: a guess is right about that number."""
-    best = here[best_at([one.line for one in here], max(one.most for one in here))]
-    return [one for one in here if one is best or not one.guessed]
 
 
 def _may_be_wrong(best: CaseFigures, figures: Sequence[CaseFigures]) -> bool:
@@ -146,7 +139,7 @@ def _anywhere(here: Sequence[CaseFigures], known: Sequence[CaseFigures]) -> str:
     """For how many other items the advice holds too, if it is never another."""
     if len(known) == len(here):
         return "the same for any number of items"
-    return f"for more than {count(here[0].most, 'item')} it is not known"
+    return "whether that changes with more items is not known"
 
 
 def _nature(here: Sequence[CaseFigures]) -> str:

@@ -30,7 +30,7 @@ class BenchProbe:
     and keeping its result, and the document takes ``fixed`` before its first batch. ``waits`` says that an
     item waits most of that time instead of computing. For a case with parallel items, these are guesses.
     The items are those of ``batches`` batches; of several, the largest has ``largest`` (None if unknown).
-    Copying the working folder for a process takes ``copying`` seconds."""
+    Copying the working folder, once for all processes, took ``copying`` seconds."""
 
     items: int | None
     item: float
@@ -148,7 +148,7 @@ def expected(
 
 def _seconds(probe: BenchProbe, case: Case, steps: Sequence[RunStep]) -> float:
     """Of a process that makes these runs."""
-    found = PROCESS_SECONDS + probe.copying
+    found = PROCESS_SECONDS
     if case.processes:
         found += CLUSTER_SECONDS if case.traits.elsewhere else WORKERS_SECONDS
     return found + sum(_run_seconds(probe, case, step.limit) for step in steps)

@@ -94,7 +94,7 @@ class MeasuredRun:
 @dataclass(frozen=True, slots=True)
 class RunSeries:
     """The runs of one process, in order: the first is cold, in all others everything is started already.
-    Copying the working folder for it took ``copying`` seconds."""
+    The copy of the working folder took ``copying`` seconds."""
 
     steps: Sequence[RunStep]
     runs: Sequence[MeasuredRun]

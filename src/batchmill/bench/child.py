@@ -71,8 +71,6 @@ def measure(request: dict[str, Any]) -> dict[str, object]:
             runs.append(_measured(request, step))
         except BatchmillError as error:
             return {"fault": str(error)}
-        except OSError as error:
-            return {"fault": f"the copy of the working folder cannot be restored: {error}"}
     return {"runs": runs}
 
 

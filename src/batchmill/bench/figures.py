@@ -68,8 +68,9 @@ class CaseFigures:
     Against the sequential case of the same interpreter, None without one: ``speedup`` for the existing items,
     ``break_even``, ``efficiency`` (the throughput of each item in flight, 1.0 is as much as sequential).
     ``misfit`` is the distance of ``line`` from the worst of ``measured``, as a share; ``guessed`` says that
-    the cost of a further item was not measured, so a break-even point above the measured items is None;
-    ``same`` says whether the outputs equal those of the other cases.
+    the cost of a further item was not measured, ``contradicted`` that not every round had a break-even
+    point and that of all is above the measured items: in both cases it is not known, and None. ``same``
+    says whether the outputs equal those of the other cases.
     """
 
     case: Case
@@ -92,6 +93,7 @@ class CaseFigures:
     p95: float
     misfit: float
     guessed: bool
+    contradicted: bool
     speedup: float | None
     break_even: BreakEven | None
     efficiency: float | None
@@ -161,6 +163,8 @@ def figures_of(
     there = items if items is not None else measured[-1].items
     guessed = largest[-1].workers > 1 and not has_slope(rounds)
     point = _break_even(line, lines, base, bases)
+    above = point is not None and point.items > measured[-1].items
+    contradicted = point is not None and above and None in point.rounds
     return CaseFigures(
         case=case,
         chosen=largest[-1].chosen or case.executor,
@@ -182,8 +186,9 @@ def figures_of(
         p95=quantile(walls, 0.95),
         misfit=misfit(line, [point for one in rounds for point in one.warm]),
         guessed=guessed,
+        contradicted=contradicted,
         speedup=base.wall(there) / line.wall(there) if base is not None else None,
-        break_even=None if guessed and point and point.items > measured[-1].items else point,
+        break_even=None if above and (guessed or contradicted) else point,
         efficiency=_efficiency(line, base, largest[-1]),
         same=same,
     )

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from batchmill.bench.case import Case, MeasuredRun, RunSeries, RunStep
-from batchmill.bench.scratch import scratch_copy
+from batchmill.bench.scratch import Scratch
 from batchmill.bench.workload import Workload
 from batchmill.errors import BenchFailed
 
@@ -24,9 +24,9 @@ LOOK_SECONDS = 0.1  # a look takes milliseconds of a core, which those that are 
 SHOWN = 2_000  # characters of what a child said before it died
 
 
-def measure(workload: Workload, case: Case, steps: Sequence[RunStep], *, in_place: bool = False) -> RunSeries:
-    """Make the runs of ``steps`` one after another in a new process, as ``case`` says. Raises
-    :class:`BenchFailed` if one cannot run at all."""
+def measure(workload: Workload, case: Case, steps: Sequence[RunStep], scratch: Scratch | None) -> RunSeries:
+    """Make the runs of ``steps`` one after another in a new process, as ``case`` says: those that may write
+    in ``scratch``, None for in the working folder. Raises :class:`BenchFailed` if one cannot run at all."""
     request = {
         "document": workload.document,
         "values": workload.values,
@@ -36,13 +36,13 @@ def measure(workload: Workload, case: Case, steps: Sequence[RunStep], *, in_plac
         "steps": [asdict(step) for step in steps],
         "restore": None,
     }
-    if in_place or not workload.writes:
+    if scratch is None or not workload.writes:
         runs, peak = _answered(request, case, Path.cwd())
         return RunSeries(tuple(steps), runs, peak)
     began = perf_counter()
-    with scratch_copy(Path.cwd()) as folder:
-        copying = perf_counter() - began
-        runs, peak = _answered(_moved(request, folder), case, folder)
+    folder = scratch.folder()
+    copying = perf_counter() - began
+    runs, peak = _answered(_moved(request, folder), case, folder)
     return RunSeries(tuple(steps), runs, peak, copying)
 
 

@@ -7,7 +7,6 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from batchmill.errors import BenchFailed
@@ -28,14 +27,35 @@ MOST_BYTES = 1 << 30
 MOST_FILES = 50_000
 
 
-@contextmanager
-def scratch_copy(folder: Path) -> Iterator[Path]:
-    """A copy of ``folder`` while the block lasts. Raises :class:`BenchFailed` where it is too large."""
-    _check_size(folder)
-    with tempfile.TemporaryDirectory(prefix="batchmill-bench-") as made:
-        copy = Path(made) / "copy"
-        copied(folder, copy)
-        yield copy
+class Scratch:
+    """A copy of ``original`` for all runs, made when it is first asked for, and removed as the block ends.
+
+    Concurrency: none, runs are measured one after another."""
+
+    def __init__(self, original: Path) -> None:
+        self._original = original
+        self._made: tempfile.TemporaryDirectory[str] | None = None
+        self._restored: RestoredFolder | None = None
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._made is not None:
+            self._made.cleanup()
+
+    def folder(self) -> Path:
+        """The copy, like the original. Raises :class:`BenchFailed` if that is too large, or cannot be done."""
+        if self._made is None:
+            _check_size(self._original)
+            self._made = tempfile.TemporaryDirectory(prefix="batchmill-bench-")
+        copy = Path(self._made.name) / "copy"
+        if self._restored is None:
+            copied(self._original, copy)
+            self._restored = RestoredFolder(self._original, copy)
+        else:
+            self._restored.restore()
+        return copy
 
 
 def copied(folder: Path, copy: Path) -> None:
@@ -52,13 +72,16 @@ class RestoredFolder:
         self._states = dict(_states(copy))
 
     def restore(self) -> None:
-        """Undo what runs did. Raises OSError if a file of the original has gone."""
-        for path, state in list(_states(self._copy)):
-            if self._states.get(path) != state:
-                _remove(self._copy / path)
-        for path in self._states:  # folders come before what is in them
-            if not os.path.lexists(self._copy / path):
-                self._states[path] = self._copied_again(path)
+        """Undo what runs did. Raises :class:`BenchFailed` if a file of the original has gone."""
+        try:
+            for path, state in list(_states(self._copy)):
+                if self._states.get(path) != state:
+                    _remove(self._copy / path)
+            for path in self._states:  # folders come before what is in them
+                if not os.path.lexists(self._copy / path):
+                    self._states[path] = self._copied_again(path)
+        except OSError as error:
+            raise BenchFailed(f"the copy of the working folder cannot be restored: {error}") from error
 
     def _copied_again(self, path: str) -> object:
         original, copy = self._original / path, self._copy / path
@@ -102,7 +125,7 @@ def _check_size(folder: Path) -> None:
         n_bytes += sum(_size(os.path.join(place, name)) for name in inside)
         if files > MOST_FILES or n_bytes > MOST_BYTES:
             raise BenchFailed(
-                f"{folder} is too large to be copied for every run (more than {MOST_FILES:,} files or "
+                f"{folder} is too large to be copied (more than {MOST_FILES:,} files or "
                 f"{MOST_BYTES >> 30} GB); run in a smaller folder, or with --in-place if runs may write there"
             )
 

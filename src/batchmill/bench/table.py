@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 EDGES = 2  # characters beside the columns of a table
+MOST_PERCENT = 100  # a larger span is only told to be larger
 ROUGH = 0.2  # a line further than this from what was measured is told to be rough
 
 
@@ -157,7 +158,7 @@ def faster_from(one: CaseFigures) -> str:
     if one.speedup is None or not one.case.traits.side_by_side or one.status == "failed":
         return ""
     if one.break_even is None:
-        return "not known" if one.guessed else "never"
+        return "not known" if one.guessed or one.contradicted else "never"
     rounds = [None if items is None else about(items) for items in one.break_even.rounds]
     known = [items for items in rounds if items is not None]
     told = ("~" if one.break_even.items > one.most else "") + count(about(one.break_even.items), "item")
@@ -171,6 +172,8 @@ def _around(spread: Spread) -> str:
     if not spread.median or spread.least is None or spread.most is None:
         return ""
     half = 50 * (spread.most - spread.least) / spread.median
+    if half > MOST_PERCENT:
+        return f" ±>{MOST_PERCENT} %"
     return f" ±{half:.0f} %" if half >= 0.5 else ""
 
 
@@ -204,7 +207,7 @@ def remarks(comparison: WorkloadComparison) -> Iterator[str]:
                 f"of items had one for each of {count(one.workers, 'worker')}; give --counts, or measure "
                 "longer with --seconds."
             )
-        if one.break_even is not None and None in one.break_even.rounds:
+        if one.contradicted or (one.break_even is not None and None in one.break_even.rounds):
             yield f"{where}: not in every round was there a number of items from which on it was faster."
     if comparison.differing:
         yield f"Not the same under all: output {', '.join(comparison.differing)}."

@@ -17,6 +17,7 @@ from batchmill.bench.case import Case, RunSeries, RunStep
 from batchmill.bench.compare import Measure, MeasureOrder, WorkloadComparison, cases_of, compare, ordered
 from batchmill.bench.measure import build_of, measure, this_interpreter
 from batchmill.bench.plot import page, svg
+from batchmill.bench.scratch import Scratch
 from batchmill.bench.table import remarks, tables_of
 from batchmill.bench.workload import BUILTIN_NAMES, Workload, builtin, builtin_named, of_file
 from batchmill.cli import options
@@ -181,20 +182,8 @@ class BenchRequest:
 
 def _bench(request: BenchRequest) -> int:
     workloads, load = _workloads(request), _load()
-    builds = {path: build_of(path) for path in (this_interpreter(), *request.interpreters)}
-    cases = cases_of(request.executors, request.jobs or (None,), builds)
-
-    def tell(line: str) -> None:
-        if not request.quiet:
-            click.echo(line, err=True)
-
-    def run(workload: Workload, case: Case, steps: Sequence[RunStep]) -> RunSeries:
-        return measure(workload, case, steps, in_place=request.in_place)
-
-    tell(f"looking at {', '.join(one.name for one in workloads)} for a moment")
-    orders = [_order(one, cases, request, request.seconds / len(workloads), run) for one in workloads]
-    tell(_estimate(orders))
-    found = [compare(order, tell, run) for order in orders]
+    with Scratch(Path.cwd()) as scratch:
+        found = _compared(workloads, request, None if request.in_place else scratch)
     if request.plot is not None:
         _draw(found, request.plot)
     if request.json_wanted:
@@ -207,6 +196,25 @@ def _bench(request: BenchRequest) -> int:
                 "measure again when it is not."
             )
     return _verdict(found)
+
+
+def _compared(
+    workloads: Sequence[Workload], request: BenchRequest, scratch: Scratch | None
+) -> list[WorkloadComparison]:
+    builds = {path: build_of(path) for path in (this_interpreter(), *request.interpreters)}
+    cases = cases_of(request.executors, request.jobs or (None,), builds)
+
+    def tell(line: str) -> None:
+        if not request.quiet:
+            click.echo(line, err=True)
+
+    def run(workload: Workload, case: Case, steps: Sequence[RunStep]) -> RunSeries:
+        return measure(workload, case, steps, scratch)
+
+    tell(f"looking at {', '.join(one.name for one in workloads)} for a moment")
+    orders = [_order(one, cases, request, request.seconds / len(workloads), run) for one in workloads]
+    tell(_estimate(orders))
+    return [compare(order, tell, run) for order in orders]
 
 
 def _order(

@@ -12,13 +12,14 @@ from dataclasses import replace
 from batchmill.report import text
 from batchmill.report.model import Finding, Report
 from batchmill.report.parts import ReportNode, Shares
-from batchmill.report.words import duration, number, percent, share
+from batchmill.report.words import count, duration, number, percent, share
 
 WORTH = 0.15  # of the run's slot-seconds: less is not worth a change
 WORTH_TRYING_AGAIN = 0.08  # what is lost to failures costs more than time
 BUSY = 0.8  # of a node's own slot-seconds: its slots are what there is too little of
 COMPUTES, WAITS = 0.8, 0.2  # CPU seconds a second
 UNEVEN = 1.5  # of the longest item to the median: from there on their order matters
+REPLACING = 1.0  # seconds of a slot for a new worker process, at most, where the machine is busy
 SHORT = 0.001  # seconds of an item: handing it over takes as long
 MOST = 5
 # the CPU seconds of these types belong to other programs, which no GIL holds back
@@ -179,9 +180,13 @@ def _between(report: Report, node: ReportNode, shares: Shares) -> tuple[float, s
     if node.durations is None or not node.batch:
         return None
     sentence = (
-        f"Between its items {_slots(node.slots)} of {_name(node)} stood empty for "
+        f"Between items {_slots(node.slots)} of {_name(node)} stood empty for "
         f"{duration(shares.between)}; an item takes {duration(node.durations.p50)}."
     )
+    died = _died(report, node)
+    if died * REPLACING > shares.between / 2:
+        cause = f"In that time {count(died, 'worker')} that had died or been killed were replaced."
+        return shares.between, f"{sentence} {cause}", ""
     if node.durations.p50 < SHORT:
         less = {"process": ", or chunk_size: 100", "thread": ", or executor: sequential"}.get(
             node.executor, ""
@@ -192,6 +197,14 @@ def _between(report: Report, node: ReportNode, shares: Shares) -> tuple[float, s
         f"{sentence} Their source, or the consumer of their results, could not keep up.",
         "",
     )
+
+
+def _died(report: Report, node: ReportNode) -> int:
+    """About how many workers of a node died: only the first deaths of a run are told one by one."""
+    if not report.deaths:
+        return 0
+    listed = sum(death.node == node.id for death in report.deaths)
+    return round(listed * report.deaths_total / len(report.deaths))
 
 
 def _work(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str, str] | None:

@@ -41,20 +41,28 @@ def pattern_of(message: str) -> str:
     return text.beginning(_VARYING.sub(lambda found: found["kept"] or "…", first), 200)
 
 
+def _shown(message: str) -> str:
+    return text.beginning(text.line(message[:2000]), 200)
+
+
 @dataclass(slots=True)
 class _Group:
+    """``message`` is that of all failures of the group, None if they have several."""
+
     node: str
     type: str
     kind: str
     pattern: str
+    message: str | None
     count: int = 0
     first: float | None = None
     last: float | None = None
     examples: list[Example] = field(default_factory=list)
 
     def finished(self, examples: list[Example]) -> FailureGroup:
+        pattern = self.pattern if self.message is None else self.message
         return FailureGroup(
-            self.node, self.type, self.kind, self.pattern, self.count, self.first, self.last, examples
+            self.node, self.type, self.kind, pattern, self.count, self.first, self.last, examples
         )
 
 
@@ -80,7 +88,9 @@ class Grouping:
                 self.ungrouped += 1
                 self._add_more(row)
                 return
-            group = self._groups[key] = _Group(row.node, row.error, row.kind, pattern)
+            group = self._groups[key] = _Group(row.node, row.error, row.kind, pattern, _shown(row.message))
+        if group.message != _shown(row.message):
+            group.message = None
         group.count += 1
         if row.start is not None:
             ended = row.start + row.wall

@@ -152,8 +152,8 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
     """Failures of one node with the same type and the same message except for numbers, quoted texts and
-    paths. ``pattern`` is the message with ``…`` in their place. ``first`` and ``last`` are the times at which
-    the first and the last of them ended."""
+    paths. ``pattern`` is the message, with ``…`` in their place if it was not always the same. ``first`` and
+    ``last`` are the times at which the first and the last of them ended."""
 
     node: str
     type: str

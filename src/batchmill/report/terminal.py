@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from batchmill.report import text
 from batchmill.report.model import Report
 from batchmill.report.sections import Section, Table, sections
+from batchmill.report.words import count
 
 SHOWN = ("nodes", "calls", "passes")  # sections whose tables are shown
 MOST_ROWS = 30
@@ -68,4 +69,4 @@ def _failures(report: Report) -> Iterator[str]:
                 yield f"  {one.does}: {text.line(one.text)}\n"
     if len(groups) > MOST_GROUPS:
         at_least = "more than " if report.failures.ungrouped else ""
-        yield f"and {at_least}{len(groups) - MOST_GROUPS:,} other groups of failures\n"
+        yield f"and {at_least}{count(len(groups) - MOST_GROUPS, 'other group')} of failures\n"
