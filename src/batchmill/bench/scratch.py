@@ -45,7 +45,7 @@ class Scratch:
             self._made.cleanup()
 
     def folder(self) -> Path:
-        """The copy, like the original. Raises :class:`BenchFailed` if that is too large, or cannot be done."""
+        """The copy, like the original. Raises :class:`BenchFailed` if it is too large, or cannot be made."""
         if self._made is None:
             _check_size(self._original)
             self._made = tempfile.TemporaryDirectory(prefix="batchmill-bench-")
