@@ -81,6 +81,15 @@ def test_a_long_tail():
     assert (found.kind, found.switch) == ("tail", "the largest items first")
 
 
+def test_no_order_is_advised_where_the_last_items_failed():
+    node = ReportNode("n", "http", True, "thread", slots=4, total=40, visits=[Visit(0.0, 20.0, 4)], wall=20.0)
+    rows = [Row("n", index, "ok", index // 4 * 0.1, 0.1, index % 4) for index in range(39)]
+    tried = (AttemptRow(0.0, 19.0, "AttemptTimeout", slot=3),)
+    rows.append(Row("n", 39, "timeout", 1.0, 19.0, 3, error="AttemptTimeout", tried=tried))
+    advice = report_of(Facts(Run("7f3a", "f", "degraded", 0.0, 20.0), [node], lambda: rows)).advice
+    assert [(one.kind, one.switch) for one in advice if one.kind == "tail"] == [("tail", "")]
+
+
 def test_short_items_are_not_blamed_for_slots_that_stood_empty_at_the_end():
     node = ReportNode(
         "n", "shell", True, "thread", slots=4, total=40, visits=[Visit(0.0, 20.0, 4)], wall=20.0

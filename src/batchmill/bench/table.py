@@ -197,8 +197,9 @@ def remarks(comparison: WorkloadComparison) -> Iterator[str]:
         if one.status == "failed":
             continue
         if one.misfit > ROUGH:
+            apart = f"{100 * one.misfit:.0f} %" if one.misfit <= 1 else "more than 100 %"
             yield (
-                f"{where}: some runs took {100 * one.misfit:.0f} % more or less than start and items say; "
+                f"{where}: some runs took {apart} more or less than start and items say; "
                 "take its figures as rough, or measure longer with --seconds."
             )
         if one.guessed and (one.computed or one.break_even is None):

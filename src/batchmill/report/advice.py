@@ -141,6 +141,8 @@ def _tail(report: Report, node: ReportNode, shares: Shares) -> tuple[float, str,
         f"At the end of {_name(node)} slots stood empty for {duration(shares.tail)} while the last items "
         f"were at work; the longest took {duration(node.durations.most)}{times}."
     )
+    if shares.failed_attempts > shares.work:  # nobody knows beforehand which items will fail
+        return shares.tail, sentence, ""
     if typical > 0 and node.durations.most < UNEVEN * typical:  # their order hardly matters
         return shares.tail, sentence, "chunk_size: 1" if node.executor == "process" else ""
     if node.executor == "process":
