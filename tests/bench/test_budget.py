@@ -62,6 +62,7 @@ def test_fewer_rounds_measure_as_many_starts_as_three_if_there_is_time():
     assert (rounds, starts) == (1, 2)
     assert expected(slow, CASES, rounds, counts, starts) <= 100
     assert affordable(COMPUTES, CASES, 1, 60) == (1, 2, (30, 100, 300))
+    assert affordable(COMPUTES, [SEQUENTIAL, THREAD], 1, 60) == (1, 0, (30, 100, 300))
     assert affordable(BenchProbe(20, 3600.0, 0.0, waits=False), CASES, 3, 60) == (1, 0, (1,))
     assert affordable(BenchProbe(1, 0.1, 0.0, waits=False), CASES, 1, 60) == (
         1,

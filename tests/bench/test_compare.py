@@ -42,7 +42,7 @@ def test_a_process_runs_cold_warm_and_the_other_numbers_of_items(compared, costs
 def test_further_starts_are_measured_after_the_rounds_and_are_no_rounds(compared, costs):
     found, machine = compared({"thread": costs(), "process": costs(start=(2.0, 0.4, 0.3))}, starts=2)
     turns = [executor for executor, _ in machine.asked]
-    assert turns == ["thread", "process", "process", "thread", "thread", "process"]
+    assert turns == ["thread", "process", "process", "process"]
     thread, process = found.figures
     assert len(process.rounds) == 1
     assert (process.start.median, process.start.least, process.start.most) == pytest.approx((0.4, 0.3, 2.0))
@@ -52,10 +52,10 @@ def test_further_starts_are_measured_after_the_rounds_and_are_no_rounds(compared
 def test_no_further_start_is_measured_that_would_end_too_late(costs, machine):
     times = iter([0.0, 50.0])
     order = MeasureOrder(
-        WORK, cases_of(["thread"], [None], BUILDS), BenchProbe(300, 0.01, 0.0, waits=False), (10, 300), 1, 2,
+        WORK, cases_of(["process"], [None], BUILDS), BenchProbe(300, 0.01, 0.0, waits=False), (10, 300), 1, 2,
         30.0, most_seconds=51.0,
     )  # fmt: skip
-    one = machine({"thread": costs()})
+    one = machine({"process": costs()})
     compare(order, lambda line: None, one, lambda: next(times))
     assert len(one.asked) == 1
 

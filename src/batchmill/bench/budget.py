@@ -66,9 +66,9 @@ class BenchProbe:
 def affordable(
     probe: BenchProbe, cases: Sequence[Case], rounds: int, seconds: float
 ) -> tuple[int, int, tuple[int, ...]]:
-    """The rounds, the further starts of each case, and the numbers of items to measure within ``seconds``.
-    Fewer rounds, then fewer starts, if otherwise runs would be so short that nothing could be seen in them,
-    or only the largest had an item for each worker."""
+    """The rounds, the further starts of worker processes, and the numbers of items to measure within
+    ``seconds``. Fewer rounds, then fewer starts, if otherwise runs would be so short that nothing could be
+    seen in them, or only the largest had an item for each worker."""
     least = 3 * max(case.at_once for case in cases)
     for fewer, starts in _repeats(rounds):
         counts = counts_of(probe, cases, fewer, seconds, starts)
@@ -76,7 +76,7 @@ def affordable(
             break
         if counts[-1] >= least and probe.items_of(counts[-1]) * probe.item >= LEAST_SECONDS:
             break
-    return fewer, more_starts(fewer, counts) and starts, counts
+    return fewer, more_starts(cases, fewer, counts) and starts, counts
 
 
 def _repeats(rounds: int) -> Iterator[tuple[int, int]]:
@@ -85,9 +85,10 @@ def _repeats(rounds: int) -> Iterator[tuple[int, int]]:
     yield from ((1, starts) for starts in range(STARTS - 2, -1, -1))
 
 
-def more_starts(rounds: int, counts: Sequence[int]) -> int:
-    """How many starts to measure besides those of the rounds. None where that would be a round."""
-    return max(0, STARTS - rounds) if len(counts) > 1 else 0
+def more_starts(cases: Sequence[Case], rounds: int, counts: Sequence[int]) -> int:
+    """How many starts of worker processes to measure besides those of the rounds: other load disturbs these
+    the most. 0 where that would be a round."""
+    return max(0, STARTS - rounds) if len(counts) > 1 and any(case.processes for case in cases) else 0
 
 
 def counts_of(
@@ -140,9 +141,9 @@ def expected(
     probe: BenchProbe, cases: Sequence[Case], rounds: int, counts: Sequence[int], starts: int = 0
 ) -> float:
     """Seconds for the whole measurement, without the probe: so many rounds, and ``starts`` times only the
-    start of each case."""
+    start of each case that has worker processes."""
     whole = sum(_seconds(probe, case, steps_of(case, counts, probe)) for case in cases)
-    start = sum(_seconds(probe, case, start_steps(case, counts, probe)) for case in cases)
+    start = sum(_seconds(probe, case, start_steps(case, counts, probe)) for case in cases if case.processes)
     return rounds * whole + starts * start
 
 

@@ -30,9 +30,9 @@ Measure = Callable[[Workload, Case, Sequence[RunStep]], RunSeries]
 @dataclass(frozen=True, slots=True)
 class MeasureOrder:
     """What to measure of a workload: runs of ``counts`` items of each batch under ``cases``, in ``rounds``
-    rounds, and ``starts`` times only the start of each. ``items`` is the number to advise for, None for the
-    existing ones. It takes about ``seconds``. No round begins that would end later than ``most_seconds``
-    after the first, None for no such time."""
+    rounds, and ``starts`` times only the start of worker processes. ``items`` is the number to advise for,
+    None for the existing ones. It takes about ``seconds``. No round begins that would end later than
+    ``most_seconds`` after the first, None for no such time."""
 
     workload: Workload
     cases: Sequence[Case]
@@ -104,7 +104,7 @@ def ordered(
     if counts is not None:
         most = max(counts) if probe.in_batch is None else probe.in_batch
         chosen = tuple(sorted({min(count, most) for count in counts})) if most else ()
-        starts, rest = more_starts(rounds, chosen), None
+        starts, rest = more_starts(cases, rounds, chosen), None
     else:
         rest = max(0.0, seconds - PROBE_SECONDS - PROCESS_SECONDS - probe.copying)
         rounds, starts, chosen = affordable(probe, cases, rounds, rest)
@@ -145,7 +145,8 @@ def _measured(
             break
         whole = number < order.rounds
         which = f"round {number + 1} of {order.rounds}" if whole else "once more the start"
-        for case in _turn(order.cases, number):
+        cases = order.cases if whole else [case for case in order.cases if case.processes]
+        for case in _turn(cases, number):
             tell(f"{name}: {which}, {case.label} on {case.build}")
             steps = (steps_of if whole else start_steps)(case, order.counts, probe)
             series[case].append(run(order.workload, case, steps))

@@ -231,7 +231,7 @@ def _estimate(orders: Sequence[MeasureOrder]) -> str:
         *few, most = order.counts or (0,)
         numbers = ", ".join([*(f"{items:,}" for items in few), count(most, "item")])
         each = f" of each of {order.probe.batches} batches" if order.probe.batches > 1 else ""
-        more = f", then {count(order.starts, 'further start')} of each" if order.starts else ""
+        more = f", then {count(order.starts, 'more start')} of worker processes" if order.starts else ""
         told.append(f"{order.workload.name} with {numbers}{each} in {count(order.rounds, 'round')}{more}")
     return "; ".join(told)
 
