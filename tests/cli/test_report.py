@@ -33,7 +33,7 @@ def test_without_a_file_it_is_text(report):
     assert (code, err) == (0, "")
     assert out.startswith("degraded: run ")
     assert "5 of 6 items are done, 1 failed.\n" in out
-    assert "1 × AssertionError in half: broken …\n  show it: batchmill show " in out
+    assert "1 × AssertionError in half: broken 4\n  show it: batchmill show " in out
 
 
 def test_json_is_the_model(report):
