@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from batchmill.block import Block
 from batchmill.journal.calls import VisitLedger
-from batchmill.journal.changed_items import ChangedItems, Named
-from batchmill.journal.contract import Kept, KeyMore
+from batchmill.journal.changed_items import ChangedItems
+from batchmill.journal.contract import ContentKey, Kept
 from batchmill.journal.known import AllKnown
 from batchmill.journal.matching import Claims, Found, Matcher
 from batchmill.journal.outcome_rows import OutcomeRows
@@ -41,8 +41,8 @@ class Place(Protocol):
 
 class SqliteItemLog:
     """See the module. ``matcher`` is None if nothing is known; ``failed_only`` leaves out items that never
-    began; ``counts`` is called at the end with the counts, the changes in the items and the missing files;
-    ``missing`` and ``named`` are those of the key. Calls go into ``ledger``.
+    began; ``counts`` is called at the end with the counts, the changes in the items and the missing files.
+    Calls go into ``ledger``.
 
     Concurrency: workers call ``record``, one thread at a time ``match``, with ``locked`` around its reads.
     Only ``match`` changes the visit, and a thread that records just before writes to the old one, from which
@@ -54,27 +54,25 @@ class SqliteItemLog:
         place: Place,
         writer: Writer,
         rows: RowWriter,
-        more: KeyMore | None,
+        key: ContentKey,
         ledger: VisitLedger,
         *,
         matcher: Matcher | None = None,
         locked: Any = None,
         failed_only: bool = False,
         counts: Callable[[Kept, Sequence[str], Sequence[str]], None] | None = None,
-        missing: Callable[[Any], str] | None = None,
-        named: Named | None = None,
     ) -> None:
         self._place = place
         self._writer = writer
         self._rows = rows
-        self._more = more
+        self._more = key.more
         self._ledger = ledger
         self._matcher = matcher
         self._locked = locked
         self._failed_only = failed_only
         self._counts = counts
-        self._missing = missing
-        self._changed = ChangedItems(named, rows.masker.text)
+        self._missing = key.missing
+        self._changed = ChangedItems(key.named, rows.masker.text)
         self._lost, self._first_lost = 0, ""
         self._kept = Kept()
         self._unknown = 0
