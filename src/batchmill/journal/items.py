@@ -12,7 +12,7 @@ from batchmill.journal.calls import VisitLedger
 from batchmill.journal.changed_items import ChangedItems
 from batchmill.journal.contract import ContentKey, Kept
 from batchmill.journal.known import AllKnown
-from batchmill.journal.matching import Claims, Found, Matcher
+from batchmill.journal.matching import Claims, FoundOutcome, Matcher
 from batchmill.journal.outcome_rows import OutcomeRows
 from batchmill.journal.rows import RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.visits import gone_files
@@ -126,7 +126,7 @@ class SqliteItemLog:
             found = matcher.in_place(first_id(self._place.visit) + start, keys)
         return None if found is None else Block(start, *found, items=items)
 
-    def _note_unknown(self, start: int, items: Sequence[Any], found: dict[int, Found]) -> None:
+    def _note_unknown(self, start: int, items: Sequence[Any], found: dict[int, FoundOutcome]) -> None:
         count = len(items)
         if self._failed_only or len(found) == count:  # what is not found is left out, or there is no such
             return
@@ -152,7 +152,7 @@ class SqliteItemLog:
     def _extra(self, item: Any, index: int) -> object:
         return None if self._more is None else self._more(item, index)
 
-    def _conflict(self, start: int, count: int, found: dict[int, Found]) -> bool:
+    def _conflict(self, start: int, count: int, found: dict[int, FoundOutcome]) -> bool:
         """Whether an outcome already stands where that of another item must go."""
         assert self._matcher is not None  # noqa: S101  # for the type checker: the caller has looked
         own = first_id(self._place.visit) + start
@@ -168,7 +168,7 @@ class SqliteItemLog:
         self._writer.put("copy_visit", [row])
         self._writer.put("copy_waits", [row])
 
-    def _outcomes(self, start: int, found: dict[int, Found]) -> dict[int, Outcome]:
+    def _outcomes(self, start: int, found: dict[int, FoundOutcome]) -> dict[int, Outcome]:
         known: dict[int, Outcome] = {}
         copies: list[tuple[int, int, int]] = []
         own = first_id(self._place.visit) + start

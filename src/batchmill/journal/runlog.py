@@ -21,7 +21,7 @@ from batchmill.journal.matching import Claims, Matcher
 from batchmill.journal.outcome_rows import OutcomeRows
 from batchmill.journal.rows import RowWriter, files_in, first_id
 from batchmill.journal.statements import one_row, statement
-from batchmill.journal.visit_logs import Place, Reading, SqliteSingleLog
+from batchmill.journal.visit_logs import LockedReads, SqlitePlace, SqliteSingleLog
 from batchmill.journal.visits import ITEMS, Before, CallsOnly, gone_files
 from batchmill.journal.writer import Writer
 from batchmill.outcome import NO_WAITS, Outcome
@@ -224,7 +224,7 @@ class SqliteRunLog:
             own = now.id if now and now.id in visits else None
             # while the total is that of the pass before
             bounds = self.earlier.bounds(now.id) if now else (0, 0)
-            place = Place(self, address, turn, key, (total, source), own, claims, bounds)
+            place = SqlitePlace(self, address, turn, key, (total, source), own, claims, bounds)
             matcher = self._matcher(key, visits, claims, cached=cached and not again)
 
         def count(kept: Kept, reasons: Sequence[str], gone: Sequence[str]) -> None:
@@ -267,8 +267,8 @@ class SqliteRunLog:
     def batch_not_kept(self, address: str) -> CallsOnly:
         return CallsOnly(self.ledger.of_visit(address, self._turn(address), is_batch=True))
 
-    def _reading(self) -> Reading:
-        return Reading(self._lock, self.path)
+    def _reading(self) -> LockedReads:
+        return LockedReads(self._lock, self.path)
 
     def counts(self) -> Kept:
         """The counts so far: kept, redone and so on."""
