@@ -16,11 +16,11 @@ from batchmill.cli.exits import Exit
 from batchmill.cli.faults import say
 from batchmill.cli.interrupts import Interrupts
 from batchmill.cli.journals import working_folder
+from batchmill.cli.options import Talk
 from batchmill.cli.streams import DataStream, data_only
 from batchmill.cli.watching import log_to_stderr, watching
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.events import Event, Finishing, Listener, RunStarted
-from batchmill.events.progress import ProgressKind
 from batchmill.graph.attached import Attachment
 from batchmill.journal.journal import Journal
 from batchmill.runs.result import RunResult
@@ -58,9 +58,7 @@ class CommandCall:
     begin: Begin
     journal: Journal | None
     as_json: bool
-    progress: ProgressKind
-    quiet: bool
-    verbose: bool
+    talk: Talk
     at_the_end: FilesAtTheEnd
     items: MapRun | None = None
     folder: str = field(default_factory=working_folder)
@@ -75,9 +73,9 @@ def fulfil(call: CommandCall, caller: Caller) -> int:
         stop, cancel, last = CancelToken(), CancelToken(), CancelToken()
         with (
             _printing(call.items, data, stop, cancel) as printer,
-            log_to_stderr(call.verbose, masker.text),
+            log_to_stderr(call.talk.verbose, masker.text),
             Interrupts(stop, cancel, say, last=last) as interrupts,
-            watching(call.progress, call.quiet, call.verbose) as (listeners, summary),
+            watching(call.talk.progress, call.talk.quiet, call.talk.verbose) as (listeners, summary),
         ):
             listeners.append(partial(_inform, interrupts, call))
             if printer is not None and printer.log is not None:
@@ -98,7 +96,7 @@ def fulfil(call: CommandCall, caller: Caller) -> int:
             _show(result, data, call.as_json)
         enough = printer is not None and data.broken  # who read the results has seen enough
         if not enough:
-            for line in last_words(summary, result, call.quiet, call.folder, named=printer is not None):
+            for line in last_words(summary, result, call.talk.quiet, call.folder, named=printer is not None):
                 say(line)
         call.at_the_end.write(result.run)
         if enough:

@@ -119,25 +119,28 @@ def command_of(
         whole = Placeholder(mark or "{}")
         parts = [[*parts[0], " ", whole]] if len(parts) == 1 else [*parts, [whole]]
         found = [whole]
-    members: tuple[tuple[int, int], ...] = ()
     if len(parts) == 1 and shape.grouped:
         script = "".join(positional(parts[0]))
         all_items: list[list[str | Placeholder]] = [[one] for one in found[:1]]
         parts = [[interpreter], ["-c"], [script], [interpreter], *all_items]
+    used = tuple(dict.fromkeys(one for whole in found for one in (whole, *_each(whole, shape))))
     if len(parts) == 1:
-        command: str | list[str] = "".join(_line(parts[0], shape))
-    else:
-        filled = list(
-            _grouped(parts, shape) if shape.grouped else ((one, None) for one in _words(parts, shape))
-        )
-        command = ["".join(_templates(word, AS_IT_IS)) for word, _ in filled]
-        members = tuple((place, number) for place, (_, number) in enumerate(filled) if number is not None)
-        try:
-            review_words(command, _AS_ARGUMENT)
-        except TemplateSyntaxError as error:
-            raise click.UsageError(error.message) from None
-    used = [one for whole in found for one in ([whole, *_each(whole, shape)])]
-    return ItemCommand(command, tuple(dict.fromkeys(used)), members)
+        return ItemCommand("".join(_line(parts[0], shape)), used, ())
+    return _of_words(parts, used, shape)
+
+
+def _of_words(
+    parts: list[list[str | Placeholder]], used: tuple[Placeholder, ...], shape: ItemShape
+) -> ItemCommand:
+    """The command of several words, which no shell reads."""
+    filled = list(_grouped(parts, shape) if shape.grouped else ((one, None) for one in _words(parts, shape)))
+    command = ["".join(_templates(word, AS_IT_IS)) for word, _ in filled]
+    try:
+        review_words(command, _AS_ARGUMENT)
+    except TemplateSyntaxError as error:
+        raise click.UsageError(error.message) from None
+    members = tuple((place, number) for place, (_, number) in enumerate(filled) if number is not None)
+    return ItemCommand(command, used, members)
 
 
 class _Reader:

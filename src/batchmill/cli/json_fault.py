@@ -45,17 +45,10 @@ def _object(error: BaseException, schema: str, hide: Callable[[str], str]) -> di
     warnings = [_hidden(one.as_json(), hide) for one in warned]
     if schema == SCHEMA:
         return {"schema": schema, "errors": errors, "warnings": warnings}
-    return {
-        "schema": schema,
-        "run": None,
-        "status": "failed",
-        "outputs": {},
-        "nodes": {},
-        "errors": [{**OF_NO_ITEM, **one} for one in errors],
-        "warnings": warnings,
-        "llm_calls": [],
-        "timing": {},
-    }
+    from batchmill.runs.result import RunResult  # not for --help
+
+    failed = RunResult("", "failed", errors=[{**OF_NO_ITEM, **one} for one in errors], warnings=warnings)
+    return {**failed.as_object(), "run": None}
 
 
 def _hidden(entry: dict[str, Any], hide: Callable[[str], str]) -> dict[str, Any]:

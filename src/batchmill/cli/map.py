@@ -21,9 +21,9 @@ from batchmill.cli.fulfil import CommandCall, fulfil
 from batchmill.cli.journals import working_folder
 from batchmill.cli.map_job import MapJob
 from batchmill.cli.map_run import dry_run, map_run
+from batchmill.cli.options import Keeping, Talk
 from batchmill.cli.values import Codes, Jobs, Load, Separator, Span, Tolerance, Variable
 from batchmill.errors import InvalidSetting
-from batchmill.events.progress import ProgressKind
 from batchmill.executors.registry import KINDS
 from batchmill.journal.places import own_map_journal
 from batchmill.traits import TRAITS
@@ -174,14 +174,9 @@ def _of_results(command: Command) -> Command:
 def command(
     caller: Caller,
     /,
-    journal_path: str | None,
-    no_journal: bool,
-    durable: bool,
-    name: str | None,
+    keeping: Keeping,
     json_wanted: bool,
-    progress: ProgressKind,
-    quiet: bool,
-    verbose: bool,
+    talk: Talk,
     dry: bool,
     exit_zero: bool,
     cluster: str | None,
@@ -199,9 +194,9 @@ def command(
     Without any of them the item comes last. A COMMAND of one word is a line for the shell, which gets the
     item as an argument and never runs it as code.
     """
-    caller.verbose = verbose
-    refuse_in_keeping(journal_path)
-    refuse_in_talk(progress)
+    caller.verbose = talk.verbose
+    refuse_in_keeping(keeping.journal_path)
+    refuse_in_talk(talk.progress)
     refuse_in_cluster(asked["executor"])
     refuse_in_map(asked, command_words, json_wanted)
     _refuse_expanded(asked["items"], command_words)
@@ -212,17 +207,15 @@ def command(
     _ = job.command  # which complains of what is wrong with it
     if dry:
         return dry_run(job)
-    if not job.items and sys.stdin is not None and sys.stdin.isatty() and not quiet:
+    if not job.items and sys.stdin is not None and sys.stdin.isatty() and not talk.quiet:
         say("reading items from the terminal, one on each line; Ctrl-D ends them")
-    journal = options.kept_in(journal_path, no_journal, durable, partial(own_map_journal, working_folder()))
-    remembered = options.remembered(name, json_wanted, progress)
+    journal = keeping.journal(partial(own_map_journal, working_folder()))
+    remembered = options.remembered(keeping.name, json_wanted, talk.progress)
     with (
         FilesAtTheEnd.asked({**asked, "joblog": None}, journal) as at_the_end,  # that of `map` is its own
         map_run(job, journal, json_wanted, remembered, cluster, at_the_end) as (run, begin),
     ):
-        call = CommandCall(
-            begin, journal, json_wanted, progress, quiet, verbose, at_the_end, run, exit_zero=exit_zero
-        )
+        call = CommandCall(begin, journal, json_wanted, talk, at_the_end, run, exit_zero=exit_zero)
         return fulfil(call, caller)
 
 

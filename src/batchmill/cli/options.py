@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +12,7 @@ import click
 
 from batchmill.cli.at_the_end import FILES
 from batchmill.cli.journals import VARIABLE
+from batchmill.events.progress import ProgressKind
 from batchmill.executors.registry import KINDS
 from batchmill.ir.clusters import written_cluster
 from batchmill.journal.journal import DEFAULT_PATH, Journal, unfit_name
@@ -21,6 +24,31 @@ ONCE = frozenset({"collect", "results", "mark", "journal_path", "params_file", "
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What a command says on stderr: the options of :func:`talk`."""
+
+    progress: ProgressKind
+    quiet: bool
+    verbose: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Where a run is saved, and under which name: the options of :func:`keeping`."""
+
+    journal_path: str | None
+    no_journal: bool
+    durable: bool
+    name: str | None
+
+    def journal(self, otherwise: Callable[[], Path] = lambda: DEFAULT_PATH) -> Journal | None:
+        """The journal, that at ``otherwise`` if no path is given; ``none`` as a path is none at all."""
+        if self.no_journal or names_none(self.journal_path):
+            return None
+        return Journal(otherwise() if self.journal_path is None else self.journal_path, durable=self.durable)
+
+
 class OnceCommand(click.Command):
     """A command that refuses options of :data:`ONCE` given twice; of others the last one holds, as usual."""
 
@@ -30,6 +58,21 @@ class OnceCommand(click.Command):
         if twice is not None:
             raise click.UsageError(f"{twice.opts[-1]} is given twice: keep one", ctx)
         return super().parse_args(ctx, args)
+
+
+def gathered(name: str, kind: Callable[..., object], *names: str) -> Callable[..., Callable[..., Any]]:
+    """Give a command several of its options, by their ``names``, as one argument: what ``kind`` makes
+    of them."""
+
+    def around(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def called(*args: object, **given: object) -> Any:
+            one = kind(**{key: given.pop(key) for key in names})
+            return command(*args, **given, **{name: one})
+
+        return called
+
+    return around
 
 
 def document(command: Command) -> Command:
@@ -81,8 +124,9 @@ def limit(command: Command) -> Command:
     )(command)
 
 
-def part(command: Command) -> Command:
-    """``--only``, ``--from`` and ``--until``."""
+def part(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--only``, ``--from`` and ``--until``, as the argument ``part``, by name."""
+    command = gathered("part", dict, "only", "from_", "until")(command)
     command = click.option("--until", metavar="NODE", help="Run NODE and the nodes it needs.")(command)
     command = click.option(
         "--from", "from_", metavar="NODE", help="Run NODE and the nodes after it; see above."
@@ -142,8 +186,10 @@ def wait(command: Command) -> Command:
     return click.option("--wait", is_flag=True, help=told)(command)
 
 
-def keeping(command: Command) -> Command:
-    """``--journal``, ``--no-journal``, ``--durable`` and ``--name`` for commands that write it."""
+def keeping(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--journal``, ``--no-journal``, ``--durable`` and ``--name`` for commands that write it, as a
+    :class:`Keeping`."""
+    command = gathered("keeping", Keeping, *(field.name for field in fields(Keeping)))(command)
     command = click.option("--name", metavar="NAME", callback=_fit_name, help="A name for the run.")(command)
     command = click.option(
         "--durable", is_flag=True, help="Wait until every commit of the journal is on disk."
@@ -165,16 +211,6 @@ def names_none(path: str | None) -> bool:
     return path is not None and path.lower() in ("", "none")
 
 
-def kept_in(
-    path: str | None, no_journal: bool, durable: bool, otherwise: Callable[[], Path] = lambda: DEFAULT_PATH
-) -> Journal | None:
-    """The journal that the options of :func:`keeping` name, that at ``otherwise`` where they name none;
-    ``none`` as a path is none at all."""
-    if no_journal or names_none(path):
-        return None
-    return Journal(otherwise() if path is None else path, durable=durable)
-
-
 def at_the_end(command: Command) -> Command:
     """An option for each of :data:`FILES`, and ``--exit-zero``."""
     return click.option("--joblog", metavar="FILE", help=FILES["joblog"])(at_the_end_of_map(command))
@@ -192,8 +228,9 @@ def at_the_end_of_map(command: Command) -> Command:
     return command
 
 
-def talk(command: Command) -> Command:
-    """``--progress``, ``--quiet`` and ``--verbose``."""
+def talk(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--progress``, ``--quiet`` and ``--verbose``, as a :class:`Talk`."""
+    command = gathered("talk", Talk, *(field.name for field in fields(Talk)))(command)
     command = click.option("-v", "--verbose", is_flag=True, help="Name every node; show tracebacks.")(command)
     command = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")(command)
     return click.option(

@@ -73,9 +73,7 @@ def command(
     executor: str | None,
     jobs: int | None,
     cluster: str | None,
-    only: str | None,
-    from_: str | None,
-    until: str | None,
+    part: dict[str, Any],
     form: Form,
     changes: bool,
     journal_path: str | None,
@@ -95,7 +93,7 @@ def command(
     if changes and form in ("mermaid", "dot"):
         raise click.UsageError(f"--changes adds lines that belong to no diagram: leave out --format {form}")
     from_inputs = given(inputs, set_json, params_file)
-    settings = RunSettings(executor=executor, jobs=jobs, cluster=cluster, part=Part.of(only, from_, until))
+    settings = RunSettings(executor=executor, jobs=jobs, cluster=cluster, part=Part.of(**part))
     since = _since(file, from_inputs, journal_path) if changes else None
     show_plan(file, from_inputs, settings, journal_path, "json" if json_wanted else form, since)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from batchmill.cli.fulfil import Begin, CommandCall, fulfil
 from batchmill.cli.given import Given, given
 from batchmill.cli.journals import Found, Journals, working_folder
 from batchmill.cli.map_run import MapRun, items_of_map, map_resumed
+from batchmill.cli.options import Talk
 from batchmill.cli.own_files import check_written, own_files
 from batchmill.cli.rehearsed import tell
 from batchmill.cli.titles import introduced, is_map
@@ -62,6 +64,7 @@ from batchmill.runs.resume import resume
 )
 @options.at_the_end
 @options.talk
+@options.gathered("settings", dict, "executor", "jobs", "limit", "cluster", "wait")
 @click.pass_obj
 def command(
     caller: Caller,
@@ -71,21 +74,13 @@ def command(
     failed_only: bool,
     set_json: tuple[str, ...],
     params_file: Path | None,
-    executor: str | None,
-    jobs: int | None,
-    limit: int | Literal["all"] | None,
-    cluster: str | None,
-    only: str | None,
-    from_: str | None,
-    until: str | None,
+    settings: dict[str, Any],
+    part: dict[str, Any],
     whole: bool,
-    wait: bool,
     journal_path: str | None,
     durable: bool,
     json_wanted: bool | None,
-    progress: ProgressKind,
-    quiet: bool,
-    verbose: bool,
+    talk: Talk,
     exit_zero: bool,
     **files: str | None,
 ) -> int:
@@ -100,30 +95,28 @@ def command(
     With --only and --from the nodes of the part run again, even those with a result; the nodes before NODE do
     not run. A run of a part continues with that part; --whole runs the rest too.
     """
-    caller.verbose = verbose
-    refuse_in_talk(progress)
-    refuse_in_cluster(executor)
+    caller.verbose = talk.verbose
+    refuse_in_talk(talk.progress)
+    refuse_in_cluster(settings["executor"])
     name, pairs = _split(words)
     inputs = given(pairs, set_json, params_file)
     with Journals(journal_path) as journals:
         found = journals.to_resume(name, failed_only)
     journal, run = Journal(found.journal.path, durable=durable), found.run
-    part: dict[str, Any] = {"only": only, "from_": from_, "until": until, "whole": whole}
-    settings: dict[str, Any] = {
-        "executor": executor, "jobs": jobs, "limit": limit, "cluster": cluster, "wait": wait
-    }  # fmt: skip
+    part = {**part, "whole": whole}
     if is_flow(run):
         changed = {"--dry-run": dry_run, "an input": inputs.values or inputs.text}
         options_set = {f"--{option}": value for option, value in settings.items()}
         _refuse_for_flows({**changed, **options_set, "a part": any(part.values())})
     if dry_run:
-        _show_dry_run(run, journal, inputs, failed_only, limit, part, as_json=bool(json_wanted))
+        _show_dry_run(run, journal, inputs, failed_only, settings["limit"], part, as_json=bool(json_wanted))
         return Exit.SUCCESS
     as_json = bool(run.settings.get("json")) if json_wanted is None else json_wanted
     caller.fault_schema = RUN_SCHEMA if as_json and not is_map(run) else None
-    if not quiet:
+    if not talk.quiet:
         _introduce(found, new_part=any(part.values()))
-    shown = _kept_progress(run) if progress == "auto" else progress
+    if talk.progress == "auto":
+        talk = replace(talk, progress=_kept_progress(run))
     folder = working_folder()
     own = own_files(params_file)
     with (
@@ -136,9 +129,7 @@ def command(
         kept_for = {**({} if json_wanted is None else {"json": as_json}), **at_the_end.remembered()}
         further = {**settings, **part, "own_files": own, "remembered": kept_for}
         begin = _further_pass(run, journal, inputs, failed_only, further)
-        call = CommandCall(
-            begin, journal, as_json, shown, quiet, verbose, at_the_end, items, folder, exit_zero
-        )
+        call = CommandCall(begin, journal, as_json, talk, at_the_end, items, folder, exit_zero)
         return fulfil(call, caller)
 
 

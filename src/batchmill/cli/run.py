@@ -16,8 +16,8 @@ from batchmill.cli.document import document_of
 from batchmill.cli.exits import Exit
 from batchmill.cli.fulfil import Begin, CommandCall, fulfil
 from batchmill.cli.given import Given, given, with_stdin
+from batchmill.cli.options import Keeping, Talk
 from batchmill.cli.own_files import check_written, own_files
-from batchmill.events.progress import ProgressKind
 from batchmill.graph.part import Part
 from batchmill.journal.journal import Journal
 from batchmill.runs.result import RunResult
@@ -38,6 +38,7 @@ from batchmill.runs.settings import RunSettings
 @options.json_flag("Print the whole run as one JSON object.")
 @options.at_the_end
 @options.talk
+@options.gathered("settings", dict, "executor", "jobs", "limit", "cluster")
 @click.pass_obj
 def command(
     caller: Caller,
@@ -47,22 +48,12 @@ def command(
     params_file: Path | None,
     set_json: tuple[str, ...],
     dry_run: bool,
-    executor: str | None,
-    jobs: int | None,
-    limit: int | None,
-    cluster: str | None,
-    only: str | None,
-    from_: str | None,
-    until: str | None,
+    settings: dict[str, Any],
+    part: dict[str, Any],
     wait: bool,
-    journal_path: str | None,
-    no_journal: bool,
-    durable: bool,
-    name: str | None,
+    keeping: Keeping,
     json_wanted: bool,
-    progress: ProgressKind,
-    quiet: bool,
-    verbose: bool,
+    talk: Talk,
     exit_zero: bool,
     **files: str | None,
 ) -> int:
@@ -74,25 +65,24 @@ def command(
     With --only and --from the nodes before NODE do not run: their results come from any run in the journal
     with the same content.
     """
-    caller.verbose = verbose
-    refuse_in_keeping(journal_path)
-    refuse_in_talk(progress)
-    refuse_in_cluster(executor)
+    caller.verbose = talk.verbose
+    refuse_in_keeping(keeping.journal_path)
+    refuse_in_talk(talk.progress)
+    refuse_in_cluster(settings["executor"])
     from_line = given(inputs, set_json, params_file)
-    part: dict[str, Any] = {"only": only, "from_": from_, "until": until}
-    settings: dict[str, Any] = {"executor": executor, "jobs": jobs, "limit": limit, "cluster": cluster}
     if dry_run:
         from batchmill.cli.plan import show_plan  # it draws, and looks at clusters: most runs need neither
 
-        planned = RunSettings(**settings, part=Part.of(only, from_, until))
-        show_plan(file, from_line, planned, journal_path, "json" if json_wanted else "tree")
+        planned = RunSettings(**settings, part=Part.of(**part))
+        show_plan(file, from_line, planned, keeping.journal_path, "json" if json_wanted else "tree")
         return Exit.SUCCESS
     draft = document_of(file)
     wanted = with_stdin(from_line, draft)
-    journal = options.kept_in(journal_path, no_journal, durable)
+    journal = keeping.journal()
     own = own_files(params_file)
     with FilesAtTheEnd.asked(files, journal) as at_the_end:
         check_written(at_the_end.written, own)
+        remembered = options.remembered(keeping.name, json_wanted, talk.progress)
         begin: Begin = partial(
             run,
             draft,
@@ -103,13 +93,11 @@ def command(
             journal=at_the_end.journal,
             warnings=wanted.told(draft.raw),
             own_files={**own, **at_the_end.own_files},
-            remembered={**options.remembered(name, json_wanted, progress), **at_the_end.remembered()},
+            remembered={**remembered, **at_the_end.remembered()},
         )
         if wait:
             begin = _and_further_passes(begin, wanted, journal)
-        call = CommandCall(
-            begin, journal, json_wanted, progress, quiet, verbose, at_the_end, exit_zero=exit_zero
-        )
+        call = CommandCall(begin, journal, json_wanted, talk, at_the_end, exit_zero=exit_zero)
         return fulfil(call, caller)
 
 

@@ -180,41 +180,42 @@ def _show_run(
     as_object: bool,
 ) -> None:
     waiting = list(map(batch_as_json, reader.batches(run)))
+    spent = _spent(reader, run)
     if as_object:
-        nodes = [
-            {
-                "node": visit.address,
-                "batch": visit.is_batch,
-                "total": visit.total,
-                "done": visit.done,
-                "failed": visit.failed,
-                "degraded": visit.degraded,
-                "skipped": visit.skipped,
-                "wall": round(visit.wall, 6),
-            }
-            for visit in visits
-        ]
-        nodes += [_as_visit(name, told) for name, told in others.items()]
-        data.write_json({**as_json(run), "nodes": nodes, "spent": _spent(reader, run), "waiting": waiting})
+        nodes = [*map(_visit, visits), *(_as_visit(name, told) for name, told in others.items())]
+        data.write_json({**as_json(run), "nodes": nodes, "spent": spent, "waiting": waiting})
         return
-    again = f", begun {run.passes} times" if run.passes > 1 else ""
-    wall = f" in {seconds(run.wall)}" if run.wall is not None else ""
-    data.write_line(f"run {run.name}: {run.status}{wall}{again}")
-    mapped = is_map(run)
-    data.write_line(title(run, LONGEST_TITLE) if mapped or run.label else f"document {run.source}")
-    if run.label and not mapped:
-        data.write_line(f"document {run.source}")
-    data.write_line(f"begun {moment(run.started_at)} in {run.folder}")
-    if run.limit is not None:
-        data.write_line(f"no more than the first {count(run.limit, 'item')} of each batch, by --limit")
+    for line in _head(run):
+        data.write_line(line)
     for visit in visits:
         data.write_line(f"  {visit.address}: {_counts(visit)}")
     for name, told in others.items():
         data.write_line(f"  {name}: {_ended(told)}")
     if waiting:
         data.write_line(in_words(waiting))
-    if (spent := _spent(reader, run)) is not None:
+    if spent is not None:
         data.write_line(f"spent{' in all' if run.passes > 1 else ''}: {spending(**spent)}")
+
+
+def _head(run: RunRecord) -> Iterator[str]:
+    """What is said of the run itself."""
+    again = f", begun {run.passes} times" if run.passes > 1 else ""
+    wall = f" in {seconds(run.wall)}" if run.wall is not None else ""
+    yield f"run {run.name}: {run.status}{wall}{again}"
+    mapped = is_map(run)
+    if mapped or run.label:
+        yield title(run, LONGEST_TITLE)
+    if not mapped:
+        yield f"document {run.source}"
+    yield f"begun {moment(run.started_at)} in {run.folder}"
+    if run.limit is not None:
+        yield f"no more than the first {count(run.limit, 'item')} of each batch, by --limit"
+
+
+def _visit(visit: VisitRecord) -> dict[str, Any]:
+    counts = {"total": visit.total, "done": visit.done, "failed": visit.failed}
+    counts |= {"degraded": visit.degraded, "skipped": visit.skipped}
+    return {"node": visit.address, "batch": visit.is_batch, **counts, "wall": round(visit.wall, 6)}
 
 
 def _as_visit(name: str, told: Mapping[str, object]) -> dict[str, Any]:

@@ -41,3 +41,6 @@ class _Heard(LogAround):
     def record(self, block: Block) -> None:
         super().record(block)
         self._ended(block)
+
+
+NOTHING_ATTACHED = Attachment()

@@ -29,9 +29,9 @@ class Part:
             raise InvalidSetting("`only` runs one node: leave out `from` and `until`")
 
     @classmethod
-    def of(cls, only: str | None, start: str | None, until: str | None) -> Part | None:
+    def of(cls, only: str | None, from_: str | None, until: str | None) -> Part | None:
         """The part; None for all there is."""
-        return None if only is start is until is None else cls(only, start, until)
+        return None if only is from_ is until is None else cls(only, from_, until)
 
     @classmethod
     def kept(cls, written: object) -> Part | None:

@@ -21,7 +21,8 @@ from batchmill.errors import BatchmillError, InternalError
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.node_run import NodeRun, faulty_visit
-from batchmill.graph.visits.batched import items_at, keys_of, step_of
+from batchmill.graph.visits.batch_items import items_at
+from batchmill.graph.visits.batched import keys_of, step_of
 from batchmill.graph.visits.collecting import batch_visit, entries, skipped_in
 from batchmill.graph.visits.conditions import looked_at_again
 from batchmill.graph.visits.fingerprint import batch_log

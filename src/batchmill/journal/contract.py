@@ -81,19 +81,34 @@ class ContentKey(NamedTuple):
     """All that the outcomes of a visit depend on, except the items. ``parts`` has a digest by name for each
     input of ``digest``: they show what changed.
 
-    ``older`` gives the key as the first format of the journal made it, None if it had none; ``same_items``
-    says that the keys of items are made as they were then, otherwise ``older_more`` is what an item depended
-    on. ``missing`` gives the first file that was written with a result and no longer exists, empty if all
-    exist; None if nothing was written. ``named`` says in words what an item depends on besides itself.
+    ``more`` gives the further dependencies of an item, None if there are none. ``older`` gives the key as the
+    first format of the journal made it, None if it had none; ``same_items`` says that the keys of items are
+    made as they were then, otherwise ``older_more`` is what an item depended on. ``missing`` gives the first
+    file that was written with a result and no longer exists, empty if all exist; None if nothing was written.
+    ``named`` says in words what an item depends on besides itself.
     """
 
     digest: bytes
     parts: Mapping[str, str]
     older: Callable[[], bytes | None] = lambda: None
+    more: KeyMore | None = None
     same_items: bool = True
     older_more: KeyMore | None = None
     missing: Callable[[Any], str] | None = None
     named: Callable[[Any, int], Sequence[str]] | None = None
+
+
+class Reuse(NamedTuple):
+    """Which outcomes of earlier passes a further one uses. ``failed_only`` leaves out items that never began,
+    ``failures`` leaves items that failed as they are. Outcomes of the nodes ``again``, by their ids, and of
+    what they run inside, are ignored."""
+
+    failed_only: bool = False
+    failures: bool = False
+    again: frozenset[str] = frozenset()
+
+
+REUSE_ALL = Reuse()
 
 
 @dataclass(slots=True)
@@ -212,17 +227,10 @@ class RunLog(Protocol):
         ``cached`` also searches other runs."""
 
     def batch(
-        self,
-        address: str,
-        key: ContentKey,
-        total: int | None,
-        more: KeyMore | None,
-        *,
-        cached: bool,
-        source: str | None = None,
+        self, address: str, key: ContentKey, total: int | None, *, cached: bool, source: str | None = None
     ) -> ItemLog:
-        """One visit of a batch node of ``total`` items; ``more`` gives further dependencies of each item.
-        ``source`` says, as JSON, where the items can be read again: then long ones need not be stored."""
+        """One visit of a batch node of ``total`` items, None if unknown. ``source`` says, as JSON, where the
+        items can be read again: then long ones need not be stored."""
 
     def single_not_kept(self, address: str) -> SingleLog:
         """One visit whose outcome cannot be matched later: only its records are saved."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from batchmill.journal.contract import OK, ContentKey, KeyMore, RunRecord
+from batchmill.journal.contract import OK, ContentKey, RunRecord
 from batchmill.journal.encoding import encode
 from batchmill.journal.matching import Claims
 from batchmill.journal.rows import KnownRow, RowWriter, end_of, first_id, outcome_of, unsaved_digest
@@ -68,17 +68,15 @@ class EarlierVisits:
             found = self._connection.execute(query, (older, int(is_batch))).fetchall()
         return [row[0] for row in found]
 
-    def as_before(
-        self, before: Sequence[Before], key: ContentKey, more: KeyMore | None
-    ) -> tuple[ContentKey, KeyMore | None]:
-        """The key of a batch, and the dependencies of its items, for this visit. A batch that began under the
-        first format keeps that format if items had other keys then."""
+    def as_before(self, before: Sequence[Before], key: ContentKey) -> ContentKey:
+        """The key of a batch for this visit. A batch that began under the first format keeps that format if
+        items had other keys then."""
         older = Older(key)
         if key.same_items or any(one.key == key.digest for one in before):
-            return key, more
+            return key
         if not any(one.parts is None and older.is_key_of(one) for one in before):
-            return key, more
-        return ContentKey(older.digest or key.digest, {}), key.older_more
+            return key
+        return ContentKey(older.digest or key.digest, {}, more=key.older_more)
 
     def known_single(self, node: tuple[str, bytes], visits: Iterable[int]) -> tuple[Outcome, str] | None:
         """The first success of the ``visits`` that this pass has not used so far, with its action; marks it

@@ -13,7 +13,7 @@ from typing import Any
 
 from batchmill.block import Block
 from batchmill.errors import StorageError
-from batchmill.journal.contract import Codec, ContentKey, KeyMore
+from batchmill.journal.contract import Codec, ContentKey
 from batchmill.journal.digest import NoDigest, digest_of
 from batchmill.journal.encoding import NOT_JSON, encode
 from batchmill.outcome import Outcome
@@ -132,16 +132,9 @@ class InsideLog:
         return InsideNode(self, address, self._key(_inner(address), key.digest.hex()), key)
 
     def batch(
-        self,
-        address: str,
-        key: ContentKey,
-        total: int | None,
-        more: KeyMore | None,
-        *,
-        cached: bool,
-        source: str | None = None,
+        self, address: str, key: ContentKey, total: int | None, *, cached: bool, source: str | None = None
     ) -> InsideItems:
-        return InsideItems(self, address, self._key(_inner(address), key.digest.hex()), key, more)
+        return InsideItems(self, address, self._key(_inner(address), key.digest.hex()), key)
 
     def single_not_kept(self, address: str) -> NothingKept:
         return NothingKept()
@@ -203,14 +196,11 @@ class InsideItems:
 
     left_out = 0
 
-    def __init__(
-        self, log: InsideLog, node: str, key: str, content: ContentKey, more: KeyMore | None
-    ) -> None:
+    def __init__(self, log: InsideLog, node: str, key: str, content: ContentKey) -> None:
         self._log = log
         self._node = node
         self._key = key
         self._content = content
-        self._more = more
 
     @property
     def knows(self) -> bool:
@@ -236,7 +226,7 @@ class InsideItems:
     def _key_of(self, item: Any, index: int) -> str | None:
         """The key of an item; None if it has no digest."""
         try:
-            more = None if self._more is None else self._more(item, index)
+            more = None if self._content.more is None else self._content.more(item, index)
             return digest_of(self._key, bare(item), more).hex()
         except NoDigest:
             return None

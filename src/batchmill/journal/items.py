@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from batchmill.block import Block
 from batchmill.journal.calls import VisitLedger
-from batchmill.journal.changed_items import ChangedItems, Named
-from batchmill.journal.contract import Kept, KeyMore
+from batchmill.journal.changed_items import ChangedItems
+from batchmill.journal.contract import ContentKey, Kept
 from batchmill.journal.known import AllKnown
-from batchmill.journal.matching import Claims, Found, Matcher
+from batchmill.journal.matching import Claims, FoundOutcome, Matcher
 from batchmill.journal.outcome_rows import OutcomeRows
 from batchmill.journal.rows import RowWriter, files_in, first_id, outcome_of
 from batchmill.journal.visits import gone_files
@@ -41,8 +41,8 @@ class Place(Protocol):
 
 class SqliteItemLog:
     """See the module. ``matcher`` is None if nothing is known; ``failed_only`` leaves out items that never
-    began; ``counts`` is called at the end with the counts, the changes in the items and the missing files;
-    ``missing`` and ``named`` are those of the key. Calls go into ``ledger``.
+    began; ``counts`` is called at the end with the counts, the changes in the items and the missing files.
+    Calls go into ``ledger``.
 
     Concurrency: workers call ``record``, one thread at a time ``match``, with ``locked`` around its reads.
     Only ``match`` changes the visit, and a thread that records just before writes to the old one, from which
@@ -54,27 +54,25 @@ class SqliteItemLog:
         place: Place,
         writer: Writer,
         rows: RowWriter,
-        more: KeyMore | None,
+        key: ContentKey,
         ledger: VisitLedger,
         *,
         matcher: Matcher | None = None,
         locked: Any = None,
         failed_only: bool = False,
         counts: Callable[[Kept, Sequence[str], Sequence[str]], None] | None = None,
-        missing: Callable[[Any], str] | None = None,
-        named: Named | None = None,
     ) -> None:
         self._place = place
         self._writer = writer
         self._rows = rows
-        self._more = more
+        self._more = key.more
         self._ledger = ledger
         self._matcher = matcher
         self._locked = locked
         self._failed_only = failed_only
         self._counts = counts
-        self._missing = missing
-        self._changed = ChangedItems(named, rows.masker.text)
+        self._missing = key.missing
+        self._changed = ChangedItems(key.named, rows.masker.text)
         self._lost, self._first_lost = 0, ""
         self._kept = Kept()
         self._unknown = 0
@@ -128,7 +126,7 @@ class SqliteItemLog:
             found = matcher.in_place(first_id(self._place.visit) + start, keys)
         return None if found is None else Block(start, *found, items=items)
 
-    def _note_unknown(self, start: int, items: Sequence[Any], found: dict[int, Found]) -> None:
+    def _note_unknown(self, start: int, items: Sequence[Any], found: dict[int, FoundOutcome]) -> None:
         count = len(items)
         if self._failed_only or len(found) == count:  # what is not found is left out, or there is no such
             return
@@ -154,7 +152,7 @@ class SqliteItemLog:
     def _extra(self, item: Any, index: int) -> object:
         return None if self._more is None else self._more(item, index)
 
-    def _conflict(self, start: int, count: int, found: dict[int, Found]) -> bool:
+    def _conflict(self, start: int, count: int, found: dict[int, FoundOutcome]) -> bool:
         """Whether an outcome already stands where that of another item must go."""
         assert self._matcher is not None  # noqa: S101  # for the type checker: the caller has looked
         own = first_id(self._place.visit) + start
@@ -170,7 +168,7 @@ class SqliteItemLog:
         self._writer.put("copy_visit", [row])
         self._writer.put("copy_waits", [row])
 
-    def _outcomes(self, start: int, found: dict[int, Found]) -> dict[int, Outcome]:
+    def _outcomes(self, start: int, found: dict[int, FoundOutcome]) -> dict[int, Outcome]:
         known: dict[int, Outcome] = {}
         copies: list[tuple[int, int, int]] = []
         own = first_id(self._place.visit) + start

@@ -23,7 +23,7 @@ from typing import Any
 
 from batchmill.errors import StorageError, UnknownRun
 from batchmill.journal.calls import Ledger
-from batchmill.journal.contract import READER_LEFT, Codec, RunRecord
+from batchmill.journal.contract import READER_LEFT, REUSE_ALL, Codec, Reuse, RunRecord
 from batchmill.journal.database import connect, faults
 from batchmill.journal.encoding import encode_shown
 from batchmill.journal.files import ValueFiles
@@ -83,7 +83,7 @@ class Journal:
                 paths = {"source": _path(run.source), "folder": _path(run.folder)}
                 added = connection.execute(statement("begin_run"), {**fields, **paths})
                 run = replace(run, id=int(added.lastrowid or 0))
-            return self._log(run, connection, lock, codec, masker, failed, order=order, asks=asks)
+            return self._log(run, REUSE_ALL, connection, lock, codec, masker, failed, order, asks=asks)
         except BaseException:
             lock.release()
             raise
@@ -92,81 +92,51 @@ class Journal:
         self,
         name: str,
         run: RunRecord,
+        reuse: Reuse = REUSE_ALL,
         *,
         lock: RunLock,
         codec: Codec = _NO_CODEC,
         masker: Masker | None = None,
         failed: Callable[[StorageError], None] = lambda fault: None,
-        failed_only: bool = False,
-        again: frozenset[str] = frozenset(),
-        failures: bool = False,
         order: Sequence[str] = (),
         asks: bool = True,
     ) -> SqliteRunLog:
         """Begin a further pass of the run ``name``, with the present document, inputs and settings in
-        ``run``; takes over ``lock``, that of the run. ``failed_only``, ``again`` and ``failures`` are those
-        of :class:`SqliteRunLog`. Raises :class:`StorageError`."""
+        ``run``; takes over ``lock``, that of the run. The rest is as for :meth:`begin`. Raises
+        :class:`StorageError`."""
         masker = masker or Masker()
         connection = connect(self.path, durable=self.durable, create=False)
         with faults(self.path), _closing_on_error(connection):
             fields = {"id": run.id, **_texts(run, masker)}
             passes = one_row(connection, statement("begin_pass"), fields)[0]
             run = replace(run, name=name, passes=int(passes))
-        return self._log(
-            run,
-            connection,
-            lock,
-            codec,
-            masker,
-            failed,
-            order=order,
-            asks=asks,
-            failed_only=failed_only,
-            again=again,
-            failures=failures,
-        )
+        return self._log(run, reuse, connection, lock, codec, masker, failed, order, asks=asks)
 
     def _log(
         self,
         run: RunRecord,
+        reuse: Reuse,
         connection: Any,
         lock: RunLock,
         codec: Codec,
         masker: Masker,
         failed: Callable[[StorageError], None],
-        *,
         order: Sequence[str],
+        *,
         asks: bool,
-        failed_only: bool = False,
-        again: frozenset[str] = frozenset(),
-        failures: bool = False,
     ) -> SqliteRunLog:
         with _closing_on_error(connection):
             writer = Writer(connect(self.path, durable=self.durable, create=False), self.path, failed)
-        rows = RowWriter(
-            self.files,
-            codec,
-            masker,
-            run.passes,
-            lambda digest: writer.put("add_file", [(digest, run.id)]),
-            time.time() - time.perf_counter(),
-        )
+
+        def refer(digest: str) -> None:
+            writer.put("add_file", [(digest, run.id)])
+
+        epoch = time.time() - time.perf_counter()
+        rows = RowWriter(self.files, codec, masker, run.passes, refer, epoch)
         folder = self.calls / run.name
         ledger = Ledger(run.id, run.passes, folder, writer, codec, masker, order, durable=self.durable)
-        log = SqliteRunLog(
-            run,
-            connection,
-            writer,
-            lock,
-            self.path,
-            rows,
-            ledger,
-            failed_only=failed_only,
-            again=again,
-            failures=failures,
-            temporary=self.temporary,
-            durable=self.durable,
-        )
+        how = {"temporary": self.temporary, "durable": self.durable}
+        log = SqliteRunLog(run, connection, writer, lock, self.path, rows, ledger, reuse=reuse, **how)
         try:
             ledger.absorb()  # what the pass before was at when its process ended
             if asks:

@@ -27,7 +27,7 @@ _numbers = itertools.count()
 
 
 @dataclass(slots=True)
-class Found:
+class FoundOutcome:
     """The outcome found for one item: the row of a result or of a failure, and its id. ``whole`` says that a
     degraded one is no result, ``foreign`` that it belongs to another run, or to another visit that this one
     does not continue, ``failures`` that a failure is as good as a result."""
@@ -136,9 +136,9 @@ class Matcher:
     #
     # Two equal items have one key and two outcomes. Each outcome is given once (`Claims`), so surplus items
     # run again.
-    def find(self, start: int, keys: Sequence[Key | None]) -> dict[int, Found]:
+    def find(self, start: int, keys: Sequence[Key | None]) -> dict[int, FoundOutcome]:
         """The known outcomes of items by their keys, by offset; ``start`` is the index of the first."""
-        found: dict[int, Found] = {}
+        found: dict[int, FoundOutcome] = {}
         for visit in self._visits:
             if len(found) == len(keys) or self.empty:
                 return found
@@ -177,7 +177,9 @@ class Matcher:
         query = statement("ids_between")
         return [row[0] - first for row in self._connection.execute(query, (first, end, self._before))]
 
-    def _look(self, visit: int, start: int, keys: Sequence[Key | None], found: dict[int, Found]) -> None:
+    def _look(
+        self, visit: int, start: int, keys: Sequence[Key | None], found: dict[int, FoundOutcome]
+    ) -> None:
         """Search where the items stood, by earlier matches; outcomes that kept their place come first."""
         first = first_id(visit) + max(0, start + self._shifts.get(visit, 0))
         rows = self._between(first, min(first + len(keys), first_id(visit + 1)))
@@ -199,8 +201,8 @@ class Matcher:
         found = self._connection.execute(query, (first, end, self._before))
         return list(map(known_row, found))
 
-    def _take(self, offset: int, row: KnownRow, found: dict[int, Found]) -> None:
-        one = Found(row, self._whole, self._claims is None, self._failures)
+    def _take(self, offset: int, row: KnownRow, found: dict[int, FoundOutcome]) -> None:
+        one = FoundOutcome(row, self._whole, self._claims is None, self._failures)
         if self._claims is not None:
             if row.id in self._claims:
                 return
@@ -210,7 +212,7 @@ class Matcher:
             return
         found[offset] = one
 
-    def _search(self, start: int, keys: Sequence[Key | None], found: dict[int, Found]) -> None:
+    def _search(self, start: int, keys: Sequence[Key | None], found: dict[int, FoundOutcome]) -> None:
         """Look everywhere."""
         self._index()
         wanted = list(dict.fromkeys(key for o, key in enumerate(keys) if o not in found and key is not None))
@@ -224,7 +226,7 @@ class Matcher:
             if offset not in found and key is not None:
                 self._take_from(places.get(key, []), start, offset, found)
 
-    def _take_from(self, places: list[int], start: int, offset: int, found: dict[int, Found]) -> None:
+    def _take_from(self, places: list[int], start: int, offset: int, found: dict[int, FoundOutcome]) -> None:
         tried = 0
         while tried < len(places) and offset not in found:
             row = one_row(self._connection, statement("outcome_at"), (places[tried],))

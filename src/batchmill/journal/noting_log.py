@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchmill.block import Block
-from batchmill.journal.contract import ContentKey, ItemLog, KeyMore, RunLog, SingleLog
+from batchmill.journal.contract import ContentKey, ItemLog, RunLog, SingleLog
 from batchmill.journal.log_around import LogAround
 
 
@@ -25,16 +25,9 @@ class NotingLog:
         return found
 
     def batch(
-        self,
-        address: str,
-        key: ContentKey,
-        total: int | None,
-        more: KeyMore | None,
-        *,
-        cached: bool,
-        source: str | None = None,
+        self, address: str, key: ContentKey, total: int | None, *, cached: bool, source: str | None = None
     ) -> ItemLog:
-        return _NotingItems(self._log.batch(address, key, total, more, cached=cached, source=source), self)
+        return _NotingItems(self._log.batch(address, key, total, cached=cached, source=source), self)
 
     def single_not_kept(self, address: str) -> SingleLog:
         self.has_run = True

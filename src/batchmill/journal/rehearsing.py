@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from batchmill.errors import StorageError
 from batchmill.journal.calls import Ledger
-from batchmill.journal.contract import Codec, ContentKey, KeyMore, RunRecord
+from batchmill.journal.contract import REUSE_ALL, Codec, ContentKey, Reuse, RunRecord
 from batchmill.journal.database import connect
 from batchmill.journal.items import SqliteItemLog
 from batchmill.journal.journal import Journal
@@ -63,45 +63,35 @@ class RecalledLog(RehearsedLog):
         address: str,
         key: ContentKey,
         total: int | None,
-        more: KeyMore | None = None,
         *,
         cached: bool = False,
         source: str | None = None,
     ) -> SqliteItemLog:
-        return super().batch(address, key, total, more, cached=True, source=source)
+        return super().batch(address, key, total, cached=True, source=source)
 
 
 def recalled(
     journal: Journal, run: RunRecord, codec: Codec, masker: Masker, order: Sequence[str]
 ) -> RecalledLog:
     """The saved outcomes for the nodes of ``run``, from any run. Raises :class:`StorageError`."""
-    return _reading(RecalledLog, journal, run, codec, masker, order)
+    return _reading(RecalledLog, journal, run, REUSE_ALL, codec, masker, order)
 
 
 def rehearsed(
-    journal: Journal,
-    run: RunRecord,
-    codec: Codec,
-    masker: Masker,
-    order: Sequence[str],
-    *,
-    failed_only: bool = False,
-    again: frozenset[str] = frozenset(),
+    journal: Journal, run: RunRecord, reuse: Reuse, codec: Codec, masker: Masker, order: Sequence[str]
 ) -> RehearsedLog:
     """The log of a further pass of ``run`` that will never be. Raises :class:`StorageError`."""
-    return _reading(RehearsedLog, journal, run, codec, masker, order, failed_only=failed_only, again=again)
+    return _reading(RehearsedLog, journal, run, reuse, codec, masker, order)
 
 
 def _reading(
     kind: type[Log],
     journal: Journal,
     run: RunRecord,
+    reuse: Reuse,
     codec: Codec,
     masker: Masker,
     order: Sequence[str],
-    *,
-    failed_only: bool = False,
-    again: frozenset[str] = frozenset(),
 ) -> Log:
     run = replace(run, passes=run.passes + 1)
     writer: Any = _NoWriter()
@@ -109,6 +99,4 @@ def _reading(
     rows = RowWriter(journal.files, codec, masker, run.passes, lambda digest: None)
     ledger = Ledger(run.id, run.passes, journal.calls / run.name, writer, codec, masker, order)
     connection = connect(journal.path, create=False)
-    return kind(
-        run, connection, writer, lock, journal.path, rows, ledger, failed_only=failed_only, again=again
-    )
+    return kind(run, connection, writer, lock, journal.path, rows, ledger, reuse=reuse)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmill.errors import StorageError
 from batchmill.journal.calls import Ledger
-from batchmill.journal.contract import ContentKey, Kept, KeyMore, RunRecord
+from batchmill.journal.contract import REUSE_ALL, ContentKey, Kept, Reuse, RunRecord
 from batchmill.journal.database import faults
 from batchmill.journal.earlier import EarlierVisits
 from batchmill.journal.encoding import decode, encode
@@ -21,7 +21,7 @@ from batchmill.journal.matching import Claims, Matcher
 from batchmill.journal.outcome_rows import OutcomeRows
 from batchmill.journal.rows import RowWriter, files_in, first_id
 from batchmill.journal.statements import one_row, statement
-from batchmill.journal.visit_logs import Place, Reading, SqliteSingleLog
+from batchmill.journal.visit_logs import LockedReads, SqlitePlace, SqliteSingleLog
 from batchmill.journal.visits import ITEMS, Before, CallsOnly, gone_files
 from batchmill.journal.writer import Writer
 from batchmill.outcome import NO_WAITS, Outcome
@@ -39,9 +39,7 @@ TAKEN_TOGETHER = 64  # ids of visits: one transaction for so many
 class SqliteRunLog:
     """A :class:`~batchmill.journal.contract.RunLog`. Holds the run's lock until it is closed.
 
-    ``failed_only`` leaves out items that never began; saved results of the nodes ``again``, and of what they
-    run inside, are ignored. A ``temporary`` one only reports the run: nothing in it is reused. ``failures``
-    says that items which failed do not run again.
+    A ``temporary`` one only reports the run: nothing in it is reused.
 
     Concurrency: any thread may call any method. ``_lock`` guards the fields and ``_connection``, which reads,
     and takes ids of visits; the writer's connection writes.
@@ -57,9 +55,7 @@ class SqliteRunLog:
         rows: RowWriter,
         ledger: Ledger,
         *,
-        failed_only: bool = False,
-        again: frozenset[str] = frozenset(),
-        failures: bool = False,
+        reuse: Reuse = REUSE_ALL,
         temporary: bool = False,
         durable: bool = False,
     ) -> None:
@@ -68,7 +64,7 @@ class SqliteRunLog:
         self.path = path
         self.temporary = temporary
         self.kept = Kept()
-        self.again = again
+        self.reuse = reuse
         self.durable = durable
         self.changes: dict[str, list[str]] = {}  # by node, what it was that changed
         self._connection = connection
@@ -77,8 +73,6 @@ class SqliteRunLog:
         self._rows = rows
         self.masker = rows.masker
         self.ledger = ledger
-        self._failed_only = failed_only
-        self._failures = failures
         self._lock = threading.RLock()
         self._occurrences: Counter[str] = Counter()
         self.earlier = EarlierVisits(connection, run, rows, writer)
@@ -159,7 +153,7 @@ class SqliteRunLog:
         return SqliteSingleLog(self, address, turn, key, None)
 
     def _runs_again(self, address: str) -> bool:
-        return bool(self.again) and re.split(r"[.\[]", address, maxsplit=1)[0] in self.again
+        return bool(self.reuse.again) and re.split(r"[.\[]", address, maxsplit=1)[0] in self.reuse.again
 
     def _copied(
         self, address: str, turn: int, key: ContentKey, found: tuple[int, tuple[Outcome, str]]
@@ -215,7 +209,6 @@ class SqliteRunLog:
         address: str,
         key: ContentKey,
         total: int | None,
-        more: KeyMore | None = None,
         *,
         cached: bool = False,
         source: str | None = None,
@@ -224,15 +217,14 @@ class SqliteRunLog:
         with self._lock, faults(self.path):
             again = self._runs_again(address)
             before = [] if again else self.earlier.visits_at(address)
-            key, more = self.earlier.as_before(before, key, more)
+            key = self.earlier.as_before(before, key)
             now = next((one for one in before if one.turn == turn), None)
             visits = self.earlier.same(before, key)
             claims = self.earlier.claims((address, key.digest))
             own = now.id if now and now.id in visits else None
-            bounds = (
-                self.earlier.bounds(now.id) if now else (0, 0)
-            )  # while the total is that of the pass before
-            place = Place(self, address, turn, key, (total, source), own, claims, bounds)
+            # while the total is that of the pass before
+            bounds = self.earlier.bounds(now.id) if now else (0, 0)
+            place = SqlitePlace(self, address, turn, key, (total, source), own, claims, bounds)
             matcher = self._matcher(key, visits, claims, cached=cached and not again)
 
         def count(kept: Kept, reasons: Sequence[str], gone: Sequence[str]) -> None:
@@ -248,14 +240,12 @@ class SqliteRunLog:
             place,
             self._writer,
             replace(self._rows, rereads=source is not None),
-            more,
+            key,
             self.ledger.of_visit(address, turn, is_batch=True),
             matcher=matcher,
             locked=self._reading(),
-            failed_only=self._failed_only,
+            failed_only=self.reuse.failed_only,
             counts=count if self.resumed else None,
-            missing=key.missing,
-            named=key.named,
         )
 
     def _matcher(
@@ -264,7 +254,7 @@ class SqliteRunLog:
         """Under the lock: what finds known outcomes, with ``cached`` also in other runs; None without any."""
         matcher = None
         if visits:
-            how = {"whole": self._failed_only, "failures": self._failures}
+            how = {"whole": self.reuse.failed_only, "failures": self.reuse.failures}
             matcher = Matcher(self._connection, visits, self.run.passes, claims, **how)
         if cached and not self.temporary and (matcher is None or matcher.empty):
             others = self.earlier.of_other_runs(key, is_batch=True)
@@ -277,8 +267,8 @@ class SqliteRunLog:
     def batch_not_kept(self, address: str) -> CallsOnly:
         return CallsOnly(self.ledger.of_visit(address, self._turn(address), is_batch=True))
 
-    def _reading(self) -> Reading:
-        return Reading(self._lock, self.path)
+    def _reading(self) -> LockedReads:
+        return LockedReads(self._lock, self.path)
 
     def counts(self) -> Kept:
         """The counts so far: kept, redone and so on."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batchmill.journal.runlog import SqliteRunLog
 
 
-class Reading:
+class LockedReads:
     """Wraps reads of the journal: the connection is this thread's, and its errors become ours."""
 
     def __init__(self, lock: Any, path: Path) -> None:
@@ -33,7 +33,7 @@ class Reading:
             self._lock.release()
 
 
-class Place:
+class SqlitePlace:
     """The position of a batch: an earlier visit to continue (``before``), or a new one. ``bounds`` are the
     ids that enclose the outcomes of the last pass's visit in this place, ``items`` the number of the items
     and where they can be read again, None if unknown."""

@@ -17,7 +17,8 @@ from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.compile.plan import Plan
 from batchmill.graph.compile.sub_plan import SubPlan
 from batchmill.graph.frame import NodeFrame
-from batchmill.graph.visits.batched import items_of, settings_of
+from batchmill.graph.visits.batch_items import items_of
+from batchmill.graph.visits.batched import settings_of
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.ir.inputs import input_values
 from batchmill.ir.models import BatchSpec, NodeSpec

@@ -9,7 +9,7 @@ from typing import Any
 from batchmill.errors import BatchmillError
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
-from batchmill.graph.visits.batched import items_of
+from batchmill.graph.visits.batch_items import items_of
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.nodes.contract import CHARACTERS_PER_TOKEN, ExpectedCall
 from batchmill.record.ledger import LedgerEntry

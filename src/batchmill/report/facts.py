@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from batchmill.report.measured import Budget
+from batchmill.report.measured import BudgetSpent
 from batchmill.report.parts import Pass, Provenance, ReportEdge, ReportNode, Run
 from batchmill.report.plain import Page, Plain
 from batchmill.report.rows import CallRow, DeathRow, LimitStep, RefusalRow, Row, Sample
@@ -44,7 +44,7 @@ class Facts:
     refusals: Callable[[], Iterable[RefusalRow]] = tuple
     samples: Callable[[], Iterable[Sample]] = tuple
     deaths: Sequence[DeathRow] = ()
-    budgets: Sequence[Budget] = ()
+    budgets: Sequence[BudgetSpent] = ()
     provenance: Provenance = field(default_factory=Provenance)
     adaptive: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from batchmill.report import text
 from batchmill.report.commands import commands_of
-from batchmill.report.measured import Example, FailureGroup, Failures, Tried
+from batchmill.report.measured import Example, ExampleAttempt, FailureGroup, Failures
 from batchmill.report.parts import Run
 from batchmill.report.rows import FailureRow, Row
 
@@ -109,7 +109,7 @@ class Grouping:
         told = self._with_values
         begun = row.tried[0].at if row.tried else 0.0
         tried = [
-            Tried(
+            ExampleAttempt(
                 one.at - begun, one.wall, one.error, text.beginning(one.message, 200), one.kind, one.status,
                 one.waited, one.paused, one.retry_after,
             )

@@ -101,7 +101,7 @@ class ItemColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class ExampleAttempt:
     """An attempt of an example: see :class:`batchmill.report.rows.AttemptRow`. ``at`` counts from the begin
     of the first one."""
 
@@ -137,7 +137,7 @@ class Example:
     wall: float = 0.0
     slot: int | None = None
     attempts: int = 1
-    tried: list[Tried] = field(default_factory=list)
+    tried: list[ExampleAttempt] = field(default_factory=list)
     input: str | None = None
     params: str | None = None
     stdout: str = ""
@@ -218,7 +218,7 @@ class CallSum:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class BudgetSpent:
     """A spending limit: ``amount`` of ``unit`` (``usd``, ``tokens``, ``requests``), and how much is
     ``spent``. ``node`` is empty for the limit of the run."""
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter
 
 from batchmill.report.measured import (
-    Budget,
+    BudgetSpent,
     CallSum,
     Failures,
     ItemColumns,
@@ -64,7 +64,7 @@ class Report:
     failures: Failures = field(default_factory=Failures)
     retries: Retries = field(default_factory=Retries)
     calls: list[CallSum] = field(default_factory=list)
-    budgets: list[Budget] = field(default_factory=list)
+    budgets: list[BudgetSpent] = field(default_factory=list)
     dearest: list[Notable] = field(default_factory=list)
     deaths: list[DeathRow] = field(default_factory=list)
     deaths_total: int = 0

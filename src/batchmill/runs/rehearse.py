@@ -15,7 +15,7 @@ from batchmill.graph.schedule.scheduler import Scheduler
 from batchmill.graph.sub_workflow import SubWorkflowRun
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.journal.calls import visited
-from batchmill.journal.contract import Kept, RunRecord
+from batchmill.journal.contract import REUSE_ALL, Kept, Reuse, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.reading import Reader
 from batchmill.journal.rehearsed_items import RehearsedItems
@@ -118,7 +118,8 @@ def rehearse(
             return Rehearsed(found.name, spent=_spent(calls), untouched=True, limit=found.limit)
         return Rehearsed(found.name, nodes, _estimates(nodes, calls), _spent(calls))
     order = going_on.order_here()
-    nodes = _forecasts(kept, found, order, masker, attached, failed_only, going_on.part.again(order.plan))
+    reuse = Reuse(failed_only, again=going_on.part.again(order.plan))
+    nodes = _forecasts(kept, found, reuse, order, masker, attached)
     return Rehearsed(found.name, nodes, _estimates(nodes, calls), _spent(calls))
 
 
@@ -136,7 +137,7 @@ def changed_nodes(
     order = Resumable(journal, run, Changes()).order()
     with Reader(journal) as reader:
         totals_then = {address: total for _, address, batch, total in reader.outer_visits(run) if batch}
-    nodes = _forecasts(journal, run, order, masker)
+    nodes = _forecasts(journal, run, REUSE_ALL, order, masker)
     return nodes if any(_has_changed(one, totals_then) for one in nodes) else []
 
 
@@ -157,31 +158,27 @@ def _has_changed(forecast: Forecast, totals_then: Mapping[str, int | None]) -> b
 def _forecasts(
     journal: Journal,
     run: RunRecord,
+    reuse: Reuse,
     order: RunRequest,
     masker: Masker | None,
     attached: Mapping[str, Attachment] | None = None,
-    failed_only: bool = False,
-    again: frozenset[str] = frozenset(),
 ) -> list[Forecast]:
     """The walk itself: a forecast for each node that is reached, and for those that are gone."""
     known = Secrets(order.plan, order.inputs, masker or Masker())
-    log = rehearsed(
-        journal, run, CODEC, known.masker, addresses(order.plan), failed_only=failed_only, again=again
-    )
+    log = rehearsed(journal, run, reuse, CODEC, known.masker, addresses(order.plan))
     try:
         with importing_from(order.plan.import_folders()), resource_scope():
             rehearsal, told = Rehearsal(), told_of(log)
             inputs = {**order.inputs, RUN_KEY: told}
-            limit = order.settings.limit
             folder = str(journal.items / log.name)
             services = RunServices(
                 SubWorkflowRun,
                 executor="sequential",
                 jobs=1,
-                limit=limit,
+                limit=order.settings.limit,
                 run=told,
                 rehearsal=rehearsal,
-                items=RehearsedItems(folder, log.run.passes, CODEC, known.masker, again=log.again),
+                items=RehearsedItems(folder, log.run.passes, CODEC, known.masker, again=reuse.again),
             )
             around = NodeFrame(
                 services,

@@ -14,7 +14,7 @@ from batchmill.graph.compile.plan import Plan
 from batchmill.graph.frame import NodeFrame, RunServices
 from batchmill.graph.part import Part
 from batchmill.graph.sub_workflow import SubWorkflowRun
-from batchmill.graph.visits.batched import all_items
+from batchmill.graph.visits.batch_items import all_items
 from batchmill.ir.loading import load
 from batchmill.items.byte_streams import standard_input_is_empty
 from batchmill.journal.contract import FLOW, MAP, RunRecord

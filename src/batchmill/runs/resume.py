@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from batchmill.batch import OnBlock
 from batchmill.concurrency.cancel import CancelToken
@@ -17,7 +17,7 @@ from batchmill.file_table import OwnFile
 from batchmill.graph.attached import Attachment
 from batchmill.graph.visits.record_codec import CODEC
 from batchmill.items.byte_streams import standard_input_is_empty
-from batchmill.journal.contract import MAP, Kept, RunRecord
+from batchmill.journal.contract import MAP, Kept, Reuse, RunRecord
 from batchmill.journal.journal import DEFAULT_PATH, Journal
 from batchmill.journal.locks import RunLock
 from batchmill.journal.reading import Reader
@@ -135,9 +135,8 @@ def _one_pass(
         if result is not None and same:
             return _told_of_stdin(result, going_on)
         order = going_on.order_here()
-        again = going_on.part.again(order.plan)
-        how = {"failed_only": changes.failed_only, "again": again, "failures": same}
-        return execute(order, partial(_opened, kept, found, order, lock, how), hooks, room)
+        reuse = Reuse(changes.failed_only, same, going_on.part.again(order.plan))
+        return execute(order, partial(_opened, kept, found, order, lock, reuse), hooks, room)
     finally:
         lock.release()
 
@@ -170,21 +169,21 @@ def _opened(
     run: RunRecord,
     order: RunRequest,
     lock: RunLock,
-    how: Mapping[str, Any],
+    reuse: Reuse,
     masker: Masker,
     stop: CancelToken,
 ) -> SqliteRunLog:
-    """The opening of a further pass; ``how`` says which outcomes count, as for :meth:`Journal.resume`."""
+    """The opening of a further pass."""
     now = replace(order.record(), id=run.id, source=run.source, folder=run.folder, name=run.name)
     now = replace(now, started_at=run.started_at)
     return journal.resume(
         run.name,
         now,
+        reuse,
         lock=lock,
         codec=CODEC,
         masker=masker,
         failed=lambda fault: stop.cancel(),
-        **how,
         order=addresses(order.plan),
         asks=asks_models(order.plan),
     )

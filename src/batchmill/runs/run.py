@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from batchmill.batch import OnBlock
+from batchmill.batch.admissions.gates import Gates
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.concurrency.resources import resource_scope
 from batchmill.errors import InvalidDocument
@@ -228,30 +229,15 @@ def _frame(
     ending: CancelToken,
 ) -> NodeFrame:
     """What the nodes of a run are given, except what is opened for the run."""
-    plan, settings = order.plan, order.settings
+    plan = order.plan
     bus = Bus([*hooks.listeners, *event_listeners(log)], known.masker.value)
     gates = gates_of(bus, ending)
-    told = told_of(log)
-    services = RunServices(
-        SubWorkflowRun,
-        bus,
-        executor=settings.executor,
-        jobs=settings.jobs,
-        limit=settings.limit,
-        cluster=cluster_of(settings, plan.workflow),
-        run=told,
-        gates=gates,
-        quota=WorkerQuota(settings.jobs) if plan.crowded else None,
-        withheld=known.withheld,
-    )
+    services = _services(order, log, known, bus, gates)
+    inputs = {**order.inputs, RUN_KEY: services.run}
+    nodes, permissive = (plan.whole or plan).nodes, plan.mode == "permissive"
     return NodeFrame(
         services,
-        Namespace(
-            {**order.inputs, RUN_KEY: told},
-            permissive=plan.mode == "permissive",
-            nodes=(plan.whole or plan).nodes,
-            left_out=plan.left_out,
-        ),
+        Namespace(inputs, permissive=permissive, nodes=nodes, left_out=plan.left_out),
         stop=ending,
         folder=plan.import_folder,
         budgets=budgets_of(plan, gates),
@@ -263,6 +249,24 @@ def _frame(
         attached=hooks.attached or {},
         cancel=hooks.cancel or CancelToken(),
         last=hooks.last or CancelToken(),
+    )
+
+
+def _services(
+    order: RunRequest, log: SqliteRunLog | None, known: Secrets, bus: Bus, gates: Gates
+) -> RunServices:
+    settings = order.settings
+    return RunServices(
+        SubWorkflowRun,
+        bus,
+        executor=settings.executor,
+        jobs=settings.jobs,
+        limit=settings.limit,
+        cluster=cluster_of(settings, order.plan.workflow),
+        quota=WorkerQuota(settings.jobs) if order.plan.crowded else None,
+        run=told_of(log),
+        gates=gates,
+        withheld=known.withheld,
     )
 
 

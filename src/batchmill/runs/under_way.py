@@ -32,7 +32,7 @@ def items_of_the_run(log: SqliteRunLog | None, plan: Plan, masker: Masker) -> It
     except OSError as error:
         raise StorageError(f"the folder {folder} cannot be made: {error.strerror}") from error
     try:
-        yield ItemsUnderWay(str(folder), log.run.passes, CODEC, masker, log.durable, log.again)
+        yield ItemsUnderWay(str(folder), log.run.passes, CODEC, masker, log.durable, log.reuse.again)
     finally:
         for one in (folder, journal.items):
             with suppress(OSError):  # items that failed have left something

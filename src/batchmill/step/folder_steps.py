@@ -8,9 +8,10 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.nodes import Node
 from batchmill.step.item_folders import ItemFolders
+from batchmill.step.item_steps import AsyncItemStep, ItemStep, PlacedItemStep
 from batchmill.step.namespace import Namespace
 from batchmill.step.params import StepParams
-from batchmill.step.step import AsyncItemStep, ItemStep, PlacedItemStep
+from batchmill.step.step import can_be_awaited
 
 
 class _InFolders(ItemStep):
@@ -56,11 +57,11 @@ class FolderPlacedItemStep(FolderItemStep, PlacedItemStep):
 def folder_step(
     node: Node, params: StepParams, namespace: Namespace, folders: ItemFolders, **told: object
 ) -> ItemStep:
-    """The step of a batch node whose items have ``folders``; ``told`` are the arguments of
-    :func:`~batchmill.step.item_step`."""
+    """The step of a batch node whose items have ``folders``; ``told`` are the other arguments of
+    :class:`~batchmill.step.ItemStep`."""
     kind: type[_InFolders] = FolderItemStep
     if callable(getattr(node, "run_item", None)):
         kind = FolderPlacedItemStep
-    elif callable(getattr(node, "run_async", None)):
+    elif can_be_awaited(node):
         kind = FolderAsyncItemStep
     return kind(node, params, namespace, folders=folders, **told)

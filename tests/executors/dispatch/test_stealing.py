@@ -13,7 +13,7 @@ import pytest
 
 import batchmill
 from batchmill.batch.window import Window
-from batchmill.executors.dispatch.driver import Driver
+from batchmill.executors.dispatch.in_flight import InFlight
 from batchmill.executors.dispatch.stealing import Watch, WorkStealer
 from batchmill.executors.process.pool import shared_pool
 from batchmill.items.sources import as_source
@@ -104,8 +104,8 @@ def test_a_death_while_the_worker_is_held_costs_one_item(tmp_path: Path) -> None
 
 def test_nothing_is_taken_back_from_the_only_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would run the items itself, in a chunk of their own."""
-    held: list[Driver] = []
-    monkeypatch.setattr(Driver, "hold", held.append)
+    held: list[InFlight] = []
+    monkeypatch.setattr(InFlight, "hold", held.append)
     batchmill.map(time.sleep, [LONG / 10] * 4, executor="process", max_concurrent=1, chunk_size=4)
     assert not held
 

@@ -98,7 +98,7 @@ class Stage:
         self.slot = Slot(path)
         link = ProcessLink(self.slot, self.shipment, shared_pool(), Mock())  # type: ignore[arg-type]  # such a slot
         self.driver = Driver(settler, SimpleNamespace(shared=False), Mock())  # type: ignore[arg-type]  # what it needs of it
-        self.driver._link = link
+        self.driver.in_flight.lease(link)
         self.worker = WorkerProcess(path, shared_pool().folders, Mock())
         self.watched = Watched(self.worker.area.progress._cells)
         self.worker.area.progress = Progress(self.watched)  # type: ignore[arg-type]  # such cells
@@ -109,8 +109,8 @@ class Stage:
 
     def take_back(self) -> None:
         """What the parent does while another worker has nothing to do."""
-        self.driver.hold()
-        self.driver.take_back()
+        self.driver.in_flight.hold()
+        self.driver.in_flight.take_back()
 
     def finish(self) -> list[Any]:
         """Run what nobody has, as another worker would; all results."""
@@ -128,7 +128,7 @@ class Stage:
         self.slot.area.remove()
         self.shipment.withdraw()
         self.slot.orders.clear()  # which hold on to all of this
-        self.driver._link = None
+        self.driver.in_flight.lease(None)
         self.watched.step = lambda: None
 
 
@@ -221,8 +221,8 @@ def test_a_reply_about_items_that_were_taken_back_is_an_error(stage: Callable[[]
     order, settle = one.slot.orders[0]
     reply = one.worker.run(order)
     seq = order.seq
-    chunk = one.driver._sent[seq]
-    one.driver._sent[seq] = chunk.part(0, 1)
+    chunk = one.driver.in_flight._chunks[seq]
+    one.driver.in_flight._chunks[seq] = chunk.part(0, 1)
     one.window.give_back(chunk.part(1))
     settle(reply)
     with pytest.raises(InternalError, match="please report"):

@@ -16,7 +16,7 @@ import batchmill
 from batchmill.executors.remote import agent, dask_side
 from batchmill.executors.remote.agent import Agent
 from batchmill.executors.remote.contract import WIRE, RemoteOrder, RemoteReply
-from batchmill.executors.remote.dask_side import DaskWaiting, topic_of
+from batchmill.executors.remote.dask_side import DaskOrderWaiter, topic_of
 from batchmill.executors.remote.futures import LoopCarrier
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import test modules
@@ -71,7 +71,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 
 
 def serving(agent_: Agent, worker: Worker, key: str, monkeypatch: pytest.MonkeyPatch) -> threading.Thread:
-    monkeypatch.setattr(agent, "who_waits", lambda at_work: DaskWaiting(worker, key))
+    monkeypatch.setattr(agent, "who_waits", lambda at_work: DaskOrderWaiter(worker, key))
     thread = threading.Thread(target=agent_.serve, args=[None, 0.0])
     thread.start()
     return thread
@@ -144,7 +144,7 @@ def test_orders_that_have_not_begun_are_recalled_and_never_run(
     gate.open.set()
     at_it.join()
     order = RemoteOrder(WIRE, "b", b"", None, 7, 2, b"", True, 0, None, 3.0, 5.0)
-    monkeypatch.setattr(agent, "who_waits", lambda at_work: DaskWaiting(worker, idle))
+    monkeypatch.setattr(agent, "who_waits", lambda at_work: DaskOrderWaiter(worker, idle))
     monkeypatch.setattr(Agent, "run", None)  # nothing of it runs where Dask begins it all the same
     reply: RemoteReply = pickle.loads(mine.serve(order, 0.0))
     assert [(rest.start, rest.n_items, rest.wait) for rest in reply.rest] == [(7, 2, 3.0)]

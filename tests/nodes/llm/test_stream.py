@@ -11,7 +11,7 @@ import batchmill
 from batchmill.attempt import Attempt
 from batchmill.errors import NodeError
 from batchmill.events import AnswerPart
-from batchmill.nodes.llm.stream import ChatGathering, ServerEvents
+from batchmill.nodes.llm.stream import PartialChat, ServerEvents
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 SECRET = "sk-canary-0123456789"
@@ -186,7 +186,7 @@ def test_events_are_found_however_the_bytes_come(size, end):
 
 
 def test_parts_without_an_index_belong_to_the_first_answer():
-    gathering = ChatGathering(None)
+    gathering = PartialChat(None)
     for text in ("a", "b"):
         gathering.add({"choices": [{"delta": {"content": text}}], "model": "m"})
     assert gathering.whole()["choices"][0]["message"]["content"] == "ab"

@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
+from batchmill.executors.dispatch.in_flight import InFlight
 from batchmill.executors.dispatch.link import (
     CANCELLED,
-    TIMED_OUT,
-    TOO_LARGE,
     CannotTravel,
     End,
     Lender,
@@ -22,18 +21,16 @@ from batchmill.executors.dispatch.link import (
     no_thread,
 )
 from batchmill.executors.dispatch.seat import WorkerSeat
-from batchmill.executors.dispatch.sent import Sent
 from batchmill.executors.dispatch.settling import ChunkSettler
-from batchmill.executors.running.progress import Position
 
 
 class Driver:
     """Feeds one worker of ``lender`` at a time. It calls ``share`` when it sends several items while others
     have none; ``worker`` is its worker's number in the batch, which is replaced after ``max_items``. It calls
-    ``ended`` when it has fed its worker and ended.
+    ``ended`` when it has fed its worker and ended. Others see and stop what the worker has ``in_flight``.
 
-    Concurrency: its own thread, from ``run``, sends; one of the link's settles; that of a ``WorkStealer``
-    takes back. ``_lock`` (through ``_changed``) guards ``_link``, ``_sent``, ``_driving`` and ``_held``.
+    Concurrency: its own thread, from ``run``, sends; one of the link's settles. ``_lock`` guards ``_driving``
+    and makes one step of a chunk's end and what follows from it.
     """
 
     def __init__(
@@ -55,12 +52,9 @@ class Driver:
         self._lender = lender
         self._channel = settler.channel
         self._sizer = settler.sizer
+        self.in_flight = InFlight(self._channel)
         self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-        self._link: WorkerLink | None = None
-        self._sent = Sent()
         self._driving = True  # a thread is, or will be, at it
-        self._held = False  # the worker was told to begin nothing more of what it has
         self._ended = threading.Event()
 
     def send_first(self) -> None:
@@ -75,7 +69,7 @@ class Driver:
         """Feed the worker, in a thread; none is needed where all items have been sent. Raises
         :class:`~batchmill.errors.ExecutorUnavailable` when the system has no thread to give."""
         with self._lock:
-            self._driving = not self._sent or self._channel.more()
+            self._driving = not self.in_flight or self._channel.more()
         if not self._driving:
             return
         try:
@@ -83,7 +77,7 @@ class Driver:
         except RuntimeError as fault:
             with self._lock:
                 self._driving = False
-                idle = not self._sent
+                idle = not self.in_flight
             if idle:
                 self._end()
             raise no_thread(fault) from fault
@@ -91,9 +85,7 @@ class Driver:
     def join(self, seconds: float) -> None:
         """Wait for the driver's end. Left behind is one that is stuck in the source of items, or that waits
         for a worker to start which has nothing to run any more."""
-        with self._lock:
-            left = self._held and self._starts() and bool(self._sent) and not self._sent.n_items
-        self._ended.wait(0.0 if left else seconds)
+        self._ended.wait(0.0 if self.in_flight.emptied else seconds)
 
     def _drive(self) -> None:
         try:
@@ -113,7 +105,7 @@ class Driver:
     def _end(self) -> None:
         """Let the worker go, for good."""
         try:
-            self._let_go()
+            self.in_flight.release()
         except BaseException as fault:  # noqa: BLE001  # as above
             self._channel.fail(fault)
         finally:
@@ -130,9 +122,7 @@ class Driver:
         chunk = self._channel.take(*self._sizer.next(self._channel.remaining()), seat=seat)
         if chunk is None:
             return False
-        with self._lock:
-            held = self._held and bool(self._sent)
-        if held:  # since we began to wait; it may be what was taken back from this very worker
+        if self.in_flight.held:  # since we began to wait; it may be what was taken back from this very worker
             self._channel.give_back(chunk)
             return True
         try:
@@ -149,7 +139,7 @@ class Driver:
     def lend(self) -> None:
         """Give a shared worker back once it has nothing to do: others may be waiting for one."""
         if self._lender.shared:
-            self._let_go()
+            self.in_flight.release()
 
     def warm_up(self) -> bool:
         """Start the worker and load the job, with a chunk without items, so an item that may start need not
@@ -158,9 +148,7 @@ class Driver:
             if link.has_job:
                 return True
             self._send(link, Chunk(0, ()))
-            with self._lock:
-                while self._sent:
-                    self._changed.wait()
+            self.in_flight.wait_below(1)
             if self._channel.stopped:
                 break
         return False
@@ -169,26 +157,14 @@ class Driver:
         depth = 1  # of items that come one by one: a second chunk waits at no worker while others are idle
         if self._channel.instant and not self._settler.job.by_attempt:  # nor when it is allowed to start
             depth = self._sizer.depth(self._channel.remaining())
-        with self._lock:
-            while len(self._sent) >= (1 if self._held else depth):
-                self._changed.wait()
-
-    def _let_go(self) -> None:
-        """Wait for the chunks in flight, then give the worker back."""
-        with self._lock:
-            while self._sent:
-                self._changed.wait()
-            link, self._link = self._link, None
-        if link is not None:
-            link.give_back()
+        self.in_flight.wait_below(depth)
 
     def _within(self, link: WorkerLink, chunk: Chunk) -> Chunk:
         """As much of the chunk as the worker may run; the rest is returned."""
         room = len(chunk) if self._max_items is None else self._max_items - link.served
         if room < len(chunk):
             self._channel.give_back(chunk.part(room))
-        with self._lock:
-            link.served += min(room, len(chunk))
+        self.in_flight.serve(link, min(room, len(chunk)))
         return chunk.part(0, min(room, len(chunk)))
 
     def _is_worn(self, link: WorkerLink) -> bool:
@@ -199,24 +175,20 @@ class Driver:
         return True
 
     def _healthy_link(self) -> WorkerLink | None:
-        with self._lock:
-            link = self._link
-            if link is not None and link.healthy and not self._is_worn(link):
-                return link
-            while self._sent:  # to one that is broken, or worn: about to be settled
-                self._changed.wait()
-            self._link = None
-        if link is not None:
-            link.give_back()
+        link = self.in_flight.link
+        if link is not None and link.healthy and not self._is_worn(link):
+            return link
+        self.in_flight.release()  # what is at one that is broken, or worn, is about to be settled
         while (link := self._lender.lease(lambda: self._channel.stopped)) and self._is_worn(link):
             link.give_back()
-        with self._lock:
-            self._link = link
+        self.in_flight.lease(link)
         return link
 
     def _send(self, link: WorkerLink, chunk: Chunk) -> None:
         """Send a chunk, or return it."""
-        self._let_begin(link)
+        self.in_flight.go_on()
+        if self._channel.stopped:
+            link.stop_items()
         number = link.next_number
         try:
             send = link.pack(chunk, self._sizer.patience(len(chunk)))
@@ -226,8 +198,7 @@ class Driver:
         except BaseException:
             self._channel.give_back(chunk)
             raise
-        with self._lock:
-            self._sent[number] = chunk
+        self.in_flight.add(number, chunk)
         if self._channel.starving:
             self._share()
         try:
@@ -237,27 +208,14 @@ class Driver:
             if not dead and link.next_number > number:  # Ctrl-C, once it was given
                 link.kill(CANCELLED)  # whose end settles it
                 raise
-            with self._lock:
-                left = self._sent.pop(number)  # but for what was taken back meanwhile
-            self._channel.give_back(left)
+            self._channel.give_back(self.in_flight.withdraw(number))
             if not dead:
                 raise
 
-    def _let_begin(self, link: WorkerLink) -> None:
-        """Have the worker begin items again that was held, unless the batch is over."""
-        with self._lock:
-            if self._held and not self._sent:
-                self._held = False
-                link.go_on()
-        if self._channel.stopped:
-            link.stop_items()
-
     def _settle(self, number: int, end: End) -> None:
         """In a thread of the link's: handle the result of a chunk."""
-        with self._lock:
-            chunk = self._sent[number]
-            self._sent[number] = chunk.part(0, 0)  # from here on nothing of it can be taken back
-            worker = self.worker  # that ran it: one without items may get another number
+        worker = self.worker  # that ran it: from the next line on it may get another number
+        chunk = self.in_flight.answered(number)
         try:
             self._settler.settle(worker, chunk, end)
         except BaseException as fault:  # noqa: BLE001  # nobody else would hear of it
@@ -266,9 +224,8 @@ class Driver:
                 self._channel.give_back(chunk)
         finally:
             with self._lock:
-                del self._sent[number]
-                self._changed.notify_all()
-                alone = not self._sent and not self._driving
+                self.in_flight.settled(number)
+                alone = not self._driving and not self.in_flight
                 self._driving = self._driving or alone
             if alone:
                 self._go_on()
@@ -283,72 +240,3 @@ class Driver:
                 self._channel.fail(no_thread(fault))
         self._end()
         self._tell_ended()
-
-    @property
-    def busy(self) -> bool:
-        """Whether the worker has items."""
-        with self._lock:
-            return bool(self._sent.n_items)
-
-    @property
-    def idle(self) -> bool:
-        """Whether it has a worker that could begin items at once."""
-        with self._lock:
-            return self._link is not None and not self._sent and not self._starts()
-
-    def spare(self) -> bool:
-        """Whether the worker has more items than the one it can be on."""
-        with self._lock:
-            return self._sent.n_items > (0 if self._starts() else 1)
-
-    def at(self) -> Position | None:
-        """See :class:`~batchmill.executors.dispatch.stealing.Holder`."""
-        with self._lock:
-            at = None if self._link is None or self._held else self._link.position()
-            return at if at and (not at.seq or (at.seq in self._sent and at.begun)) else None
-
-    def _starts(self) -> bool:
-        return self._link is not None and not self._link.position().seq
-
-    def hold(self) -> None:
-        """Prevent the worker from beginning further items, so :meth:`take_back` can have them."""
-        with self._lock:
-            if self._link is not None and self._sent:
-                self._link.hold()
-                self._held = True
-
-    def take_back(self) -> None:
-        """Return what a worker that was held a little while ago has not begun. Results of that can never come
-        from this worker: a reply that has them is an error (``ChunkSettler._deliver``)."""
-        with self._lock:
-            if self._link is None or not self._held:
-                return
-            unbegun = self._sent.keep_begun(self._link.position())
-            self._link.served -= sum(map(len, unbegun))
-        for rest in unbegun:
-            self._channel.give_back(rest)
-
-    def stop_items(self) -> None:
-        """Prevent the worker from beginning further items."""
-        with self._lock:  # so that the worker is not in another batch's hands by then
-            if self._link is not None:
-                self._link.stop_items()
-
-    def kill(self, verdict: str) -> None:
-        """End the worker if anything is under way at it."""
-        with self._lock:
-            if self._link is not None and self._sent:
-                self._link.kill(verdict)
-
-    def kill_overdue(self, seconds: float) -> None:
-        """End the worker if its attempt began more than ``seconds`` ago."""
-        with self._lock:
-            link = self._link
-            if link is not None and link.age() > seconds and link.position().seq in self._sent:
-                link.kill(TIMED_OUT)
-
-    def kill_large(self, limit: int) -> None:
-        """End the worker if its resident memory exceeds ``limit`` bytes."""
-        with self._lock:
-            if self._link is not None and self._sent and self._link.resident() > limit:
-                self._link.kill(TOO_LARGE)

@@ -23,6 +23,7 @@ from batchmill.executors.cores import usable_cores
 from batchmill.executors.describe import describe
 from batchmill.executors.dispatch.chunk_sizes import BYTES_PER_CHUNK, ChunkSizer
 from batchmill.executors.dispatch.driver import Driver
+from batchmill.executors.dispatch.in_flight import InFlight
 from batchmill.executors.dispatch.link import CANCELLED, no_thread
 from batchmill.executors.dispatch.settling import ChunkSettler
 from batchmill.executors.dispatch.stealing import WorkStealer
@@ -159,7 +160,7 @@ class ProcessBatch:
         self._taken: list[int] = []  # of them
         self._given: list[int] = []  # that workers have instead, see `resize`
         self._sharing = WorkStealer(
-            channel, pool.watch, self._now, self._several, self._widen, self._has_idle
+            channel, pool.watch, self._in_flight, self._several, self._widen, self._has_idle
         )
         channel.on_idle(self._sharing.begin)
         self._over = threading.Event()
@@ -218,7 +219,7 @@ class ProcessBatch:
         with self._lock:
             self._given, self._size = list(numbers), len(numbers)
             drivers = [driver for driver in self._drivers if not driver.over]
-            keep = [driver for driver in drivers if driver.busy and driver.worker in self._given]
+            keep = [driver for driver in drivers if driver.in_flight.busy and driver.worker in self._given]
             kept = {driver.worker for driver in keep}
             free = iter([number for number in self._given if number not in kept])
             for driver in drivers:
@@ -233,19 +234,19 @@ class ProcessBatch:
     @property
     def unbegun(self) -> bool:
         """Whether there are items that no worker has begun."""
-        return self._channel.more() or any(driver.spare() for driver in self._now())
+        return self._channel.more() or any(chunks.spare() for chunks in self._in_flight())
 
     def busy(self) -> set[int]:
         """The numbers of the workers that have items."""
-        return {driver.worker for driver in self._now() if driver.busy}
+        return {driver.worker for driver in self._now() if driver.in_flight.busy}
 
     def _several(self) -> bool:
-        return self._size > 1 and any(driver.spare() for driver in self._now())
+        return self._size > 1 and any(chunks.spare() for chunks in self._in_flight())
 
     def _has_idle(self) -> bool:
         """Whether a worker that is up has nothing to do, or could be leased."""
-        now = [driver for driver in self._now() if not driver.over]
-        return any(driver.idle for driver in now) or (len(now) < self._size and self._pool.idle() > 0)
+        now = [driver.in_flight for driver in self._now() if not driver.over]
+        return any(chunks.idle for chunks in now) or (len(now) < self._size and self._pool.idle() > 0)
 
     def _widen(self) -> None:
         """Add drivers for returned items, if fewer are working than allowed: they replace drivers that ended
@@ -303,16 +304,19 @@ class ProcessBatch:
         with self._lock:
             return list(self._drivers)
 
+    def _in_flight(self) -> list[InFlight]:
+        return [driver.in_flight for driver in self._now()]
+
     def _stop_items(self) -> None:
         if self._slots is not None:
             self._slots.wake()
-        for driver in self._now():
-            driver.stop_items()
+        for chunks in self._in_flight():
+            chunks.stop_items()
 
     def _cancel(self) -> None:
         self._channel.stop()
-        for driver in self._now():
-            driver.kill(CANCELLED)
+        for chunks in self._in_flight():
+            chunks.kill(CANCELLED)
 
     def _watch(self) -> None:
         try:
@@ -322,8 +326,8 @@ class ProcessBatch:
 
     def _end_what_exceeds_limits(self) -> None:
         while not self._over.wait(WATCH_SECONDS):
-            for driver in self._now():
+            for chunks in self._in_flight():
                 if self._timeout is not None:
-                    driver.kill_overdue(self._timeout + GRACE_SECONDS)
+                    chunks.kill_overdue(self._timeout + GRACE_SECONDS)
                 if self._memory_limit is not None:
-                    driver.kill_large(self._memory_limit)
+                    chunks.kill_large(self._memory_limit)

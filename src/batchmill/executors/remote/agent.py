@@ -30,7 +30,7 @@ from batchmill.executors.process.logs import Logged
 from batchmill.executors.process.pool import shared_pool
 from batchmill.executors.process.slot import NO_MODULES
 from batchmill.executors.remote.contract import WIRE, Ended, Help, RemoteOrder, RemoteReply, Rest, Stay
-from batchmill.executors.remote.dask_side import Waiting, who_waits
+from batchmill.executors.remote.dask_side import OrderWaiter, who_waits
 from batchmill.executors.remote.library import Library
 from batchmill.executors.remote.loaded_jobs import LoadedJob, RemoteJob, loaded
 from batchmill.executors.remote.order_channel import OrderChannel
@@ -62,7 +62,7 @@ class Agent:
         self._watching = False
         self._serving: list[str] = []
         self._recalled: deque[str] = deque(maxlen=REMEMBERED)
-        self._replies: dict[str, tuple[Waiting, bytes]] = {}  # that may still be asked for
+        self._replies: dict[str, tuple[OrderWaiter, bytes]] = {}  # that may still be asked for
 
     def serve(self, order: RemoteOrder | Help, came: float) -> bytes:
         """Run an order that ``came`` at that second; returns the pickle of its :class:`RemoteReply`."""
@@ -96,7 +96,7 @@ class Agent:
         found = next((one for one in self._now() if (one.batch, one.start) == wanted), None)
         return found is not None and found.help(hold, help_.seconds)
 
-    def run(self, order: RemoteOrder, waiting: Waiting, hold: SlotHold) -> RemoteReply:
+    def run(self, order: RemoteOrder, waiting: OrderWaiter, hold: SlotHold) -> RemoteReply:
         """Run an order for the caller that waits for it, in the slot that it holds."""
         host = socket.gethostname()
         try:
@@ -127,7 +127,7 @@ class Agent:
         return found
 
     def _run(
-        self, order: RemoteOrder, known: LoadedJob, waiting: Waiting, hold: SlotHold, host: str
+        self, order: RemoteOrder, known: LoadedJob, waiting: OrderWaiter, hold: SlotHold, host: str
     ) -> RemoteReply:
         job = known.job
         deaths: list[WorkerDeath] = []

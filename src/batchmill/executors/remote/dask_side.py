@@ -42,7 +42,7 @@ class RunningOrders(Protocol):
         """End what is."""
 
 
-class Waiting:
+class OrderWaiter:
     """The waiter for an order, which Dask calls ``key``; this one, for other carriers, always waits."""
 
     key = ""
@@ -63,7 +63,7 @@ class Waiting:
         """Send the reply where returning it would be of no use."""
 
 
-class DaskWaiting(Waiting):
+class DaskOrderWaiter(OrderWaiter):
     """The same for a task of Dask's."""
 
     def __init__(self, worker: Any, key: str) -> None:
@@ -101,24 +101,24 @@ def topic_of(order: str) -> str:
     return order.rpartition("-")[0]
 
 
-def who_waits(at_work: RunningOrders) -> Waiting:
+def who_waits(at_work: RunningOrders) -> OrderWaiter:
     """The waiter for the order of this thread. Makes the worker around it call ``at_work`` when it is asked
     to leave."""
     if "distributed" not in sys.modules:
-        return Waiting()
+        return OrderWaiter()
     distributed = importlib.import_module("distributed")
     try:
         worker = distributed.get_worker()
         key = worker.get_current_task()
     except ValueError:  # not a worker's thread
-        return Waiting()
+        return OrderWaiter()
     with _lock:
         new = worker.id not in _told
         _told.add(worker.id)
     if new:
         plugin = type("Leaving", (distributed.WorkerPlugin,), {"teardown": _teardown(at_work)})()
         worker.loop.add_callback(worker.plugin_add, plugin=plugin, name=PLUGIN)
-    return DaskWaiting(worker, str(key))
+    return DaskOrderWaiter(worker, str(key))
 
 
 def _teardown(at_work: RunningOrders) -> Callable[[Any, Any], Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from batchmill.concurrency.cancel import CancelToken
 from batchmill.executors.process.executor import ProcessBatch
-from batchmill.executors.remote.dask_side import Waiting
+from batchmill.executors.remote.dask_side import OrderWaiter
 from batchmill.executors.remote.order_channel import OrderChannel
 from batchmill.executors.worker_numbers import WorkerNumbers
 
@@ -35,7 +35,7 @@ class RunningOrder:
     """
 
     def __init__(
-        self, batch: str, start: int, channel: OrderChannel, waiting: Waiting, hold: SlotHold
+        self, batch: str, start: int, channel: OrderChannel, waiting: OrderWaiter, hold: SlotHold
     ) -> None:
         self.batch = batch
         self.start = start

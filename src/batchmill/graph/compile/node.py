@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -88,10 +88,23 @@ class PlannedNode:
     @cached_property
     def stays(self) -> bool:
         """Whether its runs, or those of a node of its sub-workflow, must stay in the process of the run."""
-        inner = () if self.sub is None else self.sub.plan.all_plans()
-        return self.kind.stays(self.spec.params) or any(
-            one.kind.stays(one.spec.params) for plan in inner for one in plan.nodes.values()
-        )
+        return any(one.kind.stays(one.spec.params) for one in self._with_inner())
+
+    @cached_property
+    def reads_files(self) -> bool:
+        """Whether the content of files affects its outcome, or that of a node of its sub-workflow."""
+        return any(one.params_that_read or one.spec.files for one in self._with_inner())
+
+    @property
+    def params_that_read(self) -> frozenset[str]:
+        """The names of its params that name files it reads."""
+        return frozenset(self.kind.reads) & self.spec.params.keys()
+
+    def _with_inner(self) -> Iterator[PlannedNode]:
+        """It, and every node of its sub-workflow and of those inside."""
+        yield self
+        for plan in () if self.sub is None else self.sub.plan.all_plans():
+            yield from plan.nodes.values()
 
     @cached_property
     def diagnostics(self) -> frozenset[str]:

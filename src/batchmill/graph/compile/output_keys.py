@@ -21,7 +21,7 @@ from batchmill.ir.references import (
 )
 from batchmill.nodes import Node
 from batchmill.step.item_folders import KEPT
-from batchmill.step.step import RESERVED_OUTPUTS
+from batchmill.step.item_steps import RESERVED_OUTPUTS
 from batchmill.template import Path
 
 BATCH_OUTPUTS = (

@@ -12,9 +12,9 @@ from batchmill.graph.frame import NodeFrame
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.outcome import SKIPPED, ErrorInfo
 from batchmill.sourced import bare, names_of
+from batchmill.step.item_steps import item_key
 from batchmill.step.namespace import INDEX_KEY, SOURCE_KEY
 from batchmill.step.namespace import ITEM_KEY as KEYED
-from batchmill.step.step import item_key
 from batchmill.template import Scope, compile_value
 
 ITEM_KEY = "item"

@@ -20,7 +20,7 @@ from typing import Any
 from batchmill.errors import TemplateError
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
-from batchmill.graph.visits.node_files import digests_of_files, reads_files
+from batchmill.graph.visits.node_files import digests_of_files
 from batchmill.graph.visits.rereading import source_again
 from batchmill.ir.models.batch import BatchSpec
 from batchmill.ir.models.workdirs import Keep
@@ -81,10 +81,10 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFra
     names = frozenset({spec.as_, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     scope = around.namespace.scope(lazy=True)
     more, older_more = _more(node, node.content, spec.as_, scope), None
-    same = node.content is node.params and not reads_files(node)
+    same = node.content is node.params and not node.reads_files
     if not same:
         older_more = _more(node, node.params, spec.as_, scope, files=False)
-        same = not reads_files(node) and _item_parts(node.content, names) == _item_parts(node.params, names)
+        same = not node.reads_files and _item_parts(node.content, names) == _item_parts(node.params, names)
     try:
         parts = {**_of_node(node, scope, names), ITEM_NAME: _part(spec.as_)}
         if node.inner_content:
@@ -95,7 +95,7 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFra
         older = partial(_batch_in_format_1, node, spec, scope)
         named = _named(node, spec.as_, scope)
         shown = _shown(parts, around)
-        key = ContentKey(_whole(parts), shown, older, same, older_more, _missing(node), named)
+        key = ContentKey(_whole(parts), shown, older, more, same, older_more, _missing(node), named)
     except NoDigest:
         return around.log.batch_not_kept(around.place(node.id))
     total = len(items) if isinstance(items, Sized) else None
@@ -104,7 +104,7 @@ def batch_log(node: PlannedNode, spec: BatchSpec, items: object, around: NodeFra
     source = source_again(spec, items, around) if own else None
     if source is not None and around.masker.text(source) != source:
         source = None  # without its secret it names another one: the items themselves are saved
-    log = around.log.batch(around.place(node.id), key, total, more, cached=node.spec.cache, source=source)
+    log = around.log.batch(around.place(node.id), key, total, cached=node.spec.cache, source=source)
     if around.services.items is None or not issubclass(node.kind, WorkflowNode):
         return log
     return ForgettingLog(log, around.services.items, around.place(node.id))
@@ -194,7 +194,7 @@ def _more(
     """A function for everything an item depends on besides itself; None if there is nothing."""
     own = frozenset({name, INDEX_KEY, ITEM_KEY, SOURCE_KEY})
     moving, by_index = _item_parts(params, own)
-    reads = files and reads_files(node)
+    reads = files and node.reads_files
     if not (moving or by_index or reads):
         return None
 
@@ -213,7 +213,7 @@ def _named(node: PlannedNode, name: str, scope: Scope) -> Callable[[Any, int], l
 
     def named(item: object, index: int) -> list[str]:
         inside = scope.child({**names_of(item, [name], SOURCE_KEY), INDEX_KEY: index})
-        files = digests_of_files(node, inside) if reads_files(node) else {}
+        files = digests_of_files(node, inside) if node.reads_files else {}
         return [*(f"the file {path}" for path in files), *written]
 
     return named

@@ -18,12 +18,6 @@ _NOT_KNOWN = "not known"  # which files a template names that does not resolve
 _INPUTS = "inputs"  # the param of a sub-workflow
 
 
-def reads_files(node: PlannedNode) -> bool:
-    """Whether the content of files affects the outcome of the node."""
-    plans = () if node.sub is None else node.sub.plan.all_plans()
-    return _reads_itself(node) or any(_reads_itself(one) for plan in plans for one in plan.nodes.values())
-
-
 def digests_of_files(node: PlannedNode, scope: Scope) -> dict[str, str]:
     """Digests, by path, of the files that the node reads, as far as its params name them at this point, and
     of those it declares.
@@ -32,15 +26,6 @@ def digests_of_files(node: PlannedNode, scope: Scope) -> dict[str, str]:
     sub-workflow name them: what depends on the output of a node inside is only known when that has run.
     """
     return {**_of_itself(node, scope), **_of_sub_workflow(node, scope, ())}
-
-
-def _reads(node: PlannedNode) -> frozenset[str]:
-    """The params of the node that name files it reads."""
-    return frozenset(node.kind.reads) & node.spec.params.keys()
-
-
-def _reads_itself(node: PlannedNode) -> bool:
-    return bool(_reads(node) or node.spec.files)
 
 
 def _of_itself(node: PlannedNode, scope: Scope) -> dict[str, str]:
@@ -59,7 +44,7 @@ def _of_declared(node: PlannedNode, scope: Scope) -> dict[str, str]:
 
 
 def _of_params(node: PlannedNode, scope: Scope) -> dict[str, str]:
-    reads = _reads(node)
+    reads = node.params_that_read
     if not reads:
         return {}
     named = {name: value for name, value in node.params.constants.items() if name in reads}
@@ -72,7 +57,7 @@ def _of_params(node: PlannedNode, scope: Scope) -> dict[str, str]:
 
 def _of_sub_workflow(node: PlannedNode, scope: Scope, above: tuple[Plan, ...]) -> dict[str, str]:
     """``above`` are the workflows around: one that runs itself is looked into once."""
-    if node.sub is None or node.sub.plan in above or not reads_files(node):
+    if node.sub is None or node.sub.plan in above or not node.reads_files:
         return {}
     plan = node.sub.plan
     try:

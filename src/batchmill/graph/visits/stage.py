@@ -15,7 +15,8 @@ from batchmill.errors import BatchmillError
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.node_run import NodeRun, faulty_visit
-from batchmill.graph.visits.batched import NodeBatch, items_of
+from batchmill.graph.visits.batch_items import items_of
+from batchmill.graph.visits.batched import NodeBatch
 from batchmill.graph.visits.places_of_rows import asks_for_source
 from batchmill.ir.streams import Stage
 from batchmill.items.selection import Selection

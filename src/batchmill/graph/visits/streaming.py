@@ -20,7 +20,7 @@ from batchmill.concurrency.cancel import CancelToken
 from batchmill.graph.compile.node import PlannedNode
 from batchmill.graph.frame import NodeFrame
 from batchmill.graph.node_run import LeftOpen, NodeRun, cut_short
-from batchmill.graph.visits.batched import selection_of
+from batchmill.graph.visits.batch_items import selection_of
 from batchmill.graph.visits.stage import RunningStage
 from batchmill.ir.streams import Stage
 

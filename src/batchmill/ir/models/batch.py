@@ -28,15 +28,9 @@ from batchmill.ir.models.sources import (
     ITEMS_TAG,
     RESOLVED,
     SIDES,
-    CsvSource,
-    GlobSource,
-    JsonlSource,
-    LinesSource,
-    ParquetSource,
     ProductSource,
     PythonSource,
-    RangeSource,
-    SqliteSource,
+    SideForms,
     StdinSource,
     ZipSource,
     as_written,
@@ -78,19 +72,10 @@ def _items_tag(value: object) -> str | None:
 
 
 Items = Annotated[
-    Annotated[TemplateText, Tag(f"{ITEMS_TAG}reference")]
-    | Annotated[list[Any], Tag(f"{ITEMS_TAG}list")]
-    | Annotated[GlobSource, Tag(f"{ITEMS_TAG}glob")]
-    | Annotated[LinesSource, Tag(f"{ITEMS_TAG}lines")]
-    | Annotated[JsonlSource, Tag(f"{ITEMS_TAG}jsonl")]
-    | Annotated[CsvSource, Tag(f"{ITEMS_TAG}csv")]
-    | Annotated[ParquetSource, Tag(f"{ITEMS_TAG}parquet")]
-    | Annotated[SqliteSource, Tag(f"{ITEMS_TAG}sqlite")]
-    | Annotated[RangeSource, Tag(f"{ITEMS_TAG}range")]
+    SideForms
     | Annotated[StdinSource, Tag(f"{ITEMS_TAG}stdin")]
     | Annotated[ProductSource, Tag(f"{ITEMS_TAG}product")]
-    | Annotated[ZipSource, Tag(f"{ITEMS_TAG}zip")]
-    | Annotated[PythonSource, Tag(f"{ITEMS_TAG}python")],
+    | Annotated[ZipSource, Tag(f"{ITEMS_TAG}zip")],
     Discriminator(_items_tag, custom_error_type=ITEMS_ERROR, custom_error_message="not items"),
 ]
 

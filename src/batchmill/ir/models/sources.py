@@ -155,7 +155,7 @@ def _side_tag(value: object) -> str | None:
     return tag_of(value, SIDES)
 
 
-Side = Annotated[
+SideForms = (
     Annotated[TemplateText, Tag(f"{ITEMS_TAG}reference")]
     | Annotated[list[Any], Tag(f"{ITEMS_TAG}list")]
     | Annotated[GlobSource, Tag(f"{ITEMS_TAG}glob")]
@@ -165,8 +165,12 @@ Side = Annotated[
     | Annotated[ParquetSource, Tag(f"{ITEMS_TAG}parquet")]
     | Annotated[SqliteSource, Tag(f"{ITEMS_TAG}sqlite")]
     | Annotated[RangeSource, Tag(f"{ITEMS_TAG}range")]
-    | Annotated[PythonSource, Tag(f"{ITEMS_TAG}python")],
-    Discriminator(_side_tag, custom_error_type=ITEMS_ERROR, custom_error_message="not items"),
+    | Annotated[PythonSource, Tag(f"{ITEMS_TAG}python")]
+)
+"""The forms of items that may be part of another one, by their tags."""
+
+Side = Annotated[
+    SideForms, Discriminator(_side_tag, custom_error_type=ITEMS_ERROR, custom_error_message="not items")
 ]
 
 

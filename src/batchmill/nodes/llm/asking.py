@@ -13,7 +13,7 @@ from typing import Any
 from batchmill.attempt import Attempt
 from batchmill.errors import AttemptTimeout, NodeError, StorageError
 from batchmill.nodes.llm import structured
-from batchmill.nodes.llm.estimate import Counted, counted
+from batchmill.nodes.llm.estimate import TokenCount, counted
 from batchmill.nodes.llm.item_budget import EXCEEDED, exceeded, require_room
 from batchmill.nodes.llm.question import ModelReply, ModelRequest, Provider, Question, Unanswered
 from batchmill.nodes.llm.telling import Telling
@@ -174,7 +174,7 @@ class Asking:
         )
         return self._counted(call, counted(question, None))
 
-    def _counted(self, call: LLMCall, count: Counted, reply: ModelReply | None = None) -> LLMCall:
+    def _counted(self, call: LLMCall, count: TokenCount, reply: ModelReply | None = None) -> LLMCall:
         """The call with its tokens, and with its cost: reported by the provider, else by the prices."""
         cache = () if reply is None else (reply.cached_tokens, reply.written_tokens)
         cost = None if reply is None else reply.cost

@@ -16,7 +16,7 @@ ANSWER_TOKENS = 256  # of an answer that never came and that no `max_tokens` bou
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class TokenCount:
     """The tokens of a call; ``estimated`` says that some were not reported. ``tokens`` may be reported
     without its parts."""
 
@@ -26,20 +26,20 @@ class Counted:
     estimated: bool
 
 
-def counted(question: Question, reply: ModelReply | None) -> Counted:
+def counted(question: Question, reply: ModelReply | None) -> TokenCount:
     """The use by a call with a reply or, with None, by one without any information."""
     if reply is None:
         asked, most = tokens_of(question), question.max_tokens or ANSWER_TOKENS
-        return Counted(asked, most, asked + most, True)
+        return TokenCount(asked, most, asked + most, True)
     sent, answered, total = reply.input_tokens, reply.output_tokens, reply.total_tokens
     if sent is not None and answered is not None:
-        return Counted(sent, answered, sent + answered, False)
+        return TokenCount(sent, answered, sent + answered, False)
     guess = tokens_of(question) if sent is None else sent
     if total is None:
         answered = _of_answer(question, reply) if answered is None else answered
-        return Counted(guess, answered, guess + answered, True)
+        return TokenCount(guess, answered, guess + answered, True)
     guess = min(guess if answered is None else total - answered, total)
-    return Counted(max(0, guess), total - max(0, guess), total, sent is None and answered is None)
+    return TokenCount(max(0, guess), total - max(0, guess), total, sent is None and answered is None)
 
 
 def _of_answer(question: Question, reply: ModelReply) -> int:

@@ -19,7 +19,7 @@ from batchmill.nodes.llm.completion import (
 )
 from batchmill.nodes.llm.question import Message, ModelReply, Question
 from batchmill.nodes.llm.server import ServerProvider
-from batchmill.nodes.llm.stream import Gathering
+from batchmill.nodes.llm.stream import PartialAnswer
 from batchmill.nodes.llm.structured import response_format
 from batchmill.nodes.llm.telling import Telling
 
@@ -64,8 +64,8 @@ class ResponsesServer(ServerProvider):
             body["stream"] = True
         return {**body, "extra_body": given or None}
 
-    def gathering(self, telling: Telling | None) -> Gathering:
-        return ResponseGathering(telling)
+    def gathering(self, telling: Telling | None) -> PartialAnswer:
+        return PartialResponse(telling)
 
     def reply(self, content: bytes, question: Question) -> ModelReply:
         return reply_of(content, raw=self._raw)
@@ -178,7 +178,7 @@ def usage_in(answer: Mapping[str, object]) -> dict[str, Any]:
     return without_zeros(with_cache(found))
 
 
-class ResponseGathering(Gathering):
+class PartialResponse(PartialAnswer):
     """Builds a response from its events: the last one has all of it. Some gateways leave its output empty;
     then it is what came before."""
 

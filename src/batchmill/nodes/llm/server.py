@@ -13,7 +13,7 @@ from batchmill.nodes.llm.clients import client_for, leaving_now, sdk_awaited
 from batchmill.nodes.llm.completion import reply_of
 from batchmill.nodes.llm.faults import AnswerTooLarge, CutOff, Moved, refusal_within, unanswered
 from batchmill.nodes.llm.question import ModelReply, ModelRequest, Provider, Question, Unanswered
-from batchmill.nodes.llm.stream import EVENT_STREAM, ChatGathering, Gathering, gathered
+from batchmill.nodes.llm.stream import EVENT_STREAM, PartialAnswer, PartialChat, gathered
 from batchmill.nodes.llm.structured import response_format
 from batchmill.nodes.llm.telling import Telling
 
@@ -81,9 +81,9 @@ class ServerProvider(Provider):
                 return await gathered(pieces, gathering), gathering.began
             return b"".join([piece async for piece in pieces]), False
 
-    def gathering(self, telling: Telling | None) -> Gathering:
+    def gathering(self, telling: Telling | None) -> PartialAnswer:
         """The collector that assembles a streamed answer."""
-        return ChatGathering(telling)
+        return PartialChat(telling)
 
     def create(self, client: Any) -> Any:
         """The function of the SDK's ``client`` that makes the call."""

@@ -49,7 +49,7 @@ class ServerEvents:
             self._data.append(line.removeprefix(b"data:").removeprefix(b" "))
 
 
-class Gathering(ABC):
+class PartialAnswer(ABC):
     """One answer that comes in parts. ``over`` says that it is complete, ``began`` that a part had text."""
 
     def __init__(self, telling: Telling | None) -> None:
@@ -73,7 +73,7 @@ class Gathering(ABC):
             self._telling.add(text, kind, choice)
 
 
-class ChatGathering(Gathering):
+class PartialChat(PartialAnswer):
     """Builds a chat completion from its chunks."""
 
     def __init__(self, telling: Telling | None) -> None:
@@ -147,7 +147,7 @@ def _extend(into: list[Any], more: list[Any]) -> None:
             into.append(one)
 
 
-async def gathered(pieces: AsyncIterator[bytes], gathering: Gathering) -> bytes:
+async def gathered(pieces: AsyncIterator[bytes], gathering: PartialAnswer) -> bytes:
     """The answer in a stream, as the body that it would have in one piece.
 
     Raises :class:`CutOff` for a stream that ends before the answer has.
@@ -164,7 +164,7 @@ async def gathered(pieces: AsyncIterator[bytes], gathering: Gathering) -> bytes:
     return json.dumps(gathering.whole()).encode()
 
 
-def _ends(gathering: Gathering, data: bytes) -> bool:
+def _ends(gathering: PartialAnswer, data: bytes) -> bool:
     """Take in an event; whether it is the last one."""
     if data.strip() == _DONE:
         return True

@@ -11,14 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from batchmill.template.shell import program_texts
-from batchmill.template.shell.programs import (
-    FIND_ACTIONS,
-    SHELLS,
-    STARTING,
-    operand_of_shell,
-    rule_of,
-)
+from batchmill.template.shell.programs import rule_of
 from batchmill.template.shell.reviewing import RuleReader, demand
+from batchmill.template.shell.shells import FIND_ACTIONS, SHELLS, STARTING, operand_of_shell
 from batchmill.template.shell.words import Check, ValuePlace, Word
 from batchmill.template.text import LISTS, check_length, to_text
 

@@ -19,8 +19,9 @@ from itertools import cycle
 
 from batchmill.template.shell.conditions import review_test
 from batchmill.template.shell.lists import review_lists
-from batchmill.template.shell.programs import review_program, script_from_input
+from batchmill.template.shell.programs import review_program
 from batchmill.template.shell.reviewing import RuleReader, demand, refuse
+from batchmill.template.shell.shells import script_from_input
 from batchmill.template.shell.words import MARK, Check, ParsedCommand, ValueFlow, Word, identifiers, names
 
 _PREFIXES = frozenset({"command", "builtin", "noglob", "nocorrect"})

@@ -24,7 +24,7 @@ _FILES = ("output_file_id", "error_file_id")
 
 
 @dataclass(slots=True)
-class Look:
+class BatchLook:
     """The state of a batch: in ``words``, whether it is finished (``over``), and its ``answers`` then."""
 
     words: str
@@ -39,14 +39,16 @@ class Looks:
     def __init__(self, store: BatchStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._tasks: dict[int, asyncio.Task[Look | None]] = {}
+        self._tasks: dict[int, asyncio.Task[BatchLook | None]] = {}
         self.why: dict[int, str] = {}
 
     def keep_in(self, store: BatchStore) -> None:
         """Note what is found in another store."""
         self._store = store
 
-    async def at(self, batch: int, service: BatchService, stop: CancelToken | None = None) -> Look | None:
+    async def at(
+        self, batch: int, service: BatchService, stop: CancelToken | None = None
+    ) -> BatchLook | None:
         """The progress of the service; None for a batch that it never began, which is then dropped. A search
         for it ends when ``stop`` is cancelled, and goes on when the run is resumed.
 
@@ -82,7 +84,7 @@ class Looks:
 
     async def _look(
         self, batch: int, service: BatchService, stop: CancelToken | None = None, *, reads: bool = True
-    ) -> Look | None:
+    ) -> BatchLook | None:
         row = self._row(batch)
         if row is None:
             return None
@@ -93,7 +95,7 @@ class Looks:
             told = await self._told(row, service, stop)
             if told is None and stop is not None and stop.cancelled:
                 self.why[batch] = _UNKNOWN
-                return Look(_UNKNOWN)
+                return BatchLook(_UNKNOWN)
             if told is None:
                 self._store.drop(batch)
                 return None
@@ -106,7 +108,7 @@ class Looks:
             if not _is_trouble(unanswered):
                 raise
             self.why[batch] = str(unanswered)
-            return Look(f"its batch {row.remote or row.token} cannot be looked at now: {unanswered}")
+            return BatchLook(f"its batch {row.remote or row.token} cannot be looked at now: {unanswered}")
 
     async def _told(
         self, row: ServiceBatch, service: BatchService, stop: CancelToken | None
@@ -141,7 +143,7 @@ class Looks:
                 return told
             await slept(self._clock, min(left, LIST_SECONDS), stop)
 
-    def _noted(self, row: ServiceBatch, told: dict[str, object]) -> Look:
+    def _noted(self, row: ServiceBatch, told: dict[str, object]) -> BatchLook:
         """The progress of the service, which is also stored."""
         remote, status = str(told["id"]), str(told.get("status") or "unknown")
         counts = mapping_of(told.get("request_counts"))
@@ -149,7 +151,7 @@ class Looks:
         over = status in OVER
         self._store.note(row.id, "over" if over else "open", remote=remote, status=status, answered=answered)
         how_far = "" if over else f": {answered:,} of {row.count:,} requests answered"
-        return Look(f"its batch {remote} is {status}{how_far}", over)
+        return BatchLook(f"its batch {remote} is {status}{how_far}", over)
 
     async def _answers(self, row: ServiceBatch, told: dict[str, object], service: BatchService) -> Answers:
         answers = Answers(row.token, told)
