@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
+import threading
 
 import pytest
 
 from batchmill.cli.job_log import JobLog
 from batchmill.events import WorkerJoined
 from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.report import joblog
 
 
 def outcome(index, worker=None, kind=""):
@@ -58,3 +61,16 @@ def test_parallel_runs_again_what_failed_as_it_was_written(tmp_path):
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
     )  # fmt: skip
     assert again.stdout == "one\ttwo\nthree\nfour\n", again.stderr
+
+
+def test_two_logs_that_begin_one_file_at_once_write_one_heading(tmp_path):
+    path = tmp_path / "log"
+    with open(path, "ab", buffering=0) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        beginning = threading.Thread(target=logged, args=(path, ("a", {})))
+        beginning.start()
+        beginning.join(0.2)
+        other.write(joblog.HEAD.encode())
+    beginning.join()
+    head, *lines = path.read_text().splitlines()
+    assert (f"{head}\n", [line.split("\t")[0] for line in lines]) == (joblog.HEAD, ["1"])

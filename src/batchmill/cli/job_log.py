@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from batchmill.cli.item_rows import Printed
@@ -16,8 +18,8 @@ from batchmill.report import joblog, text
 
 
 class JobLog:
-    """``command`` gives the command of an item as text. Appends lines to an existing file. Raises
-    :class:`StorageError` if it cannot be written.
+    """``command`` gives the command of an item as text. Appends lines to an existing file, to
+    which other runs may append at the same time. Raises :class:`StorageError` if it cannot be written.
 
     Concurrency: ``add`` and ``close`` are called under the printer's lock, ``heard`` by any thread; ``_lock``
     guards ``_hosts``.
@@ -30,10 +32,20 @@ class JobLog:
         self._hosts: dict[int | None, str] = {}  # by worker of a cluster
         try:
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115  # until the run has ended
-            if not os.fstat(self._file.fileno()).st_size:
-                self._file.write(joblog.HEAD.encode())
+            self._begin()
         except OSError as fault:
             raise self._fault(fault) from fault
+
+    def _begin(self) -> None:
+        """Write the heading, unless another run has begun the file, which may be at this moment."""
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            if not os.fstat(self._file.fileno()).st_size:
+                self._file.write(joblog.HEAD.encode())
+        finally:
+            with suppress(OSError):
+                fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def heard(self, event: Event) -> None:
         """Workers of a cluster have joined before any item of theirs is added."""
