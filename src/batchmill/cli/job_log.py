@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import RawIOBase
 from typing import Any
 
 from batchmill.cli.item_rows import Printed
@@ -15,6 +16,9 @@ from batchmill.errors import StorageError
 from batchmill.events import Event, WorkerJoined
 from batchmill.outcome import Outcome
 from batchmill.report import joblog, text
+
+HEADING_SECONDS = 1.0  # that another run may take to begin the file; who locks it for longer is no run
+_PAUSE = 0.01
 
 
 class JobLog:
@@ -38,14 +42,13 @@ class JobLog:
 
     def _begin(self) -> None:
         """Write the heading, unless another run has begun the file, which may be at this moment."""
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-        try:
-            if not os.fstat(self._file.fileno()).st_size:
-                self._file.write(joblog.HEAD.encode())
-        finally:
-            with suppress(OSError):
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+        patient_until = time.monotonic() + HEADING_SECONDS
+        while not _locked(self._file) and time.monotonic() < patient_until:
+            time.sleep(_PAUSE)
+        if not os.fstat(self._file.fileno()).st_size:
+            self._file.write(joblog.HEAD.encode())
+        with suppress(OSError):
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def heard(self, event: Event) -> None:
         """Workers of a cluster have joined before any item of theirs is added."""
@@ -78,3 +81,14 @@ class JobLog:
 
     def _fault(self, fault: OSError) -> StorageError:
         return StorageError(f"the job log {self._path} cannot be written: {fault.strerror or fault}")
+
+
+def _locked(file: RawIOBase) -> bool:
+    """Whether it is ours for now, or cannot be locked at all, as on some network file systems."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
