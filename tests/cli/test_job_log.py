@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
+import threading
 
 import pytest
 
+from batchmill.cli import job_log
 from batchmill.cli.job_log import JobLog
 from batchmill.events import WorkerJoined
 from batchmill.outcome import ErrorInfo, Outcome
+from batchmill.report import joblog
 
 
 def outcome(index, worker=None, kind=""):
@@ -58,3 +62,24 @@ def test_parallel_runs_again_what_failed_as_it_was_written(tmp_path):
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
     )  # fmt: skip
     assert again.stdout == "one\ttwo\nthree\nfour\n", again.stderr
+
+
+def test_two_logs_that_begin_one_file_at_once_write_one_heading(tmp_path, monkeypatch):
+    monkeypatch.setattr(job_log, "HEADING_SECONDS", 60.0)
+    path = tmp_path / "log"
+    with open(path, "ab", buffering=0) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        beginning = threading.Thread(target=logged, args=(path, ("a", {})))
+        beginning.start()
+        beginning.join(0.2)
+        other.write(joblog.HEAD.encode())
+    beginning.join()
+    head, *lines = path.read_text().splitlines()
+    assert (f"{head}\n", [line.split("\t")[0] for line in lines]) == (joblog.HEAD, ["1"])
+
+
+def test_a_log_that_its_caller_has_locked_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(job_log, "HEADING_SECONDS", 0.0)
+    with open(tmp_path / "log", "ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert [line[0] for line in logged(tmp_path / "log", ("a", {}))] == ["1"]

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from batchmill.cli.main import outcome
+from batchmill.cli.result_folder import ResultFolder
 from batchmill.cli.values import Codes, Jobs, Separator, Span, Tolerance, Variable
 
 
@@ -86,6 +87,16 @@ def test_files_for_each_item(called, tmp_path):
         "all/1/stdout": "out\n", "all/1/stderr": "err\n", "all/1/exit_code": "0", "all/1/item": "a",
         "all/2/stdout": "out\n", "all/2/stderr": "err\n", "all/2/exit_code": "1", "all/2/item": "b",
     }  # fmt: skip
+
+
+def test_two_runs_do_not_write_into_one_folder_of_results(called, tmp_path):
+    each = ("map", "--items", "range:0:2", "--results", "res", "-q", "echo")
+    meanwhile = ResultFolder(str(tmp_path / "res"))
+    code, _, err = called(*each)
+    assert (code, _folders(tmp_path / "res")) == (5, [])
+    assert "results cannot be written into res: another run is writing there" in err
+    meanwhile.close()
+    assert (called(*each)[0], _folders(tmp_path / "res")) == (0, [1, 2])
 
 
 def test_a_log_of_jobs(called, tmp_path):

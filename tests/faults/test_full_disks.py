@@ -107,6 +107,21 @@ def test_a_disk_that_can_only_be_read(tmp_path, batchmill):
         assert "--no-journal" in err
 
 
+@needs_root
+def test_no_room_for_what_commands_print_ends_the_run(tmp_path, batchmill_command):
+    with disk(tmp_path / "disk", "1m") as small:
+        journal = ("--journal", str(small / "runs.sqlite"))
+        command = ("-q", "-j", "1", "--", "echo {} >> ran; head -c 300000 /dev/zero")
+        code, _, err = batchmill_command("map", "--items", "range:0:20", *journal, *command)
+        assert code == 5, err
+        assert "the output of the command cannot be kept" in err
+        assert "resume with: batchmill resume" in err
+        assert len((tmp_path / "ran").read_text().split()) < 5
+        subprocess.run(["mount", "-o", "remount,size=20m", str(small)], check=True)
+        code, out, err = batchmill_command("resume", *journal, "-q")
+        assert (code, len(out)) == (0, 20 * 300_000), err
+
+
 @pytest.mark.slow
 def test_a_folder_that_is_deleted_while_the_run_writes(tmp_path):
     flow(tmp_path, text=10, items=400)

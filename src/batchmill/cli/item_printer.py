@@ -92,6 +92,9 @@ class ItemPrinter:
         if self.manner.halt and ended.error is not None:
             self.stop.cancel(HALTED)
             self.cancel.cancel(HALTED)
+        # the folder of large outputs is full: the outputs of the other commands would be lost, too
+        if ended.error is not None and ended.error.type == StorageError.__name__:
+            raise StorageError(ended.error.message)
 
     def put(self, block: Block) -> None:
         """Write the results of a block, which comes in order; a reader that went away ends the run."""
@@ -119,8 +122,11 @@ class ItemPrinter:
             self._write(ended)
 
     def close(self) -> None:
-        """End the line on stderr where a command did not: what follows there is ours. End the job log."""
+        """End the line on stderr where a command did not: what follows there is ours. End the job log, and
+        leave the folder of results."""
         self._end_line()
+        if self.folder is not None:
+            self.folder.close()
         if self.log is not None:
             self.log.close()
 

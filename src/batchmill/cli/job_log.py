@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from io import RawIOBase
 from typing import Any
 
 from batchmill.cli.item_rows import Printed
@@ -14,10 +17,13 @@ from batchmill.events import Event, WorkerJoined
 from batchmill.outcome import Outcome
 from batchmill.report import joblog, text
 
+HEADING_SECONDS = 1.0  # that another run may take to begin the file; who locks it for longer is no run
+_PAUSE = 0.01
+
 
 class JobLog:
-    """``command`` gives the command of an item as text. Appends lines to an existing file. Raises
-    :class:`StorageError` if it cannot be written.
+    """``command`` gives the command of an item as text. Appends lines to an existing file, to
+    which other runs may append at the same time. Raises :class:`StorageError` if it cannot be written.
 
     Concurrency: ``add`` and ``close`` are called under the printer's lock, ``heard`` by any thread; ``_lock``
     guards ``_hosts``.
@@ -30,10 +36,19 @@ class JobLog:
         self._hosts: dict[int | None, str] = {}  # by worker of a cluster
         try:
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115  # until the run has ended
-            if not os.fstat(self._file.fileno()).st_size:
-                self._file.write(joblog.HEAD.encode())
+            self._begin()
         except OSError as fault:
             raise self._fault(fault) from fault
+
+    def _begin(self) -> None:
+        """Write the heading, unless another run has begun the file, which may be at this moment."""
+        patient_until = time.monotonic() + HEADING_SECONDS
+        while not _locked(self._file) and time.monotonic() < patient_until:
+            time.sleep(_PAUSE)
+        if not os.fstat(self._file.fileno()).st_size:
+            self._file.write(joblog.HEAD.encode())
+        with suppress(OSError):
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def heard(self, event: Event) -> None:
         """Workers of a cluster have joined before any item of theirs is added."""
@@ -66,3 +81,14 @@ class JobLog:
 
     def _fault(self, fault: OSError) -> StorageError:
         return StorageError(f"the job log {self._path} cannot be written: {fault.strerror or fault}")
+
+
+def _locked(file: RawIOBase) -> bool:
+    """Whether it is ours for now, or cannot be locked at all, as on some network file systems."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True

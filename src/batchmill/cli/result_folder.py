@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from collections.abc import Mapping
 
@@ -20,15 +22,19 @@ from batchmill.values.words import count
 class ResultFolder:
     """A folder for each item, named by its number from 1. Folders of items that are not this run's are those
     of an earlier run: they stay, as they may be all that is left of it, and :meth:`left_over` tells of them.
+    Until it is closed, no other run writes there, as its items have the same numbers.
     Not locked: its owner calls it under a lock. Raises :class:`StorageError`."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._added = bytearray()  # 1 for each item of this run, by index
+        self._descriptor = -1
         try:
             os.makedirs(path, exist_ok=True)
+            self._descriptor = _reserved(path)
             self._before = {int(one) - 1 for one in os.listdir(path) if _is_number(one)}
         except OSError as fault:
+            self.close()
             raise self._fault(fault) from fault
 
     def has(self, index: int) -> bool:
@@ -52,6 +58,12 @@ class ResultFolder:
         self._added[index] = 1
         self._before.discard(index)
 
+    def close(self) -> None:
+        """Nothing more is written; a second time does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
     def left_over(self) -> str:
         """What to tell the user of folders that an earlier run has left; "" if there are none."""
         if not self._before:
@@ -69,6 +81,20 @@ class ResultFolder:
 
     def _fault(self, fault: OSError) -> StorageError:
         return StorageError(f"results cannot be written into {self._path}: {fault.strerror or fault}")
+
+
+def _reserved(path: str) -> int:
+    """The descriptor of a folder that stays this process's as long as it is open. Raises OSError if it is
+    another's."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise OSError(errno.EBUSY, "another run is writing there") from None
+    except OSError:  # some network file systems have no locks
+        pass
+    return descriptor
 
 
 def _is_number(name: str) -> bool:

@@ -122,7 +122,7 @@ _OTHER_NAMES = {
     **_same("rate rate_per_second per_second requests_per_second", "rate_limit"),
     **_same("maxtasksperchild max_tasks_per_child worker_lifespan max_tasks", "max_items_per_worker"),
     **_same("init worker_init on_start setup", "initializer"),
-    **_same("backend pool method mode prefer engine", "executor"),
+    **_same("backend pool method mode prefer engine parallel", "executor"),
 }
 """Names of our settings in other libraries."""
 

@@ -19,6 +19,7 @@ from batchmill.attempt import Attempt
 from batchmill.concurrency.descriptors import free_descriptors
 from batchmill.concurrency.resources import process_resource
 from batchmill.errors import AttemptTimeout, Stopped
+from batchmill.values.words import count
 
 FEW_FILES = "few-files"
 LOOK_SECONDS = 0.2  # between two looks whether the attempt that waits is cancelled
@@ -179,7 +180,7 @@ class Room:
                 return
         attempt.warn(
             FEW_FILES,
-            f"{self.most:,} calls run at once, as this process may open no more connections",
+            f"{count(self.most, 'call')} at once, as this process may open no more connections",
             "raise the limit of open files before the run, for example with `ulimit -n 16384`",
         )
 

@@ -72,7 +72,7 @@ def test_calls_wait_for_descriptors(server, reply, monkeypatch):
     result = batchmill.run(document(server.url, "thread", max_concurrent=6))
     assert (result.status, counts) == ("success", [0, 2])
     assert [(one["code"], one["message"]) for one in result.warnings] == [
-        ("few-files", "2 calls run at once, as this process may open no more connections")
+        ("few-files", "2 calls at once, as this process may open no more connections")
     ]
 
 

@@ -151,7 +151,7 @@ def test_calls_wait_for_descriptors(model, monkeypatch):
     result = batchmill.run(document("thread", {"model": "m", "base_url": model.base_url}))
     assert (result.status, model.most_at_once) == ("success", 2)
     assert [(one["code"], one["message"]) for one in result.warnings] == [
-        ("few-files", "2 calls run at once, as this process may open no more connections")
+        ("few-files", "2 calls at once, as this process may open no more connections")
     ]
 
 

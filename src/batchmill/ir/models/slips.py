@@ -71,7 +71,18 @@ _OF_NODE = {
 }
 _OF_BATCH = {
     **_same("in from list source values data input", "the items stand in `items`"),
+    "retry": "`max_retries` says how many attempts, `retry_wait` how many seconds between them",
+    "max": "`max_retries` says how many attempts",
+    **{key: f"write it as `retry_{key}`" for key in ("wait", "backoff", "max_wait", "jitter")},
 }
+_OF_RETRY = {
+    **_same("max_retries retries attempts max_attempts tries count limit", "max"),
+    **_same("retry_wait delay interval sleep seconds", "wait"),
+    **_same("retry_backoff backoff_factor factor multiplier", "backoff"),
+    **_same("retry_max_wait max_delay", "max_wait"),
+    "retry_jitter": "jitter",
+}
+"""Keys of ``retry`` as a batch and other tools name them."""
 _AT_ONCE_WORDS = _words(
     "jobs workers max_workers n_jobs processes threads concurrency max_concurrent parallelism"
 )
@@ -99,6 +110,8 @@ def key_hint(key: str, value: object, place: DocumentPath) -> str:
     document, two steps a node, a third the blocks in it. Empty for a key that is no known slip."""
     if not place:
         return _document_hint(key, value)
+    if place[-1] == "retry" and key in _OF_RETRY:
+        return f"write `{as_written(_OF_RETRY[key])}: {as_written(value)}`"
     if place[0] == "defaults" and place[-1] == "batch":
         stands = "the items stand in the `batch` of each node"
         return stands if key == "items" or key in _ITEM_WORDS or key in SOURCES else _OF_BATCH.get(key, "")
