@@ -16,6 +16,7 @@ import batchmill
 from batchmill.batch.stream_buffer import StreamBuffer
 from batchmill.batch.window import Window
 from batchmill.block import Block
+from batchmill.errors import InternalError
 from batchmill.executors.contract import Chunk
 from batchmill.items.sources import as_source
 from batchmill.outcome import ErrorInfo, Outcome
@@ -101,13 +102,17 @@ class WindowModel(RuleBasedStateMachine):
                 self.returned |= set(indices)
 
     @precondition(lambda self: self.hands)
-    @rule(place=st.integers(0, 100), failed=st.frozensets(st.integers(0, 60), max_size=6))
-    def deliver(self, place: int, failed: frozenset[int]) -> None:
-        chunk = self.hands.pop(place % len(self.hands))
-        for index in range(chunk.start, chunk.start + len(chunk)):
-            self.final[index] = index not in failed
-            self.failed += index in failed
-        self.window.deliver(done(chunk, failed))
+    @rule(
+        places=st.lists(st.integers(0, 100), min_size=1, max_size=4),
+        failed=st.frozensets(st.integers(0, 60), max_size=6),
+    )
+    def deliver(self, places: list[int], failed: frozenset[int]) -> None:
+        chunks = [self.hands.pop(place % len(self.hands)) for place in places if self.hands]
+        for chunk in chunks:
+            for index in range(chunk.start, chunk.start + len(chunk)):
+                self.final[index] = index not in failed
+                self.failed += index in failed
+        self.window.deliver(*[done(chunk, failed) for chunk in chunks])
         if self._must_stop():
             self._now_stopped()
 
@@ -151,7 +156,7 @@ class WindowModel(RuleBasedStateMachine):
         if not hasattr(self, "window"):
             return
         while self.hands:
-            self.deliver(0, frozenset())
+            self.deliver([0], frozenset())
         while not self.stopped and (chunk := self.window.take(7, 10**9)) is not None:
             self.final.update(dict.fromkeys(range(chunk.start, chunk.start + len(chunk)), True))
             self.read = max(self.read, chunk.start + len(chunk))
@@ -234,6 +239,35 @@ def test_an_error_of_the_executor_ends_the_batch() -> None:
     assert [outcome.error.kind for outcome in next(blocks).outcomes() if outcome.error] == ["cancelled"] * 3
     with pytest.raises(RuntimeError, match="cannot go on"):
         next(blocks)
+
+
+def test_a_second_delivery_among_several_ends_the_batch_and_keeps_what_came_before() -> None:
+    window = window_of(range(10), ordered=False)
+    first, second = window.take(2, 10), window.take(2, 10)
+    assert first is not None
+    assert second is not None
+    with pytest.raises(InternalError, match="a second time"):
+        window.deliver(done(first), done(first), done(second))
+    blocks = window.blocks()
+    assert next(blocks).start == 0
+    with pytest.raises(InternalError, match="a second time"):
+        next(blocks)
+
+
+def test_attempts_that_failed_together_are_put_off_and_the_rest_is_out() -> None:
+    """Where the channel starts attempts, each block of several is looked at for them."""
+    tries: list[int] = []
+
+    async def twice(item: int) -> int:
+        tries.append(item)
+        if item % 2 and tries.count(item) == 1:
+            raise ValueError(item)
+        return item
+
+    options: dict[str, Any] = {"executor": "thread", "max_concurrent": 8, "max_retries": 2}
+    found = batchmill.map(twice, range(8), rate_limit={"per_second": 10_000}, **options)
+    assert list(found) == list(range(8))
+    assert sorted(tries) == sorted([*range(8), 1, 3, 5, 7])
 
 
 def test_callbacks_run_once_when_no_item_may_start() -> None:

@@ -193,37 +193,51 @@ class Window:
                 self._intake.put_back(chunk, after)
         self._raise(fault)
 
-    def deliver(self, block: Block) -> None:
+    def deliver(self, *blocks: Block) -> None:
         if self._admissions:
-            self._admissions.ended(block)
+            for block in blocks:
+                self._admissions.ended(block)
         if self._attempts is None:
-            self._deliver(block)
+            self._deliver(blocks)
             return
+        for block in blocks:
+            self._deliver(self._final(self._attempts, block))
+
+    def _final(self, attempts: SeparateAttempts, block: Block) -> list[Block]:
+        """What is final of a block; items that get another attempt are put off."""
         final: list[int] = []
         for offset, outcome in enumerate(block.outcomes()):
-            again = self._attempts.after_failure(outcome, block.items[offset])
+            again = attempts.after_failure(outcome, block.items[offset])
             if again is None:
                 final.append(offset)
             else:
                 self._return(*again, "put off")
         whole = len(final) == len(block)
-        for part in [block] if whole else [block.part(offset, offset + 1) for offset in final]:
-            self._deliver(part)
+        return [block] if whole else [block.part(offset, offset + 1) for offset in final]
 
-    def _deliver(self, block: Block) -> None:
+    def _deliver(self, blocks: Sequence[Block]) -> None:
         """Keep and file final outcomes."""
-        if self._outlet.keeps:
-            self._keep(block)
-        self._outlet.judge(block)
+        for block in blocks:
+            if self._outlet.keeps:
+                self._keep(block)
+            self._outlet.judge(block)
         callbacks: list[Callable[[], None]] = []
+        fault: InternalError | None = None
+        ready = False
         with self._lock:
-            fault = self._intake.settle(block.start, len(block), "delivered")
-            if fault is None:
-                self._file(block)
-                if not self.stopped and self._outlet.watch.must_stop():
-                    callbacks = self._begin_stop()
-        _call(callbacks)
-        self._raise(fault)
+            for block in blocks:
+                fault = self._intake.settle(block.start, len(block), "delivered")
+                if fault is not None:
+                    break
+                ready = self._outlet.put(block) or ready
+            if ready or self._finished():
+                self._ready.notify_all()
+            if fault is None and not self.stopped and self._outlet.watch.must_stop():
+                callbacks = self._begin_stop()
+        if callbacks:
+            _call(callbacks)
+        if fault is not None:
+            self._raise(fault)
 
     def _raise(self, fault: InternalError | None) -> None:
         """End the batch with ``fault``, and pass it to the caller that caused it."""

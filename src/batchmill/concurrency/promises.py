@@ -94,9 +94,13 @@ def _run(value: object, cancel: CancelToken | None, seconds: float | None) -> An
 
 async def settled(value: Any) -> object:
     """``value`` as a result, after the table above, for callers that await."""
-    while type(value) not in KEPT_AS_THEY_ARE and is_promised(value):
+    if type(value) is CoroutineType:  # as most are; to ask the abstract classes takes several times as long
+        value = await value
+    while type(value) not in KEPT_AS_THEY_ARE:
+        if not is_promised(value):
+            return list(value) if isinstance(value, Generator) else value
         value = await _collected(value) if isinstance(value, AsyncGenerator) else await value
-    return list(value) if isinstance(value, Generator) else value
+    return value
 
 
 async def _collected(values: AsyncIterator[object]) -> list[object]:

@@ -187,9 +187,10 @@ class Channel(Protocol):
     def give_back(self, chunk: Chunk) -> None:
         """Return items that were taken and not run; they are taken again first."""
 
-    def deliver(self, block: Block) -> None:
+    def deliver(self, *blocks: Block) -> None:
         """Hand over outcomes (``block.items`` set): final ones or, if the channel starts attempts, those with
-        :attr:`Outcome.again`. Deliver or give back each taken item once."""
+        :attr:`Outcome.again`. Deliver or give back each taken item once. Blocks that are there together cost
+        less together."""
 
     def fail(self, error: BaseException) -> None:
         """End the batch with an error of the executor itself."""

@@ -24,14 +24,16 @@ def weight(value: object) -> int:
 def _weight(value: object, left: list[int]) -> int:
     left[0] -= 1
     own = sys.getsizeof(value, 0) or _estimate(value)
-    if type(value) in _SCALARS:  # as most are
-        return own
     members = _members(value)
     measured = seen = 0
     for one in members:
         if left[0] <= 0:
             break
-        measured += _weight(one, left)
+        if type(one) in _SCALARS:  # as most are: here, as a call takes longer than all else
+            left[0] -= 1
+            measured += sys.getsizeof(one, 0) or _estimate(one)
+        else:
+            measured += _weight(one, left)
         seen += 1
     return own + (measured * len(members) // seen if seen else 0)
 

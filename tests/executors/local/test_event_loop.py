@@ -213,4 +213,8 @@ def test_neighbours_that_were_taken_together_share_a_block() -> None:
     assert [(block.start, len(block)) for block in blocks] == [(1, 2), (3, 1), (5, 1), (4, 1)]
     assert [(one.index, one.value, one.worker) for one in blocks[0].outcomes()] == [(1, "b", 7), (2, "c", 3)]
     assert tuple(blocks[0].items) == ("B", "C")
+    assert [(one.index, one.value, one.wall, one.began, one.worker) for one in blocks[2].outcomes()] == [
+        (5, "f", 0.5, 10.0, 0)
+    ]
+    assert tuple(blocks[2].items) == ("F",)
     assert blocks_of([]) == []

@@ -25,7 +25,9 @@ class Timing:
         """Count the wall times of finished items."""
         if not walls:
             return
-        least, most = min(walls), max(walls)
+        least = most = walls[0]
+        if len(walls) > 1:
+            least, most = min(walls), max(walls)
         self.least = least if not self.items else min(self.least, least)
         self.most = max(self.most, most)
         self.total += sum(walls)

@@ -151,12 +151,13 @@ class ChannelView:
         self._channel.give_back(chunk)
         self._settled(len(chunk), 0, 0.0)
 
-    def deliver(self, block: Block) -> None:
+    def deliver(self, *blocks: Block) -> None:
         with self._lock:
-            if self._samples and not block.special:
-                self._samples, self._sample = False, (block.items[0], block.values[0])
-        n, wall = len(block), block.wall
-        self._channel.deliver(block)
+            for block in blocks:
+                if self._samples and not block.special:
+                    self._samples, self._sample = False, (block.items[0], block.values[0])
+        n, wall = sum(map(len, blocks)), sum(block.wall for block in blocks)
+        self._channel.deliver(*blocks)
         self._settled(n, n, wall)
 
     def _settled(self, out: int, items: int, wall: float) -> None:

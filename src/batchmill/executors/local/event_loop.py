@@ -242,7 +242,7 @@ class EventLoopBatch:
                     n_bytes = bytes_of(block) / len(block)
                     with self._lock:
                         self._bytes = max(0.9 * self._bytes, n_bytes)
-                self._channel.deliver(block)
+            self._channel.deliver(*blocks)
         except BaseException as fault:  # noqa: BLE001  # the batch must hear of it
             self._channel.fail(fault)
         if self._settings.by_attempt:

@@ -83,11 +83,11 @@ class OrderChannel:
                 self._waiting.append(chunk)
             self._changed.notify_all()
 
-    def deliver(self, block: Block) -> None:
-        failed = self._alone and bool(block.failures)
+    def deliver(self, *blocks: Block) -> None:
+        failed = self._alone and any(block.failures for block in blocks)
         with self._changed:
-            self._out -= len(block)
-            self._blocks.append(block)
+            self._out -= sum(map(len, blocks))
+            self._blocks.extend(blocks)
             self._changed.notify_all()
         if failed:
             self.stop()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException, IncompleteRead
 
 from urllib3 import exceptions as lib
@@ -15,21 +13,30 @@ from batchmill.nodes.http.request import Request
 from batchmill.nodes.http.sockets import Exchange
 
 
-@contextmanager
-def in_words(request: Request, seconds: float, exchange: Exchange) -> Iterator[None]:
+class in_words:  # noqa: N801  # used like a function; a generator takes five times as long
     """Turn exceptions of the library inside into errors that name the request and the fault.
 
     Raises :class:`~batchmill.errors.AttemptTimeout`, :class:`~batchmill.errors.NodeError`, and
     :class:`~batchmill.errors.Stopped` in a run that was cancelled.
     """
-    try:
-        yield
-    except (lib.HTTPError, HTTPException, OSError, ValueError) as error:
-        if exchange.cancel.cancelled:
+
+    __slots__ = ("_exchange", "_request", "_seconds")
+
+    def __init__(self, request: Request, seconds: float, exchange: Exchange) -> None:
+        self._request, self._seconds, self._exchange = request, seconds, exchange
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, (lib.HTTPError, HTTPException, OSError, ValueError)):
+            return
+        if self._exchange.cancel.cancelled:
             raise Stopped("the run was cancelled") from error
-        asked = f"{request.method} {request.address.shown()}"
-        if exchange.overdue or _is_timeout(error):
-            raise AttemptTimeout(f"{asked} was not answered in full within {seconds:g} s") from error
+        asked = f"{self._request.method} {self._request.address.shown()}"
+        if self._exchange.overdue or _is_timeout(error):
+            late = f"{asked} was not answered in full within {self._seconds:g} s"
+            raise AttemptTimeout(late) from error
         raise _failure(asked, error) from error
 
 

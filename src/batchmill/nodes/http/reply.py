@@ -28,7 +28,8 @@ class Reply:
         self.status = answer.status
         self.reason = answer.reason or ""
         self.fields = HTTPHeaderDict()
-        for name, value in answer.getheaders():
+        # As they were read: `getheaders` looks at each value again for what Latin-1 cannot hold.
+        for name, value in answer.headers.raw_items():
             self.fields.add(name, (_FOLD.sub(" ", value) if "\n" in value else value).strip())
         try:
             self.length = self._length()
