@@ -151,6 +151,26 @@ def soon() -> Callable[[Callable[[], object]], bool]:
     return wait
 
 
+@pytest.fixture
+def given_time() -> Callable[[Callable[[float], object]], None]:
+    """``given_time(check)``: ``check(seconds)`` holds, if not with a short time limit then with a longer one.
+
+    For what must happen before a limit that the test waits for. Any number is too small for some machine at
+    its worst moment, and waiting for a large one takes too long; what is wrong fails with each.
+    """
+
+    def call(check: Callable[[float], object]) -> None:
+        for seconds in (0.2, 2.0):
+            try:
+                check(seconds)
+            except (AssertionError, pytest.fail.Exception):
+                continue
+            return
+        check(20.0)
+
+    return call
+
+
 @pytest.fixture(scope="session", autouse=True)
 def the_gil_stays_off() -> Iterator[None]:
     """On a free-threaded interpreter: no module that was imported may have switched the GIL back on."""

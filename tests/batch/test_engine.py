@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -49,10 +50,14 @@ class Sleeps(contract.Task):
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 def test_a_stopped_batch_lets_running_items_finish(executor: str) -> None:
-    run_batch(Sleeps(0.02), range(4), BatchSettings(executor, 2))  # so that workers are there
-    stop = CancelToken()
-    threading.Timer(0.4, stop.cancel).start()
-    result = run_batch(Sleeps(0.02), range(500), BatchSettings(executor, 2), stop=stop)
+    stop, ended = CancelToken(), []
+
+    def on_block(block: Block) -> None:
+        ended.extend(block.values)
+        if len(ended) > 1:
+            stop.cancel()
+
+    result = run_batch(Sleeps(0.02), range(500), BatchSettings(executor, 2), stop=stop, on_block=on_block)
     assert result.stopped
     assert result.failure == "stopped before all items were done"
     assert result.error_count == 0
@@ -62,15 +67,28 @@ def test_a_stopped_batch_lets_running_items_finish(executor: str) -> None:
     assert result.count == 500
 
 
-@pytest.mark.slow
+class Stays(contract.Task):
+    """Leaves a file when it has begun, and waits for another one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, item: int, index: int, attempt: Attempt) -> None:
+        (self.folder / f"begun-{item}").touch()
+        while not (self.folder / "over").exists():
+            time.sleep(0.02)
+
+
 @pytest.mark.parametrize("executor", ["thread", "process"])
-def test_a_cancelled_batch_ends_running_items(executor: str) -> None:
-    run_batch(Sleeps(0.02), range(4), BatchSettings(executor, 2))  # so that workers are there
+def test_a_cancelled_batch_ends_running_items(executor: str, tmp_path: Path, soon: Any) -> None:
     cancel = CancelToken()
-    threading.Timer(0.4, cancel.cancel).start()
-    began = time.monotonic()
-    result = run_batch(Sleeps(1.5), range(8), BatchSettings(executor, 2), cancel=cancel)
-    assert time.monotonic() - began < 1.5
+    canceller = threading.Thread(
+        target=lambda: (soon(lambda: len(list(tmp_path.iterdir())) == 2), cancel.cancel())
+    )
+    canceller.start()
+    result = run_batch(Stays(tmp_path), range(8), BatchSettings(executor, 2), cancel=cancel)
+    canceller.join()
+    (tmp_path / "over").touch()  # for threads, which cannot be ended
     assert result.success_count == 0
     assert {error["kind"] for error in result.errors} == {"cancelled"}
     assert sorted(error["attempts"] for error in result.errors) == [0] * 6 + [1] * 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -328,9 +327,7 @@ def test_waiting_for_running_items_has_an_end() -> None:
     assert chunk is not None
     assert not window.wait_idle(0.01)
     threading.Timer(0.02, window.deliver, [done(chunk)]).start()
-    began = time.monotonic()
-    assert window.wait_idle(5)
-    assert time.monotonic() - began < 5
+    assert window.wait_idle(30)
 
 
 def test_one_slow_item_wakes_one_worker_and_all_of_them_are_used() -> None:

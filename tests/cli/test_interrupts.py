@@ -207,15 +207,19 @@ def test_a_first_signal_leaves_what_runs_at_the_end_running_and_the_second_ends_
     assert "ended 2" in out
 
 
-def test_the_time_that_items_had_is_over_when_the_end_begins():
-    stop, cancel, last, said = CancelToken(), CancelToken(), CancelToken(), []
-    with Interrupts(stop, cancel, said.append, grace=0.3, last_wait=0.3, last=last) as interrupts:
-        signal.raise_signal(signal.SIGINT)
-        assert stop.wait(20)
-        interrupts.finishing()
-        time.sleep(0.8)
-        assert not cancel.cancelled
-        assert not last.cancelled
+def test_the_time_that_items_had_is_over_when_the_end_begins(given_time):
+    def check(seconds):
+        stop, cancel, last, said = CancelToken(), CancelToken(), CancelToken(), []
+        waits = {"grace": seconds, "last_wait": seconds}
+        with Interrupts(stop, cancel, said.append, **waits, last=last) as interrupts:
+            signal.raise_signal(signal.SIGINT)
+            assert stop.wait(20)
+            interrupts.finishing()
+            time.sleep(2.5 * seconds)
+            assert not cancel.cancelled
+            assert not last.cancelled
+
+    given_time(check)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in HANDLED[1:]:
         signal.signal(number, signal.SIG_DFL)

@@ -85,16 +85,20 @@ def test_failed_items_leave_the_others_and_degrade(mapped):
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 @pytest.mark.first_quick
-def test_what_a_failed_command_printed_is_printed_in_its_place(mapped, executor):
-    flags = ["-q", "--executor", executor, "--timeout", "1"]
+def test_what_a_failed_command_printed_is_printed_in_its_place(mapped, executor, given_time):
     script = "echo out{}; echo err{} >&2; test {} = 2 && sleep 60; exit {}"
-    code, out, err = mapped("range:0:3", *flags, "--", script)
-    assert (code, out) == (3, "out0\nout1\nout2\n")
-    assert sorted(err.splitlines()) == [
-        "err0", "err1", "err2",
-        "item 1 (1): the command failed with exit code 1",
-        "item 2 (2): timed out",
-    ]  # fmt: skip
+
+    def check(seconds):
+        flags = ["-q", "--executor", executor, "--timeout", str(seconds)]
+        code, out, err = mapped("range:0:3", *flags, "--", script)
+        assert (code, out) == (3, "out0\nout1\nout2\n")
+        assert sorted(err.splitlines()) == [
+            "err0", "err1", "err2",
+            "item 1 (1): the command failed with exit code 1",
+            "item 2 (2): timed out",
+        ]  # fmt: skip
+
+    given_time(check)
 
 
 def test_stderr_comes_as_each_item_ends_and_is_whole(mapped):

@@ -164,11 +164,10 @@ def test_a_run_that_waits_for_more_items_ends_at_once(tmp_path, executor):
     os.write(end, b"one\ntw")
     process = start(tmp_path, document)
     process.send_signal(signal.SIGINT)
-    began = time.monotonic()
     returned, out, err = finish(process)
-    assert time.monotonic() - began < 8  # not after the ten seconds that running items have
     os.close(end)
     assert returned == 130, err
+    assert "have passed" not in err  # the ten seconds that running items have
     told = json.loads(out)
     assert (told["status"], told["nodes"]["each"]["success_count"]) == ("failed", 1)
     assert told["outputs"]["results"][0]["result"] == "one"

@@ -415,9 +415,13 @@ def test_workers_of_a_stream_are_prepared(executor, tmp_path):
     ] * 2
 
 
-def test_preparing_counts_against_no_item(parallel):
-    setup = {"initializer": time.sleep, "initargs": (0.3,), "max_concurrent": 1}
-    assert list(batchmill.map(abs, [-1], executor=parallel, timeout=0.1, **setup)) == [1]
+def test_preparing_counts_against_no_item(parallel, given_time):
+    def check(seconds):
+        setup = {"initializer": time.sleep, "initargs": (2 * seconds,), "max_concurrent": 1}
+        setup |= {"timeout": seconds, "error_handling": "continue"}
+        assert list(batchmill.map(abs, [-1], executor=parallel, **setup)) == [1]
+
+    given_time(check)
 
 
 def test_a_worker_that_cannot_be_prepared_fails_its_items(executor):

@@ -170,18 +170,26 @@ def test_a_single_node_is_awaited_and_its_action_leads_on(waiting):
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_a_timeout_ends_what_hangs(waiting, executor):
-    batch = {"executor": executor, "timeout": 0.3, "error_handling": "continue"}
-    result = ran("Hangs", [1, 2], batch=batch)
-    assert [entry["kind"] for entry in result.errors] == ["timeout", "timeout"]
-    if executor != "process":  # a worker process is killed
-        assert waiting.Hangs.ended == 2
+def test_a_timeout_ends_what_hangs(waiting, executor, given_time):
+    def check(seconds):
+        waiting.Hangs.ended = 0
+        batch = {"executor": executor, "timeout": seconds, "error_handling": "continue"}
+        result = ran("Hangs", [1, 2], batch=batch)
+        assert [entry["kind"] for entry in result.errors] == ["timeout", "timeout"]
+        if executor != "process":  # a worker process is killed
+            assert waiting.Hangs.ended == 2
+
+    given_time(check)
 
 
-def test_a_single_node_has_a_timeout_too(waiting):
-    result = ran("Hangs", node={"timeout": 0.2})
-    assert [entry["kind"] for entry in result.errors] == ["timeout"]
-    assert waiting.Hangs.ended == 1
+def test_a_single_node_has_a_timeout_too(waiting, given_time):
+    def check(seconds):
+        waiting.Hangs.ended = 0
+        result = ran("Hangs", node={"timeout": seconds})
+        assert [entry["kind"] for entry in result.errors] == ["timeout"]
+        assert waiting.Hangs.ended == 1
+
+    given_time(check)
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)

@@ -381,17 +381,19 @@ def test_cancel_ends_what_runs_inside() -> None:
     [pytest.param(name, marks=pytest.mark.slow) for name in ("sequential", "thread")] + ["process"],
 )
 def test_a_timeout_ends_it_and_what_runs_inside(executor: str, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
+    mark, over = tmp_path / "mark", tmp_path / "over"
+    wait = f"until test -e {over}; do sleep 0.02; done"
     inner = {
         "nodes": [
-            {"id": "a", "type": "shell", "params": {"command": ["sleep", "0.8"]}},
+            {"id": "a", "type": "shell", "params": {"command": ["sh", "-c", wait]}},
             {"id": "b", "type": "shell", "params": {"command": ["touch", str(mark)]}},
         ]
     }
     batch = {"items": [1], "executor": executor, "timeout": 0.3}
     result = ran(sub("s", inner, batch=batch))
     assert [error["kind"] for error in result.outputs["errors"]] == ["timeout"]
-    time.sleep(0.8)
+    over.touch()
+    time.sleep(0.5)  # for what goes on all the same to go on
     assert not mark.exists()
 
 

@@ -132,17 +132,19 @@ def test_every_attempt_of_an_item_that_needed_more_is_told(executor: str) -> Non
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 @pytest.mark.first_quick
-def test_an_attempt_that_was_given_up_is_told_too(executor: str) -> None:
-    retry, again = RetryPolicy(1, wait=0.0), RetryPolicy(2, wait=0.0)
-    for policy in (retry, again):
-        failures = FailurePolicy(fail_fast=False)
-        made = outcomes(executor, 4, 2, 0.0, (), 1, timeout=0.2, retry=policy, failures=failures)
+@pytest.mark.parametrize("tries", [1, 2])
+def test_an_attempt_that_was_given_up_is_told_too(executor: str, tries: int, given_time: Any) -> None:
+    def given_up(seconds: float) -> None:
+        policies: Any = {"retry": RetryPolicy(tries, wait=0.0), "failures": FailurePolicy(fail_fast=False)}
+        made = outcomes(executor, 4, 2, 0.0, (), 1, timeout=seconds, **policies)
         check(made, 2)
         slow = made[1]
         lost = tried(slow)[0]
         assert (lost.error, lost.kind) == ("AttemptTimeout", "timeout")
-        assert lost.wall >= 0.2
-        assert slow.ok == (policy is again)
+        assert lost.wall >= seconds
+        assert slow.ok == (tries == 2)
+
+    given_time(given_up)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05])  # in the midst of a chunk, and alone in its own

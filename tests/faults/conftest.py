@@ -41,7 +41,7 @@ def _check_result(result: batchmill.BatchResult[Any], items: Sequence[Any], expe
 def _check_pool() -> None:
     """No worker is left that the pool does not know, and all it knows are idle."""
     shared = pool.shared_pool()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         with shared._lock:
             idle, everyone = set(shared._idle), set(shared._all)
@@ -49,7 +49,8 @@ def _check_pool() -> None:
             return
         time.sleep(0.02)
     assert idle == everyone
-    assert _slot_files(shared) == len(everyone)
+    there = [name for folder in shared.folders for name in os.listdir(folder)]
+    assert _slot_files(shared) == len(everyone), there
 
 
 def _slot_files(shared: pool.Pool) -> int:
@@ -60,7 +61,7 @@ def _slot_files(shared: pool.Pool) -> int:
 
 
 def _check_threads() -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     names = ("batchmill-driver", "batchmill-watcher")
     while left := [thread.name for thread in threading.enumerate() if thread.name in names]:
         assert time.monotonic() < deadline, left

@@ -24,8 +24,7 @@ from batchmill.executors import contract
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-TIMEOUT = 0.3
-BOUND = 30.0  # seconds: far more than it takes on the busiest machine, and far less than what hangs
+CONTINUE: Any = {"executor": "process", "max_concurrent": 2, "error_handling": "continue"}
 
 
 def spin() -> None:
@@ -126,31 +125,35 @@ def _one_timeout(result: batchmill.BatchResult[Any], index: int, attempts: int =
 
 @every_hang
 @pytest.mark.first_quick
-def test_a_hung_item_is_killed_and_the_others_finish(hang: Callable[[], None], settled: Any) -> None:
-    batchmill.map(hanging, range(4), executor="process", max_concurrent=2)  # starting workers is not hanging
+def test_a_hung_item_is_killed_and_the_others_finish(
+    hang: Callable[[], None], settled: Any, given_time: Any
+) -> None:
     items: list[Any] = list(range(30))
     items[7] = hang
-    began = time.monotonic()
-    result = batchmill.map(
-        hanging, items, executor="process", max_concurrent=2, timeout=TIMEOUT, error_handling="continue"
-    )
-    assert time.monotonic() - began < BOUND
-    _one_timeout(result, 7)
-    assert re.search(r"no result within 0.3 s; worker process \d+ was killed", result.errors[0]["message"])
-    settled(result, items, items)
+
+    def check(seconds: float) -> None:
+        result = batchmill.map(hanging, items, timeout=seconds, **CONTINUE)
+        _one_timeout(result, 7)
+        words = rf"no result within {seconds:g} s; worker process \d+ was killed"
+        assert re.search(words, result.errors[0]["message"])
+        settled(result, items, items)
+
+    given_time(check)
 
 
 @pytest.mark.slow
-def test_several_hung_items_at_once(settled: Any) -> None:
+def test_several_hung_items_at_once(settled: Any, given_time: Any) -> None:
     items: list[Any] = [sleep if number % 10 == 3 else number for number in range(40)]
-    result = batchmill.map(
-        hanging, items, executor="process", max_concurrent=4, timeout=TIMEOUT, error_handling="continue"
-    )
-    assert [(e["index"], e["kind"]) for e in result.errors] == [(n, "timeout") for n in (3, 13, 23, 33)]
-    settled(result, items, items)
+
+    def check(seconds: float) -> None:
+        result = batchmill.map(hanging, items, timeout=seconds, **{**CONTINUE, "max_concurrent": 4})
+        assert [(e["index"], e["kind"]) for e in result.errors] == [(n, "timeout") for n in (3, 13, 23, 33)]
+        settled(result, items, items)
+
+    given_time(check)
 
 
-def test_a_hung_thread_is_abandoned_and_the_end_does_not_wait_for_it(settled: Any) -> None:
+def test_a_hung_thread_is_abandoned_and_the_end_does_not_wait_for_it(settled: Any, given_time: Any) -> None:
     over = threading.Event()
 
     def hangs(item: int) -> int:
@@ -159,22 +162,34 @@ def test_a_hung_thread_is_abandoned_and_the_end_does_not_wait_for_it(settled: An
         return item
 
     items = list(range(30))
-    result = batchmill.map(
-        hangs, items, executor="thread", max_concurrent=2, timeout=0.1, error_handling="continue"
-    )
-    over.set()
-    _one_timeout(result, 7)
-    assert "its thread was abandoned" in result.errors[0]["message"]
-    settled(result, items, items, "thread")
+
+    def check(seconds: float) -> None:
+        over.clear()
+        result = batchmill.map(hangs, items, timeout=seconds, **{**CONTINUE, "executor": "thread"})
+        over.set()
+        _one_timeout(result, 7)
+        assert "its thread was abandoned" in result.errors[0]["message"]
+        settled(result, items, items, "thread")
+
+    given_time(check)
 
 
-def test_every_thread_of_a_batch_may_hang(settled: Any) -> None:
-    items = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
-    result = batchmill.map(
-        slow_to_settle, items, executor="thread", max_concurrent=2, timeout=0.1, error_handling="continue"
-    )
-    assert [(e["index"], e["kind"]) for e in result.errors] == [(n, "timeout") for n in (0, 1, 2)]
-    settled(result, items, items, "thread")
+def test_every_thread_of_a_batch_may_hang(settled: Any, given_time: Any) -> None:
+    over = threading.Event()
+
+    def hangs(item: int) -> int:
+        if item < 3:
+            over.wait(60)
+        return item
+
+    def check(seconds: float) -> None:
+        over.clear()
+        result = batchmill.map(hangs, range(6), timeout=seconds, **{**CONTINUE, "executor": "thread"})
+        over.set()
+        assert [(e["index"], e["kind"]) for e in result.errors] == [(n, "timeout") for n in (0, 1, 2)]
+        settled(result, range(6), range(6), "thread")
+
+    given_time(check)
 
 
 class FailsLate(contract.Task):
@@ -209,64 +224,57 @@ def test_an_abandoned_thread_does_not_try_again(soon: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("retries", [1, 2])
-def test_a_hang_while_unpickling(retries: int, settled: Any) -> None:
+def test_a_hang_while_unpickling(retries: int, settled: Any, given_time: Any) -> None:
     items: list[Any] = list(range(10))
     items[4] = HangsUnpickling(os.getpid())
-    result = batchmill.map(
-        innocent,
-        items,
-        executor="process",
-        max_concurrent=2,
-        chunk_size=5,
-        max_retries=retries,
-        timeout=TIMEOUT,
-        error_handling="continue",
-    )
-    _one_timeout(result, 4, retries)
-    settled(result, items, items)
+
+    def check(seconds: float) -> None:
+        settings = {**CONTINUE, "chunk_size": 5, "max_retries": retries, "timeout": seconds}
+        result = batchmill.map(innocent, items, **settings)
+        _one_timeout(result, 4, retries)
+        settled(result, items, items)
+
+    given_time(check)
 
 
 @pytest.mark.slow
-def test_a_hang_while_its_result_is_pickled(settled: Any) -> None:
-    result = batchmill.map(
-        hang_on_the_way_back,
-        range(10),
-        executor="process",
-        max_concurrent=2,
-        chunk_size=5,
-        timeout=TIMEOUT,
-        error_handling="continue",
-    )
-    _one_timeout(result, 3)
-    settled(result, range(10), range(10))
+def test_a_hang_while_its_result_is_pickled(settled: Any, given_time: Any) -> None:
+    def check(seconds: float) -> None:
+        result = batchmill.map(hang_on_the_way_back, range(10), chunk_size=5, timeout=seconds, **CONTINUE)
+        _one_timeout(result, 3)
+        settled(result, range(10), range(10))
+
+    given_time(check)
 
 
 @pytest.mark.slow
-def test_what_a_hung_item_started_dies_with_its_worker(tmp_path: Path, settled: Any) -> None:
-    path = tmp_path / "pid"
-    items = [(number, str(path)) for number in range(6)]
-    result = batchmill.map(
-        start_a_child_and_hang,
-        items,
-        executor="process",
-        max_concurrent=2,
-        timeout=TIMEOUT,
-        error_handling="continue",
-    )
-    _one_timeout(result, 2)
-    deadline = time.monotonic() + 5
-    while psutil.pid_exists(int(path.read_text())) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not psutil.pid_exists(int(path.read_text()))
-    settled(result, items, range(6))
+def test_what_a_hung_item_started_dies_with_its_worker(
+    tmp_path: Path, settled: Any, soon: Any, given_time: Any
+) -> None:
+    def check(seconds: float) -> None:
+        path = tmp_path / str(seconds)
+        items = [(number, str(path)) for number in range(6)]
+        result = batchmill.map(start_a_child_and_hang, items, timeout=seconds, **CONTINUE)
+        _one_timeout(result, 2)
+        assert path.exists()
+        assert soon(lambda: not psutil.pid_exists(int(path.read_text())))
+        settled(result, items, range(6))
+
+    given_time(check)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["thread", "process"])
-def test_fail_fast_with_a_hung_item_does_not_wait_for_others(executor: str, settled: Any) -> None:
-    items = [0.0, 0.0, 1.2, 0.0] + [0.01] * 300
-    with pytest.raises(BatchFailed, match=r"item 2 .*AttemptTimeout") as caught:
-        batchmill.map(slow_to_settle, items, executor=executor, max_concurrent=2, timeout=0.2)
-    result = caught.value.result
-    assert result.error_count == 1
-    settled(result, items, items, executor)
+def test_fail_fast_with_a_hung_item_does_not_wait_for_others(
+    executor: str, settled: Any, given_time: Any
+) -> None:
+    def check(seconds: float) -> None:
+        items = [0.0, 0.0, 6 * seconds, 0.0] + [0.01] * 300
+        with pytest.raises(BatchFailed) as caught:
+            batchmill.map(slow_to_settle, items, executor=executor, max_concurrent=2, timeout=seconds)
+        assert re.search(r"item 2 .*AttemptTimeout", str(caught.value))
+        result = caught.value.result
+        assert result.error_count == 1
+        settled(result, items, items, executor)
+
+    given_time(check)

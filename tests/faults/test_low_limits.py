@@ -45,7 +45,11 @@ def check(**settings):
     if settings["executor"] == "process":
         deaths = batchmill.map(deadly, range(20), error_handling="continue", **settings).errors
         assert [(e["index"], e["kind"]) for e in deaths] == [(3, "worker_died"), (13, "worker_died")], deaths
-        late = batchmill.map(hanging, range(8), error_handling="continue", timeout=0.3, **settings).errors
+        for seconds in (0.3, 3, 30):  # others may be late on a busy machine
+            given = dict(settings, error_handling="continue", timeout=seconds)
+            late = batchmill.map(hanging, range(8), **given).errors
+            if len(late) == 1:
+                break
         assert [(e["index"], e["kind"]) for e in late] == [(3, "timeout")], late
 
 
@@ -73,7 +77,7 @@ def run(tmp_path: Path, limit: str, *before: str, most: str = "(1, 4, 16)", exec
         [*before, sys.executable, str(script)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         env={**os.environ, "TMPDIR": str(temporary)},
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -86,8 +86,8 @@ def workers_at_work(folder: Path, count: int) -> list[int]:
     return found
 
 
-def gone(pids: list[int], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
+def gone(pids: list[int]) -> bool:
+    deadline = time.monotonic() + 20
     while any(map(_alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.01)
     return not any(map(_alive, pids))
@@ -118,9 +118,9 @@ def test_no_worker_outlives_a_parent_that_was_killed(hang: str, tmp_path: Path) 
         others = [child.pid for child in psutil.Process(parent.pid).children(recursive=True)]
         parent.kill()
         parent.wait()
-        assert gone(workers, 2.0)
-        assert gone(others, 5.0)  # the trackers of shared memory clean up and go
-        deadline = time.monotonic() + 5
+        assert gone(workers)
+        assert gone(others)  # the trackers of shared memory clean up and go
+        deadline = time.monotonic() + 20
         while (left := our_folders(tmp_path)) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert left == []
@@ -140,7 +140,7 @@ def test_ctrl_c_ends_a_script(executor: str, tmp_path: Path) -> None:
         assert "done" not in out
         assert "KeyboardInterrupt" in err
         assert quiet_end(err), err
-        assert gone([*family, *(set(workers) - {parent.pid})], 3.0)
+        assert gone([*family, *(set(workers) - {parent.pid})])
         assert our_folders(tmp_path) == []
 
 
@@ -155,7 +155,7 @@ def test_ctrl_c_twice_ends_a_script_whose_items_hang(hang: str, tmp_path: Path) 
         out, _ = parent.communicate(timeout=20)
         assert parent.returncode == -signal.SIGINT
         assert "done" not in out
-        assert gone(workers, 3.0)
+        assert gone(workers)
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,8 @@ def test_sigterm_ends_a_script_and_its_workers(tmp_path: Path) -> None:
         parent.terminate()
         parent.communicate(timeout=20)
         assert parent.returncode == -signal.SIGTERM
-        assert gone(workers, 2.0)
-        deadline = time.monotonic() + 5
+        assert gone(workers)
+        deadline = time.monotonic() + 20
         while (left := our_folders(tmp_path)) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert left == []
@@ -220,5 +220,5 @@ def test_a_script_ends_while_another_thread_runs_a_batch(tmp_path: Path) -> None
         out, _ = parent.communicate(timeout=20)
         assert parent.returncode == 0
         assert out == "ready\ndone\n"
-        assert gone(workers, 2.0)
+        assert gone(workers)
         assert our_folders(tmp_path) == []

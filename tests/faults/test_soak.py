@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import random
 import signal
@@ -135,27 +136,19 @@ def test_mixed_faults_in_short(settled: Any) -> None:
 @pytest.mark.slow
 def test_workers_killed_at_random_from_outside(settled: Any) -> None:
     """Whoever runs at that moment is charged or tried again; nothing is lost, nothing stands still."""
-    over = threading.Event()
+    items, came = list(range(15_000)), 0
 
-    def kill() -> None:
-        while not over.wait(0.8):  # a worker needs about as long to begin
-            pids = pool.shared_pool().processes()
-            if pids:
-                try:
-                    os.kill(random.choice(pids), signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+    def kill(_: object) -> None:
+        """After every two thousand results: workers have to begin in between, however long that takes."""
+        nonlocal came
+        came += 1
+        if came % 2000 == 0 and (pids := pool.shared_pool().processes()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(random.choice(pids), signal.SIGKILL)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    items = list(range(15_000))
-    try:
-        result = batchmill.map(
-            nap, items, executor="process", max_concurrent=4, max_retries=10, error_handling="continue"
-        )
-    finally:
-        over.set()
-        killer.join()
+    settings: Any = {"max_concurrent": 4, "max_retries": 10, "error_handling": "continue"}
+    result = batchmill.map(nap, items, executor="process", on_result=kill, **settings)
+    assert came == len(items)
     assert collections.Counter(error["kind"] for error in result.errors).keys() <= {"worker_died"}
     settled(result, items, items)
 

@@ -604,7 +604,7 @@ def test_one_that_fails_leaves_the_others_running(lib, kind):
     async def save(shared, n):
         if n == 0:
             raise ValueError("boom")
-        await asyncio.sleep(0.02)
+        await shared["go"].wait()
         shared["saved"].append(n)
 
     class Save(lib.AsyncNode):
@@ -623,14 +623,14 @@ def test_one_that_fails_leaves_the_others_running(lib, kind):
             await save(*given)
 
     async def main():
-        shared = {"saved": []}
+        shared = {"saved": [], "go": asyncio.Event()}
         with pytest.raises(ValueError, match="boom"):
             await (Flow(start=Save()) if kind == "AsyncParallelBatchFlow" else Node()).run_async(shared)
-        seen = list(shared["saved"])
-        await asyncio.sleep(0.2)
-        return seen, shared["saved"]
+        shared["go"].set()
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=30)
+        return shared["saved"]
 
-    assert asyncio.run(main()) == ([], [1, 2, 3])
+    assert asyncio.run(main()) == [1, 2, 3]
 
 
 def test_a_generator_of_exec_is_given_to_post_as_it_is(lib):

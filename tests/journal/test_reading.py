@@ -73,13 +73,13 @@ def test_a_large_journal_is_read_where_it_is_asked(tmp_path):
     """Not a figure of speed: a query that reads all rows where it needs one takes a hundred times as long."""
     with Reader(filled(tmp_path / "j.sqlite", 300_000, failed=(299_999,))) as reader:
         (visit,) = reader.visits(reader.run("last"))
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(100):
             assert reader.item(visit, 299_998) is not None
-        by_position = time.perf_counter() - began
-        began = time.perf_counter()
+        by_position = time.thread_time() - began
+        began = time.thread_time()
         assert sum(1 for _ in reader.items(visit)) == 300_000
-        assert by_position < time.perf_counter() - began
+        assert by_position < time.thread_time() - began
     connection = sqlite3.connect(tmp_path / "j.sqlite")
     plan = connection.execute("EXPLAIN QUERY PLAN SELECT * FROM outcome WHERE id >= 1 AND id < 2").fetchall()
     connection.close()

@@ -47,10 +47,10 @@ def _lives(pid):
 
 @pytest.fixture
 def is_gone():
-    """``is_gone(pid)``: whether a process ends within a few seconds; a zombie has ended."""
+    """``is_gone(pid)``: whether a process ends within some seconds; a zombie has ended."""
 
     def wait(pid):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while _lives(pid) and time.monotonic() < deadline:
             time.sleep(0.01)
         return not _lives(pid)

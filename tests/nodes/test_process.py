@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 
 import psutil
 import pytest
@@ -18,13 +17,21 @@ from batchmill.nodes import groups, process
 from batchmill.nodes.process import run_command
 
 MEGABYTE = 1024 * 1024
-ENOUGH = 1.0  # seconds within which a command has come to the point that a test is about, on a busy machine
 posix = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at /proc")
 
 
 def sh(script, *args, **options):
     options = {"max_output_bytes": MEGABYTE, "cancel": CancelToken(), **options}
     return run_command(["sh", "-c", script, "sh", *map(str, args)], **options)
+
+
+def started(path):
+    """The process id that a command wrote there before its time was up."""
+    assert path.exists()
+    text = path.read_text()
+    path.unlink()
+    assert text.endswith("\n")
+    return int(text)
 
 
 def test_streams_and_exit_code():
@@ -114,11 +121,15 @@ def test_a_flood_takes_no_memory_and_does_not_break_the_command():
     assert psutil.Process().memory_info().rss - before < 50 * MEGABYTE
 
 
-def test_a_flood_without_end_is_ended_by_the_timeout():
+def test_a_flood_without_end_is_ended_by_the_timeout(given_time):
     before = psutil.Process().memory_info().rss
-    done = sh("yes", timeout=0.3)
-    assert done.timed_out
-    assert done.truncated
+
+    def check(seconds):
+        done = sh("yes", timeout=seconds)
+        assert done.timed_out
+        assert done.truncated
+
+    given_time(check)
     assert psutil.Process().memory_info().rss - before < 50 * MEGABYTE
 
 
@@ -134,50 +145,67 @@ def test_no_open_file_is_inherited():
     assert b"inherited" not in done.stdout
 
 
-def test_the_timeout_ends_everything_in_the_group(tmp_path, pid_in, is_gone):
-    done = sh('sleep 60 & echo $! > "$1"; sleep 60', tmp_path / "pid", timeout=ENOUGH)
-    assert done.timed_out
-    assert not done.escaped
-    assert is_gone(pid_in(tmp_path / "pid"))
+def test_the_timeout_ends_everything_in_the_group(tmp_path, is_gone, given_time):
+    def check(seconds):
+        done = sh('sleep 60 & echo $! > "$1"; sleep 60', tmp_path / "pid", timeout=seconds)
+        assert done.timed_out
+        assert not done.escaped
+        assert is_gone(started(tmp_path / "pid"))
+
+    given_time(check)
 
 
-def test_the_timeout_reaches_a_background_process_whose_starter_has_ended(tmp_path, pid_in, is_gone):
-    done = sh('sleep 60 & echo $! > "$1"; echo started', tmp_path / "pid", timeout=ENOUGH)
-    assert done.timed_out
-    assert done.stdout == b"started\n"
-    assert is_gone(pid_in(tmp_path / "pid"))
+def test_the_timeout_reaches_a_background_process_whose_starter_has_ended(tmp_path, is_gone, given_time):
+    def check(seconds):
+        done = sh('sleep 60 & echo $! > "$1"; echo started', tmp_path / "pid", timeout=seconds)
+        assert done.timed_out
+        assert done.stdout == b"started\n"
+        assert is_gone(started(tmp_path / "pid"))
+
+    given_time(check)
 
 
-def test_asking_comes_first_and_what_is_said_then_is_kept(monkeypatch):
+def test_asking_comes_first_and_what_is_said_then_is_kept(monkeypatch, given_time):
     monkeypatch.setattr(groups, "GRACE_SECONDS", 20)
-    done = sh("trap 'echo bye; exit 7' TERM; sleep 60 & wait", timeout=ENOUGH)
-    assert done.timed_out
-    assert (done.stdout, done.exit_code) == (b"bye\n", 7)
+
+    def check(seconds):
+        done = sh("trap 'echo bye; exit 7' TERM; sleep 60 & wait", timeout=seconds)
+        assert done.timed_out
+        assert (done.stdout, done.exit_code) == (b"bye\n", 7)
+
+    given_time(check)
 
 
 @pytest.mark.slow
-def test_who_ignores_being_asked_is_killed(tmp_path, pid_in, is_gone):
+def test_who_ignores_being_asked_is_killed(tmp_path, is_gone, given_time):
     script = (
         'trap "" TERM; (trap "" TERM; while :; do sleep 1; done) & echo $! > "$1"; while :; do sleep 1; done'
     )
-    started = time.monotonic()
-    done = sh(script, tmp_path / "pid", timeout=ENOUGH)
-    assert done.timed_out
-    assert done.signal == 9
-    assert time.monotonic() - started < 30
-    assert is_gone(pid_in(tmp_path / "pid"))
+
+    def check(seconds):
+        done = sh(script, tmp_path / "pid", timeout=seconds)
+        assert done.timed_out
+        assert done.signal == 9
+        assert is_gone(started(tmp_path / "pid"))
+
+    given_time(check)
 
 
 @pytest.mark.skipif(not shutil.which("setsid"), reason="needs the setsid command to leave the group")
 @pytest.mark.slow
-def test_who_left_the_group_is_not_waited_for_and_is_told_of(tmp_path, pid_in, is_gone):
+def test_who_left_the_group_is_not_waited_for_and_is_told_of(tmp_path, pid_in, is_gone, given_time):
     script = 'setsid sh -c \'echo $$ > "$1"; exec sleep 60\' sh "$1" & sleep 60'
-    done = sh(script, tmp_path / "pid", timeout=ENOUGH)
-    escaped = pid_in(tmp_path / "pid")
-    os.kill(escaped, 9)
-    assert done.timed_out
-    assert done.escaped
-    assert is_gone(escaped)
+
+    def check(seconds):
+        done = sh(script, tmp_path / "pid", timeout=seconds)
+        escaped = pid_in(tmp_path / "pid")
+        (tmp_path / "pid").unlink()
+        os.kill(escaped, 9)
+        assert done.timed_out
+        assert done.escaped
+        assert is_gone(escaped)
+
+    given_time(check)
 
 
 def test_the_end_of_background_output_is_waited_for():
@@ -282,16 +310,20 @@ def test_an_interrupt_in_the_caller_ends_the_command(tmp_path, monkeypatch, pid_
 @pytest.mark.parametrize(
     "missing", [["pidfd_open"], pytest.param(["pidfd_open", "waitid"], marks=pytest.mark.slow)]
 )
-def test_systems_that_have_less_to_wait_with(monkeypatch, missing, tmp_path, pid_in, is_gone):
+def test_systems_that_have_less_to_wait_with(monkeypatch, missing, tmp_path, is_gone, given_time):
     for name in missing:
         monkeypatch.delattr(os, name, raising=False)
     for module in (process, groups):
         monkeypatch.setattr(module, "CAN_LOOK", hasattr(os, "waitid"))
     assert sh("exec >&- 2>&-; sleep 0.1; exit 5").exit_code == 5
     assert sh("exec >&- 2>&-; sleep 60", timeout=0.2).timed_out
-    done = sh('sleep 60 & echo $! > "$1"; sleep 60', tmp_path / "pid", timeout=ENOUGH)
-    assert done.timed_out
-    assert is_gone(pid_in(tmp_path / "pid"))
+
+    def check(seconds):
+        done = sh('sleep 60 & echo $! > "$1"; sleep 60', tmp_path / "pid", timeout=seconds)
+        assert done.timed_out
+        assert is_gone(started(tmp_path / "pid"))
+
+    given_time(check)
 
 
 def test_many_commands_at_once_from_many_threads():

@@ -64,8 +64,8 @@ class Task:
         return False
 
     def load(self) -> None:
-        """Import what every item needs, in any thread, before limits let the first one start. Raises
-        nothing."""
+        """Import what every item needs, in any thread, before limits let the first one start or its time
+        begins. Raises nothing."""
 
     def prepare(self) -> None:
         """Set up a worker, once before its first item. Raises nothing."""

@@ -232,9 +232,9 @@ class Node(ABC):
 
     @classmethod
     def load(cls, params: BoundParams) -> None:
-        """Import what every attempt needs, before limits let the first one start: attempts that started
-        during the import would reach the service all at once. ``params`` are those without templates. Raises
-        nothing."""
+        """Import what every attempt needs, before limits let the first one start and its timeout begins:
+        attempts that started during the import would reach the service all at once, and be late. ``params``
+        are those without templates. Raises nothing."""
         return
 
     def hand_in_at(self, desk: Any) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,25 +50,32 @@ def begun(folder: Path) -> int:
     return sum(len(path.read_text().splitlines()) for path in folder.iterdir())
 
 
-def test_what_waits_behind_a_long_item_is_run_elsewhere(tmp_path: Path) -> None:
-    items = [LONG] + [0.001] * 19
-    done = batchmill.map(
-        functools.partial(work, str(tmp_path)), items, executor="process", max_concurrent=2, chunk_size=20
-    )
-    (first, end), *others = done.values
-    assert all(pid != first and ended < end for pid, ended in others)
-    assert begun(tmp_path) == 20
+def test_what_waits_behind_a_long_item_is_run_elsewhere(tmp_path: Path, given_time: Any) -> None:
+    def check(seconds: float) -> None:
+        folder = tmp_path / str(seconds)
+        folder.mkdir()
+        items, call = [3 * seconds] + [0.001] * 19, functools.partial(work, str(folder))
+        done = batchmill.map(call, items, executor="process", max_concurrent=2, chunk_size=20)
+        (first, end), *others = done.values
+        assert all(pid != first and ended < end for pid, ended in others)
+        assert begun(folder) == 20
+
+    given_time(check)
 
 
-def test_a_chunk_that_waits_behind_another_is_taken_back_too(tmp_path: Path) -> None:
+def test_a_chunk_that_waits_behind_another_is_taken_back_too(tmp_path: Path, given_time: Any) -> None:
     """Two chunks are at each worker while items are short; the last long one holds up its worker's second."""
-    items = [0.001] * 40 + [LONG] + [0.001] * 9
-    done = batchmill.map(
-        functools.partial(work, str(tmp_path)), items, executor="process", max_concurrent=2, chunk_size=5
-    )
-    end = done.values[40][1]
-    assert sum(ended > end for _, ended in done.values) == 0
-    assert begun(tmp_path) == 50
+
+    def check(seconds: float) -> None:
+        folder = tmp_path / str(seconds)
+        folder.mkdir()
+        items, call = [0.001] * 40 + [3 * seconds] + [0.001] * 9, functools.partial(work, str(folder))
+        done = batchmill.map(call, items, executor="process", max_concurrent=2, chunk_size=5)
+        end = done.values[40][1]
+        assert sum(ended > end for _, ended in done.values) == 0
+        assert begun(folder) == 50
+
+    given_time(check)
 
 
 def test_a_worker_that_was_held_goes_on_afterwards() -> None:

@@ -139,8 +139,8 @@ class Cluster:
 
 
 def wait_for(there: Callable[[], Any]) -> None:
-    """Until it is true, some seconds at most."""
-    end = time.monotonic() + 30
+    """Until it is true; processes of a cluster take seconds to start where little else runs."""
+    end = time.monotonic() + 110
     while not there():
         assert time.monotonic() < end
         time.sleep(0.02)

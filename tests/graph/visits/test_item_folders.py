@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -216,22 +215,28 @@ def test_without_a_journal_there_are_folders_too(here):
 
 
 @pytest.mark.slow
-def test_an_attempt_that_was_given_up_touches_nothing(here):
+def test_an_attempt_that_was_given_up_touches_nothing(here, soon, given_time):
     code = (
         "import os, time\n"
-        "first = not os.path.exists('tried')\n"
-        "open('tried', 'w').close()\n"
-        "time.sleep(0.6 if first else 0)\n"
+        "first = not os.path.exists(f'tried-{mark}')\n"
+        "open(f'tried-{mark}', 'w').close()\n"
+        "while first and not os.path.exists(f'over-{mark}'): time.sleep(0.01)\n"
         "with open(f'{where}/x', 'w') as file: file.write(str(first))\n"
+        "open(f'ended-{mark}-{first}', 'w').close()\n"
         "result = first"
     )
-    node = shell(type="code", items=[1], executor="thread", keep={"files": ["x"], "to": "made"})
-    node["params"] = {"code": code, "inputs": {"where": "${__item__.workdir}"}}
-    node["batch"] |= {"timeout": 0.2, "max_retries": 2}
-    result = begun(node)
-    assert kept(result) == [["False"]]
-    time.sleep(0.7)
-    assert kept(result) == [["False"]]
+
+    def check(seconds):
+        node = shell(type="code", items=[1], executor="thread", keep={"files": ["x"], "to": "made"})
+        node["params"] = {"code": code, "inputs": {"where": "${__item__.workdir}", "mark": str(seconds)}}
+        node["batch"] |= {"timeout": seconds, "max_retries": 2}
+        result = begun(node)
+        (here / f"over-{seconds}").touch()
+        assert kept(result) == [["False"]]
+        assert soon((here / f"ended-{seconds}-True").exists)
+        assert kept(result) == [["False"]]
+
+    given_time(check)
 
 
 @pytest.mark.parametrize(

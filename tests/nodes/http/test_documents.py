@@ -114,13 +114,10 @@ def test_the_error_edge_sees_the_body(server, reply):
     assert (result.status, result.outputs["echo"]) == ("degraded", "404: gone")
 
 
-def test_a_runs_end_leaves_no_connection_open(server, reply):
+def test_a_runs_end_leaves_no_connection_open(server, reply, soon):
     url = server.on("/x", reply(200, b"x"))
     batchmill.run({"nodes": [{"id": "get", "type": "http", "params": {"url": url}}]})
-    deadline = time.monotonic() + 5
-    while server._open and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not server._open
+    assert soon(lambda: not server._open)
 
 
 def test_a_value_cannot_leave_its_place(server, reply):

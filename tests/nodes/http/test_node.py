@@ -221,13 +221,13 @@ def test_a_reset_within_the_body(run, server):
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n"
 
 
-@pytest.mark.parametrize("data", [HEAD * 20, HEAD + b"x" * 2000, b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200])
+@pytest.mark.parametrize("data", [HEAD * 40, HEAD + b"x" * 2000, b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300])
 def test_an_answer_that_trickles_does_not_outlive_the_timeout(run, server, trickle, data):
     url = server.on("/slow", trickle(data))
     began = time.monotonic()
     with pytest.raises(AttemptTimeout, match=r"not answered in full within 0\.3 s"):
         run("http", url=url, timeout=0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # all of it takes half a minute
 
 
 def test_the_deadline_of_the_attempt_counts_too(run, server, trickle):

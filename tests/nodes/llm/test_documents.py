@@ -107,19 +107,23 @@ def test_calls_in_flight_need_no_threads(model):
 
 
 @pytest.mark.parametrize("executor", EXECUTORS[:2])
-def test_a_call_that_is_overdue_is_in_the_ledger_and_tried_again(model, executor):
+def test_a_call_that_is_overdue_is_in_the_ledger_and_tried_again(model, executor, given_time):
     pytest.importorskip("openai", reason="the extra `llm` is not installed", exc_type=ImportError)
     held = threading.Event()
-    model.answers = [lambda body: (held.wait(20), "late")[1], "in time"]
     made = document(executor, {"model": "m", "base_url": model.base_url}, n=1, prices=PRICES)
-    made["nodes"][0]["batch"]["timeout"] = 0.5
-    result = batchmill.run(made)
+
+    def check(seconds):
+        model.answers = [lambda body: (held.wait(60), "late")[1], "in time"]
+        made["nodes"][0]["batch"]["timeout"] = seconds
+        result = batchmill.run(made)
+        assert [one["response"] for one in result.outputs["results"]] == ["in time"]
+        *late, last = result.llm_calls
+        assert late
+        assert all(call["estimated"] for call in late)
+        assert not last["estimated"]
+
+    given_time(check)
     held.set()
-    assert [one["response"] for one in result.outputs["results"]] == ["in time"]
-    *late, last = result.llm_calls
-    assert late
-    assert all(call["estimated"] for call in late)
-    assert not last["estimated"]
 
 
 def test_prices_hold_for_the_workflows_inside(tmp_path):

@@ -75,9 +75,24 @@ async def slow(seconds: float) -> str:
     return "done"
 
 
+met = 0
+
+
 @server.tool()
-async def hang() -> str:
-    """Blocks the whole server."""
+async def meet(n: int) -> int:
+    """Returns once so many calls of it have come."""
+    global met
+    met += 1
+    while met < n:
+        await asyncio.sleep(0.01)
+    return met
+
+
+@server.tool()
+async def hang(path: str = "") -> str:
+    """Blocks the whole server; at the ``path`` it says so before."""
+    if path:
+        Path(path).touch()
     time.sleep(600)
     return ""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import threading
-import time
 
 import psutil
 import pytest
@@ -45,15 +44,12 @@ def _line(process):
 
 @pytest.mark.parametrize("executor", ["sequential", "thread", "process"])
 @pytest.mark.first_quick
-def test_a_batch(stdio, executor):
+def test_a_batch(stdio, executor, soon):
     settings = {"max_concurrent": 2} if executor == "process" else {}  # each worker starts a server
     result = batchmill.run(document(stdio(), executor, **settings))
     assert result.status == "success", result.errors
     assert [one["result"] for one in result.outputs["results"]] == [n + 100 for n in range(8)]
-    deadline = time.monotonic() + 10
-    while servers_left() and time.monotonic() < deadline:  # those of workers end a moment later
-        time.sleep(0.05)
-    assert servers_left() == []
+    assert soon(lambda: not servers_left())  # those of workers end a moment later
     if executor != "process":
         return
     pool.shutdown()

@@ -126,6 +126,7 @@ class EventLoopBatch:
         window = max(LEAST_WINDOW, WINDOW_PER_ITEM * self._size)
         try:
             task = self._attempts.task = copy_task(self._attempts.task)
+            unloaded = self._settings.timeout is not None
             if self._settings.by_attempt:
                 self._channel.before_first(task.load)
             self._background.call(self._prepare, self._cancel, None, "the initializer")
@@ -133,6 +134,9 @@ class EventLoopBatch:
                 chunk = self._channel.take(room, bounded(window, self._size, self._bytes))
                 if chunk is None:
                     break
+                if unloaded:  # before the time of the first item begins
+                    unloaded = False
+                    task.load()
                 with self._lock:
                     self._in_hand += len(chunk)
                     start, lost = chunk.start, None if chunk.lost is None else chunk

@@ -18,6 +18,9 @@ class LeavesNothing(Task):
         self._task = task
         self._around = around
 
+    def load(self) -> None:
+        self._task.load()
+
     def prepare(self) -> None:
         self._task.prepare()
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # a first worker process is started before it is imported
     from batchmill.executors.running.progress import Progress
 
-TERM_SECONDS = 0.5  # for the word that the whole run is ending
+TERM_SECONDS = 2.0  # for the word that the whole run is ending, from a parent that may wait for a core
 
 _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 

@@ -41,6 +41,9 @@ class Prepared(Task):
     def secret(self) -> str:
         return self.task.secret
 
+    def load(self) -> None:
+        self.task.load()
+
     def prepare(self) -> None:
         """Call the initializer, the first time. Its exception becomes the error of every item here."""
         if self._ready:

@@ -64,7 +64,9 @@ class ItemRunner:
         :mod:`batchmill.executors.own_time`."""
 
     def prepare(self) -> None:
-        """Set up this worker before its first item."""
+        """Set up this worker before its first item, so that none has its time for imports."""
+        if self.timed:
+            self._job.task.load()
         self._job.task.prepare()
         self.prepared = True
 

@@ -68,8 +68,8 @@ class Server:
         self, tool: str, arguments: dict[str, object], attempt: Attempt, seconds: float | None
     ) -> dict[str, Any]:
         seconds = seconds if seconds is not None else self._spec.timeout
-        left, given = attempt.within(seconds), attempt.given(seconds)
         session = await self._session()
+        left, given = attempt.within(seconds), attempt.given(seconds)  # of the call, once the server is there
         described = tool_named(self._name, tool, session.tools)
         arguments = checked_arguments(described, arguments)
         what = f"the tool {tool!r} of the MCP server {self._name!r}"
