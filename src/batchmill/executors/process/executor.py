@@ -279,6 +279,7 @@ class ProcessBatch:
         """End the batch: running items get a moment to finish, then their workers are killed."""
         with ExitStack() as steps:  # after what is below, from the last to the first, each whatever happens
             steps.callback(self._return_numbers)
+            steps.callback(self._leases.leave)
             steps.callback(self._join)
             for forget in self._forget:
                 steps.callback(forget)
@@ -306,6 +307,7 @@ class ProcessBatch:
     def _stop_items(self) -> None:
         if self._slots is not None:
             self._slots.wake()
+        self._pool.left.wake()
         for driver in self._now():
             driver.stop_items()
 
