@@ -41,6 +41,7 @@ from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.runner import ItemRunner
 
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
+FEW = 8  # items: to look at all of them takes no longer than to measure which need no look
 KEPT_JOBS = 4
 IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, servers) is closed
 
@@ -91,8 +92,9 @@ class WorkerProcess:
             return None if full else due
 
         touched = surroundings.touched
-        run = partial(runner.run_chunk, chunk, order.seconds, after_item)
-        block = surroundings.context().run(partial(run, brief=brief_seconds(touched), touched=touched))
+        brief = brief_seconds(touched) if n_items > FEW else 0.0
+        run = partial(runner.run_chunk, chunk, order.seconds, after_item, brief=brief, touched=touched)
+        block = surroundings.context().run(run)
         frames.lay_down(block)
         surroundings.restore()
         effort = self._effort.cpu() - spent, self._effort.peak()
