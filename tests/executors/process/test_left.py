@@ -106,10 +106,10 @@ def back(item: int) -> int:
     return item
 
 
-def test_short_batches_one_after_another_start_no_third_worker() -> None:
+def test_batches_right_after_a_short_one_start_no_third_worker() -> None:
     batchmill.shutdown()
-    for _ in range(20):
-        assert batchmill.map(back, range(8), executor="process", max_concurrent=2) == list(range(8))
+    for n in (8, *[20_000] * 6):
+        assert len(batchmill.map(back, range(n), executor="process", max_concurrent=2)) == n
     pool = current_pool()
     assert pool is not None
     assert len(pool.processes()) <= 2
