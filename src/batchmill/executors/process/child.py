@@ -91,8 +91,8 @@ class WorkerProcess:
             due = clock() + LAY_DOWN_SECONDS
             return None if full else due
 
-        touched = surroundings.touched
-        brief = brief_seconds(touched) if n_items > FEW else 0.0
+        brief = brief_seconds(surroundings.touched) if n_items > FEW else 0.0
+        touched = surroundings.touched if brief else None  # else all is looked at
         run = partial(runner.run_chunk, chunk, order.seconds, after_item, brief=brief, touched=touched)
         block = surroundings.context().run(run)
         frames.lay_down(block)

@@ -22,6 +22,7 @@ SHARE = 0.9  # of the shortest time, in case a yet shorter one was missed
 TRIES = 3  # with each chunk, of calls whose shortest time is asked for
 JUST_BOOTED = 100  # tries before the first item of a process, when caches are warm and the core is fast
 
+_ALL = sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)()
 ENVIRON: Any = os.environ
 _least = inf  # seconds of the shortest call so far; only the main thread of a worker uses it
 
@@ -100,10 +101,11 @@ def brief_seconds(touched: Callable[[], bool]) -> float:
     locale. So it follows the speed of the machine. It is measured again with each chunk, as a core may become
     faster. An item that changes something takes longer: in µs, on CPython 3.11, asking for the folder takes
     0.42, changing it 0.69, by its descriptor 0.29, a handler 0.71, closing a stream 0.36, and the loop around
-    an item 0.25 more. A loop that is compiled, as PyPy's, takes nothing that could be relied on.
+    an item 0.25 more. A loop that is compiled, as PyPy's, takes nothing that could be relied on,
+    and without a GIL the look and the loop take as long as looking at everything.
     """
     global _least
-    if sys.implementation.name != "cpython":
+    if _ALL:
         return 0.0
     clock, languages = time.perf_counter, partial(_locale.setlocale, _locale.LC_ALL)
     for _ in range(JUST_BOOTED if _least == inf else TRIES):
