@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from functools import partial
 
 from batchmill.batch.admissions.admissions import Admissions, NoSeat
@@ -28,6 +27,7 @@ from batchmill.batch.outlet import Outlet
 from batchmill.batch.separate_attempts import SeparateAttempts
 from batchmill.batch.supply import Supply
 from batchmill.block import Block
+from batchmill.concurrency.steps import do_all
 from batchmill.errors import InternalError, StorageError
 from batchmill.executors.contract import Chunk, Seat
 from batchmill.items.sources import Source
@@ -335,6 +335,4 @@ class Window:
 
 def _call(callbacks: list[Callable[[], None]]) -> None:
     """Each, whatever becomes of the others: one is how workers hear that the batch has stopped."""
-    with ExitStack() as calls:
-        for callback in reversed(callbacks):
-            calls.callback(callback)
+    do_all(callbacks)

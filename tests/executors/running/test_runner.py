@@ -35,3 +35,17 @@ def test_flush_is_called_for_items_that_are_not_brief_and_when_it_is_due(
     assert lengths == expected
     assert block.values == (["5", "6", "7", "8"] if again is not None else ["5"])
     assert block.done == len(block)
+
+
+def test_flush_is_called_at_once_for_an_item_that_touched_something() -> None:
+    progress, lengths = Progress(), []
+
+    def flush(block: Block, now: float) -> float:
+        lengths.append(block.done)
+        return inf
+
+    looks = iter([False, True, False, True])
+    runner = ItemRunner(Job(FunctionTask(str), RetryPolicy()), progress, CancelToken())
+    progress.begin_chunk(1)
+    runner.run_chunk(Chunk(0, [5, 6, 7, 8]), inf, flush, brief=inf, touched=lambda: next(looks))
+    assert lengths == [1, 2, 4]  # the first because it is due

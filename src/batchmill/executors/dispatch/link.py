@@ -159,6 +159,10 @@ class Lender(Protocol):
     def shared(self) -> bool:
         """Whether others wait for workers that this batch does not need."""
 
+    def wait_for_start(self, given_up: Callable[[], bool]) -> None:
+        """Wait while a worker still starts that nobody needs any more, unless ``given_up`` returns True: it
+        can be had sooner than another one."""
+
     def lease(self, given_up: Callable[[], bool]) -> WorkerLink | None:
         """A worker; None if none is available and the batch can do without, or ``given_up`` returns True.
         Raises :class:`~batchmill.errors.ExecutorUnavailable` if the batch has no other and gets none."""

@@ -36,11 +36,12 @@ from batchmill.executors.process.orders import Order, Reply
 from batchmill.executors.process.payload import Payload, unwrap
 from batchmill.executors.process.shared_area import SharedArea
 from batchmill.executors.process.signals import heed_signals
+from batchmill.executors.process.traces import brief_seconds
 from batchmill.executors.running.attempts import Job
 from batchmill.executors.running.runner import ItemRunner
 
 LAY_DOWN_SECONDS = 0.002  # finished work that dies with a worker is no more than this
-CHECK_SECONDS = 0.45e-6  # no item that changed the process was faster than this
+FEW = 8  # items: to look at all of them takes no longer than to measure which need no look
 KEPT_JOBS = 4
 IDLE_SECONDS = 0.3  # without work: then what nodes hold open (connections, servers) is closed
 
@@ -77,20 +78,22 @@ class WorkerProcess:
         spent = self._effort.cpu()
         region = self.area.outward(order.seq)
         frames = FrameWriter(region, progress, self._folders, surroundings.seals, runner.timed)
-        clock, restore, n_items = time.perf_counter, surroundings.restore, len(items)
+        clock, n_items = time.perf_counter, len(items)
         due = clock() + LAY_DOWN_SECONDS
 
         def after_item(block: Block, now: float) -> float | None:
             nonlocal due
             if len(block.values) < n_items:  # the last is below
-                restore(block.walls[-1])
+                surroundings.restore()
             if now < due:
                 return due
             full = frames.lay_down(block)
             due = clock() + LAY_DOWN_SECONDS
             return None if full else due
 
-        run = partial(runner.run_chunk, chunk, order.seconds, after_item, brief=CHECK_SECONDS)
+        brief = brief_seconds(surroundings.touched) if n_items > FEW else 0.0
+        touched = surroundings.touched if brief else None  # else all is looked at
+        run = partial(runner.run_chunk, chunk, order.seconds, after_item, brief=brief, touched=touched)
         block = surroundings.context().run(run)
         frames.lay_down(block)
         surroundings.restore()

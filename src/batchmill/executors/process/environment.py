@@ -16,13 +16,13 @@ import pickle
 import shutil
 import signal
 import sys
-import time
 import warnings
+from collections.abc import Callable
 from contextvars import Context
-from math import inf
 from typing import Any
 
 from batchmill.executors.pickling import pickler
+from batchmill.executors.process import traces
 from batchmill.executors.process.interpreter import Entered, InterpreterState
 from batchmill.executors.process.logs import LogMirror
 
@@ -75,7 +75,9 @@ class ProcessEnvironment:
         self._working: str | None = None
         self._streams: tuple[Any, Any] = (None, None)
         self._as_entered: tuple[Any, ...] = ()
-        self._moving = 0.0  # seconds: no item that changed the folder or a handler was faster
+        self.touched: Callable[[], bool] = _perhaps
+        """Whether an item of less than :func:`~batchmill.executors.process.traces.brief_seconds` changed
+        anything."""
 
     @staticmethod
     def packed(n_library_threads: int) -> bytes:
@@ -108,7 +110,7 @@ class ProcessEnvironment:
 
     def __getstate__(self) -> dict[str, Any]:
         outside: dict[str, Any] = {"_handlers": (), "_raw": {}, "_working": None, "_streams": (None, None)}
-        return {**self.__dict__, **outside, "_entered": None, "_as_entered": ()}
+        return {**self.__dict__, **outside, "_entered": None, "_as_entered": (), "touched": _perhaps}
 
     def enter(self, mirror: LogMirror) -> None:
         """Apply it to this process; ``mirror`` sets up its logging."""
@@ -127,15 +129,14 @@ class ProcessEnvironment:
         self._entered = self.interpreter.enter(mirror, pickler.loads)
         settings = list(warnings.filters), self.interpreter.recursion_limit
         self._as_entered = self._raw, self.path, self.languages, *settings
-        self._moving = _moving_seconds()
+        self.touched = traces.look(self.path, settings[0], self._streams)
 
     def context(self) -> Context:
         """The context to run some items in."""
         return Context() if self._entered is None else self._entered.context()
 
-    def restore(self, took: float = inf) -> None:
-        """Undo what an item changed that ``took`` so many seconds. Costs about 2.5 µs when that is nothing,
-        and 1.3 after an item that took too little to change the folder or a handler."""
+    def restore(self) -> None:
+        """Undo what an item changed. Costs about 2.5 µs when that is nothing."""
         # This follows each item, so all is looked at right here: functions would cost as much again.
         variables = getattr(os.environ, "_data", None) or dict(os.environ)
         languages, limit = _locale.setlocale(_locale.LC_ALL), sys.getrecursionlimit()
@@ -146,11 +147,13 @@ class ProcessEnvironment:
             and sys.stderr is err
             and not out.closed
             and not err.closed
-            # A system call leaves cold caches behind, in which a no-op looks like more than one.
-            and (took < self._moving or (_folder() == self._working and self._handles_as_entered()))
+            and _folder() == self._working
+            and self._handles_as_entered()
         ):
+            traces.forget()
             return
         self._undo()
+        self.touched = traces.look(self.path, self._as_entered[3], self._streams)
 
     def _handles_as_entered(self) -> bool:
         return all(_signal.getsignal(number) is handler for number, handler in self._handlers)
@@ -158,6 +161,7 @@ class ProcessEnvironment:
     def _undo(self) -> None:
         if _folder() != self._working:
             self._restore_folder()
+        os.environ = traces.ENVIRON  # noqa: B003  # an item may have put another there
         if _raw_environment() != self._raw:
             self._restore_environment()
         if sys.path != self.path:
@@ -223,15 +227,9 @@ def _open_stream(stream: Any, number: int) -> Any:
     return open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
-def _moving_seconds() -> float:
-    """Less than it takes an item to change the folder, on this machine: that takes about twice as long as to
-    ask for it. Setting a handler takes as long."""
-    least = inf
-    for _ in range(5):
-        began = time.perf_counter()
-        _folder()
-        least = min(least, time.perf_counter() - began)
-    return 1.5 * least
+def _perhaps() -> bool:
+    """Of an environment that was not entered."""
+    return True
 
 
 def _folder() -> str:

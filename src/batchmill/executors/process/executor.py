@@ -13,10 +13,10 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 
 from batchmill.block import Block
 from batchmill.concurrency.cancel import CancelToken
+from batchmill.concurrency.steps import do_all
 from batchmill.errors import ExecutorUnavailable, NotPicklable
 from batchmill.executors.contract import Channel, ExecutorSettings, Task
 from batchmill.executors.cores import usable_cores
@@ -85,15 +85,18 @@ class ProcessExecutor:
         except NotPicklable as refusal:
             yield from refuse_all(channel, describe(refusal))
             return
-        with ExitStack() as steps:
-            steps.callback(shipment.withdraw)
+        try:
             leases = Leases(pool, shipment, settings.slots, self._heard, self._modules)
             size = self.workers(settings)
             crew = ProcessBatch(job, shipment, pool, leases, channel, settings, cancel, size, *self._chunk)
-            steps.callback(crew.close)
-            crew.start()
-            self._begun(crew)
-            yield from channel.blocks()
+            try:
+                crew.start()
+                self._begun(crew)
+                yield from channel.blocks()
+            finally:
+                crew.close()
+        finally:
+            shipment.withdraw()
 
 
 def _check_parenthood() -> None:
@@ -278,17 +281,14 @@ class ProcessBatch:
 
     def close(self) -> None:
         """End the batch: running items get a moment to finish, then their workers are killed."""
-        with ExitStack() as steps:  # after what is below, from the last to the first, each whatever happens
-            steps.callback(self._return_numbers)
-            steps.callback(self._join)
-            for forget in self._forget:
-                steps.callback(forget)
-            steps.callback(self._sharing.end)
-            steps.callback(self._over.set)
-            self._channel.stop()
-            if not self._channel.wait_idle(CLOSE_SECONDS):
-                self._cancel()
+        ends = self._over.set, self._sharing.end, *self._forget
+        do_all((self._quiet, *ends, self._join, self._leases.leave, self._return_numbers))
         self._shipment.pace = self._sizer.pace
+
+    def _quiet(self) -> None:
+        self._channel.stop()
+        if not self._channel.wait_idle(CLOSE_SECONDS):
+            self._cancel()
 
     def _join(self) -> None:
         for driver in self._now():
@@ -310,6 +310,7 @@ class ProcessBatch:
     def _stop_items(self) -> None:
         if self._slots is not None:
             self._slots.wake()
+        self._pool.left.wake()
         for chunks in self._in_flight():
             chunks.stop_items()
 

@@ -30,8 +30,8 @@ class Leases:
     ``slots`` limits the number that this batch and others have together; drivers then give theirs back
     between two chunks. ``heard`` gets the log records of the workers.
 
-    Concurrency: the batch's drivers call in from their own threads; ``_lock`` guards ``_held``, ``_asking``
-    and ``_permits``.
+    Concurrency: the batch's drivers call in from their own threads, and the one that closes it; ``_lock``
+    guards ``_held``, ``_asking`` and ``_permits``.
     """
 
     def __init__(
@@ -49,13 +49,21 @@ class Leases:
         self._slots = slots
         self._permits: dict[Slot, Permit] = {}
         self._lock = threading.Lock()
-        self._held = 0
+        self._held: list[Slot] = []
         self._asking = 0
 
     @property
     def shared(self) -> bool:
         """Whether others wait for workers that this batch does not need."""
         return self._slots is not None
+
+    def wait_for_start(self, given_up: Callable[[], bool]) -> None:
+        self._pool.left.wait(self._modules, given_up)
+
+    def leave(self) -> None:
+        """The batch is over: workers that it still has will be given back as soon as they can be."""
+        with self._lock:
+            self._pool.left.add(self._held)
 
     def lease(self, given_up: Callable[[], bool]) -> ProcessLink | None:
         """A worker; None if none is available and the batch can do without, or ``given_up`` returns True.
@@ -88,7 +96,7 @@ class Leases:
             with self._lock:
                 if slot is not None:
                     self._asking -= 1
-                    self._held += 1
+                    self._held.append(slot)
                     return slot
                 if self._held or self._asking > 1 or given_up():
                     self._asking -= 1
@@ -102,7 +110,7 @@ class Leases:
     def _release(self, slot: Slot) -> None:
         """Give a slot back to the pool."""
         with self._lock:
-            self._held -= 1
+            self._held.remove(slot)
             permit = self._permits.pop(slot, None)
         self._pool.release(slot)
         if permit is not None and self._slots is not None:

@@ -23,6 +23,7 @@ from batchmill.errors import ExecutorUnavailable
 from batchmill.executors.dispatch.chunk_sizes import Paces
 from batchmill.executors.dispatch.stealing import Watch
 from batchmill.executors.process.folders import Folders, remove_abandoned
+from batchmill.executors.process.left import LeftSlots
 from batchmill.executors.process.loky_private import at_exit, start_trackers
 from batchmill.executors.process.payload import Payload, discard
 from batchmill.executors.process.room import check_descriptors, unavailable
@@ -55,6 +56,7 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Slot] = []
         self._all: set[Slot] = set()
+        self.left = LeftSlots(self._lock, self._fitting)
         self._jobs: dict[bytes, tuple[Payload, int]] = {}  # with the number of batches using it
         self.paces = Paces()
         self._number = 0
@@ -108,8 +110,12 @@ class Pool:
     def _take_idle(self, modules: frozenset[str]) -> Slot | None:
         """Under the lock: the fitting slot that was used last; broken ones are closed."""
         self._close_under_lock([slot for slot in self._idle if not slot.healthy])
-        fits = [place for place, slot in enumerate(self._idle) if slot.modules <= modules]
+        fits = self._fitting(modules)
         return self._idle.pop(fits[-1]) if fits else None
+
+    def _fitting(self, modules: frozenset[str]) -> list[int]:
+        """Under the lock: the places of idle slots that fit."""
+        return [n for n, slot in enumerate(self._idle) if slot.modules <= modules and slot.healthy]
 
     def _close_for_others(self, modules: frozenset[str]) -> None:
         """Under the lock: what other modules were for makes room, unless it was used just now."""
@@ -131,13 +137,13 @@ class Pool:
     def release(self, slot: Slot) -> None:
         """Give a slot back; a broken one is closed."""
         slot.idle_since = time.monotonic()
-        if slot.healthy and slot.verdict is None:
-            with self._lock:
-                self._idle.append(slot)
-            return
         with self._lock:  # for the call too, which else might come after the last one of a pool being closed
-            self._all.discard(slot)
-            self._calls.put((slot.close, None))
+            if slot.healthy and slot.verdict is None:
+                self._idle.append(slot)
+            else:
+                self._all.discard(slot)
+                self._calls.put((slot.close, None))
+            self.left.returned(slot)
 
     def idle(self) -> int:
         """How many slots could be leased without starting a worker."""
@@ -150,10 +156,8 @@ class Pool:
             return len(self._all) - len(self._idle)
 
     def publish(self, digest: bytes, make: Callable[[], Payload]) -> Payload:
-        """The parcel of a job, made once: another batch with the same job finds it still there.
-
-        It stays until :meth:`withdraw` was called as often, and for a while after.
-        """
+        """The parcel of a job, made once: another batch with the same job finds it still there, until
+        :meth:`withdraw` was called as often, and for a while after."""
         with self._lock:
             parcel, users = self._jobs.pop(digest, (None, 0))
             parcel = parcel or make()
@@ -192,6 +196,7 @@ class Pool:
             self._closed = True
             slots, self._idle = list(self._all), []
             self._all.clear()
+            self.left.clear()
             self._jobs.clear()
         with ExitStack() as steps:  # from the last to the first, each whatever becomes of the others
             steps.callback(self._folders.remove)

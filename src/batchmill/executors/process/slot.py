@@ -118,6 +118,11 @@ class Slot:
         with self._lock:
             return not (self._dead or self._retired) and self._seq + 1 < MOST_CHUNKS
 
+    @property
+    def starting(self) -> bool:
+        """Whether the worker has not yet begun a chunk, as far as is known, and may do so."""
+        return self.healthy and not self.area.progress.position.seq
+
     def retire(self) -> None:
         """Have it closed when it is returned."""
         with self._lock:

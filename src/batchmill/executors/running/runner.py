@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from math import inf
 
 from batchmill.attempt import Attempt
 from batchmill.block import Block, together
@@ -32,6 +31,8 @@ LATE_SECONDS = 0.05  # a value that comes up to this long after its deadline sti
 Flush = Callable[[Block, float], float | None]
 """Called with the block so far and the present :func:`time.perf_counter` second. Returns the second from
 which on it is called again; None ends the chunk."""
+Touched = Callable[[], bool]
+"""Says quickly whether an item, however brief, left something that must not meet the next one."""
 
 
 class ItemRunner:
@@ -83,31 +84,38 @@ class ItemRunner:
         block: Block | None = None,
         *,
         brief: float = 0.0,
+        touched: Touched | None = None,
     ) -> Block:
         """Run items until the chunk ends or ``seconds`` have passed, without the time in which others had the
         core; at least one item, unless stopped.
 
-        The block may be shorter than the chunk. ``flush`` is called after each item that took longer than
-        ``brief`` seconds, and after the first one that ends when it is due. ``block`` is an empty one
-        to fill, for threads that look at it meanwhile: the wall time of an item is added last.
+        The block may be shorter than the chunk. ``flush`` is called after each item that took at least
+        ``brief`` seconds or has ``touched`` something, and after the first one that ends when it is due.
+        ``block`` is an empty one to fill, for threads that look at it meanwhile: the wall time of an item is
+        added last.
         """
         block = Block(chunk.start, items=chunk.items) if block is None else block
         if len(chunk.items) == 1 and chunk.more is None:
-            self._run_items(chunk, seconds, flush, brief, block)
+            self._run_items(chunk, seconds, flush, brief, touched, block)
             return block
         with ChunkScope():
-            self._run_items(chunk, seconds, flush, brief, block)
+            self._run_items(chunk, seconds, flush, brief, touched, block)
         return block
 
     def _run_items(
-        self, chunk: Chunk, seconds: float, flush: Flush | None, brief: float, block: Block
+        self,
+        chunk: Chunk,
+        seconds: float,
+        flush: Flush | None,
+        brief: float,
+        touched: Touched | None,
+        block: Block,
     ) -> None:
         # Each step of the loop is paid for by every item: a call of a function costs a tenth of a no-op.
         add_value, add_wall = block.appenders()
         run, first, clock, recorder = self._job.task.run, self._first, time.perf_counter, self._recorder
         reads, plain = chunk.more is not None, not self.timed and chunk.lost is None
-        due = inf if flush is None else 0.0
-        brief = inf if flush is None else brief
+        due = 0.0
         begin_item = self._progress.begin_items()
         alone = len(chunk.items) == 1 and self._one_by_one
         before, called = effort(cpu_only=alone), called_seconds()
@@ -142,6 +150,7 @@ class ItemRunner:
                 outcome = self._ended(item, index, attempts, then, block)
             if recorder.noted:
                 block.ran(index - chunk.start, recorder.take_commands())
+            looks = touched is not None and touched()  # before the clock: each wall has one look in it
             now = clock()
             add_wall(wall := now - last)
             last = now
@@ -155,7 +164,7 @@ class ItemRunner:
             # No item is read after one that may end the batch.
             if then is not None and outcome.error is not None and (self._job.judges_failures or reads):
                 break
-            if flush is not None and (wall > brief or now >= due):
+            if flush is not None and (looks or wall >= brief or now >= due):
                 again = flush(block, now)
                 if again is None:
                     break
