@@ -235,7 +235,7 @@ class Window:
             if fault is None and not self.stopped and self._outlet.watch.must_stop():
                 callbacks = self._begin_stop()
         if callbacks:
-            _call(callbacks)
+            do_all(callbacks)
         if fault is not None:
             self._raise(fault)
 
@@ -268,16 +268,16 @@ class Window:
             self._broken = True
             callbacks = self._begin_stop()
             self._ready.notify_all()
-        _call(callbacks)
+        do_all(callbacks)
 
     def stop(self) -> None:
         """Let no new item start; items that run finish, those returned end as cancelled."""
         with self._lock:
             callbacks = self._begin_stop()
-        _call(callbacks)
+        do_all(callbacks)
 
     def _begin_stop(self) -> list[Callable[[], None]]:
-        """Under the lock: the calls to make outside of it."""
+        """Under the lock: the calls to make outside of it, all of them: one is how workers hear of it."""
         if self.stopped:
             return []
         self._intake.stop()
@@ -331,8 +331,3 @@ class Window:
     def _finished(self) -> bool:
         """Whether no more outcomes will be filed, or it is unknown which."""
         return self._broken or self._intake.over
-
-
-def _call(callbacks: list[Callable[[], None]]) -> None:
-    """Each, whatever becomes of the others: one is how workers hear that the batch has stopped."""
-    do_all(callbacks)

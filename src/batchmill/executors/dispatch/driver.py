@@ -118,7 +118,7 @@ class Driver:
         if by_attempt and not self._lender.shared:
             self.warm_up()
         self._wait_for_room()
-        if self.in_flight.link is None:  # only this thread sets it; items that it had by now would wait with it
+        if self.in_flight.link is None:  # before it takes items, which would wait with it
             self._lender.wait_for_start(lambda: self._channel.stopped)
         seat = WorkerSeat(self.warm_up, self.lend) if by_attempt else None
         chunk = self._channel.take(*self._sizer.next(self._channel.remaining()), seat=seat)
