@@ -72,7 +72,8 @@ def test_every_executor_is_measured_and_gives_the_same(bench):
         assert one["items"] == 20
         assert [measured["items"] for measured in one["measured"]] == [5, 20]
         assert one["same"]
-        assert one["start"].keys() == {"median"}  # one round has no spread
+        several = {"least", "most"} if one["case"]["executor"] == "process" else set()
+        assert {"median"} <= one["start"].keys() <= {"median", *several}  # one round has no spread
         assert one["wall"] > 0
         assert one["cpu"]["median"] > 0
         assert one["chosen"] == one["case"]["executor"]
@@ -92,7 +93,8 @@ def test_a_run_that_writes_works_in_a_copy_of_its_own(bench, tmp_path):
 
 def test_in_place_it_works_where_you_are(bench, tmp_path):
     bench(APPENDING, "--executors", "sequential", "--repeat", "1", "--counts", "3", "--in-place", "-q")
-    assert (tmp_path / "log").read_text() == "1\n2\n3\n" * 3  # a short look, a cold run, a warm one
+    # a short look, a cold run, and a warm one, which is repeated if it is brief
+    assert (tmp_path / "log").read_text() in ("1\n2\n3\n" * 3, "1\n2\n3\n" * 6)
 
 
 def test_people_get_a_table_and_a_sentence(bench, tmp_path):

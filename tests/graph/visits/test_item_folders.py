@@ -221,8 +221,10 @@ def test_an_attempt_that_was_given_up_touches_nothing(here, soon, given_time):
         "first = not os.path.exists(f'tried-{mark}')\n"
         "open(f'tried-{mark}', 'w').close()\n"
         "while first and not os.path.exists(f'over-{mark}'): time.sleep(0.01)\n"
-        "with open(f'{where}/x', 'w') as file: file.write(str(first))\n"
-        "open(f'ended-{mark}-{first}', 'w').close()\n"
+        "try:\n"
+        "    with open(f'{where}/x', 'w') as file: file.write(str(first))\n"
+        "finally:\n"  # its folder may be gone
+        "    open(f'ended-{mark}-{first}', 'w').close()\n"
         "result = first"
     )
 
