@@ -88,6 +88,20 @@ class HangsUnpickling:
             time.sleep(60)
 
 
+class HangsUnpicklingAgain:
+    """In each worker but the first that gets it."""
+
+    def __init__(self, parent: int, mark: Path) -> None:
+        self.parent, self.mark = parent, mark
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if os.getpid() != state["parent"]:
+            try:
+                state["mark"].touch(exist_ok=False)
+            except FileExistsError:
+                time.sleep(60)
+
+
 class HangsPickling:
     def __reduce__(self) -> Any:
         time.sleep(60)
@@ -95,7 +109,7 @@ class HangsPickling:
 
 
 def innocent(item: Any) -> Any:
-    return -1 if isinstance(item, HangsUnpickling) else item
+    return item if isinstance(item, int) else -1
 
 
 def hang_on_the_way_back(item: int) -> Any:
@@ -235,6 +249,16 @@ def test_a_hang_while_unpickling(retries: int, settled: Any, given_time: Any) ->
         settled(result, items, items)
 
     given_time(check)
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_with_items_that_others_have_run_ends_with_the_batch(
+    tmp_path: Path, settled: Any
+) -> None:
+    batchmill.shutdown()  # so the second worker still starts when the first one takes its items
+    items: list[Any] = [HangsUnpicklingAgain(os.getpid(), tmp_path / str(number)) for number in range(10)]
+    result = batchmill.map(innocent, items, **{**CONTINUE, "chunk_size": 5})
+    settled(result, items, [-1] * 10)
 
 
 @pytest.mark.slow

@@ -82,10 +82,11 @@ class Driver:
                 self._end()
             raise no_thread(fault) from fault
 
-    def join(self, seconds: float) -> None:
-        """Wait for the driver's end. Left behind is one that is stuck in the source of items, or that waits
-        for a worker to start which has nothing to run any more."""
-        self._ended.wait(0.0 if self.in_flight.emptied else seconds)
+    def join(self, seconds: float) -> bool:
+        """Wait for the driver's end; whether it has come, or need not be waited for, as with a worker that
+        starts and has nothing to run any more. A driver may be stuck in the source of items."""
+        emptied = self.in_flight.emptied
+        return self._ended.wait(0.0 if emptied else seconds) or emptied
 
     def _drive(self) -> None:
         try:

@@ -61,7 +61,10 @@ class WorkerProcess:
         """Run a chunk; its results are in the shared area afterwards."""
         progress = self.area.progress
         progress.begin_chunk(order.seq)
-        if order.job is None and order.digest not in self._runners:
+        known = order.digest in self._runners
+        if progress.stopped or progress.paused:  # none of its items may begin; to unpickle them may hang
+            return Reply(order.seq, "done" if known else "no_job")
+        if order.job is None and not known:
             return Reply(order.seq, "no_job")
         try:
             runner, surroundings = self._runner(order)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from batchmill.block import Block
@@ -291,8 +292,18 @@ class ProcessBatch:
             self._cancel()
 
     def _join(self) -> None:
-        for driver in self._now():
-            driver.join(CLOSE_SECONDS + CANCEL_SECONDS)
+        """Wait for the drivers. A worker that still unpickles items which others have run by now may hang in
+        that, and is killed after a moment: nobody else would ever look at it."""
+        if not self._joined(CLOSE_SECONDS):
+            for chunks in self._in_flight():
+                if not chunks.emptied:  # else it starts, and will be of use
+                    chunks.kill(CANCELLED)
+            self._joined(CANCEL_SECONDS)
+
+    def _joined(self, seconds: float) -> bool:
+        """Whether all drivers have ended, or need not, within so many seconds."""
+        end = time.monotonic() + seconds
+        return all(driver.join(max(0.0, end - time.monotonic())) for driver in self._now())
 
     def _return_numbers(self) -> None:
         with self._lock:
