@@ -21,14 +21,13 @@ from batchmill.template.shell.conditions import review_test
 from batchmill.template.shell.lists import review_lists
 from batchmill.template.shell.programs import review_program
 from batchmill.template.shell.reviewing import RuleReader, demand, refuse
-from batchmill.template.shell.shells import script_from_input
+from batchmill.template.shell.shells import STANDARD_INPUT, script_from_input
 from batchmill.template.shell.words import MARK, Check, ParsedCommand, ValueFlow, Word, identifiers, names
 
 _PREFIXES = frozenset({"command", "builtin", "noglob", "nocorrect"})
 _ALL_CODE = names("alias bind compgen complete emulate fc mapfile readarray sched vared")
 _NUMBERS = names("shift ulimit wait exit return break continue logout repeat")
 _DECLARING = names("declare typeset local export readonly")
-_STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 
 _EVALUATED_VARIABLES = names("BASH_ENV ENV PS0 PS1 PS2 PS3 PS4 PROMPT PROMPT_COMMAND RPS1 RPROMPT")
 _NUMBER_VARIABLES = names(
@@ -262,7 +261,7 @@ def _test(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None
 
 def _source(words: list[Word], command: ParsedCommand, reader: RuleReader) -> None:
     for word in words[1:2]:
-        if word.text in _STANDARD_INPUT:
+        if word.text in STANDARD_INPUT:
             script_from_input(words, command, reader, reader.positions)
         elif word.text.startswith("<("):
             refuse([word], reader, "a script made with a value would run as code")

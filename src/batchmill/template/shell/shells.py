@@ -19,7 +19,7 @@ from batchmill.template.shell.words import (
 
 SHELLS = names("sh bash dash ash zsh ksh ksh93 mksh oksh lksh pdksh yash rbash csh tcsh fish pwsh")
 _OTHER_SYNTAX = names("csh tcsh fish pwsh")
-_STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 
 # Programs that run the rest of their words as a command, with the environment they were given.
 _HAND_ON = names("env nice nohup timeout setsid stdbuf ionice time xargs find")
@@ -47,7 +47,7 @@ def review_shell(words: list[Word], place: int, command: ParsedCommand, reader: 
             _script_from_arguments(words, command, reader)
         else:
             _script_argument(words, place, script, command, positions, reader)
-    elif script is None or script.text in _STANDARD_INPUT or _reads_input(words[place + 1 : operand]):
+    elif script is None or script.text in STANDARD_INPUT or _reads_input(words[place + 1 : operand]):
         if runs_it:
             _given(positions, words, operand, 1, command, reader)
             script_from_input(words, command, reader, positions)
